@@ -1,0 +1,240 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from lockstock.common.v1 import money_pb2 as _money_pb2
+from lockstock.common.v1 import options_pb2 as _options_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Customer(_message.Message):
+    __slots__ = ("id", "ip", "device_id", "registered_at", "contact_hash")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    IP_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_ID_FIELD_NUMBER: _ClassVar[int]
+    REGISTERED_AT_FIELD_NUMBER: _ClassVar[int]
+    CONTACT_HASH_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    ip: str
+    device_id: str
+    registered_at: _timestamp_pb2.Timestamp
+    contact_hash: str
+    def __init__(self, id: _Optional[str] = ..., ip: _Optional[str] = ..., device_id: _Optional[str] = ..., registered_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., contact_hash: _Optional[str] = ...) -> None: ...
+
+class OrderedLine(_message.Message):
+    __slots__ = ("line_id", "line_no", "product_id", "sku", "quantity", "unit_price", "total")
+    LINE_ID_FIELD_NUMBER: _ClassVar[int]
+    LINE_NO_FIELD_NUMBER: _ClassVar[int]
+    PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
+    SKU_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    UNIT_PRICE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    line_id: str
+    line_no: int
+    product_id: str
+    sku: str
+    quantity: int
+    unit_price: _money_pb2.Money
+    total: _money_pb2.Money
+    def __init__(self, line_id: _Optional[str] = ..., line_no: _Optional[int] = ..., product_id: _Optional[str] = ..., sku: _Optional[str] = ..., quantity: _Optional[int] = ..., unit_price: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., total: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
+
+class OrderPlaced(_message.Message):
+    __slots__ = ("order_id", "merchant_id", "channel_id", "reference", "customer", "lines", "total", "reservation_id", "pay_until")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    CUSTOMER_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
+    PAY_UNTIL_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    merchant_id: str
+    channel_id: str
+    reference: str
+    customer: Customer
+    lines: _containers.RepeatedCompositeFieldContainer[OrderedLine]
+    total: _money_pb2.Money
+    reservation_id: str
+    pay_until: _timestamp_pb2.Timestamp
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., reference: _Optional[str] = ..., customer: _Optional[_Union[Customer, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[OrderedLine, _Mapping]]] = ..., total: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., reservation_id: _Optional[str] = ..., pay_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class OrderPaid(_message.Message):
+    __slots__ = ("order_id", "merchant_id", "channel_id", "reservation_id", "provider", "provider_reference", "amount")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
+    RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    merchant_id: str
+    channel_id: str
+    reservation_id: str
+    provider: str
+    provider_reference: str
+    amount: _money_pb2.Money
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., reservation_id: _Optional[str] = ..., provider: _Optional[str] = ..., provider_reference: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
+
+class OrderHeld(_message.Message):
+    __slots__ = ("order_id", "merchant_id", "assessment_id", "reason")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
+    ASSESSMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    merchant_id: str
+    assessment_id: str
+    reason: str
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., assessment_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class RequestedLine(_message.Message):
+    __slots__ = ("line_id", "line_no", "sku", "name", "quantity", "pool_id", "instructions", "kind")
+    LINE_ID_FIELD_NUMBER: _ClassVar[int]
+    LINE_NO_FIELD_NUMBER: _ClassVar[int]
+    SKU_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    line_id: str
+    line_no: int
+    sku: str
+    name: str
+    quantity: int
+    pool_id: str
+    instructions: str
+    kind: str
+    def __init__(self, line_id: _Optional[str] = ..., line_no: _Optional[int] = ..., sku: _Optional[str] = ..., name: _Optional[str] = ..., quantity: _Optional[int] = ..., pool_id: _Optional[str] = ..., instructions: _Optional[str] = ..., kind: _Optional[str] = ...) -> None: ...
+
+class FulfillmentRequested(_message.Message):
+    __slots__ = ("order_id", "merchant_id", "channel_id", "reference", "reservation_id", "customer_id", "email", "phone", "locale", "lines", "recipient_public_key", "paid_at")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
+    CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
+    EMAIL_FIELD_NUMBER: _ClassVar[int]
+    PHONE_FIELD_NUMBER: _ClassVar[int]
+    LOCALE_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    RECIPIENT_PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    PAID_AT_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    merchant_id: str
+    channel_id: str
+    reference: str
+    reservation_id: str
+    customer_id: str
+    email: str
+    phone: str
+    locale: str
+    lines: _containers.RepeatedCompositeFieldContainer[RequestedLine]
+    recipient_public_key: bytes
+    paid_at: _timestamp_pb2.Timestamp
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., reference: _Optional[str] = ..., reservation_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., email: _Optional[str] = ..., phone: _Optional[str] = ..., locale: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[RequestedLine, _Mapping]]] = ..., recipient_public_key: _Optional[bytes] = ..., paid_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class LotCost(_message.Message):
+    __slots__ = ("lot_id", "quantity", "unit_cost")
+    LOT_ID_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    UNIT_COST_FIELD_NUMBER: _ClassVar[int]
+    lot_id: str
+    quantity: int
+    unit_cost: _money_pb2.Money
+    def __init__(self, lot_id: _Optional[str] = ..., quantity: _Optional[int] = ..., unit_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
+
+class SettledLine(_message.Message):
+    __slots__ = ("line_id", "product_id", "sku", "quantity", "total", "delivered", "costs")
+    LINE_ID_FIELD_NUMBER: _ClassVar[int]
+    PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
+    SKU_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    DELIVERED_FIELD_NUMBER: _ClassVar[int]
+    COSTS_FIELD_NUMBER: _ClassVar[int]
+    line_id: str
+    product_id: str
+    sku: str
+    quantity: int
+    total: _money_pb2.Money
+    delivered: bool
+    costs: _containers.RepeatedCompositeFieldContainer[LotCost]
+    def __init__(self, line_id: _Optional[str] = ..., product_id: _Optional[str] = ..., sku: _Optional[str] = ..., quantity: _Optional[int] = ..., total: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., delivered: _Optional[bool] = ..., costs: _Optional[_Iterable[_Union[LotCost, _Mapping]]] = ...) -> None: ...
+
+class OrderCompleted(_message.Message):
+    __slots__ = ("order_id", "merchant_id", "channel_id", "total", "lines")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    merchant_id: str
+    channel_id: str
+    total: _money_pb2.Money
+    lines: _containers.RepeatedCompositeFieldContainer[SettledLine]
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., total: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[SettledLine, _Mapping]]] = ...) -> None: ...
+
+class OrderPartiallyCompleted(_message.Message):
+    __slots__ = ("order_id", "merchant_id", "channel_id", "total", "refunded", "lines")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    REFUNDED_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    merchant_id: str
+    channel_id: str
+    total: _money_pb2.Money
+    refunded: _money_pb2.Money
+    lines: _containers.RepeatedCompositeFieldContainer[SettledLine]
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., total: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., refunded: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[SettledLine, _Mapping]]] = ...) -> None: ...
+
+class OrderRefunded(_message.Message):
+    __slots__ = ("order_id", "merchant_id", "channel_id", "amount", "reason", "reservation_id")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    merchant_id: str
+    channel_id: str
+    amount: _money_pb2.Money
+    reason: str
+    reservation_id: str
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., reason: _Optional[str] = ..., reservation_id: _Optional[str] = ...) -> None: ...
+
+class OrderCancelled(_message.Message):
+    __slots__ = ("order_id", "merchant_id", "reason", "reservation_id")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    merchant_id: str
+    reason: str
+    reservation_id: str
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., reason: _Optional[str] = ..., reservation_id: _Optional[str] = ...) -> None: ...
+
+class OrderExpired(_message.Message):
+    __slots__ = ("order_id", "merchant_id", "reservation_id")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
+    RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    merchant_id: str
+    reservation_id: str
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., reservation_id: _Optional[str] = ...) -> None: ...
