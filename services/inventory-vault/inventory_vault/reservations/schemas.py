@@ -1,0 +1,188 @@
+"""The wire of reservations. `order` and `fulfillment` write their calls against this file.
+
+Batch calls answer 200 with one result per item, in the order asked; each item stands by itself, so
+one that fails leaves the others untouched. `result` says how an item ended: the reservation's status
+when there is a reservation ("held" for a new one), otherwise the code of its problem.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from kit.http import Model, MoneyModel, Name
+
+LINES_MAX = 50
+QUANTITY_MAX = 10_000
+HOLD_SECONDS_MIN = 10
+HOLD_SECONDS_MAX = 86_400
+HOLD_SECONDS_DEFAULT = 900
+BATCH_ITEMS_MAX = 500
+CLAIM_ITEMS_MAX = 200
+
+LineNo = Annotated[int, Field(ge=1, le=1_000)]
+# 32 bytes in base64 are 44 characters.
+PublicKeyText = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$", max_length=44)]
+ReservationStatusText = Literal["held", "secured", "sold", "released", "expired"]
+
+_POOL = "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a10"
+_RESERVATION = "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a33"
+_CREATE_EXAMPLE = {
+    "reference": "order-10001",
+    "lines": [{"pool_id": _POOL, "quantity": 1}],
+    "hold_seconds": 900,
+}
+
+
+class ReservationLineCreate(Model):
+    pool_id: UUID
+    quantity: Annotated[int, Field(ge=1, le=QUANTITY_MAX)]
+    line_no: LineNo | None = Field(
+        default=None, description="The caller's number of the line; its position (from 1) if absent."
+    )
+
+
+class ReservationCreate(Model):
+    """All lines or nothing. The same reference with the same lines answers the same hold."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_CREATE_EXAMPLE]})
+
+    reference: Name
+    lines: Annotated[list[ReservationLineCreate], Field(min_length=1, max_length=LINES_MAX)]
+    hold_seconds: Annotated[int, Field(ge=HOLD_SECONDS_MIN, le=HOLD_SECONDS_MAX)] = (
+        HOLD_SECONDS_DEFAULT
+    )
+
+
+class ReservationBatchItem(ReservationCreate):
+    merchant_id: UUID | None = Field(
+        default=None, description="Whose stock. Only services may set it; others act for themselves."
+    )
+
+
+class ReservationBatch(Model):
+    """Many independent reservations, served by one transaction."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [_CREATE_EXAMPLE]}]})
+
+    items: Annotated[list[ReservationBatchItem], Field(min_length=1, max_length=BATCH_ITEMS_MAX)]
+
+
+class ReservationLineRead(Model):
+    line_no: int
+    pool_id: UUID
+    quantity: int
+
+
+class ReservationRead(Model):
+    id: UUID
+    merchant_id: UUID
+    reference: str
+    status: ReservationStatusText
+    # When the hold runs out; null once it has no time limit (secured, sold).
+    expires_at: datetime | None
+    created_at: datetime
+    lines: list[ReservationLineRead]
+
+
+class ShortLine(Model):
+    line_no: int
+    pool_id: UUID
+    requested: int
+    available: int
+
+
+class ItemProblem(Model):
+    """A problem document's members, as far as they concern one item of a batch."""
+
+    code: str
+    title: str
+    status: int = Field(description="The HTTP status the same call would have had alone.")
+    detail: str
+    lines: list[ShortLine] | None = Field(default=None, description="out_of_stock: the short lines.")
+
+
+class ReservationResult(Model):
+    """`reservation` is set when there is one, `problem` when not; never both."""
+
+    result: str = Field(description='"held" (or the present status of a repeat), or the problem\'s code.')
+    reservation: ReservationRead | None = None
+    problem: ItemProblem | None = None
+
+
+class ReservationBatchRead(Model):
+    items: list[ReservationResult]
+
+
+class ClaimCreate(Model):
+    """With a key every unit is handed out re-sealed to it; without, masks only."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {},
+                {"recipient_public_key": "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="},
+            ]
+        }
+    )
+
+    recipient_public_key: PublicKeyText | None = None
+
+
+class ClaimBatchItem(ClaimCreate):
+    reservation_id: UUID
+    merchant_id: UUID | None = Field(default=None, description="Only services may set it.")
+
+
+class ClaimBatch(Model):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [{"reservation_id": _RESERVATION}]}]}
+    )
+
+    items: Annotated[list[ClaimBatchItem], Field(min_length=1, max_length=CLAIM_ITEMS_MAX)]
+
+
+class BoxRead(Model):
+    """A NaCl box, base64: open with `crypto_box_open(ciphertext, nonce, public_key, your key)`."""
+
+    key_id: UUID | None = None
+    public_key: str
+    nonce: str
+    ciphertext: str
+
+
+class ClaimedUnit(Model):
+    unit_id: UUID
+    mask: str
+    line_no: int
+    lot_id: UUID
+    unit_cost: MoneyModel
+    box: BoxRead | None = None
+
+
+class ClaimRead(Model):
+    """Answer of a single claim. The same again on repeat (boxes are sealed anew)."""
+
+    id: UUID
+    status: Literal["sold"]
+    units: list[ClaimedUnit]
+
+
+class ClaimResult(Model):
+    """`units` when sold; `problem` when not (`reservation_expired`, `reservation_released`, ...)."""
+
+    result: str
+    reservation_id: UUID
+    units: list[ClaimedUnit] | None = None
+    problem: ItemProblem | None = None
+
+
+class ClaimBatchRead(Model):
+    items: list[ClaimResult]
+
+
+class ReleaseCreate(Model):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "buyer cancelled"}]})
+
+    reason: Name | None = None
