@@ -1,0 +1,1 @@
+"""Everything on one machine: embedded PostgreSQL and Kafka, every service, one supervisor."""

@@ -1,0 +1,64 @@
+"""What every test may ask for: a real PostgreSQL, a real Kafka, migrated databases per service."""
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from onebox.kafka import EmbeddedKafka
+from onebox.ports import free_ports
+from onebox.postgres import EmbeddedPostgres
+
+from tests.stack.run_dir import make_run_dir
+from tests.stack.service_databases import PASSWORD, ServiceDatabases
+
+ServiceDatabase = Callable[[str], Awaitable[str]]
+
+
+@pytest.fixture(scope="session")
+def run_dir() -> Iterator[Path]:
+    """The folder of this run; gone at its end."""
+    path = make_run_dir()
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+async def postgres(run_dir: Path) -> AsyncIterator[str]:
+    """The administrator's URL of a real server, started for this run."""
+    server = EmbeddedPostgres(run_dir / "postgres", free_ports(1)[0], PASSWORD)
+    await server.start()
+    yield server.url
+    await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def kafka(run_dir: Path) -> AsyncIterator[str]:
+    """host:port of a real single-node broker, started when the first test asks for it."""
+    broker = EmbeddedKafka(run_dir / "kafka", *free_ports(2))
+    await broker.start()
+    yield broker.bootstrap
+    await broker.stop()
+
+
+@pytest.fixture(scope="session")
+def service_databases(postgres: str) -> ServiceDatabases:
+    """The template databases of this run."""
+    return ServiceDatabases(postgres)
+
+
+@pytest.fixture
+async def service_database(
+    service_databases: ServiceDatabases,
+) -> AsyncIterator[ServiceDatabase]:
+    """`await service_database("order")` -> URL of a fresh, migrated database, dropped later."""
+    names: list[str] = []
+
+    async def create(service: str) -> str:
+        name, url = await service_databases.create(service)
+        names.append(name)
+        return url
+
+    yield create
+    for name in names:
+        await service_databases.drop(name)

@@ -1,0 +1,70 @@
+"""Fresh, migrated databases per test: migrated once into a template, then copied."""
+
+import asyncio
+import itertools
+import os
+import secrets
+import subprocess
+import sys
+
+from onebox import databases
+from onebox.services import Service, service_environment, service_named
+
+PASSWORD = "tests-" + secrets.token_hex(8)
+
+
+class ServiceDatabases:
+    """Makes and drops databases on the server of `admin_url`."""
+
+    def __init__(self, admin_url: str) -> None:
+        self._admin_url = admin_url
+        self._templates: dict[str, asyncio.Task[str]] = {}
+        self._numbers = itertools.count(1)
+
+    async def create(self, service_name: str) -> tuple[str, str]:
+        """(name, URL) of a new database with the service's migrations applied."""
+        service = service_named(service_name)
+        if service.name not in self._templates:
+            self._templates[service.name] = asyncio.create_task(self._make_template(service))
+        template = await asyncio.shield(self._templates[service.name])
+        name = f"{service.database}_{next(self._numbers)}"
+        admin = await databases.connect(self._admin_url)
+        try:
+            await databases.ensure_database(admin, service, name=name, template=template)
+        finally:
+            await admin.close()
+        return name, databases.service_url(self._admin_url, service, PASSWORD, database=name)
+
+    async def drop(self, name: str) -> None:
+        """Gone, whoever is still connected."""
+        admin = await databases.connect(self._admin_url)
+        try:
+            await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        finally:
+            await admin.close()
+
+    async def _make_template(self, service: Service) -> str:
+        name = f"{service.database}_template"
+        admin = await databases.connect(self._admin_url)
+        try:
+            await databases.ensure_role(admin, service, PASSWORD)
+            await databases.ensure_database(admin, service, name=name)
+        finally:
+            await admin.close()
+        url = databases.service_url(self._admin_url, service, PASSWORD, database=name)
+        await asyncio.to_thread(_migrate, service, url)
+        return name
+
+
+def _migrate(service: Service, url: str) -> None:
+    """The real command, as an operator runs it."""
+    given = {"database_url": url, "kafka_bootstrap": "unused:9092", "internal_secret": "t" * 32}
+    done = subprocess.run(  # noqa: S603 - the names come from the service table
+        [sys.executable, "-m", service.package, "migrate"],
+        env={**os.environ, **service_environment(service, given)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"migrating {service.name} failed:\n{done.stdout}\n{done.stderr}"
