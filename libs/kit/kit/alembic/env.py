@@ -1,0 +1,18 @@
+"""The one Alembic environment of all services; kit.migrate hands in connection and metadata."""
+
+from alembic import context
+from sqlalchemy import text
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=context.config.attributes["metadata"],
+    compare_type=True,
+    compare_server_default=False,
+)
+with context.begin_transaction():
+    # One migrator at a time; a busy table makes the migration give up instead of stalling sales.
+    connection.execute(text("SELECT pg_advisory_xact_lock(7002)"))
+    connection.execute(text("SET LOCAL lock_timeout = '4s'"))
+    connection.execute(text("SET LOCAL statement_timeout = '600s'"))
+    context.run_migrations()

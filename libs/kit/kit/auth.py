@@ -1,0 +1,226 @@
+"""Who calls: API keys of merchants, checked offline, and tokens the services show each other.
+
+An API key reads `lsk_live_<id>_<secret><crc>`: id 16, secret 32 and CRC-32 6 characters of base
+62. The CRC lets a mistyped key be refused without a look-up (and secret scanners recognise one);
+only SHA-256 of the secret is stored, which is enough for 190 random bits.
+
+Every service has a replica of the key table, fed by ApiKeyChanged events; a checked key is trusted
+from memory for `api_key_cache_seconds` (1 s) before the replica is read again. A revoked key
+therefore dies everywhere one relay + consumer hop (milliseconds) and one second after the
+revocation commits.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import secrets
+import time
+import zlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import text
+
+from kit.db import Database
+from kit.errors import Denied, Unauthenticated
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_KEY = re.compile(r"^lsk_(live|test)_([0-9A-Za-z]{16})_([0-9A-Za-z]{32})([0-9A-Za-z]{6})$")
+_TOKEN_PREFIX = "lsi_"  # noqa: S105 - a prefix, not a password
+SERVICE_TOKEN_SECONDS = 300
+CACHED_KEYS_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls. A service acts for the merchant it names; a key for its own merchant only."""
+
+    id: str
+    kind: Literal["key", "service"]
+    merchant_id: UUID | None
+    scopes: frozenset[str]
+
+    def may(self, scope: str) -> bool:
+        return "*" in self.scopes or scope in self.scopes
+
+    def require(self, scope: str) -> None:
+        """Raises Denied naming the scope that is missing."""
+        if not self.may(scope):
+            raise Denied(f"this call needs the scope {scope}", scope=scope)
+
+    @property
+    def merchant(self) -> UUID:
+        """The merchant acted for; raises Denied when there is none."""
+        if self.merchant_id is None:
+            raise Denied("name the merchant you act for in the Lockstock-Merchant header")
+        return self.merchant_id
+
+
+@dataclass(frozen=True, slots=True)
+class MintedKey:
+    """A fresh API key: `text` is shown once, only `key_id` and `secret_hash` are kept."""
+
+    key_id: str
+    text: str
+    secret_hash: bytes
+
+
+def mint_api_key(mode: Literal["live", "test"] = "live") -> MintedKey:
+    key_id = _random(16)
+    secret = _random(32)
+    head = f"lsk_{mode}_{key_id}_{secret}"
+    return MintedKey(key_id, head + _crc(head), _hash(secret))
+
+
+def read_api_key(key: str) -> tuple[str, bytes]:
+    """(key id, hash of the secret); raises Unauthenticated for anything that is not a key."""
+    match = _KEY.match(key)
+    if match is None or not hmac.compare_digest(_crc(key[:-6]), match[4]):
+        raise Unauthenticated("this is not a Lockstock API key; check that it was copied wholly")
+    return match[2], _hash(match[3])
+
+
+class ServiceTokens:
+    """Short-lived tokens between services: `lsi_<service>.<expiry>.<keyed BLAKE2b>`, one shared
+    secret.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._key = hashlib.blake2b(
+            secret.encode(), digest_size=32, person=b"ls-svc-token"
+        ).digest()
+
+    def issue(self, service: str, *, now: float | None = None) -> str:
+        expiry = int((time.time() if now is None else now) + SERVICE_TOKEN_SECONDS)
+        body = f"{service}.{expiry}"
+        return f"{_TOKEN_PREFIX}{body}.{self._mac(body)}"
+
+    def check(self, token: str, *, now: float | None = None) -> str:
+        """The service's name; raises Unauthenticated for a forged or expired token."""
+        body, _, mac = token.removeprefix(_TOKEN_PREFIX).rpartition(".")
+        service, _, expiry = body.rpartition(".")
+        if not service or not hmac.compare_digest(mac.encode(), self._mac(body).encode()):
+            raise Unauthenticated("the service token is forged; check LOCKSTOCK_INTERNAL_SECRET")
+        if not expiry.isdigit() or int(expiry) < (time.time() if now is None else now):
+            raise Unauthenticated("the service token has expired; check the clocks")
+        return service
+
+    def _mac(self, body: str) -> str:
+        digest = hashlib.blake2b(body.encode(), key=self._key, digest_size=20).digest()
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredKey:
+    secret_hash: bytes
+    merchant_id: UUID | None
+    scopes: frozenset[str]
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    read_at: float
+
+
+class Callers:
+    """Turns an Authorization header into a Principal, offline: own database, own memory."""
+
+    def __init__(self, db: Database, tokens: ServiceTokens, *, cache_seconds: float) -> None:
+        self._db = db
+        self._tokens = tokens
+        self._cache_seconds = cache_seconds
+        self._known: OrderedDict[str, _StoredKey | None] = OrderedDict()
+
+    async def identify(self, authorization: str | None, acting_for: str | None) -> Principal:
+        """Raises Unauthenticated; never says whether a key exists."""
+        scheme, _, credential = (authorization or "").partition(" ")
+        credential = credential.strip()
+        if scheme.lower() != "bearer" or not credential:
+            raise Unauthenticated
+        if credential.startswith(_TOKEN_PREFIX):
+            service = self._tokens.check(credential)
+            return Principal(service, "service", _merchant_of(acting_for), frozenset({"*"}))
+        key_id, secret_hash = read_api_key(credential)
+        stored = await self._stored(key_id)
+        if stored is None or not hmac.compare_digest(stored.secret_hash, secret_hash):
+            raise Unauthenticated("this API key is not known here")
+        if stored.revoked_at is not None:
+            raise Unauthenticated("this API key was revoked; use its successor")
+        # An expiry of weeks is judged by this machine's clock: a skew of seconds does no harm.
+        if stored.expires_at is not None and stored.expires_at <= datetime.now(UTC):
+            raise Unauthenticated("this API key has expired; issue a new one")
+        return Principal(key_id, "key", stored.merchant_id, stored.scopes)
+
+    async def _stored(self, key_id: str) -> _StoredKey | None:
+        known = self._known.get(key_id)
+        if known is not None and time.monotonic() - known.read_at < self._cache_seconds:
+            return known
+        stored = await self._read(key_id)
+        if stored is None:
+            self._known.pop(key_id, None)
+            return None
+        self._known[key_id] = stored
+        self._known.move_to_end(key_id)
+        if len(self._known) > CACHED_KEYS_MAX:
+            self._known.popitem(last=False)
+        return stored
+
+    async def _read(self, key_id: str) -> _StoredKey | None:
+        async with self._db.read() as tx:
+            row = (await tx.execute(_SELECT_KEY, {"key_id": key_id})).one_or_none()
+        if row is None:
+            return None
+        return _StoredKey(
+            row.secret_hash,
+            row.merchant_id,
+            frozenset(row.scopes),
+            row.expires_at,
+            row.revoked_at,
+            time.monotonic(),
+        )
+
+
+_SELECT_KEY = text(
+    "SELECT secret_hash, merchant_id, scopes, expires_at, revoked_at FROM api_key WHERE key_id = "
+    ":key_id"
+)
+
+
+def _merchant_of(header: str | None) -> UUID | None:
+    if not header:
+        return None
+    try:
+        return UUID(header)
+    except ValueError as error:
+        raise Unauthenticated("Lockstock-Merchant must be a merchant's id") from error
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _crc(text_: str) -> str:
+    value = zlib.crc32(text_.encode())
+    digits = ""
+    for _ in range(6):
+        value, remainder = divmod(value, 62)
+        digits = _ALPHABET[remainder] + digits
+    return digits
+
+
+def decode_public_key(value: str) -> bytes:
+    """The 32 bytes of a base64 X25519 public key; raises ValueError."""
+    try:
+        raw = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("not base64") from error
+    if len(raw) != 32:
+        raise ValueError("an X25519 public key has 32 bytes")
+    return raw

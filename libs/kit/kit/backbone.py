@@ -1,0 +1,73 @@
+"""The tables every service's database has: idempotency, API key replica, outbox, inbox, dead
+letters.
+"""
+
+from alembic.operations import Operations
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from kit.db import new_metadata
+from kit.messaging.tables import messaging_tables
+
+
+def backbone_tables(metadata: MetaData) -> None:
+    """Adds the tables to a service's metadata; its first migration creates them by `create`."""
+    Table(
+        "idempotency",
+        metadata,
+        Column("principal", Text, primary_key=True),
+        Column("key", Text, primary_key=True),
+        Column("request_hash", LargeBinary, nullable=False),
+        Column("status", SmallInteger, nullable=False),
+        Column("body", LargeBinary, nullable=False),
+        Column("location", Text),
+        Column(
+            "created_at",
+            DateTime(timezone=True),
+            nullable=False,
+            server_default=func.clock_timestamp(),
+            index=True,
+        ),
+        CheckConstraint("octet_length(body) < 16777216", name="body_size"),
+    )
+    Table(
+        "api_key",
+        metadata,
+        Column("key_id", Text, primary_key=True),
+        Column("merchant_id", Uuid),
+        Column("secret_hash", LargeBinary, nullable=False),
+        Column("scopes", ARRAY(Text), nullable=False),
+        Column("expires_at", DateTime(timezone=True)),
+        Column("revoked_at", DateTime(timezone=True)),
+        Column("version", BigInteger, nullable=False, server_default="0"),
+    )
+    messaging_tables(metadata)
+
+
+def backbone_metadata() -> MetaData:
+    """The backbone alone, for `create_all` in a service's first migration."""
+    metadata = new_metadata()
+    backbone_tables(metadata)
+    return metadata
+
+
+def create(op: Operations) -> None:
+    """Creates the tables; called by the first migration of every service."""
+    backbone_metadata().create_all(op.get_bind())
+
+
+def drop(op: Operations) -> None:
+    """The way back of `create`."""
+    backbone_metadata().drop_all(op.get_bind())

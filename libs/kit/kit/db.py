@@ -1,0 +1,215 @@
+"""The database: one transaction per entrance, committed before the answer, limits on everything."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import CursorResult, Executable, MetaData, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, _ConnectionFairy
+
+from kit.errors import DomainError, ErrorKind, Invalid, Unavailable
+
+LOCK_TIMEOUT_MS = 2_000
+STATEMENT_TIMEOUT_MS = 10_000
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000
+CONNECT_TIMEOUT_SECONDS = 5
+POOL_WAIT_SECONDS = 5
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+# SQLSTATE classes and codes after which the same call may succeed: connection trouble, out of
+# resources, operator intervention, serialization failure, deadlock, lock not available.
+_TRANSIENT_CLASSES = ("08", "53", "57")
+_TRANSIENT_CODES = frozenset({"40001", "40P01", "55P03", "25P03"})
+_UNSTORABLE_CODES = frozenset({"22021", "22P05", "22003", "22008"})
+
+
+class Unstorable(Invalid):
+    """A value cannot be stored: a NUL character in a text, or a number or date out of range."""
+
+    code = "unstorable_value"
+
+
+def new_metadata() -> MetaData:
+    """MetaData whose constraints get predictable names; repositories map names to domain errors."""
+    return MetaData(naming_convention=_NAMES)
+
+
+class Transaction:
+    """One database transaction as services see it: statements, savepoints, outgoing events.
+
+    `outgoing` is the outbox's buffer: what `kit.messaging.outbox.add` put there is written by the
+    commit hook of `Database`, in this very transaction.
+    """
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+        self.outgoing: list[Any] = []
+        self._after_commit: list[Callable[[], None]] = []
+
+    async def execute(
+        self,
+        statement: Executable,
+        parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    ) -> CursorResult[Any]:
+        """Run a statement of SQLAlchemy Core or `text()`."""
+        return await self.connection.execute(statement, parameters)
+
+    def on_commit(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once this transaction is durable; never on rollback."""
+        self._after_commit.append(callback)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """A part that may fail alone: an error undoes its statements, events and callbacks."""
+        events, callbacks = len(self.outgoing), len(self._after_commit)
+        try:
+            async with self.connection.begin_nested():
+                yield
+        except BaseException:
+            del self.outgoing[events:]
+            del self._after_commit[callbacks:]
+            raise
+
+    def _committed(self) -> None:
+        for callback in self._after_commit:
+            callback()
+
+
+class Database:
+    """A service's PostgreSQL. Built in app.py; `url` starts with `postgresql+asyncpg://`."""
+
+    def __init__(self, url: str, *, application_name: str, pool_size: int = 10) -> None:
+        self.url = url
+        self.before_commit: list[Callable[[Transaction], Awaitable[None]]] = []
+        self._engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=POOL_WAIT_SECONDS,
+            pool_recycle=1800,
+            connect_args={
+                "timeout": CONNECT_TIMEOUT_SECONDS,
+                "server_settings": {
+                    "application_name": application_name,
+                    "lock_timeout": str(LOCK_TIMEOUT_MS),
+                    "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+                    "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
+                    "jit": "off",
+                },
+            },
+        )
+        self._reads = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        event.listen(self._engine.sync_engine, "checkout", _refuse_open_transaction)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Commits at the end of the block, rolls back on any error.
+
+        Raises Unavailable for trouble that passes (locks, connections, deadlocks, shutdown). When
+        the commit itself is cut off its outcome is unknown: the caller re-reads by natural key.
+        """
+        with _driver_errors():
+            async with self._engine.connect() as connection:
+                tx = Transaction(connection)
+                transaction = await connection.begin()
+                try:
+                    yield tx
+                    for hook in self.before_commit:
+                        await hook(tx)
+                except BaseException:
+                    await asyncio.shield(transaction.rollback())
+                    raise
+                # A caller that hangs up must not cut a commit in the middle.
+                await asyncio.shield(transaction.commit())
+            tx._committed()  # noqa: SLF001 - the two classes are one mechanism
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Transaction]:
+        """Reads outside a transaction (AUTOCOMMIT): each statement sees the newest state."""
+        with _driver_errors():
+            async with self._reads.connect() as connection:
+                yield Transaction(connection)
+
+    async def ping(self) -> None:
+        """Raises Unavailable unless the server answers."""
+        async with self.read() as tx:
+            await tx.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def constraint_of(error: IntegrityError) -> str | None:
+    """The name of the violated constraint, which repositories turn into a domain error."""
+    name = getattr(getattr(error.orig, "__cause__", None), "constraint_name", None)
+    return str(name) if name else None
+
+
+class _driver_errors:  # noqa: N801 - reads as a statement: with _driver_errors()
+    """Turns driver trouble that passes into Unavailable, unstorable values into Invalid."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
+        if error is None or isinstance(error, DomainError):
+            return
+        if isinstance(error, DBAPIError):
+            state = str(getattr(error.orig, "sqlstate", None) or "")
+            if error.connection_invalidated or is_transient_state(state):
+                raise Unavailable("the database is busy or restarting; try again") from error
+            if state in _UNSTORABLE_CODES or "DataError" in type(error.orig).__name__:
+                raise Unstorable from error
+            if not state and not isinstance(error, IntegrityError):
+                raise Unavailable("the database does not answer; try again") from error
+        elif isinstance(error, PoolTimeout):
+            raise Unavailable("all database connections are in use; try again") from error
+        elif _is_connection_trouble(error):
+            raise Unavailable("the database cannot be reached; try again") from error
+
+
+def is_transient_state(sqlstate: str) -> bool:
+    """True for a SQLSTATE after which the same statement may succeed."""
+    return sqlstate[:2] in _TRANSIENT_CLASSES or sqlstate in _TRANSIENT_CODES
+
+
+def kind_is_transient(error: BaseException) -> bool:
+    """True for errors that time heals: what consumers retry without end."""
+    return isinstance(error, DomainError) and error.kind in (
+        ErrorKind.UNAVAILABLE,
+        ErrorKind.LIMITED,
+    )
+
+
+def _is_connection_trouble(error: BaseException) -> bool:
+    """Raw errors of asyncpg or the socket, which come while a connection is being made."""
+    if isinstance(error, ConnectionError):
+        return True
+    sqlstate = getattr(error, "sqlstate", None)
+    if sqlstate and type(error).__module__.startswith("asyncpg"):
+        return is_transient_state(str(sqlstate))
+    return type(error).__module__.startswith("asyncpg") and "Connection" in type(error).__name__
+
+
+def _refuse_open_transaction(
+    connection: DBAPIConnection, _: ConnectionPoolEntry, __: _ConnectionFairy
+) -> None:
+    """A pooled connection that is still inside a transaction must never be handed out.
+
+    sqlalchemy#13381: after a cancelled task a commit could otherwise be only a SAVEPOINT.
+    """
+    driver = connection.driver_connection
+    if driver is not None and driver.is_in_transaction():
+        raise DisconnectionError("connection was returned inside a transaction")

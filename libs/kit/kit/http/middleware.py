@@ -1,0 +1,128 @@
+"""One pure ASGI middleware: request id, trace, body limit, deadline-free metrics and one log line.
+
+Pure ASGI on purpose: BaseHTTPMiddleware cancels handlers when clients hang up (sqlalchemy#12099).
+"""
+
+import time
+
+from prometheus_client import Counter, Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kit.context import accept_request_id, accept_traceparent, request_id_var, traceparent_var
+from kit.http.problems import problem_response
+from kit.logging import get_logger
+
+log = get_logger("kit.http")
+
+REQUESTS = Counter("http_requests_total", "Requests answered", ["method", "route", "status"])
+SECONDS = Histogram(
+    "http_request_seconds",
+    "Time to answer; seconds",
+    ["method", "route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+}
+
+
+class BodyTooLarge(Exception):
+    """The body grew past the limit while it was read."""
+
+
+class Backbone:
+    """Wraps the whole app; see the module's text."""
+
+    def __init__(self, app: ASGIApp, *, body_bytes_max: int, large_bodies: dict[str, int]) -> None:
+        self._app = app
+        self._body_bytes_max = body_bytes_max
+        self._large_bodies = large_bodies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id_var.set(accept_request_id(headers.get("x-request-id")))
+        traceparent_var.set(accept_traceparent(headers.get("traceparent")))
+        answer = _Answer(send)
+        started = time.perf_counter()
+        try:
+            await self._limited(scope, headers, receive, answer)
+        finally:
+            self._record(scope, answer.status, time.perf_counter() - started)
+
+    async def _limited(
+        self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer"
+    ) -> None:
+        limit = self._limit(scope["path"])
+        too_large = problem_response(
+            scope["path"], 413, "body_too_large", f"the body may have {limit} bytes at most"
+        )
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > limit:
+            await too_large(scope, receive, answer)
+            return
+        try:
+            await self._app(scope, _counted(receive, limit), answer)
+        except BodyTooLarge:
+            if not answer.started:
+                await too_large(scope, receive, answer)
+
+    def _limit(self, path: str) -> int:
+        for suffix, limit in self._large_bodies.items():
+            if path.endswith(suffix):
+                return limit
+        return self._body_bytes_max
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route = scope.get("route")
+        pattern = getattr(route, "path", "-")
+        REQUESTS.labels(scope["method"], pattern, status).inc()
+        SECONDS.labels(scope["method"], pattern).observe(seconds)
+        if scope["path"] not in _QUIET and (status >= 400 or seconds > 1):
+            log.info(
+                "http",
+                method=scope["method"],
+                route=pattern,
+                status=status,
+                milliseconds=round(seconds * 1000, 1),
+            )
+
+
+class _Answer:
+    """Remembers the status and adds the headers every answer has."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 500
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = request_id_var.get() or ""
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+
+def _counted(receive: Receive, limit: int) -> Receive:
+    """`receive` that refuses to hand on more than `limit` bytes (chunked bodies have no length)."""
+    seen = 0
+
+    async def counted() -> Message:
+        nonlocal seen
+        message = await receive()
+        if message["type"] == "http.request":
+            seen += len(message.get("body", b""))
+            if seen > limit:
+                raise BodyTooLarge
+        return message
+
+    return counted

@@ -1,0 +1,129 @@
+"""Calls between services: one warm client, a deadline, a service token, problem documents
+understood.
+"""
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import httpx
+import orjson
+
+from kit.auth import SERVICE_TOKEN_SECONDS, ServiceTokens
+from kit.context import request_id_var, traceparent_var
+from kit.errors import Unavailable
+
+CONNECTIONS_MAX = 32
+TIMEOUT_SECONDS = 5.0
+
+
+class PeerProblem(Exception):
+    """The other service said no: a definite answer with its problem document."""
+
+    def __init__(self, status: int, code: str, document: Mapping[str, Any]) -> None:
+        super().__init__(f"{status} {code}")
+        self.status = status
+        self.code = code
+        self.document = document
+
+
+class PeerSilent(Unavailable):
+    """Another service did not answer in time: whether it acted is unknown. Ask again by
+    reference.
+    """
+
+    code = "peer_silent"
+
+
+class Peer:
+    """A client for one other service. Never retries by itself: whether to ask again is the caller's
+    decision, and every call that acts carries a reference that makes the repeat safe."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        service: str,
+        tokens: ServiceTokens,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._service = service
+        self._tokens = tokens
+        self._token = ""
+        self._token_age = 0.0
+        self._client = httpx.AsyncClient(
+            base_url=base_url,
+            timeout=timeout_seconds,
+            limits=httpx.Limits(
+                max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX
+            ),
+            transport=transport,
+            follow_redirects=False,
+        )
+
+    async def post(self, path: str, body: Any, *, merchant_id: UUID | None = None) -> Any:
+        """The decoded JSON answer. Raises PeerProblem (4xx, definite) or Unavailable (unknown)."""
+        return await self._call("POST", path, content=orjson.dumps(body), merchant_id=merchant_id)
+
+    async def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        merchant_id: UUID | None = None,
+    ) -> Any:
+        """As `post`, for reads."""
+        return await self._call("GET", path, params=params, merchant_id=merchant_id)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _call(
+        self, method: str, path: str, *, merchant_id: UUID | None, **request: Any
+    ) -> Any:
+        try:
+            answer = await self._client.request(
+                method, path, headers=self._headers(merchant_id), **request
+            )
+        except httpx.HTTPError as error:
+            raise PeerSilent(f"{method} {path}: {type(error).__name__}") from error
+        if answer.status_code >= 500 or answer.status_code == 429:
+            raise PeerSilent(f"{method} {path}: {answer.status_code}")
+        try:
+            document = orjson.loads(answer.content) if answer.content else None
+        except orjson.JSONDecodeError as error:
+            raise PeerSilent(f"{method} {path}: the answer is not JSON") from error
+        if answer.status_code >= 400:
+            problem = document if isinstance(document, dict) else {}
+            raise PeerProblem(answer.status_code, str(problem.get("code", "unknown")), problem)
+        return document
+
+    def _headers(self, merchant_id: UUID | None) -> dict[str, str]:
+        headers = {
+            "authorization": f"Bearer {self._fresh_token()}",
+            "content-type": "application/json",
+        }
+        if merchant_id is not None:
+            headers["lockstock-merchant"] = str(merchant_id)
+        if (request_id := request_id_var.get()) is not None:
+            headers["x-request-id"] = request_id
+        if (traceparent := traceparent_var.get()) is not None:
+            headers["traceparent"] = traceparent
+        return headers
+
+    def _fresh_token(self) -> str:
+        now = time.time()
+        if now - self._token_age > SERVICE_TOKEN_SECONDS / 2:
+            self._token, self._token_age = self._tokens.issue(self._service, now=now), now
+        return self._token

@@ -1,0 +1,318 @@
+"""Runs a service: HTTP API and worker in one process or apart, started and stopped in order.
+
+python -m order serve          API and worker in one process (one machine)
+python -m order api | worker   one of the two (scale apart)
+python -m order migrate        bring the database and the topics up to date
+python -m order dead-letters   what was parked, and why
+python -m order replay ...     run parked events again
+"""
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, TypeVar
+
+import uvicorn
+from fastapi import APIRouter, FastAPI
+from pydantic import ValidationError
+from sqlalchemy import MetaData
+
+from kit.auth import Callers, ServiceTokens
+from kit.db import Database, Transaction
+from kit.http import AppParts, build_app
+from kit.http.app import Check
+from kit.http.once import prune as prune_answers
+from kit.logging import configure_logging, get_logger
+from kit.messaging import dead_letters, outbox
+from kit.messaging.consumer import Consumer, Handler
+from kit.messaging.relay import Relay
+from kit.messaging.settings import KafkaSettings
+from kit.messaging.topics import TopicSpec, ensure_topics
+from kit.migrate import migrate
+from kit.periodic import Periodic
+from kit.settings import ServiceSettings
+
+log = get_logger(__name__)
+
+STOP_SECONDS_MAX = 8.0
+HTTP_STOP_SECONDS_MAX = 3
+
+Close = Callable[[], Awaitable[None]]
+Settings = TypeVar("Settings", bound=ServiceSettings)
+
+
+@dataclass(slots=True)
+class Service:
+    """What a service is made of; `create_service(settings)` in its app.py builds one.
+
+    `topics` are those it owns. `jobs` are background loops of the worker, `api_jobs` of the API
+    process. `closing` is awaited at the end, last first.
+    """
+
+    settings: ServiceSettings
+    package: str
+    title: str
+    description: str
+    db: Database
+    metadata: MetaData
+    routers: Sequence[APIRouter] = ()
+    handlers: Sequence[Handler] = ()
+    jobs: Sequence[Periodic] = ()
+    api_jobs: Sequence[Periodic] = ()
+    topics: Sequence[TopicSpec] = ()
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    large_bodies: Mapping[str, int] = field(default_factory=dict)
+    state: Mapping[str, Any] = field(default_factory=dict)
+    closing: Sequence[Close] = ()
+
+    @property
+    def name(self) -> str:
+        return self.settings.service
+
+    @property
+    def kafka(self) -> KafkaSettings:
+        return KafkaSettings(bootstrap_servers=self.settings.kafka_bootstrap)
+
+
+def open_database(settings: ServiceSettings) -> Database:
+    """The service's database; events added to a transaction are written when it commits."""
+    db = Database(
+        settings.database_url.get_secret_value(),
+        application_name=settings.service,
+        pool_size=settings.database_pool_size,
+    )
+    db.before_commit.append(outbox.flush)
+    return db
+
+
+def service_tokens(settings: ServiceSettings) -> ServiceTokens:
+    return ServiceTokens(settings.internal_secret.get_secret_value())
+
+
+def create_app(service: Service) -> FastAPI:
+    """The FastAPI app of a service."""
+    settings = service.settings
+    callers = Callers(
+        service.db, service_tokens(settings), cache_seconds=settings.api_key_cache_seconds
+    )
+    return build_app(
+        AppParts(
+            title=service.title,
+            description=service.description,
+            db=service.db,
+            callers=callers,
+            routers=service.routers,
+            checks=service.checks,
+            body_bytes_max=settings.body_bytes_max,
+            large_bodies=service.large_bodies,
+            state=service.state,
+        )
+    )
+
+
+@asynccontextmanager
+async def running_worker(service: Service) -> AsyncIterator[None]:
+    """Relay, consumer and jobs of a service, for the length of the block."""
+    relay = Relay(service.settings.database_url.get_secret_value(), service.kafka, service.name)
+    _wake_on_commit(service.db, relay)
+    loops: list[Any] = [relay, *service.jobs, *_housekeeping(service)]
+    if service.handlers:
+        loops.append(
+            Consumer(
+                service.db,
+                service.kafka,
+                service.name,
+                service.handlers,
+                stall_seconds=service.settings.watchdog_stall_seconds,
+            )
+        )
+    async with _running(loops):
+        yield
+
+
+@asynccontextmanager
+async def running_jobs(service: Service) -> AsyncIterator[None]:
+    """The background loops of the API process."""
+    async with _running(list(service.api_jobs)):
+        yield
+
+
+def main(
+    settings_class: type[Settings],
+    create_service: Callable[[Settings], Service],
+    commands: Mapping[str, Callable[[Settings, list[str]], Coroutine[Any, Any, None]]]
+    | None = None,
+) -> None:
+    """The command line of a service; `commands` adds the service's own."""
+    extra = commands or {}
+    parser = argparse.ArgumentParser(prog=f"python -m {create_service.__module__.split('.')[0]}")
+    names = ["serve", "api", "worker", "migrate", "dead-letters", "replay", *extra]
+    parser.add_argument("command", choices=names)
+    arguments, rest = parser.parse_known_args()
+    settings = _settings_or_exit(settings_class)
+    configure_logging(settings.service, log_format=settings.log_format, level=settings.log_level)
+    if arguments.command in extra:
+        asyncio.run(extra[arguments.command](settings, rest))
+        return
+    asyncio.run(_command(create_service, settings, arguments.command, rest))
+
+
+async def _command(
+    create_service: Callable[[Settings], Service], settings: Settings, name: str, rest: list[str]
+) -> None:
+    service = create_service(settings)
+    try:
+        if name == "migrate":
+            await migrate(
+                service.package, settings.database_url.get_secret_value(), service.metadata
+            )
+            await ensure_topics(settings.kafka_bootstrap, list(service.topics))
+        elif name in ("dead-letters", "replay"):
+            await dead_letters.command(service.db, service.name, service.handlers, name, rest)
+        else:
+            await _serve(service, api=name != "worker", worker=name != "api")
+    finally:
+        for close in reversed(service.closing):
+            await close()
+        await service.db.close()
+
+
+async def _serve(service: Service, *, api: bool, worker: bool) -> None:
+    stopping = asyncio.Event()
+    with _signals(stopping):
+        async with contextlib.AsyncExitStack() as stack:
+            if worker:
+                await stack.enter_async_context(running_worker(service))
+            if api:
+                await stack.enter_async_context(running_jobs(service))
+                await stack.enter_async_context(running_api(service, stopping))
+            log.info("started", api=api, worker=worker, port=service.settings.port if api else None)
+            await stopping.wait()
+            log.info("stopping")
+
+
+@asynccontextmanager
+async def running_api(
+    service: Service, stopping: asyncio.Event | None = None
+) -> AsyncIterator[None]:
+    """Uvicorn inside this loop; `stopping` is set when the server ends by itself (port in use)."""
+    config = uvicorn.Config(
+        create_app(service),
+        host=service.settings.host,
+        port=service.settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=HTTP_STOP_SECONDS_MAX,
+        server_header=False,
+        date_header=False,
+        backlog=4096,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve())
+    if stopping is not None:
+        task.add_done_callback(lambda _: stopping.set())
+    try:
+        # Uvicorn offers a flag, not an event, for "the socket listens".
+        while not server.started and not task.done():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.01)
+        yield
+    finally:
+        server.should_exit = True
+        await asyncio.wait({task}, timeout=STOP_SECONDS_MAX)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handling: the process has one order of stopping, ours."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def _running(loops: Sequence[Any]) -> AsyncIterator[None]:
+    """Runs each loop's `run()`; at the end `stop()`s them and waits for their last round."""
+    tasks = [asyncio.create_task(loop.run()) for loop in loops]
+    for task in tasks:
+        task.add_done_callback(_exit_when_crashed)
+    try:
+        yield
+    finally:
+        for loop in loops:
+            stopped = loop.stop()
+            if stopped is not None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(STOP_SECONDS_MAX):
+                        await stopped
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS_MAX)
+            for task in late:
+                task.cancel()
+
+
+def _exit_when_crashed(task: asyncio.Task[None]) -> None:
+    """A loop that dies must not leave a process that looks alive: the supervisor starts it anew."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("loop_died", exc_info=error)
+        signal.raise_signal(signal.SIGTERM)
+
+
+def _housekeeping(service: Service) -> list[Periodic]:
+    async def prune_once() -> bool:
+        return await prune_answers(service.db)
+
+    async def prune_events() -> bool:
+        return await outbox.prune(service.db)
+
+    return [
+        Periodic("prune-idempotency", 600, prune_once),
+        Periodic("prune-events", 600, prune_events),
+    ]
+
+
+def _wake_on_commit(db: Database, relay: Relay) -> None:
+    async def wake(tx: Transaction) -> None:
+        if tx.outgoing:
+            tx.on_commit(relay.wake)
+
+    db.before_commit.insert(0, wake)
+
+
+def _settings_or_exit(settings_class: type[Settings]) -> Settings:
+    try:
+        return settings_class.from_env()
+    except ValidationError as error:
+        prefix = settings_class.env_prefix()
+        for problem in error.errors():
+            name = f"{prefix}{str(problem['loc'][0]).upper()}"
+            sys.stderr.write(f"{name}: {problem['msg']}\n")
+        raise SystemExit(2) from None
+
+
+@contextlib.contextmanager
+def _signals(stopping: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+
+    def stop(number: int, _: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stopping.set)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
