@@ -2,13 +2,12 @@
 
 import asyncio
 import itertools
-import os
 import secrets
-import subprocess
-import sys
 
+from kit.db import new_metadata
+from kit.migrate import migrate
 from onebox import databases
-from onebox.services import Service, service_environment, service_named
+from onebox.services import Service, service_named
 
 PASSWORD = "tests-" + secrets.token_hex(8)
 
@@ -52,19 +51,5 @@ class ServiceDatabases:
         finally:
             await admin.close()
         url = databases.service_url(self._admin_url, service, PASSWORD, database=name)
-        await asyncio.to_thread(_migrate, service, url)
+        await migrate(service.package, url, new_metadata())
         return name
-
-
-def _migrate(service: Service, url: str) -> None:
-    """The real command, as an operator runs it."""
-    given = {"database_url": url, "kafka_bootstrap": "unused:9092", "internal_secret": "t" * 32}
-    done = subprocess.run(  # noqa: S603 - the names come from the service table
-        [sys.executable, "-m", service.package, "migrate"],
-        env={**os.environ, **service_environment(service, given)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, f"migrating {service.name} failed:\n{done.stdout}\n{done.stderr}"
