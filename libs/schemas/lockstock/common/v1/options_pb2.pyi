@@ -5,3 +5,5 @@ from typing import ClassVar as _ClassVar
 DESCRIPTOR: _descriptor.FileDescriptor
 TOPIC_FIELD_NUMBER: _ClassVar[int]
 topic: _descriptor.FieldDescriptor
+SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+snapshot: _descriptor.FieldDescriptor
