@@ -180,7 +180,6 @@ async def _command(
             await migrate(
                 service.package, settings.database_url.get_secret_value(), service.metadata
             )
-            await ensure_topics(settings.kafka_bootstrap, list(service.topics))
         elif name in ("dead-letters", "replay"):
             await dead_letters.command(service.db, service.name, service.handlers, name, rest)
         else:
