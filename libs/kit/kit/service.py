@@ -24,15 +24,17 @@ from collections.abc import (
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
+from google.protobuf.message import Message
 from pydantic import ValidationError
 from sqlalchemy import MetaData
 
 from kit.auth import Callers, ServiceTokens
 from kit.db import Database, Transaction
+from kit.errors import Unavailable
 from kit.http import AppParts, build_app
 from kit.http.app import Check
 from kit.http.once import prune as prune_answers
@@ -41,7 +43,7 @@ from kit.messaging import dead_letters, outbox
 from kit.messaging.consumer import Consumer, Handler
 from kit.messaging.relay import Relay
 from kit.messaging.settings import KafkaSettings
-from kit.messaging.topics import TopicSpec, ensure_topics
+from kit.messaging.topics import ensure_topics, specs_of
 from kit.migrate import migrate
 from kit.periodic import Periodic
 from kit.settings import ServiceSettings
@@ -50,8 +52,19 @@ log = get_logger(__name__)
 
 STOP_SECONDS_MAX = 8.0
 HTTP_STOP_SECONDS_MAX = 3
+BROKER_PAUSE_SECONDS = 0.5
 
 Close = Callable[[], Awaitable[None]]
+
+
+class Loop(Protocol):
+    """Something that runs in the background until it is told to stop."""
+
+    async def run(self) -> None: ...
+
+    def stop(self) -> Awaitable[None] | None: ...
+
+
 Settings = TypeVar("Settings", bound=ServiceSettings)
 
 
@@ -59,7 +72,7 @@ Settings = TypeVar("Settings", bound=ServiceSettings)
 class Service:
     """What a service is made of; `create_service(settings)` in its app.py builds one.
 
-    `topics` are those it owns. `jobs` are background loops of the worker, `api_jobs` of the API
+    `publishes` are the event classes it owns; the worker makes their topics. `jobs` are background loops of the worker, `api_jobs` of the API
     process. `closing` is awaited at the end, last first.
     """
 
@@ -73,7 +86,7 @@ class Service:
     handlers: Sequence[Handler] = ()
     jobs: Sequence[Periodic] = ()
     api_jobs: Sequence[Periodic] = ()
-    topics: Sequence[TopicSpec] = ()
+    publishes: Sequence[type[Message]] = ()
     checks: Mapping[str, Check] = field(default_factory=dict)
     large_bodies: Mapping[str, int] = field(default_factory=dict)
     state: Mapping[str, Any] = field(default_factory=dict)
@@ -85,7 +98,9 @@ class Service:
 
     @property
     def kafka(self) -> KafkaSettings:
-        return KafkaSettings(bootstrap_servers=self.settings.kafka_bootstrap)
+        return KafkaSettings(
+            bootstrap_servers=self.settings.kafka_bootstrap, member=self.settings.kafka_member
+        )
 
 
 def open_database(settings: ServiceSettings) -> Database:
@@ -129,19 +144,23 @@ async def running_worker(service: Service) -> AsyncIterator[None]:
     """Relay, consumer and jobs of a service, for the length of the block."""
     relay = Relay(service.settings.database_url.get_secret_value(), service.kafka, service.name)
     _wake_on_commit(service.db, relay)
-    loops: list[Any] = [relay, *service.jobs, *_housekeeping(service)]
+    messages = [*service.publishes, *(handler.message_class for handler in service.handlers)]
+    topics = asyncio.create_task(_topics_exist(service.kafka, messages))
+    loops: list[Loop] = [_After(topics, relay), *service.jobs, *_housekeeping(service)]
     if service.handlers:
-        loops.append(
-            Consumer(
-                service.db,
-                service.kafka,
-                service.name,
-                service.handlers,
-                stall_seconds=service.settings.watchdog_stall_seconds,
-            )
+        consumer = Consumer(
+            service.db,
+            service.kafka,
+            service.name,
+            service.handlers,
+            stall_seconds=service.settings.watchdog_stall_seconds,
         )
+        loops.append(_After(topics, consumer))
     async with _running(loops):
-        yield
+        try:
+            yield
+        finally:
+            topics.cancel()
 
 
 @asynccontextmanager
@@ -243,7 +262,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _running(loops: Sequence[Any]) -> AsyncIterator[None]:
+async def _running(loops: Sequence[Loop]) -> AsyncIterator[None]:
     """Runs each loop's `run()`; at the end `stop()`s them and waits for their last round."""
     tasks = [asyncio.create_task(loop.run()) for loop in loops]
     for task in tasks:
@@ -261,6 +280,34 @@ async def _running(loops: Sequence[Any]) -> AsyncIterator[None]:
             _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS_MAX)
             for task in late:
                 task.cancel()
+
+
+class _After:
+    """A loop that begins once the topics exist; until then the API serves and events queue up."""
+
+    def __init__(self, ready: asyncio.Task[None], loop: Loop) -> None:
+        self._ready = ready
+        self._loop = loop
+
+    async def run(self) -> None:
+        await asyncio.wait({self._ready})
+        if not self._ready.cancelled():
+            await self._loop.run()
+
+    def stop(self) -> Awaitable[None] | None:
+        return self._loop.stop() if self._ready.done() else None
+
+
+async def _topics_exist(kafka: KafkaSettings, messages: Sequence[type[Message]]) -> None:
+    """Makes the topics, waiting for the broker as long as it takes."""
+    while True:
+        try:
+            await ensure_topics(kafka.bootstrap_servers, specs_of(messages, kafka))
+        except Unavailable as error:
+            log.warning("broker_awaited", reason=error.detail)
+            await asyncio.sleep(BROKER_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _exit_when_crashed(task: asyncio.Task[None]) -> None:

@@ -27,6 +27,9 @@ class ServiceSettings(BaseModel):
 
     database_url: SecretStr = Field(description="postgresql+asyncpg://role:password@host:port/name")
     kafka_bootstrap: str = Field(description="host:port[,host:port...] of the brokers")
+    kafka_member: int = Field(
+        default=0, ge=0, le=5, description="number of this worker in its consumer group"
+    )
     internal_secret: SecretStr = Field(
         min_length=32, description="signs the tokens services show each other"
     )
