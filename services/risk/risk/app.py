@@ -1,0 +1,58 @@
+"""Builds the service: the only place that makes objects."""
+
+from kit.clock import SystemClock
+from kit.keys import replica_handlers
+from kit.messaging.settings import KafkaSettings
+from kit.messaging.topics import specs_of
+from kit.service import Service, open_database
+from lockstock.risk.v1.assessment_events_pb2 import OrderAssessed
+
+from risk.assessments import routes as assessment_routes
+from risk.assessments.consumers import AssessmentConsumers
+from risk.assessments.repository import AssessmentRepository
+from risk.assessments.service import AssessmentService
+from risk.conditions import Conditions
+from risk.reviews import routes as review_routes
+from risk.reviews.consumers import ReviewConsumers
+from risk.reviews.repository import ReviewRepository
+from risk.reviews.service import ReviewService
+from risk.rules import routes as rule_routes
+from risk.rules.repository import RuleRepository
+from risk.rules.service import RuleService
+from risk.settings import Settings
+from risk.tables import metadata
+from risk.velocity.repository import VelocityRepository
+from risk.velocity.service import VelocityService
+
+DESCRIPTION = """Rules that operators write, judged on every order; reviews for what the rules hold.
+
+Rules are conditions in [CEL](https://cel.dev) over the facts of `GET /v1/facts`, versioned, in
+enforce or shadow mode. Every decision can be read back with its facts, rules and values."""
+
+
+def create_service(settings: Settings) -> Service:
+    rules = RuleService(RuleRepository(), Conditions())
+    reviews = ReviewService(ReviewRepository())
+    velocity = VelocityService(VelocityRepository())
+    assessments = AssessmentService(AssessmentRepository(), velocity, rules, reviews)
+    return Service(
+        settings=settings,
+        package="risk",
+        title="Lockstock risk",
+        description=DESCRIPTION,
+        db=open_database(settings),
+        metadata=metadata,
+        routers=[rule_routes.router, assessment_routes.router, review_routes.router],
+        handlers=[
+            *AssessmentConsumers(assessments).handlers(),
+            *ReviewConsumers(reviews).handlers(),
+            *replica_handlers(),
+        ],
+        topics=specs_of([OrderAssessed], KafkaSettings(bootstrap_servers=settings.kafka_bootstrap)),
+        state={
+            "rules": rules,
+            "reviews": reviews,
+            "assessments": assessments,
+            "clock": SystemClock(),
+        },
+    )

@@ -1,0 +1,41 @@
+from collections.abc import Mapping
+
+from lockstock.risk.v1.assessment_events_pb2 import (
+    DECISION_ALLOW,
+    DECISION_CHALLENGE,
+    DECISION_DECLINE,
+    DECISION_HOLD,
+    Decision,
+    FiredRule,
+    OrderAssessed,
+)
+
+from risk.assessments.domain import CHALLENGE_WITHOUT_CHANNEL, Assessment
+from risk.rules.domain import Action
+
+_DECISIONS: Mapping[Action, Decision] = {
+    Action.ALLOW: DECISION_ALLOW,
+    Action.CHALLENGE: DECISION_CHALLENGE,
+    Action.HOLD: DECISION_HOLD,
+    Action.DECLINE: DECISION_DECLINE,
+}
+
+
+def order_assessed(assessment: Assessment) -> OrderAssessed:
+    """The decision with the rules that made it; shadow rules stay inside."""
+    return OrderAssessed(
+        assessment_id=str(assessment.id),
+        order_id=str(assessment.purchase.id),
+        merchant_id=str(assessment.purchase.merchant_id),
+        decision=_DECISIONS[assessment.decision],
+        rules=[
+            FiredRule(
+                rule_id=str(outcome.rule_id),
+                version=outcome.version,
+                name=outcome.name,
+                explanation=outcome.explain(),
+            )
+            for outcome in assessment.deciding
+        ],
+        note=CHALLENGE_WITHOUT_CHANNEL if assessment.asked is Action.CHALLENGE else "",
+    )

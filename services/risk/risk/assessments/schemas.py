@@ -1,0 +1,135 @@
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID, uuid5
+
+from kit.http import CodeText, Model, MoneyModel, Reference, Timestamp
+from pydantic import ConfigDict, Field, StringConstraints
+
+from risk.assessments.domain import Assessment, StoredAssessment
+from risk.rules.domain import Action
+from risk.rules.schemas import OutcomeRead
+from risk.velocity.domain import Purchase, PurchasedLine, PurchaseSource
+
+_PLAIN = r"^[^\x00-\x1f\x7f]*$"
+CustomerText = Annotated[str, StringConstraints(max_length=200, pattern=_PLAIN)]
+AddressText = Annotated[
+    str, StringConstraints(max_length=64, pattern=_PLAIN), Field(examples=["203.0.113.7"])
+]
+
+
+class CustomerGiven(Model):
+    """The buyer. Leave out what is unknown: it then counts for nothing."""
+
+    id: Annotated[CustomerText, Field(examples=["buyer-17"])] = ""
+    ip: AddressText = ""
+    device_id: CustomerText = ""
+    contact_hash: Annotated[
+        CustomerText, Field(description="the shop's own hash of the contact, never the contact")
+    ] = ""
+    registered_at: Timestamp | None = None
+
+
+class LineGiven(Model):
+    sku: CodeText
+    quantity: Annotated[int, Field(ge=1, le=100_000, strict=True)]
+
+
+class AssessmentAsk(Model):
+    """A purchase about which a shop wants to know."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "reference": "shop-order-4711",
+                    "customer": {"id": "buyer-17", "ip": "203.0.113.7"},
+                    "total": {"amount": 1990, "currency": "CNY"},
+                    "lines": [{"sku": "STEAM-50", "quantity": 1}],
+                    "record": False,
+                }
+            ]
+        }
+    )
+
+    reference: Annotated[Reference, Field(description="the shop's own id of the purchase")]
+    channel_id: UUID | None = None
+    customer: CustomerGiven
+    total: MoneyModel
+    lines: Annotated[list[LineGiven], Field(min_length=1, max_length=200)]
+    record: Annotated[
+        bool,
+        Field(
+            description="count this purchase from now on. Only for purchases that are not placed "
+            "as orders here: those are counted anyway"
+        ),
+    ] = False
+
+    def to_domain(self, merchant_id: UUID, now: datetime) -> Purchase:
+        customer = self.customer
+        return Purchase(
+            # The same reference is the same purchase, however often it is sent.
+            id=uuid5(merchant_id, f"purchase:{self.reference}"),
+            merchant_id=merchant_id,
+            source=PurchaseSource.SHOP,
+            at=now,
+            channel_id=str(self.channel_id or ""),
+            reference=self.reference,
+            customer_id=customer.id,
+            ip=customer.ip,
+            device_id=customer.device_id,
+            contact_hash=customer.contact_hash,
+            registered_at=customer.registered_at,
+            amount_minor=self.total.amount,
+            currency=self.total.currency,
+            lines=tuple(PurchasedLine(line.sku, line.quantity) for line in self.lines),
+        )
+
+
+class AssessmentAnswer(Model):
+    id: UUID | None = Field(description="null when the purchase was not recorded")
+    decision: Action
+    asked: Action = Field(description="what the rules ask for; a challenge is held for now")
+    reason: str
+    facts: dict[str, Any]
+    rules: list[OutcomeRead]
+    duration_us: int
+
+    @classmethod
+    def from_domain(cls, assessment: Assessment, *, is_recorded: bool) -> Self:
+        return cls(
+            id=assessment.id if is_recorded else None,
+            decision=assessment.decision,
+            asked=assessment.asked,
+            reason=assessment.reason(),
+            facts=assessment.facts.record(),
+            rules=[OutcomeRead.from_domain(outcome) for outcome in assessment.outcomes],
+            duration_us=assessment.duration_us,
+        )
+
+
+class AssessmentRead(Model):
+    id: UUID
+    order_id: UUID | None
+    reference: str
+    decision: Action
+    asked: Action
+    facts: dict[str, Any]
+    rules: list[dict[str, Any]] = Field(
+        description="rules that fired or failed: version, mode, condition and values"
+    )
+    duration_us: int
+    assessed_at: datetime
+
+    @classmethod
+    def from_domain(cls, stored: StoredAssessment) -> Self:
+        return cls(
+            id=stored.id,
+            order_id=stored.order_id,
+            reference=stored.reference,
+            decision=stored.decision,
+            asked=stored.asked,
+            facts=stored.facts,
+            rules=stored.outcomes,
+            duration_us=stored.duration_us,
+            assessed_at=stored.assessed_at,
+        )

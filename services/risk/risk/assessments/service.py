@@ -1,0 +1,118 @@
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+from kit.db import Transaction
+from kit.ids import new_id
+from kit.messaging import outbox
+from prometheus_client import Counter, Histogram
+
+from risk.assessments import events
+from risk.assessments.domain import AlreadyAssessed, Assessment, StoredAssessment, facts_of
+from risk.assessments.repository import AssessmentRepository
+from risk.reviews.domain import ReviewOpening
+from risk.reviews.service import ReviewService
+from risk.rules.domain import Action, Rule, decide
+from risk.rules.service import RuleService
+from risk.velocity.domain import Purchase, PurchaseSource, Velocity
+from risk.velocity.service import VelocityService
+
+ASSESSED = Counter("lockstock_risk_assessments", "Purchases judged", ["decision"])
+UNDECIDABLE = Counter(
+    "lockstock_risk_undecidable_conditions", "Conditions that failed on the facts", ["mode"]
+)
+SECONDS = Histogram(
+    "lockstock_risk_judging_seconds",
+    "Facts and rules of one purchase, without the database",
+    buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05),
+)
+
+
+class AssessmentService:
+    def __init__(
+        self,
+        repository: AssessmentRepository,
+        velocity: VelocityService,
+        rules: RuleService,
+        reviews: ReviewService,
+    ) -> None:
+        self._repository = repository
+        self._velocity = velocity
+        self._rules = rules
+        self._reviews = reviews
+
+    async def assess(self, tx: Transaction, purchases: Sequence[Purchase]) -> list[Assessment]:
+        """Records and judges the purchases not seen before, as if they came one by one.
+
+        Orders get their OrderAssessed, and a review where a person must decide. A shop that asked
+        about a purchase of its own gets the answer only: there is no order to hold.
+        """
+        counted = await self._velocity.record(tx, purchases)
+        if not counted:
+            return []
+        merchants = list({purchase.merchant_id for purchase, _ in counted})
+        rules = await self._rules.in_force(tx, merchants)
+        made = [
+            self._judge(purchase, velocity, rules[purchase.merchant_id])
+            for purchase, velocity in counted
+        ]
+        await self._repository.add_assessments(tx, made)
+        orders = [it for it in made if it.purchase.source is PurchaseSource.ORDER]
+        await self._reviews.open(tx, [_opening(it) for it in orders if it.decision is Action.HOLD])
+        for it in orders:
+            outbox.add(
+                tx,
+                events.order_assessed(it),
+                key=it.purchase.id,
+                merchant_id=it.purchase.merchant_id,
+            )
+        return made
+
+    async def preview(self, tx: Transaction, purchase: Purchase) -> Assessment:
+        """What `assess` would decide now; records nothing."""
+        velocity = await self._velocity.peek(tx, purchase)
+        rules = await self._rules.in_force(tx, [purchase.merchant_id])
+        return self._judge(purchase, velocity, rules[purchase.merchant_id])
+
+    async def assess_one(self, tx: Transaction, purchase: Purchase) -> Assessment:
+        """Raises AlreadyAssessed when the purchase is known."""
+        made = await self.assess(tx, [purchase])
+        if not made:
+            raise AlreadyAssessed(reference=purchase.reference)
+        return made[0]
+
+    async def list_assessments(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        *,
+        order_id: UUID | None,
+        before: UUID | None,
+        limit: int,
+    ) -> list[StoredAssessment]:
+        """Newest first."""
+        return await self._repository.list_assessments(
+            tx, merchant_id, order_id=order_id, before=before, limit=limit
+        )
+
+    def _judge(self, purchase: Purchase, velocity: Velocity, rules: Sequence[Rule]) -> Assessment:
+        started = time.perf_counter_ns()
+        facts = facts_of(purchase, velocity)
+        outcomes = self._rules.judge(rules, facts)
+        spent_us = (time.perf_counter_ns() - started) // 1_000
+        made = Assessment(new_id(), purchase, facts, outcomes, decide(outcomes), spent_us)
+        SECONDS.observe(spent_us / 1_000_000)
+        ASSESSED.labels(made.decision.value).inc()
+        for outcome in outcomes:
+            if outcome.failure is not None:
+                UNDECIDABLE.labels(outcome.mode.value).inc()
+        return made
+
+
+def _opening(assessment: Assessment) -> ReviewOpening:
+    return ReviewOpening(
+        assessment.purchase.merchant_id,
+        assessment.purchase.id,
+        assessment.id,
+        assessment.reason(),
+    )

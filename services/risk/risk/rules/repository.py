@@ -1,0 +1,196 @@
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from kit.db import Transaction
+from kit.ids import new_id
+from sqlalchemy import text
+
+from risk.rules.domain import Action, Mode, Rule, RuleText, Template
+
+_COLUMNS = """
+    rule.id, rule.merchant_id, rule.version, rule.is_enabled, rule.template,
+    said.name, said.priority, said.mode, said.condition, said.action, said.author, said.written_at
+"""
+_NEWEST = "JOIN rule_version AS said ON said.rule_id = rule.id AND said.version = rule.version"
+
+_LIST = text(f"""
+    SELECT {_COLUMNS} FROM rule {_NEWEST}
+    WHERE rule.merchant_id = :merchant_id AND (CAST(:after AS uuid) IS NULL OR rule.id > :after)
+    ORDER BY rule.id LIMIT :limit
+""")  # noqa: S608 - made of constants above
+_GET = text(f"""
+    SELECT {_COLUMNS} FROM rule {_NEWEST} WHERE rule.merchant_id = :merchant_id AND rule.id = :id
+""")  # noqa: S608 - made of constants above
+_VERSIONS = text(f"""
+    SELECT {_COLUMNS.replace("rule.version", "said.version")}
+    FROM rule JOIN rule_version AS said ON said.rule_id = rule.id
+    WHERE rule.merchant_id = :merchant_id AND rule.id = :id
+        AND (CAST(:before AS integer) IS NULL OR said.version < :before)
+    ORDER BY said.version DESC LIMIT :limit
+""")  # noqa: S608 - made of constants above
+_IN_FORCE = text(f"""
+    SELECT {_COLUMNS} FROM rule {_NEWEST}
+    WHERE rule.merchant_id = ANY(CAST(:merchants AS uuid[])) AND rule.is_enabled
+    ORDER BY rule.merchant_id, said.priority, rule.id
+""")  # noqa: S608 - made of constants above
+_UNSEEDED = text("""
+    SELECT merchant_id, template
+    FROM unnest(CAST(:merchants AS uuid[])) AS merchant(merchant_id)
+    CROSS JOIN unnest(CAST(:templates AS text[])) AS wanted(template)
+    WHERE NOT EXISTS (SELECT 1 FROM rule WHERE rule.merchant_id = merchant.merchant_id
+                      AND rule.template = wanted.template)
+    ORDER BY merchant_id, template
+""")
+_INSERT_RULE = text("""
+    INSERT INTO rule (id, merchant_id, version, is_enabled, template)
+    VALUES (:id, :merchant_id, 1, :is_enabled, :template)
+    ON CONFLICT (merchant_id, template) DO NOTHING
+    RETURNING id
+""")
+_INSERT_VERSION = text("""
+    INSERT INTO rule_version (rule_id, version, name, priority, mode, condition, action, author)
+    VALUES (:rule_id, :version, :name, :priority, :mode, :condition, :action, :author)
+""")
+_COUNT = text("SELECT count(*) FROM rule WHERE merchant_id = :merchant_id")
+_LOCK_MERCHANT = text("SELECT pg_advisory_xact_lock(hashtextextended('rules:' || :merchant_id, 0))")
+_NEXT_VERSION = text("""
+    UPDATE rule SET version = version + 1
+    WHERE merchant_id = :merchant_id AND id = :id
+        AND (CAST(:expected AS integer) IS NULL OR version = :expected)
+    RETURNING version
+""")
+_ENABLE = text("""
+    UPDATE rule SET is_enabled = :is_enabled
+    WHERE merchant_id = :merchant_id AND id = :id
+    RETURNING id
+""")
+
+
+class RuleRepository:
+    async def list_rules(
+        self, tx: Transaction, merchant_id: UUID, *, after: UUID | None, limit: int
+    ) -> list[Rule]:
+        rows = await tx.execute(_LIST, {"merchant_id": merchant_id, "after": after, "limit": limit})
+        return [_to_domain(row) for row in rows]
+
+    async def list_versions(
+        self, tx: Transaction, merchant_id: UUID, rule_id: UUID, *, before: int | None, limit: int
+    ) -> list[Rule]:
+        """Newest first."""
+        rows = await tx.execute(
+            _VERSIONS,
+            {"merchant_id": merchant_id, "id": rule_id, "before": before, "limit": limit},
+        )
+        return [_to_domain(row) for row in rows]
+
+    async def find_rule(self, tx: Transaction, merchant_id: UUID, rule_id: UUID) -> Rule | None:
+        row = (await tx.execute(_GET, {"merchant_id": merchant_id, "id": rule_id})).one_or_none()
+        return None if row is None else _to_domain(row)
+
+    async def list_in_force(
+        self, tx: Transaction, merchants: Sequence[UUID]
+    ) -> dict[UUID, list[Rule]]:
+        """Merchant -> its enabled rules, by priority."""
+        rules: dict[UUID, list[Rule]] = {merchant_id: [] for merchant_id in merchants}
+        for row in await tx.execute(_IN_FORCE, {"merchants": list(merchants)}):
+            rules[row.merchant_id].append(_to_domain(row))
+        return rules
+
+    async def seed(
+        self, tx: Transaction, merchants: Sequence[UUID], templates: Sequence[Template]
+    ) -> None:
+        """Makes the rules of `templates` for the merchants that never had them."""
+        texts = {template.name: template.text for template in templates}
+        missing = await tx.execute(
+            _UNSEEDED, {"merchants": list(merchants), "templates": list(texts)}
+        )
+        for row in missing.all():
+            await self.add_rule(
+                tx, row.merchant_id, texts[row.template], author="platform", template=row.template
+            )
+
+    async def add_rule(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        rule: RuleText,
+        *,
+        author: str,
+        is_enabled: bool = True,
+        template: str | None = None,
+    ) -> UUID:
+        rule_id = new_id()
+        made = await tx.execute(
+            _INSERT_RULE,
+            {
+                "id": rule_id,
+                "merchant_id": merchant_id,
+                "is_enabled": is_enabled,
+                "template": template,
+            },
+        )
+        if made.scalar_one_or_none() is not None:
+            await tx.execute(_INSERT_VERSION, _version(rule_id, 1, rule, author))
+        return rule_id
+
+    async def lock_count(self, tx: Transaction, merchant_id: UUID) -> int:
+        """How many rules the merchant has; nobody else adds one until this transaction ends."""
+        await tx.execute(_LOCK_MERCHANT, {"merchant_id": str(merchant_id)})
+        return int((await tx.execute(_COUNT, {"merchant_id": merchant_id})).scalar_one())
+
+    async def add_version(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        rule_id: UUID,
+        rule: RuleText,
+        *,
+        author: str,
+        expected_version: int | None,
+    ) -> int | None:
+        """The new version's number; None when the newest is not `expected_version`."""
+        row = await tx.execute(
+            _NEXT_VERSION,
+            {"merchant_id": merchant_id, "id": rule_id, "expected": expected_version},
+        )
+        version = row.scalar_one_or_none()
+        if version is None:
+            return None
+        await tx.execute(_INSERT_VERSION, _version(rule_id, version, rule, author))
+        return int(version)
+
+    async def set_enabled(
+        self, tx: Transaction, merchant_id: UUID, rule_id: UUID, *, is_enabled: bool
+    ) -> bool:
+        """False when there is no such rule."""
+        row = await tx.execute(
+            _ENABLE, {"merchant_id": merchant_id, "id": rule_id, "is_enabled": is_enabled}
+        )
+        return row.scalar_one_or_none() is not None
+
+
+def _version(rule_id: UUID, version: int, rule: RuleText, author: str) -> dict[str, Any]:
+    return {
+        "rule_id": rule_id,
+        "version": version,
+        "name": rule.name,
+        "priority": rule.priority,
+        "mode": rule.mode.value,
+        "condition": rule.condition,
+        "action": rule.action.value,
+        "author": author,
+    }
+
+
+def _to_domain(row: Any) -> Rule:
+    return Rule(
+        row.id,
+        row.merchant_id,
+        row.version,
+        row.is_enabled,
+        RuleText(row.name, row.priority, Mode(row.mode), row.condition, Action(row.action)),
+        row.template,
+        row.author,
+        row.written_at,
+    )

@@ -1,0 +1,116 @@
+from collections.abc import Sequence
+from uuid import UUID
+
+from kit.db import Transaction
+
+from risk.conditions import ConditionFailed, Conditions
+from risk.facts import Facts
+from risk.rules.domain import (
+    DEFAULT_RULES,
+    RULES_MAX,
+    Outcome,
+    Rule,
+    RuleChanged,
+    RuleNotFound,
+    RuleText,
+    TooManyRules,
+    Trial,
+    decide,
+    judge,
+)
+from risk.rules.repository import RuleRepository
+
+
+class RuleService:
+    def __init__(self, repository: RuleRepository, conditions: Conditions) -> None:
+        self._repository = repository
+        self._conditions = conditions
+
+    async def in_force(self, tx: Transaction, merchants: Sequence[UUID]) -> dict[UUID, list[Rule]]:
+        """Merchant -> its enabled rules; a merchant seen for the first time gets the platform's."""
+        await self._repository.seed(tx, merchants, DEFAULT_RULES)
+        return await self._repository.list_in_force(tx, merchants)
+
+    def judge(self, rules: Sequence[Rule], facts: Facts) -> list[Outcome]:
+        """What the rules that fired or failed say about these facts."""
+        return judge(rules, facts, self._conditions)
+
+    async def test(
+        self, tx: Transaction, merchant_id: UUID, facts: Facts, condition: str | None
+    ) -> Trial:
+        """What the merchant's enabled rules, and `condition` if given, say about these facts.
+
+        Raises ConditionRefused.
+        """
+        holds, failure = None, None
+        if condition is not None:
+            compiled = self._conditions.compile(condition)
+            try:
+                holds = self._conditions.bind(facts).satisfy(compiled)
+            except ConditionFailed as error:
+                failure = str(error)
+        rules = (await self.in_force(tx, [merchant_id]))[merchant_id]
+        outcomes = self.judge(rules, facts)
+        return Trial(holds, failure, decide(outcomes), outcomes)
+
+    async def list_rules(
+        self, tx: Transaction, merchant_id: UUID, *, after: UUID | None, limit: int
+    ) -> list[Rule]:
+        await self._repository.seed(tx, [merchant_id], DEFAULT_RULES)
+        return await self._repository.list_rules(tx, merchant_id, after=after, limit=limit)
+
+    async def list_versions(
+        self, tx: Transaction, merchant_id: UUID, rule_id: UUID, *, before: int | None, limit: int
+    ) -> list[Rule]:
+        """Newest first. Raises RuleNotFound."""
+        await self.get_rule(tx, merchant_id, rule_id)
+        return await self._repository.list_versions(
+            tx, merchant_id, rule_id, before=before, limit=limit
+        )
+
+    async def get_rule(self, tx: Transaction, merchant_id: UUID, rule_id: UUID) -> Rule:
+        """Raises RuleNotFound."""
+        rule = await self._repository.find_rule(tx, merchant_id, rule_id)
+        if rule is None:
+            raise RuleNotFound(rule_id=str(rule_id))
+        return rule
+
+    async def create(
+        self, tx: Transaction, merchant_id: UUID, rule: RuleText, *, author: str, is_enabled: bool
+    ) -> Rule:
+        """Version 1 of a new rule. Raises ConditionRefused, TooManyRules."""
+        self._conditions.compile(rule.condition)
+        if await self._repository.lock_count(tx, merchant_id) >= RULES_MAX:
+            raise TooManyRules(rules_max=RULES_MAX)
+        rule_id = await self._repository.add_rule(
+            tx, merchant_id, rule, author=author, is_enabled=is_enabled
+        )
+        return await self.get_rule(tx, merchant_id, rule_id)
+
+    async def update(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        rule_id: UUID,
+        rule: RuleText,
+        *,
+        author: str,
+        expected_version: int | None,
+    ) -> Rule:
+        """A new version, in force from the next decision. Raises ConditionRefused, RuleNotFound,
+        RuleChanged when `expected_version` is not the newest."""
+        self._conditions.compile(rule.condition)
+        version = await self._repository.add_version(
+            tx, merchant_id, rule_id, rule, author=author, expected_version=expected_version
+        )
+        present = await self.get_rule(tx, merchant_id, rule_id)
+        if version is None:
+            raise RuleChanged(version=present.version)
+        return present
+
+    async def set_enabled(
+        self, tx: Transaction, merchant_id: UUID, rule_id: UUID, *, is_enabled: bool
+    ) -> Rule:
+        """Raises RuleNotFound."""
+        await self._repository.set_enabled(tx, merchant_id, rule_id, is_enabled=is_enabled)
+        return await self.get_rule(tx, merchant_id, rule_id)

@@ -1,0 +1,17 @@
+"""The metadata all slices' tables belong to, with the backbone every service's database has."""
+
+from kit.backbone import backbone_tables
+from kit.db import new_metadata
+from sqlalchemy import MetaData
+
+from risk.assessments.tables import assessment_tables
+from risk.reviews.tables import review_tables
+from risk.rules.tables import rule_tables
+from risk.velocity.tables import velocity_tables
+
+metadata: MetaData = new_metadata()
+backbone_tables(metadata)
+velocity_tables(metadata)
+rule_tables(metadata)
+review_tables(metadata)
+assessment_tables(metadata)

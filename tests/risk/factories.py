@@ -1,0 +1,61 @@
+"""Valid by default; a test overrides what matters to it."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from kit.ids import new_id
+from kit.messaging.events import Event
+from lockstock.common.v1.money_pb2 import Money
+from lockstock.order.v1.order_events_pb2 import Customer, OrderedLine, OrderPlaced
+from risk.rules.domain import Action, Mode, RuleText
+
+MERCHANT = UUID("0190b1c2-0000-7000-8000-000000000001")
+OTHER_MERCHANT = UUID("0190b1c2-0000-7000-8000-000000000002")
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+IP = "203.0.113.7"
+
+
+def an_order(
+    *,
+    order_id: UUID | None = None,
+    merchant_id: UUID = MERCHANT,
+    at: datetime = NOON,
+    ip: str = IP,
+    customer_id: str = "",
+    **customer: Any,
+) -> Event[OrderPlaced]:
+    """OrderPlaced as the consumer gets it."""
+    order_id = order_id or new_id()
+    message = OrderPlaced(
+        order_id=str(order_id),
+        merchant_id=str(merchant_id),
+        channel_id=str(new_id()),
+        reference=f"shop-{order_id}",
+        customer=Customer(id=customer_id, ip=ip, **customer),
+        lines=[OrderedLine(line_no=1, sku="STEAM-50", quantity=2)],
+        total=Money(amount_minor=1990, currency="CNY"),
+    )
+    return Event(
+        id=new_id(),
+        type="lockstock.order.v1.OrderPlaced",
+        topic="lockstock.order.order",
+        key=str(order_id),
+        version=1,
+        time=at,
+        merchant_id=str(merchant_id),
+        traceparent=None,
+        request_id=None,
+        message=message,
+    )
+
+
+def a_rule(condition: str = "amount_minor > 100", **changes: Any) -> RuleText:
+    values: dict[str, Any] = {
+        "name": "A rule",
+        "priority": 50,
+        "mode": Mode.ENFORCE,
+        "condition": condition,
+        "action": Action.HOLD,
+    }
+    return RuleText(**(values | changes))
