@@ -2,11 +2,13 @@
 letters.
 """
 
-from alembic.operations import Operations
+from typing import Protocol
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Connection,
     DateTime,
     LargeBinary,
     MetaData,
@@ -63,11 +65,17 @@ def backbone_metadata() -> MetaData:
     return metadata
 
 
-def create(op: Operations) -> None:
+class MigrationSteps(Protocol):
+    """What Alembic's `op` offers here; the module itself fits."""
+
+    def get_bind(self) -> Connection: ...
+
+
+def create(op: MigrationSteps) -> None:
     """Creates the tables; called by the first migration of every service."""
     backbone_metadata().create_all(op.get_bind())
 
 
-def drop(op: Operations) -> None:
+def drop(op: MigrationSteps) -> None:
     """The way back of `create`."""
     backbone_metadata().drop_all(op.get_bind())
