@@ -1,0 +1,102 @@
+"""Builds the service: the only place that makes objects."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import httpx
+from kit.clock import SystemClock
+from kit.keys import replica_handlers
+from kit.messaging.handlers import handles
+from kit.peers import Peer
+from kit.periodic import Periodic
+from kit.service import Service, open_database, service_tokens
+from lockstock.fulfillment.v1.delivery_events_pb2 import LineDelivered, LineFailed, LineUnknown
+from lockstock.order.v1.order_events_pb2 import FulfillmentRequested
+
+from fulfillment.deliveries import routes as delivery_routes
+from fulfillment.deliveries.consumers import OrderConsumers
+from fulfillment.deliveries.domain import Kind
+from fulfillment.deliveries.jobs import Dispatcher
+from fulfillment.deliveries.repository import DeliveryRepository
+from fulfillment.deliveries.service import DeliveryService
+from fulfillment.kinds.pool.service import PoolKind
+from fulfillment.links import PageLinks
+from fulfillment.pages import routes as page_routes
+from fulfillment.pages.repository import PageRepository
+from fulfillment.pages.service import Allowance, PageService
+from fulfillment.rendering import PageRenderer
+from fulfillment.settings import Settings
+from fulfillment.tables import metadata
+from fulfillment.vault import Vault
+
+DESCRIPTION = """Deliveries of paid orders, and the page on which a buyer opens them.
+
+A delivery is one order line. Its units are shown masked; the buyer's page (`GET /d/{token}`) opens
+one at a time, inside the browser, and every view is logged by the vault."""
+
+
+def create_service(
+    settings: Settings, *, vault_transport: httpx.AsyncBaseTransport | None = None
+) -> Service:
+    """`vault_transport` replaces the network between this service and the vault."""
+    db = open_database(settings)
+    peer = Peer(
+        settings.vault_url,
+        service=settings.service,
+        tokens=service_tokens(settings),
+        timeout_seconds=settings.vault_timeout_seconds,
+        transport=vault_transport,
+    )
+    vault = Vault(peer)
+    links = PageLinks(settings.public_url, settings.link_secret.get_secret_value())
+    kinds: list[Kind] = [PoolKind(vault)]
+    deliveries = DeliveryService(
+        DeliveryRepository(),
+        links,
+        {kind.name: kind for kind in kinds},
+        lease=timedelta(seconds=settings.lease_seconds),
+        pause_max=timedelta(seconds=settings.dispatch_pause_seconds_max),
+    )
+    allowance = Allowance(settings.reveal_burst, timedelta(seconds=settings.reveal_every_seconds))
+    dispatchers = [
+        _dispatcher(settings, Dispatcher(db, deliveries, kind, settings.dispatch_batch_max))
+        for kind in kinds
+    ]
+    orders = OrderConsumers(
+        deliveries, _waking(dispatchers), link_life=timedelta(days=settings.link_days)
+    )
+    return Service(
+        settings=settings,
+        package="fulfillment",
+        title="Lockstock fulfillment",
+        description=DESCRIPTION,
+        db=db,
+        metadata=metadata,
+        routers=[delivery_routes.router, page_routes.router],
+        handlers=[
+            handles(FulfillmentRequested, orders.on_fulfillment_requested),
+            *replica_handlers(),
+        ],
+        jobs=dispatchers,
+        publishes=[LineDelivered, LineFailed, LineUnknown],
+        state={
+            "deliveries": deliveries,
+            "pages": PageService(
+                PageRepository(), deliveries, links, vault, SystemClock(), allowance
+            ),
+            "renderer": PageRenderer(),
+        },
+        closing=[peer.close],
+    )
+
+
+def _dispatcher(settings: Settings, dispatcher: Dispatcher) -> Periodic:
+    return Periodic(f"dispatch-{dispatcher.kind}", settings.dispatch_poll_seconds, dispatcher.run)
+
+
+def _waking(jobs: Sequence[Periodic]) -> Callable[[], None]:
+    def wake() -> None:
+        for job in jobs:
+            job.wake()
+
+    return wake

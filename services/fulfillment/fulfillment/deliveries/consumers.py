@@ -1,0 +1,66 @@
+"""What this slice learns from the others."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from kit.db import Transaction
+from kit.ids import new_id
+from kit.messaging.events import Event
+from lockstock.order.v1.order_events_pb2 import FulfillmentRequested, RequestedLine
+
+from fulfillment.deliveries.domain import Line, Request
+from fulfillment.deliveries.service import DeliveryService
+
+
+class OrderConsumers:
+    """`wake` is called once the requests are durable, so that work on them starts at once."""
+
+    def __init__(
+        self, deliveries: DeliveryService, wake: Callable[[], None], *, link_life: timedelta
+    ) -> None:
+        self._deliveries = deliveries
+        self._wake = wake
+        self._link_life = link_life
+
+    async def on_fulfillment_requested(
+        self, tx: Transaction, events: Sequence[Event[FulfillmentRequested]]
+    ) -> None:
+        await self._deliveries.accept(
+            tx, [(self._request(event), _lines(event.message)) for event in events]
+        )
+        tx.on_commit(self._wake)
+
+    def _request(self, event: Event[FulfillmentRequested]) -> Request:
+        message = event.message
+        return Request(
+            order_id=UUID(message.order_id),
+            merchant_id=UUID(message.merchant_id),
+            channel_id=UUID(message.channel_id),
+            reference=message.reference,
+            customer_id=message.customer_id,
+            locale=message.locale,
+            reservation_id=UUID(message.reservation_id) if message.reservation_id else None,
+            recipient_public_key=message.recipient_public_key or None,
+            page_id=new_id(),
+            page_ends_at=event.time + self._link_life,
+            traceparent=event.traceparent,
+            request_id=event.request_id,
+        )
+
+
+def _lines(message: FulfillmentRequested) -> list[Line]:
+    return [_line(line) for line in message.lines]
+
+
+def _line(line: RequestedLine) -> Line:
+    return Line(
+        line_id=UUID(line.line_id),
+        line_no=line.line_no,
+        kind=line.kind,
+        sku=line.sku,
+        name=line.name,
+        quantity=line.quantity,
+        pool_id=UUID(line.pool_id) if line.pool_id else None,
+        instructions=line.instructions,
+    )

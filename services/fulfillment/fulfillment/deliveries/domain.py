@@ -1,0 +1,227 @@
+"""What was asked for, what became of it, and who may try next.
+
+A *request* is one paid order. Each of its lines has one *delivery*. The lines are worked on in
+*tasks*: what a task covers is for the line's *kind* to say (every line from the vault together,
+because one reservation holds them; a top-up alone).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from kit.errors import DomainError, ErrorKind
+from kit.money import Money
+
+_PAUSE_FIRST = timedelta(seconds=0.1)
+
+
+class DeliveryState(StrEnum):
+    """`unknown`: something was sent and may have worked; the outcome is being asked for."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class TaskState(StrEnum):
+    PENDING = "pending"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of an order as it was when the order was paid."""
+
+    line_id: UUID
+    line_no: int
+    kind: str
+    sku: str
+    name: str
+    quantity: int
+    pool_id: UUID | None
+    instructions: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A paid and cleared order."""
+
+    order_id: UUID
+    merchant_id: UUID
+    channel_id: UUID
+    reference: str
+    customer_id: str
+    locale: str
+    reservation_id: UUID | None
+    recipient_public_key: bytes | None
+    page_id: UUID
+    page_ends_at: datetime
+    # The trace and the request that the events of this order continue.
+    traceparent: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A NaCl box that only the recipient can open. Binary, not base64."""
+
+    public_key: bytes
+    nonce: bytes
+    ciphertext: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit that belongs to the buyer now."""
+
+    unit_id: UUID
+    lot_id: UUID
+    mask: str
+    box: Box | None = None
+    views: int = 0
+    last_viewed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LotCost:
+    """What one lot gave to a line, and what each unit had cost."""
+
+    lot_id: UUID
+    quantity: int
+    unit_cost: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One line of a request and what became of it."""
+
+    id: UUID
+    task_id: UUID
+    order_id: UUID
+    merchant_id: UUID
+    line: Line
+    state: DeliveryState = DeliveryState.PENDING
+    reason: str | None = None
+    settled_at: datetime | None = None
+    units: tuple[Unit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The deliveries of one request that are worked on together, by one worker at a time.
+
+    `lease_id` names the worker's turn: only the turn that still holds the task may settle it.
+    `generation` counts the references that were used up for good (a hold that was lost, a supplier
+    that definitely refused); a kind derives its outside reference from it, so that a repeat of the
+    same generation asks for the same thing again.
+    """
+
+    id: UUID
+    kind: str
+    request: Request
+    deliveries: tuple[Delivery, ...]
+    lease_id: UUID | None = None
+    attempts: int = 0
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The line's units belong to the buyer."""
+
+    delivery_id: UUID
+    units: tuple[Unit, ...]
+    costs: tuple[LotCost, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Definitely not delivered, and never will be."""
+
+    delivery_id: UUID
+    reason: str
+
+
+Outcome = Delivered | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The task came to its end: one outcome for each of its deliveries."""
+
+    task: Task
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Nothing definite happened; the task is tried again after a growing pause.
+
+    `is_unknown`: something was sent and may have worked; the shop is told so once.
+    """
+
+    task: Task
+    reason: str
+    generation: int
+    is_unknown: bool = False
+
+
+Attempt = Settled | Retry
+
+
+class Kind(Protocol):
+    """How the lines of one kind are delivered. One folder under `fulfillment/kinds/` each."""
+
+    name: str
+
+    def plan(self, lines: Sequence[Line]) -> list[list[Line]]:
+        """Which lines of one request are one task."""
+        ...
+
+    async def attempt(self, tasks: Sequence[Task]) -> list[Attempt]:
+        """Work on `tasks`, one result each, in their order. Called outside any transaction.
+
+        May be called again for the same task and generation after a crash at any point, and must
+        then come to the same end. Raises `Unavailable` when nothing definite can be said of any.
+        """
+        ...
+
+
+def plan_tasks(
+    request: Request, lines: Sequence[Line], kinds: Mapping[str, Kind], new_id: Callable[[], UUID]
+) -> list[Task]:
+    """The request's tasks, each with one pending delivery per line."""
+    tasks = []
+    for name in sorted({line.kind for line in lines}):
+        for together in kinds[name].plan([line for line in lines if line.kind == name]):
+            task_id = new_id()
+            deliveries = tuple(
+                Delivery(new_id(), task_id, request.order_id, request.merchant_id, line)
+                for line in together
+            )
+            tasks.append(Task(task_id, name, request, deliveries))
+    return tasks
+
+
+def pause_after(attempts: int, pause_max: timedelta) -> timedelta:
+    """How long a task rests after its n-th attempt without an answer: 0.1 s, doubling."""
+    doublings = min(max(attempts - 1, 0), 20)
+    return min(_PAUSE_FIRST * (1 << doublings), pause_max)
+
+
+class UnknownKind(DomainError):
+    """No part of this service delivers lines of this kind."""
+
+    code = "unknown_fulfilment_kind"
+    kind = ErrorKind.INVALID
+
+
+class DeliveryNotFound(DomainError):
+    """There is no such delivery, or it is not yours."""
+
+    code = "delivery_not_found"
+    kind = ErrorKind.NOT_FOUND

@@ -1,0 +1,57 @@
+"""What this slice tells the others. Ids and masks only; never a code."""
+
+from lockstock.common.v1.money_pb2 import Money
+from lockstock.fulfillment.v1.delivery_events_pb2 import (
+    DeliveredUnit,
+    LineDelivered,
+    LineFailed,
+    LineUnknown,
+)
+from lockstock.order.v1.order_events_pb2 import LotCost
+
+from fulfillment.deliveries.domain import Delivered, Delivery, Failed
+
+DeliveryEvent = LineDelivered | LineFailed | LineUnknown
+
+
+def line_delivered(delivery: Delivery, outcome: Delivered, url: str) -> LineDelivered:
+    return LineDelivered(
+        delivery_id=str(delivery.id),
+        order_id=str(delivery.order_id),
+        merchant_id=str(delivery.merchant_id),
+        line_id=str(delivery.line.line_id),
+        url=url,
+        units=[
+            DeliveredUnit(unit_id=str(unit.unit_id), mask=unit.mask, lot_id=str(unit.lot_id))
+            for unit in outcome.units
+        ],
+        costs=[
+            LotCost(
+                lot_id=str(cost.lot_id),
+                quantity=cost.quantity,
+                unit_cost=Money(
+                    amount_minor=cost.unit_cost.amount_minor, currency=cost.unit_cost.currency
+                ),
+            )
+            for cost in outcome.costs
+        ],
+    )
+
+
+def line_failed(delivery: Delivery, outcome: Failed) -> LineFailed:
+    return LineFailed(
+        delivery_id=str(delivery.id),
+        order_id=str(delivery.order_id),
+        merchant_id=str(delivery.merchant_id),
+        line_id=str(delivery.line.line_id),
+        reason=outcome.reason,
+    )
+
+
+def line_unknown(delivery: Delivery) -> LineUnknown:
+    return LineUnknown(
+        delivery_id=str(delivery.id),
+        order_id=str(delivery.order_id),
+        merchant_id=str(delivery.merchant_id),
+        line_id=str(delivery.line.line_id),
+    )

@@ -1,0 +1,367 @@
+"""SQL of requests, tasks and deliveries: a constant number of statements, whatever the batch."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from kit.db import Transaction
+from sqlalchemy import Row, text
+
+from fulfillment.deliveries.domain import (
+    Box,
+    Delivered,
+    Delivery,
+    DeliveryState,
+    Failed,
+    Line,
+    Outcome,
+    Request,
+    Retry,
+    Task,
+    Unit,
+)
+
+_EVERY_POSITION = range(1, 2**31 - 1)
+
+
+class DeliveryRepository:
+    async def add_requests(self, tx: Transaction, requests: Sequence[Request]) -> set[UUID]:
+        """Stores requests not stored before; answers the order ids that were new."""
+        rows = await tx.execute(_ADD_REQUESTS, _columns(requests, _REQUEST_FIELDS))
+        return {row.order_id for row in rows}
+
+    async def add_tasks(self, tx: Transaction, tasks: Sequence[Task]) -> None:
+        """Stores tasks with their deliveries, ready to be taken."""
+        await tx.execute(
+            _ADD_TASKS,
+            {
+                "id": [task.id for task in tasks],
+                "order_id": [task.request.order_id for task in tasks],
+                "kind": [task.kind for task in tasks],
+            },
+        )
+        deliveries = [delivery for task in tasks for delivery in task.deliveries]
+        lines = [delivery.line for delivery in deliveries]
+        await tx.execute(
+            _ADD_DELIVERIES,
+            {**_columns(deliveries, _DELIVERY_FIELDS), **_columns(lines, _LINE_FIELDS)},
+        )
+
+    async def take_tasks(
+        self, tx: Transaction, kind: str, lease_id: UUID, lease: timedelta, limit: int
+    ) -> list[Task]:
+        """Claims up to `limit` due tasks of `kind` until the lease ends; others skip them."""
+        rows = await tx.execute(
+            _TAKE, {"kind": kind, "lease_id": lease_id, "lease": lease, "limit": limit}
+        )
+        return [_task(list(group)) for _, group in groupby(rows, key=lambda row: row.task_id)]
+
+    async def close_tasks(self, tx: Transaction, tasks: Iterable[Task]) -> set[UUID]:
+        """Ends tasks whose lease is still the one they were taken with; answers their ids."""
+        tasks = list(tasks)
+        rows = await tx.execute(
+            _CLOSE,
+            {"id": [task.id for task in tasks], "lease_id": [task.lease_id for task in tasks]},
+        )
+        return {row.id for row in rows}
+
+    async def postpone_tasks(
+        self, tx: Transaction, retries: Sequence[tuple[Retry, timedelta]]
+    ) -> set[UUID]:
+        """Gives tasks back, due again after their pause; answers those the lease still held."""
+        rows = await tx.execute(
+            _POSTPONE,
+            {
+                "id": [retry.task.id for retry, _ in retries],
+                "lease_id": [retry.task.lease_id for retry, _ in retries],
+                "pause": [pause for _, pause in retries],
+                "generation": [retry.generation for retry, _ in retries],
+                "reason": [retry.reason for retry, _ in retries],
+            },
+        )
+        return {row.id for row in rows}
+
+    async def settle_deliveries(self, tx: Transaction, outcomes: Sequence[Outcome]) -> None:
+        await tx.execute(
+            _SETTLE,
+            {
+                "id": [outcome.delivery_id for outcome in outcomes],
+                "state": [_state_of(outcome).value for outcome in outcomes],
+                "reason": [o.reason if isinstance(o, Failed) else None for o in outcomes],
+            },
+        )
+        handed = [
+            (outcome.delivery_id, position, unit)
+            for outcome in outcomes
+            if isinstance(outcome, Delivered)
+            for position, unit in enumerate(outcome.units, start=1)
+        ]
+        if handed:
+            await tx.execute(_ADD_UNITS, _unit_columns(handed))
+
+    async def mark_unknown(self, tx: Transaction, delivery_ids: Sequence[UUID]) -> set[UUID]:
+        """Pending deliveries become unknown; answers the ids of those that were pending."""
+        rows = await tx.execute(_MARK_UNKNOWN, {"id": list(delivery_ids)})
+        return {row.id for row in rows}
+
+    async def find_delivery(
+        self, tx: Transaction, merchant_id: UUID, delivery_id: UUID
+    ) -> tuple[Request, Delivery] | None:
+        rows = await tx.execute(_GET, {"merchant_id": merchant_id, "id": delivery_id})
+        found = await self._with_units(tx, rows.all())
+        return found[0] if found else None
+
+    async def list_deliveries(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        *,
+        order_id: UUID | None,
+        after: UUID | None,
+        limit: int,
+    ) -> list[tuple[Request, Delivery]]:
+        """A merchant's deliveries, newest first, starting behind the id `after`."""
+        rows = await tx.execute(
+            _LIST,
+            {"merchant_id": merchant_id, "order_id": order_id, "after": after, "limit": limit},
+        )
+        return await self._with_units(tx, rows.all())
+
+    async def list_of_page(
+        self, tx: Transaction, page_id: UUID, positions: range
+    ) -> list[tuple[Request, Delivery]]:
+        """Every delivery of the page's order in line order, with its units at `positions`."""
+        rows = await tx.execute(_OF_PAGE, {"page_id": page_id})
+        return await self._with_units(tx, rows.all(), positions)
+
+    async def _with_units(
+        self, tx: Transaction, rows: Sequence[Row[Any]], positions: range = _EVERY_POSITION
+    ) -> list[tuple[Request, Delivery]]:
+        if not rows:
+            return []
+        units: dict[UUID, list[Unit]] = {}
+        wanted = {
+            "id": [row.delivery_id for row in rows],
+            "first": positions.start,
+            "end": positions.stop,
+        }
+        for row in await tx.execute(_UNITS, wanted):
+            units.setdefault(row.delivery_id, []).append(_unit(row))
+        return [(_request(row), _delivery(row, units.get(row.delivery_id, ()))) for row in rows]
+
+
+_REQUEST_FIELDS = (
+    "order_id",
+    "merchant_id",
+    "channel_id",
+    "reference",
+    "customer_id",
+    "locale",
+    "reservation_id",
+    "recipient_public_key",
+    "page_id",
+    "page_ends_at",
+    "traceparent",
+    "request_id",
+)
+_DELIVERY_FIELDS = ("id", "task_id", "order_id", "merchant_id")
+_LINE_FIELDS = ("line_id", "line_no", "kind", "sku", "name", "quantity", "pool_id", "instructions")
+
+
+def _columns(items: Sequence[Any], fields: Sequence[str]) -> dict[str, list[Any]]:
+    return {field: [getattr(item, field) for item in items] for field in fields}
+
+
+def _unit_columns(handed: Sequence[tuple[UUID, int, Unit]]) -> dict[str, list[Any]]:
+    units = [unit for _, _, unit in handed]
+    return {
+        "delivery_id": [delivery_id for delivery_id, _, _ in handed],
+        "position": [position for _, position, _ in handed],
+        "unit_id": [unit.unit_id for unit in units],
+        "lot_id": [unit.lot_id for unit in units],
+        "mask": [unit.mask for unit in units],
+        "public_key": [unit.box.public_key if unit.box else None for unit in units],
+        "nonce": [unit.box.nonce if unit.box else None for unit in units],
+        "ciphertext": [unit.box.ciphertext if unit.box else None for unit in units],
+    }
+
+
+def _state_of(outcome: Outcome) -> DeliveryState:
+    return DeliveryState.DELIVERED if isinstance(outcome, Delivered) else DeliveryState.FAILED
+
+
+def _task(rows: Sequence[Row[Any]]) -> Task:
+    first = rows[0]
+    return Task(
+        id=first.task_id,
+        kind=first.task_kind,
+        request=_request(first),
+        deliveries=tuple(_delivery(row, ()) for row in rows),
+        lease_id=first.lease_id,
+        attempts=first.attempts,
+        generation=first.generation,
+    )
+
+
+def _request(row: Row[Any]) -> Request:
+    return Request(**{field: getattr(row, field) for field in _REQUEST_FIELDS})
+
+
+def _delivery(row: Row[Any], units: Iterable[Unit]) -> Delivery:
+    return Delivery(
+        id=row.delivery_id,
+        task_id=row.task_id,
+        order_id=row.order_id,
+        merchant_id=row.merchant_id,
+        line=Line(**{field: getattr(row, field) for field in _LINE_FIELDS}),
+        state=DeliveryState(row.state),
+        reason=row.reason,
+        settled_at=row.settled_at,
+        units=tuple(units),
+    )
+
+
+def _unit(row: Row[Any]) -> Unit:
+    box = None
+    if row.box_ciphertext is not None:
+        box = Box(row.box_public_key, row.box_nonce, row.box_ciphertext)
+    return Unit(row.unit_id, row.lot_id, row.mask, box, row.views, row.last_viewed_at)
+
+
+_REQUEST_COLUMNS = ", ".join(f"r.{field}" for field in _REQUEST_FIELDS)
+_DELIVERY_COLUMNS = "d.id AS delivery_id, d.task_id, d.state, d.reason, d.settled_at, " + ", ".join(
+    f"d.{field}" for field in _LINE_FIELDS
+)
+
+_ADD_REQUESTS = text(
+    """
+    INSERT INTO request (order_id, merchant_id, channel_id, reference, customer_id, locale,
+                         reservation_id, recipient_public_key, page_id, page_ends_at,
+                         traceparent, request_id)
+    SELECT * FROM unnest(CAST(:order_id AS uuid[]), CAST(:merchant_id AS uuid[]),
+        CAST(:channel_id AS uuid[]), CAST(:reference AS text[]), CAST(:customer_id AS text[]),
+        CAST(:locale AS text[]), CAST(:reservation_id AS uuid[]),
+        CAST(:recipient_public_key AS bytea[]), CAST(:page_id AS uuid[]),
+        CAST(:page_ends_at AS timestamptz[]), CAST(:traceparent AS text[]),
+        CAST(:request_id AS text[]))
+    ON CONFLICT (order_id) DO NOTHING
+    RETURNING order_id
+    """
+)
+
+_ADD_TASKS = text(
+    """
+    INSERT INTO task (id, order_id, kind)
+    SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:order_id AS uuid[]), CAST(:kind AS text[]))
+    """
+)
+
+_ADD_DELIVERIES = text(
+    """
+    INSERT INTO delivery (id, task_id, order_id, merchant_id, line_id, line_no, kind, sku, name,
+                          quantity, pool_id, instructions)
+    SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:task_id AS uuid[]), CAST(:order_id AS uuid[]),
+        CAST(:merchant_id AS uuid[]), CAST(:line_id AS uuid[]), CAST(:line_no AS int[]),
+        CAST(:kind AS text[]), CAST(:sku AS text[]), CAST(:name AS text[]),
+        CAST(:quantity AS int[]), CAST(:pool_id AS uuid[]), CAST(:instructions AS text[]))
+    """
+)
+
+# MATERIALIZED: the planner must not run the locking part twice and take more than :limit.
+_TAKE = text(
+    f"""
+    WITH pick AS MATERIALIZED (
+        SELECT id FROM task
+        WHERE kind = :kind AND state = 'pending' AND due_at <= clock_timestamp()
+        ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    ), taken AS (
+        UPDATE task t SET lease_id = :lease_id, attempts = t.attempts + 1,
+               due_at = clock_timestamp() + CAST(:lease AS interval)
+        FROM pick WHERE t.id = pick.id
+        RETURNING t.id, t.kind, t.order_id, t.lease_id, t.attempts, t.generation
+    )
+    SELECT taken.id AS task_id, taken.kind AS task_kind, taken.lease_id, taken.attempts,
+           taken.generation, {_REQUEST_COLUMNS}, {_DELIVERY_COLUMNS}
+    FROM taken JOIN request r ON r.order_id = taken.order_id JOIN delivery d ON d.task_id = taken.id
+    ORDER BY taken.id, d.line_no
+    """  # noqa: S608 - column names of this file
+)
+
+_CLOSE = text(
+    """
+    UPDATE task t SET state = 'done', lease_id = NULL
+    FROM unnest(CAST(:id AS uuid[]), CAST(:lease_id AS uuid[])) AS own (id, lease_id)
+    WHERE t.id = own.id AND t.lease_id = own.lease_id AND t.state = 'pending'
+    RETURNING t.id
+    """
+)
+
+_POSTPONE = text(
+    """
+    UPDATE task t SET lease_id = NULL, due_at = clock_timestamp() + own.pause,
+           generation = own.generation, last_reason = own.reason
+    FROM unnest(CAST(:id AS uuid[]), CAST(:lease_id AS uuid[]), CAST(:pause AS interval[]),
+        CAST(:generation AS int[]), CAST(:reason AS text[]))
+        AS own (id, lease_id, pause, generation, reason)
+    WHERE t.id = own.id AND t.lease_id = own.lease_id AND t.state = 'pending'
+    RETURNING t.id
+    """
+)
+
+_SETTLE = text(
+    """
+    UPDATE delivery d SET state = own.state, reason = own.reason, settled_at = clock_timestamp()
+    FROM unnest(CAST(:id AS uuid[]), CAST(:state AS text[]), CAST(:reason AS text[]))
+        AS own (id, state, reason)
+    WHERE d.id = own.id AND d.state IN ('pending', 'unknown')
+    """
+)
+
+_ADD_UNITS = text(
+    """
+    INSERT INTO delivered_unit (delivery_id, position, unit_id, lot_id, mask,
+                                box_public_key, box_nonce, box_ciphertext)
+    SELECT * FROM unnest(CAST(:delivery_id AS uuid[]), CAST(:position AS int[]),
+        CAST(:unit_id AS uuid[]), CAST(:lot_id AS uuid[]), CAST(:mask AS text[]),
+        CAST(:public_key AS bytea[]), CAST(:nonce AS bytea[]), CAST(:ciphertext AS bytea[]))
+    """
+)
+
+_MARK_UNKNOWN = text(
+    """
+    UPDATE delivery SET state = 'unknown'
+    WHERE id = ANY(CAST(:id AS uuid[])) AND state = 'pending'
+    RETURNING id
+    """
+)
+
+_READ = f"""
+    SELECT {_REQUEST_COLUMNS}, {_DELIVERY_COLUMNS}
+    FROM delivery d JOIN request r ON r.order_id = d.order_id
+"""  # noqa: S608 - column names of this file
+
+_GET = text(_READ + " WHERE d.merchant_id = :merchant_id AND d.id = :id")
+
+_LIST = text(
+    _READ
+    + """
+    WHERE d.merchant_id = :merchant_id
+      AND (CAST(:order_id AS uuid) IS NULL OR d.order_id = :order_id)
+      AND (CAST(:after AS uuid) IS NULL OR d.id < :after)
+    ORDER BY d.id DESC LIMIT :limit
+    """
+)
+
+_OF_PAGE = text(_READ + " WHERE r.page_id = :page_id ORDER BY d.line_no")
+
+_UNITS = text(
+    """
+    SELECT delivery_id, unit_id, lot_id, mask, box_public_key, box_nonce, box_ciphertext,
+           views, last_viewed_at
+    FROM delivered_unit
+    WHERE delivery_id = ANY(CAST(:id AS uuid[])) AND position >= :first AND position < :end
+    ORDER BY delivery_id, position
+    """
+)

@@ -1,0 +1,129 @@
+"""Tables of this slice. A request has tasks, a task has deliveries, a delivery has units."""
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+
+from fulfillment.deliveries.domain import DeliveryState, TaskState
+
+
+def _now() -> Column[object]:
+    return Column(
+        "created_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.clock_timestamp(),
+    )
+
+
+def _one_of(states: type[DeliveryState] | type[TaskState]) -> str:
+    return "state IN (" + ", ".join(f"'{state.value}'" for state in states) + ")"
+
+
+def delivery_tables(metadata: MetaData) -> None:
+    """Adds this slice's tables to the service's metadata."""
+    Table(
+        "request",
+        metadata,
+        Column("order_id", Uuid, primary_key=True),
+        Column("merchant_id", Uuid, nullable=False),
+        Column("channel_id", Uuid, nullable=False),
+        Column("reference", Text, nullable=False),
+        Column("customer_id", Text, nullable=False),
+        Column("locale", Text, nullable=False),
+        Column("reservation_id", Uuid),
+        Column("recipient_public_key", LargeBinary),
+        Column("page_id", Uuid, nullable=False),
+        Column("page_ends_at", DateTime(timezone=True), nullable=False),
+        Column("traceparent", Text),
+        Column("request_id", Text),
+        # When the page's allowance of reveals is whole again (GCRA); null: never used.
+        Column("reveals_paid_until", DateTime(timezone=True)),
+        _now(),
+        UniqueConstraint("page_id"),
+        CheckConstraint("octet_length(recipient_public_key) = 32", name="recipient_key_size"),
+    )
+    Table(
+        "task",
+        metadata,
+        Column("id", Uuid, primary_key=True),
+        Column("order_id", Uuid, ForeignKey("request.order_id"), nullable=False, index=True),
+        Column("kind", Text, nullable=False),
+        Column("state", Text, nullable=False, server_default=TaskState.PENDING.value),
+        # Nobody takes it before. Taking it moves this to the end of the lease.
+        Column(
+            "due_at",
+            DateTime(timezone=True),
+            nullable=False,
+            server_default=func.clock_timestamp(),
+        ),
+        Column("lease_id", Uuid),
+        Column("attempts", Integer, nullable=False, server_default="0"),
+        Column("generation", SmallInteger, nullable=False, server_default="0"),
+        Column("last_reason", Text),
+        _now(),
+        CheckConstraint(_one_of(TaskState), name="state_known"),
+        Index("ix_task_due", "kind", "due_at", postgresql_where=text("state = 'pending'")),
+    )
+    Table(
+        "delivery",
+        metadata,
+        Column("id", Uuid, primary_key=True),
+        Column("task_id", Uuid, ForeignKey("task.id"), nullable=False, index=True),
+        Column("order_id", Uuid, ForeignKey("request.order_id"), nullable=False),
+        Column("merchant_id", Uuid, nullable=False),
+        Column("line_id", Uuid, nullable=False),
+        Column("line_no", Integer, nullable=False),
+        Column("kind", Text, nullable=False),
+        Column("sku", Text, nullable=False),
+        Column("name", Text, nullable=False),
+        Column("quantity", Integer, nullable=False),
+        Column("pool_id", Uuid),
+        Column("instructions", Text, nullable=False),
+        Column("state", Text, nullable=False, server_default=DeliveryState.PENDING.value),
+        Column("reason", Text),
+        Column("settled_at", DateTime(timezone=True)),
+        _now(),
+        UniqueConstraint("line_id"),
+        CheckConstraint("quantity > 0", name="quantity_positive"),
+        CheckConstraint(_one_of(DeliveryState), name="state_known"),
+        CheckConstraint(
+            "(state IN ('delivered', 'failed')) = (settled_at IS NOT NULL)", name="settled_has_time"
+        ),
+        CheckConstraint("(state = 'failed') = (reason IS NOT NULL)", name="failed_has_reason"),
+        Index("ix_delivery_order_id_line_no", "order_id", "line_no"),
+        Index("ix_delivery_merchant_id_id", "merchant_id", "id"),
+    )
+    Table(
+        "delivered_unit",
+        metadata,
+        # The unit is the key: it cannot be written down as delivered twice.
+        Column("unit_id", Uuid, primary_key=True),
+        Column("delivery_id", Uuid, ForeignKey("delivery.id"), nullable=False),
+        Column("position", Integer, nullable=False),
+        Column("lot_id", Uuid, nullable=False),
+        Column("mask", Text, nullable=False),
+        Column("box_public_key", LargeBinary),
+        Column("box_nonce", LargeBinary),
+        Column("box_ciphertext", LargeBinary),
+        Column("views", Integer, nullable=False, server_default="0"),
+        Column("last_viewed_at", DateTime(timezone=True)),
+        UniqueConstraint("delivery_id", "position"),
+        CheckConstraint(
+            "num_nulls(box_public_key, box_nonce, box_ciphertext) IN (0, 3)", name="box_whole"
+        ),
+    )

@@ -1,0 +1,135 @@
+"""Lines whose units lie in the vault: one claim hands out everything a reservation holds.
+
+When the hold is gone (it ran out, or was given back) the order is paid all the same: its lines are
+reserved again under a reference made from the order's id, and that hold is claimed.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from uuid import UUID
+
+from kit.errors import Unavailable
+
+from fulfillment.deliveries.domain import (
+    Attempt,
+    Delivered,
+    Delivery,
+    Failed,
+    Line,
+    LotCost,
+    Retry,
+    Settled,
+    Task,
+    Unit,
+)
+from fulfillment.vault import Claim, ClaimedUnit, Hold, Refused, Vault
+
+_GONE = frozenset({"reservation_expired", "reservation_released", "reservation_not_found"})
+_OUT_OF_STOCK = "out_of_stock"
+
+
+class VaultDisagrees(Exception):
+    """The vault handed out something else than what the lines ask for."""
+
+
+class PoolKind:
+    """See the module's text."""
+
+    name = "pool"
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def plan(self, lines: Sequence[Line]) -> list[list[Line]]:
+        """One reservation holds every line, so one task claims them."""
+        return [list(lines)]
+
+    async def attempt(self, tasks: Sequence[Task]) -> list[Attempt]:
+        """Two calls at most per reference, whatever the number of tasks."""
+        held = [(task, task.request.reservation_id) for task in tasks]
+        attempts, lost = await self._claim([(t, r) for t, r in held if r is not None])
+        lost += [task for task, reservation_id in held if reservation_id is None]
+        if lost:
+            attempts |= await self._reserve_again(lost)
+        return [attempts[task.id] for task in tasks]
+
+    async def _claim(
+        self, held: Sequence[tuple[Task, UUID]]
+    ) -> tuple[dict[UUID, Attempt], list[Task]]:
+        """What came of each task, and the tasks whose hold is gone."""
+        attempts: dict[UUID, Attempt] = {}
+        lost: list[Task] = []
+        if not held:
+            return attempts, lost
+        answers = await self._vault.claim(
+            [
+                Claim(task.request.merchant_id, reservation, task.request.recipient_public_key)
+                for task, reservation in held
+            ]
+        )
+        for (task, _), answer in zip(held, answers, strict=True):
+            if not isinstance(answer, Refused):
+                attempts[task.id] = _settled(task, answer)
+            elif answer.code in _GONE:
+                lost.append(task)
+            else:
+                attempts[task.id] = Retry(task, answer.code, task.generation)
+        return attempts, lost
+
+    async def _reserve_again(self, lost: Sequence[Task]) -> dict[UUID, Attempt]:
+        try:
+            return await self._claim_anew(lost)
+        except Unavailable as error:
+            # The others of this batch have their definite answers already; keep those.
+            return {task.id: Retry(task, error.code, task.generation) for task in lost}
+
+    async def _claim_anew(self, lost: Sequence[Task]) -> dict[UUID, Attempt]:
+        attempts: dict[UUID, Attempt] = {}
+        held: list[tuple[Task, UUID]] = []
+        answers = await self._vault.reserve([_hold(task) for task in lost])
+        for task, answer in zip(lost, answers, strict=True):
+            if not isinstance(answer, Refused):
+                held.append((task, answer))
+            elif answer.code == _OUT_OF_STOCK:
+                attempts[task.id] = _failed(task, _OUT_OF_STOCK)
+            else:
+                attempts[task.id] = Retry(task, answer.code, task.generation)
+        claimed, lost_again = await self._claim(held)
+        # This reference's hold is used up as well: the next attempt reserves under the next one.
+        spent = {task.id: Retry(task, "hold_lost", task.generation + 1) for task in lost_again}
+        return attempts | claimed | spent
+
+
+def _hold(task: Task) -> Hold:
+    number = task.generation + 1
+    suffix = ":again" if number == 1 else f":again:{number}"
+    lines = tuple(_wanted(delivery.line) for delivery in task.deliveries)
+    return Hold(task.request.merchant_id, f"{task.request.order_id}{suffix}", lines)
+
+
+def _wanted(line: Line) -> tuple[int, UUID, int]:
+    if line.pool_id is None:
+        raise ValueError(f"line {line.line_id} names no pool")
+    return line.line_no, line.pool_id, line.quantity
+
+
+def _settled(task: Task, units: Sequence[ClaimedUnit]) -> Settled:
+    return Settled(task, tuple(_delivered(delivery, units) for delivery in task.deliveries))
+
+
+def _failed(task: Task, reason: str) -> Settled:
+    return Settled(task, tuple(Failed(delivery.id, reason) for delivery in task.deliveries))
+
+
+def _delivered(delivery: Delivery, claimed: Sequence[ClaimedUnit]) -> Delivered:
+    units = [unit for unit in claimed if unit.line_no == delivery.line.line_no]
+    if len(units) != delivery.line.quantity:
+        raise VaultDisagrees(
+            f"delivery {delivery.id}: {len(units)} units of {delivery.line.quantity}"
+        )
+    costs = Counter((unit.lot_id, unit.unit_cost) for unit in units)
+    return Delivered(
+        delivery.id,
+        tuple(Unit(unit.unit_id, unit.lot_id, unit.mask, unit.box) for unit in units),
+        tuple(LotCost(lot_id, number, cost) for (lot_id, cost), number in costs.items()),
+    )

@@ -1,0 +1,67 @@
+"""The address of a buyer's page: unguessable, signed, with an end.
+
+token = base64url(page id, 16 bytes | end in unix seconds, 4 | keyed BLAKE2b MAC, 16).
+36 bytes are exactly 48 characters, so a token has one spelling only.
+"""
+
+import base64
+import binascii
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from uuid import UUID
+
+_ID_BYTES = 16
+_END_BYTES = 4
+_MAC_BYTES = 16
+TOKEN_LENGTH = 48
+_END_MAX = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class PageLink:
+    """A page's id and the moment its link ends."""
+
+    page_id: UUID
+    ends_at: datetime
+
+    def has_ended(self, now: datetime) -> bool:
+        return now >= self.ends_at
+
+
+class PageLinks:
+    """Makes and reads the addresses of buyers' pages. Whoever has the secret can make them."""
+
+    def __init__(self, public_url: str, secret: str) -> None:
+        self._public_url = public_url.rstrip("/")
+        # BLAKE2b takes keys of at most 64 bytes: a secret of any length is brought to 32 first.
+        self._key = blake2b(secret.encode(), digest_size=32, person=b"lockstock-links").digest()
+
+    def url(self, link: PageLink) -> str:
+        """The page's full address."""
+        return f"{self._public_url}/d/{self.token(link)}"
+
+    def token(self, link: PageLink) -> str:
+        end = min(int(link.ends_at.timestamp()), _END_MAX)
+        content = link.page_id.bytes + end.to_bytes(_END_BYTES, "big")
+        return base64.urlsafe_b64encode(content + self._mac(content)).decode()
+
+    def find(self, token: str) -> PageLink | None:
+        """The link a token was made for; None when it was not made with this secret."""
+        if len(token) != TOKEN_LENGTH or not token.isascii():
+            return None
+        try:
+            raw = base64.b64decode(token, altchars=b"-_", validate=True)
+        except binascii.Error:
+            return None
+        content, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
+        if not hmac.compare_digest(mac, self._mac(content)):
+            return None
+        end = int.from_bytes(content[_ID_BYTES:], "big")
+        return PageLink(UUID(bytes=content[:_ID_BYTES]), datetime.fromtimestamp(end, UTC))
+
+    def _mac(self, content: bytes) -> bytes:
+        return blake2b(
+            content, key=self._key, digest_size=_MAC_BYTES, person=b"lockstock-page"
+        ).digest()

@@ -1,0 +1,134 @@
+"""What a buyer sees, and in which language."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from kit.errors import DomainError, ErrorKind, Limited
+
+from fulfillment.deliveries.domain import Box, Delivery, DeliveryState, Request
+
+UNITS_PER_PART = 100
+"""Units of each line that one part of the page shows."""
+PART_MAX = 1_000
+_WEIGHT_PREFIX = "q="
+
+
+class Language(StrEnum):
+    """The page's languages; the value is its HTML `lang`."""
+
+    CHINESE = "zh"
+    ENGLISH = "en"
+
+
+_LANGUAGES = frozenset(language.value for language in Language)
+
+
+@dataclass(frozen=True, slots=True)
+class BuyerPage:
+    """One order as its buyer sees it: every line, and of its units those of one part."""
+
+    token: str
+    request: Request
+    deliveries: tuple[Delivery, ...]
+    part: int = 1
+
+    @property
+    def parts(self) -> int:
+        """How many parts the longest line has; 1 for nearly every order."""
+        longest = max((delivery.line.quantity for delivery in self.deliveries), default=0)
+        return max(1, -(-longest // UNITS_PER_PART))
+
+    @property
+    def is_moving(self) -> bool:
+        """True while something on it may still change by itself."""
+        moving = (DeliveryState.PENDING, DeliveryState.UNKNOWN)
+        return any(delivery.state in moving for delivery in self.deliveries)
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """A unit's content for one pair of eyes, and how often it was seen."""
+
+    box: Box
+    views: int
+    last_viewed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """Whose page it is: the shop and the shop's customer."""
+
+    merchant_id: UUID
+    customer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """From where a code is asked for, as the vault's log will know it."""
+
+    ip: str
+    user_agent: str
+
+
+def choose_language(asked: str | None, accepted: str | None, fallback: str) -> Language:
+    """The language asked for by the switch, else the browser's, else the order's, else English."""
+    for tag in (asked, *_by_weight(accepted or ""), fallback):
+        primary = (tag or "").strip().lower().partition("-")[0].partition("_")[0]
+        if primary in _LANGUAGES:
+            return Language(primary)
+    return Language.ENGLISH
+
+
+def _by_weight(header: str) -> Sequence[str]:
+    """The tags of an Accept-Language header, the most wanted first."""
+    weighted = []
+    for position, item in enumerate(header[:500].split(",")):
+        tag, _, weight = item.partition(";")
+        weighted.append((-_weight(weight), position, tag.strip()))
+    return [tag for weight, _, tag in sorted(weighted) if weight < 0]
+
+
+def _weight(text: str) -> float:
+    text = text.strip()
+    if not text.startswith(_WEIGHT_PREFIX):
+        return 1.0
+    try:
+        return float(text.removeprefix(_WEIGHT_PREFIX))
+    except ValueError:
+        return 0.0
+
+
+class PageNotFound(DomainError):
+    """There is no such page."""
+
+    code = "page_not_found"
+    kind = ErrorKind.NOT_FOUND
+
+
+class PageEnded(PageNotFound):
+    """The link has ended; the seller can send a fresh one."""
+
+    code = "page_ended"
+
+
+class UnitNotOnPage(DomainError):
+    """This page has no such unit."""
+
+    code = "unit_not_found"
+    kind = ErrorKind.NOT_FOUND
+
+
+class UnitWithheld(DomainError):
+    """The seller has stopped this unit; ask the seller."""
+
+    code = "unit_withheld"
+    kind = ErrorKind.CONFLICT
+
+
+class TooManyReveals(Limited):
+    """Too many codes were opened on this page at once; wait a moment."""
+
+    code = "too_many_reveals"

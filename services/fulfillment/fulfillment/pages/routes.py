@@ -1,0 +1,134 @@
+"""The buyer's page. No account, no cookie: whoever has the link has the page."""
+
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import HTMLResponse
+from kit.auth import decode_public_key
+from kit.db import Database
+from kit.errors import NotFound, Unavailable
+
+from fulfillment.pages.domain import (
+    PART_MAX,
+    Language,
+    PageEnded,
+    PageNotFound,
+    Viewer,
+    choose_language,
+)
+from fulfillment.pages.schemas import ProgressRead, RevealCreate, RevealRead
+from fulfillment.pages.service import PageService
+from fulfillment.rendering import PageRenderer
+
+router = APIRouter(tags=["buyer's page"])
+
+USER_AGENT_LENGTH_MAX = 300
+_ASSET_CACHE = "public, max-age=31536000, immutable"
+_PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+_HTML: dict[str, Any] = {"content": {"text/html": {}}}
+
+
+def _db(request: Request) -> Database:
+    return cast(Database, request.app.state.db)
+
+
+def _pages(request: Request) -> PageService:
+    return cast(PageService, request.app.state.pages)
+
+
+def _renderer(request: Request) -> PageRenderer:
+    return cast(PageRenderer, request.app.state.renderer)
+
+
+Db = Annotated[Database, Depends(_db)]
+Pages = Annotated[PageService, Depends(_pages)]
+Renderer = Annotated[PageRenderer, Depends(_renderer)]
+
+
+@router.get(
+    "/d/{token}",
+    response_class=HTMLResponse,
+    responses={404: _HTML, 410: {**_HTML, "description": "The link has expired"}, 503: _HTML},
+    summary="The buyer's page",
+)
+async def show_page(
+    token: str,
+    db: Db,
+    pages: Pages,
+    renderer: Renderer,
+    lang: Annotated[
+        str | None, Query(max_length=20, description="zh or en; else Accept-Language decides")
+    ] = None,
+    part: Annotated[int, Query(ge=1, le=PART_MAX, description="100 units of each line")] = 1,
+    accept_language: Annotated[str | None, Header(include_in_schema=False)] = None,
+) -> HTMLResponse:
+    """The order, its lines and masked codes. A code itself is never in this page."""
+    language = choose_language(lang, accept_language, "")
+    try:
+        async with db.read() as tx:
+            page = await pages.open(tx, token, part=part)
+    except PageEnded:
+        return _notice(renderer, "ended", language, 410)
+    except PageNotFound:
+        return _notice(renderer, "not_found", language, 404)
+    except Unavailable:
+        return _notice(renderer, "busy", language, 503)
+    language = choose_language(lang, accept_language, page.request.locale)
+    return HTMLResponse(renderer.page(page, language), headers=_PAGE_HEADERS)
+
+
+@router.get("/d/{token}/progress", summary="The state of each line")
+async def read_progress(token: str, db: Db, pages: Pages, response: Response) -> ProgressRead:
+    """What a page that still waits asks every now and then."""
+    response.headers.update(_PAGE_HEADERS)
+    async with db.read() as tx:
+        return ProgressRead.from_domain(await pages.open(tx, token))
+
+
+@router.post("/d/{token}/units/{unit_id}/reveal", summary="Open one code in this browser")
+async def reveal_unit(
+    token: str,
+    unit_id: UUID,
+    body: RevealCreate,
+    request: Request,
+    response: Response,
+    db: Db,
+    pages: Pages,
+    user_agent: Annotated[str, Header(include_in_schema=False)] = "",
+) -> RevealRead:
+    """The code in a box that only the asking browser can open. The view is logged before."""
+    response.headers.update(_PAGE_HEADERS)
+    viewer = Viewer(
+        ip=request.client.host if request.client else "",
+        user_agent=user_agent[:USER_AGENT_LENGTH_MAX],
+    )
+    public_key = decode_public_key(body.recipient_public_key)
+    return RevealRead.from_domain(await pages.reveal(db, token, unit_id, public_key, viewer))
+
+
+@router.get("/assets/{digest}/{name}", include_in_schema=False)
+async def read_asset(digest: str, name: str, renderer: Renderer) -> Response:
+    """Script, style and icon of the page, kept by browsers for ever under this address."""
+    path = f"/assets/{digest}/{name}"
+    for asset in renderer.assets.values():
+        if asset.path == path:
+            headers = {"Cache-Control": _ASSET_CACHE}
+            return Response(asset.content, media_type=asset.media_type, headers=headers)
+    raise NotFound
+
+
+def _notice(renderer: PageRenderer, name: str, language: Language, status: int) -> HTMLResponse:
+    headers = {**_PAGE_HEADERS, "Retry-After": "2"} if status == 503 else _PAGE_HEADERS
+    return HTMLResponse(renderer.notice(name, language), status_code=status, headers=headers)

@@ -1,0 +1,51 @@
+"""The wire between a buyer's page and this service."""
+
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+from kit.http import Model, PublicKeyText
+from pydantic import ConfigDict, Field
+
+from fulfillment.deliveries.schemas import BoxRead
+from fulfillment.pages.domain import BuyerPage, Revealed
+
+
+class RevealCreate(Model):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"recipient_public_key": "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="}]
+        }
+    )
+
+    recipient_public_key: PublicKeyText = Field(
+        description="Of a key pair that this browser has just made and will forget."
+    )
+
+
+class RevealRead(Model):
+    """Open `box` with the private key made for this call; the content is laid out as LS1."""
+
+    box: BoxRead
+    views: int
+    last_viewed_at: datetime
+
+    @classmethod
+    def from_domain(cls, revealed: Revealed) -> Self:
+        return cls(
+            box=BoxRead.from_domain(revealed.box),
+            views=revealed.views,
+            last_viewed_at=revealed.last_viewed_at,
+        )
+
+
+class ProgressRead(Model):
+    """The state of each delivery, for a page that waits."""
+
+    states: dict[UUID, str]
+    is_moving: bool
+
+    @classmethod
+    def from_domain(cls, page: BuyerPage) -> Self:
+        states = {delivery.id: delivery.state.value for delivery in page.deliveries}
+        return cls(states=states, is_moving=page.is_moving)

@@ -1,0 +1,54 @@
+"""What can be set about fulfillment, by FULFILLMENT_<FIELD>."""
+
+from typing import ClassVar
+
+from kit.settings import ServiceSettings
+from pydantic import Field, SecretStr
+
+
+class Settings(ServiceSettings):
+    service: ClassVar[str] = "fulfillment"
+
+    port: int = Field(default=8003, ge=0, le=65_535, description="port of the HTTP API")
+    public_url: str = Field(
+        default="http://127.0.0.1:8003",
+        pattern=r"^https?://[^\s?#]+$",
+        max_length=200,
+        description="what buyers' links start with: the address browsers reach this service by",
+    )
+    vault_url: str = Field(
+        default="http://127.0.0.1:8002",
+        pattern=r"^https?://[^\s?#]+$",
+        max_length=200,
+        description="where the inventory-vault answers",
+    )
+    vault_timeout_seconds: float = Field(
+        default=5.0, ge=0.1, le=10.0, description="deadline of one call to the vault; seconds"
+    )
+    link_secret: SecretStr = Field(
+        min_length=32, description="signs buyers' links; changing it ends every link"
+    )
+    link_days: int = Field(
+        default=180, ge=1, le=3_650, description="how long a buyer's link works; days"
+    )
+    dispatch_batch_max: int = Field(
+        default=200, ge=1, le=200, description="tasks worked on together; tasks"
+    )
+    dispatch_poll_seconds: float = Field(
+        default=0.5, ge=0.01, le=10.0, description="longest wait for a wake-up; seconds"
+    )
+    dispatch_pause_seconds_max: float = Field(
+        default=10.0, ge=0.1, le=300.0, description="longest rest of a task between tries; seconds"
+    )
+    lease_seconds: float = Field(
+        default=30.0,
+        ge=0.1,
+        le=600.0,
+        description="how long a task is one worker's alone; longer than its calls; seconds",
+    )
+    reveal_burst: int = Field(
+        default=20, ge=1, le=1_000, description="codes one page may open at once; codes"
+    )
+    reveal_every_seconds: float = Field(
+        default=2.0, ge=0.01, le=60.0, description="then one code per so long; seconds"
+    )

@@ -1,0 +1,196 @@
+"""The vault as this service calls it. The only file that knows the vault's wire."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from kit.money import Money
+from kit.peers import Peer, PeerProblem
+from pydantic import BaseModel, Field
+
+from fulfillment.deliveries.domain import Box
+
+BATCH_MAX = 200
+"""Claims or reservations in one call: the vault's own limit."""
+HOLD_SECONDS = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Hand out what is held under `reservation_id`, re-sealed to the key when there is one."""
+
+    merchant_id: UUID
+    reservation_id: UUID
+    recipient_public_key: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Reserve again: pool and quantity per line number."""
+
+    merchant_id: UUID
+    reference: str
+    lines: tuple[tuple[int, UUID, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedUnit:
+    unit_id: UUID
+    line_no: int
+    lot_id: UUID
+    mask: str
+    unit_cost: Money
+    box: Box | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The vault's definite no, by its code."""
+
+    code: str
+
+
+class Vault:
+    """Every method raises Unavailable when the vault does not answer: then nothing is known, and
+    the same call may be made again, because each carries a reference that makes it idempotent."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    async def claim(self, claims: Sequence[Claim]) -> list[tuple[ClaimedUnit, ...] | Refused]:
+        """One answer per claim, in order. At most BATCH_MAX."""
+        answer = await self._peer.post(
+            "/v1/reservations/claims", {"items": [_claim_item(claim) for claim in claims]}
+        )
+        results = _Claims.model_validate(answer).items
+        _same_number(len(results), len(claims))
+        return [_claimed(result) for result in results]
+
+    async def reserve(self, holds: Sequence[Hold]) -> list[UUID | Refused]:
+        """One reservation id per hold, in order. At most BATCH_MAX. The same reference answers the
+        same reservation."""
+        answer = await self._peer.post(
+            "/v1/reservations/batch", {"items": [_hold_item(hold) for hold in holds]}
+        )
+        results = _Reservations.model_validate(answer).items
+        _same_number(len(results), len(holds))
+        return [r.reservation.id if r.reservation else Refused(r.result) for r in results]
+
+    async def reveal(
+        self,
+        unit_id: UUID,
+        *,
+        merchant_id: UUID,
+        recipient_public_key: bytes,
+        viewer_id: str,
+        ip: str,
+        user_agent: str,
+    ) -> Box | Refused:
+        """The content re-sealed to the viewer's key. The view is logged before the answer."""
+        body = {
+            "recipient_public_key": base64.b64encode(recipient_public_key).decode(),
+            "viewer": {"kind": "buyer", "id": viewer_id, "ip": ip, "user_agent": user_agent},
+            "reason": "buyer_page",
+        }
+        try:
+            answer = await self._peer.post(
+                f"/v1/units/{unit_id}/reveal", body, merchant_id=merchant_id
+            )
+        except PeerProblem as problem:
+            return Refused(problem.code)
+        return _box(_Reveal.model_validate(answer).box)
+
+
+def _claim_item(claim: Claim) -> dict[str, str]:
+    item = {"reservation_id": str(claim.reservation_id), "merchant_id": str(claim.merchant_id)}
+    if claim.recipient_public_key is not None:
+        item["recipient_public_key"] = base64.b64encode(claim.recipient_public_key).decode()
+    return item
+
+
+def _hold_item(hold: Hold) -> dict[str, object]:
+    return {
+        "reference": hold.reference,
+        "merchant_id": str(hold.merchant_id),
+        "hold_seconds": HOLD_SECONDS,
+        "lines": [
+            {"line_no": line_no, "pool_id": str(pool_id), "quantity": quantity}
+            for line_no, pool_id, quantity in hold.lines
+        ],
+    }
+
+
+class _Money(BaseModel):
+    amount: int
+    currency: str
+
+
+class _Box(BaseModel):
+    public_key: str
+    nonce: str
+    ciphertext: str
+
+
+class _Unit(BaseModel):
+    unit_id: UUID
+    line_no: int
+    lot_id: UUID
+    mask: str
+    unit_cost: _Money
+    box: _Box | None = None
+
+
+class _ClaimResult(BaseModel):
+    result: str
+    units: list[_Unit] | None = None
+
+
+class _Claims(BaseModel):
+    items: list[_ClaimResult]
+
+
+class _Reservation(BaseModel):
+    id: UUID
+
+
+class _ReservationResult(BaseModel):
+    result: str
+    reservation: _Reservation | None = None
+
+
+class _Reservations(BaseModel):
+    items: list[_ReservationResult]
+
+
+class _Reveal(BaseModel):
+    box: _Box = Field(repr=False)
+
+
+def _claimed(result: _ClaimResult) -> tuple[ClaimedUnit, ...] | Refused:
+    if result.units is None:
+        return Refused(result.result)
+    return tuple(
+        ClaimedUnit(
+            unit_id=unit.unit_id,
+            line_no=unit.line_no,
+            lot_id=unit.lot_id,
+            mask=unit.mask,
+            unit_cost=Money(unit.unit_cost.amount, unit.unit_cost.currency),
+            box=_box(unit.box) if unit.box else None,
+        )
+        for unit in result.units
+    )
+
+
+def _box(box: _Box) -> Box:
+    return Box(
+        base64.b64decode(box.public_key),
+        base64.b64decode(box.nonce),
+        base64.b64decode(box.ciphertext),
+    )
+
+
+def _same_number(answers: int, asked: int) -> None:
+    if answers != asked:
+        raise ValueError(f"the vault answered {answers} items of {asked}")
