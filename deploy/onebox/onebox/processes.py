@@ -121,9 +121,17 @@ class Child:
         return await self.wait()
 
 
-async def run(argv: Sequence[str], *, seconds_max: float, as_nobody: bool = False) -> str:
+async def run(
+    argv: Sequence[str],
+    *,
+    seconds_max: float,
+    as_nobody: bool = False,
+    env: Mapping[str, str] | None = None,
+    name: str = "",
+) -> str:
     """Runs a short command to its end; `DidNotStart` with its last words when it fails."""
-    child = Child.spawn(Spec(argv[0], argv, as_nobody=as_nobody), subprocess.PIPE)
+    name = name or Path(argv[0]).name
+    child = Child.spawn(Spec(name, argv, env=env, as_nobody=as_nobody), subprocess.PIPE)
     output = child.output
     assert output is not None  # noqa: S101 - PIPE was asked for
     with output:
@@ -133,13 +141,13 @@ async def run(argv: Sequence[str], *, seconds_max: float, as_nobody: bool = Fals
         except TimeoutError:
             await child.kill()
             await reading
-            raise DidNotStart(f"{Path(argv[0]).name} took over {seconds_max:.0f} s") from None
+            raise DidNotStart(f"{name} took over {seconds_max:.0f} s") from None
         except asyncio.CancelledError:
             await asyncio.shield(child.kill())
             raise
         text = (await reading).decode(errors="replace").strip()
     if code:
-        raise DidNotStart(f"{Path(argv[0]).name} failed ({code}): {_last_lines(text)}")
+        raise DidNotStart(f"{name} failed ({code}): {_last_lines(text)}")
     return text
 
 

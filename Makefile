@@ -1,0 +1,94 @@
+# One file of verbs. `make help` explains each; the work itself is in the scripts they call.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+PYTHON := $(BIN)/python
+HOME_DIR ?= .lockstock
+PROTOS = $(shell cd proto-schemas && find lockstock -name '*.proto')
+MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml) deploy/onebox/pyproject.toml
+CODE := libs services deploy tests
+
+##@ Run it
+
+setup: .venv/.stamp ## make .venv from the lock file, find or install Java and Kafka's jars
+
+.venv/.stamp: requirements-dev.lock deploy/setup.sh deploy/kafka/pom.xml $(MEMBERS)
+	@deploy/setup.sh
+
+run: setup ## start everything on this machine and show one log (Ctrl-C stops it)
+	@exec $(PYTHON) -m onebox up --home $(HOME_DIR)
+
+start: setup ## like run, but in the background: returns when everything is ready
+	@exec $(PYTHON) -m onebox up --detach --home $(HOME_DIR)
+
+status: setup ## what runs, its process ids and URLs
+	@$(PYTHON) -m onebox status --home $(HOME_DIR)
+
+stop: setup ## end a running set in good order
+	@$(PYTHON) -m onebox down --home $(HOME_DIR)
+
+demo: setup ## sell 30 orders against a running set and show what became of them
+	@$(PYTHON) examples/demo.py --demo-file $(HOME_DIR)/demo.json
+
+clean: ## delete the data in .lockstock (asks; CONFIRM=1 does not) and all caches
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m onebox clean --home $(HOME_DIR) $(if $(filter 1,$(CONFIRM)),--yes); fi
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache deploy/kafka/target
+	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+kafka: setup ## fetch the jars of the embedded Kafka again
+	@rm -rf deploy/kafka/lib
+	@$(PYTHON) -m onebox install
+
+##@ Check it
+
+test: setup ## every test; real PostgreSQL and Kafka are started by the run
+	@$(PYTHON) -m pytest -q $(ARGS)
+
+check: lint types imports proto-check ## every gate: style, types, layers, schemas
+
+lint: setup ## style and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: setup ## mypy, strict
+	@$(BIN)/mypy $(CODE)
+
+imports: setup ## who may import whom
+	@$(BIN)/lint-imports
+
+bench: setup ## benchmarks, as ratios against this machine's own ceiling
+	@$(PYTHON) -m tests.bench $(ARGS)
+
+##@ Change it
+
+format: setup ## let ruff format the code and sort the imports
+	@$(BIN)/ruff check -q --fix .
+	@$(BIN)/ruff format .
+
+proto: setup ## generate the Python of the event schemas into libs/schemas
+	@$(PYTHON) -m grpc_tools.protoc -I proto-schemas --python_out=libs/schemas \
+	  --pyi_out=libs/schemas $(PROTOS)
+
+proto-check: setup ## schemas: style, no breaking change, generated code up to date
+	@$(BIN)/buf lint proto-schemas
+	@$(BIN)/buf breaking proto-schemas --against proto-schemas/baseline.binpb
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
+	  $(PYTHON) -m grpc_tools.protoc -I proto-schemas --python_out="$$fresh" --pyi_out="$$fresh" \
+	    $(PROTOS) && \
+	  diff -r -x __pycache__ -x py.typed -x __init__.py "$$fresh/lockstock" libs/schemas/lockstock \
+	  || { echo "the generated code is behind: run make proto"; exit 1; }
+
+lock: setup ## resolve requirements*.in into the lock files with hashes
+	@for name in requirements requirements-dev; do \
+	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header --no-annotate $$name.in -o $$name.lock; done
+
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup run start status stop demo clean kafka test check lint types imports bench format \
+  proto proto-check lock help
