@@ -60,5 +60,5 @@ def test_a_service_token_cannot_be_renamed():
 
 @pytest.mark.parametrize("value", ["", "AAAA", "!" * 44, "A" * 43])
 def test_a_public_key_must_be_32_bytes_of_base64(value: str):
-    with pytest.raises(ValueError, match="bytes|base64"):
+    with pytest.raises(ValueError, match=r"bytes|base64"):
         decode_public_key(value)

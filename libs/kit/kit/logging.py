@@ -70,7 +70,10 @@ def configure_logging(
         shared.append(add_service)
         renderer = structlog.processors.JSONRenderer()
     else:
-        renderer = structlog.dev.ConsoleRenderer(colors=True, pad_event_to=0)
+        # Plain tracebacks: the pretty ones print local variables, which may be secrets.
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=True, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+        )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -72,8 +72,8 @@ Settings = TypeVar("Settings", bound=ServiceSettings)
 class Service:
     """What a service is made of; `create_service(settings)` in its app.py builds one.
 
-    `publishes` are the event classes it owns; the worker makes their topics. `jobs` are background loops of the worker, `api_jobs` of the API
-    process. `closing` is awaited at the end, last first.
+    `publishes` are the event classes it owns; the worker makes their topics. `jobs` are background
+    loops of the worker, `api_jobs` of the API process. `closing` is awaited at the end, last first.
     """
 
     settings: ServiceSettings

@@ -7,10 +7,11 @@ import time
 
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kit.context import accept_request_id, accept_traceparent, request_id_var, traceparent_var
-from kit.http.problems import problem_response
+from kit.http.problems import bug_response, problem_response
 from kit.logging import get_logger
 
 log = get_logger("kit.http")
@@ -29,8 +30,11 @@ _HEADERS = {
 }
 
 
-class BodyTooLarge(Exception):
-    """The body grew past the limit while it was read."""
+class BodyTooLarge(HTTPException):
+    """The body grew past the limit while it was read; FastAPI lets HTTPExceptions through."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(413, f"the body may have {limit} bytes at most")
 
 
 class Backbone:
@@ -52,6 +56,13 @@ class Backbone:
         started = time.perf_counter()
         try:
             await self._limited(scope, headers, receive, answer)
+        except Exception:
+            # Caught here and not by Starlette's outermost layer, so that the answer has its
+            # request id and the log line its context.
+            log.exception("bug", path=scope["path"], method=scope["method"])
+            if answer.started:
+                raise
+            await bug_response(scope["path"])(scope, receive, answer)
         finally:
             self._record(scope, answer.status, time.perf_counter() - started)
 
@@ -59,18 +70,14 @@ class Backbone:
         self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer"
     ) -> None:
         limit = self._limit(scope["path"])
-        too_large = problem_response(
-            scope["path"], 413, "body_too_large", f"the body may have {limit} bytes at most"
-        )
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > limit:
-            await too_large(scope, receive, answer)
+            detail = f"the body may have {limit} bytes at most"
+            await problem_response(scope["path"], 413, "body_too_large", detail)(
+                scope, receive, answer
+            )
             return
-        try:
-            await self._app(scope, _counted(receive, limit), answer)
-        except BodyTooLarge:
-            if not answer.started:
-                await too_large(scope, receive, answer)
+        await self._app(scope, _counted(receive, limit), answer)
 
     def _limit(self, path: str) -> int:
         for suffix, limit in self._large_bodies.items():
@@ -122,7 +129,7 @@ def _counted(receive: Receive, limit: int) -> Receive:
         if message["type"] == "http.request":
             seen += len(message.get("body", b""))
             if seen > limit:
-                raise BodyTooLarge
+                raise BodyTooLarge(limit)
         return message
 
     return counted
