@@ -1,0 +1,185 @@
+"""Kafka -> handlers. Whole batches while all is well; a partition in trouble goes its own slow lane
+while the others flow. Offsets are committed after the work, and what comes twice is known to the
+inbox.
+
+Every await on aiokafka has a deadline: it has open bugs that leave a consumer alive but dead
+(#1187, #625, #847, #718). What no deadline can see, the watchdog ends.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+
+from kit.db import Database
+from kit.errors import DomainError, Unavailable
+from kit.logging import get_logger
+from kit.messaging.handlers import Handler, HandlerSet, error_text, handles
+from kit.messaging.inbox import Inbox
+from kit.messaging.letters import release_ready
+from kit.messaging.progress import Progress
+from kit.messaging.session import Session
+from kit.messaging.settings import KafkaSettings
+from kit.messaging.topics import ensure_topics, specs_of
+from kit.messaging.watchdog import Watchdog
+from kit.messaging.worker import Worker, pause
+
+__all__ = ["Consumer", "Handler", "handles"]
+
+POLL_SECONDS = 0.5
+POLL_DEADLINE_SECONDS = 30.0
+START_SECONDS = 30.0
+STOP_SECONDS = 8.0
+RELEASE_EVERY_SECONDS = 10.0
+ERROR_PAUSE_SECONDS = 0.5
+ERROR_PAUSE_SECONDS_MAX = 5.0
+FETCH_WAIT_MS = 250
+POLL_INTERVAL_MS_MAX = 120_000
+METADATA_AGE_MS = 30_000
+
+log = get_logger(__name__)
+
+
+class Consumer:
+    """A worker of the consumer group `group`. Each event has its effect once, in order per key."""
+
+    def __init__(
+        self,
+        db: Database,
+        kafka: KafkaSettings,
+        group: str,
+        handlers: Sequence[Handler],
+        *,
+        stall_seconds: float = 60.0,
+    ) -> None:
+        self._db = db
+        self._kafka = kafka
+        self._group = group
+        self._handlers = HandlerSet(handlers)
+        self._inbox = Inbox(group)
+        self.progress = Progress()
+        self._worker = Worker(db, self._inbox, self._handlers, kafka, self.progress)
+        self._stopping = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._watchdog = Watchdog(
+            f"{group} consumer",
+            self.progress,
+            kafka,
+            group=group,
+            topics=self._handlers.topics,
+            stall_seconds=stall_seconds,
+        )
+
+    async def run(self) -> None:
+        """Consumes until `stop()`; broker and database troubles are waited out."""
+        self._watchdog.start()
+        failures = 0
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._session()
+                    failures = 0
+                except (KafkaError, TimeoutError, OSError, Unavailable) as error:
+                    failures += 1
+                    log.warning("consumer_restarts", group=self._group, reason=error_text(error))
+                    self.progress.beat()
+                    seconds = ERROR_PAUSE_SECONDS * 2 ** min(failures, 10)
+                    await pause(min(seconds, ERROR_PAUSE_SECONDS_MAX), self._stopping)
+        finally:
+            self._watchdog.stop()
+            self._stopped.set()
+
+    async def stop(self) -> None:
+        """Finishes the batch that runs now, commits, leaves."""
+        self._stopping.set()
+        await self._stopped.wait()
+
+    async def _session(self) -> None:
+        """One client's life."""
+        await ensure_topics(
+            self._kafka.bootstrap_servers, specs_of(self._handlers.message_classes, self._kafka)
+        )
+        client = self._client()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                await self._work(client, tasks)
+        except BaseExceptionGroup as group:
+            trouble = _trouble(group)
+            if trouble is None:
+                raise
+            raise trouble from group
+        finally:
+            await _stop(client)
+
+    async def _work(self, client: AIOKafkaConsumer, tasks: asyncio.TaskGroup) -> None:
+        session = Session(client, self._worker, self._handlers, self._release, tasks)
+        client.subscribe(topics=list(self._handlers.topics), listener=session)
+        releasing = tasks.create_task(self._release_now_and_then())
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await client.start()
+            await self._poll(session)
+        finally:
+            releasing.cancel()
+            await session.close()
+
+    def _client(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            bootstrap_servers=self._kafka.bootstrap_servers,
+            client_id=f"{self._group}-{self._kafka.member}",
+            group_id=self._group,
+            # A static member: its successor after a crash gets the partitions at once.
+            group_instance_id=f"{self._group}-{self._kafka.member}",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_records=self._kafka.consumer_records_max,
+            session_timeout_ms=int(self._kafka.session_seconds * 1000),
+            heartbeat_interval_ms=int(self._kafka.session_seconds * 1000 / 3),
+            max_poll_interval_ms=POLL_INTERVAL_MS_MAX,
+            rebalance_timeout_ms=int(self._kafka.session_seconds * 1000),
+            request_timeout_ms=int(self._kafka.session_seconds * 1000) + 5_000,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            metadata_max_age_ms=METADATA_AGE_MS,
+        )
+
+    async def _poll(self, session: Session) -> None:
+        while not self._stopping.is_set():
+            async with asyncio.timeout(POLL_DEADLINE_SECONDS):
+                batches = await session.client.getmany(timeout_ms=int(POLL_SECONDS * 1000))
+            self.progress.beat()
+            if batches:
+                await session.take(batches)
+                self.progress.beat()
+
+    async def _release_now_and_then(self) -> None:
+        """Finds held events that a crash left behind."""
+        while True:
+            await self._release()
+            await asyncio.sleep(RELEASE_EVERY_SECONDS)
+
+    async def _release(self) -> None:
+        """Applies held events whose missing one has arrived."""
+        try:
+            await release_ready(self._db, self._inbox, self._handlers)
+        except DomainError as error:
+            log.warning("held_events_wait", reason=error_text(error))
+
+
+def _trouble(group: BaseExceptionGroup) -> Exception | None:
+    """The broker's or database's trouble in a group, when the group holds nothing worse."""
+    troubles, others = group.split((KafkaError, TimeoutError, OSError, Unavailable))
+    if others is not None or troubles is None:
+        return None
+    first: BaseException = troubles
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first if isinstance(first, Exception) else None
+
+
+async def _stop(client: AIOKafkaConsumer) -> None:
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await client.stop()
+    except (KafkaError, TimeoutError, OSError) as error:
+        log.warning("consumer_did_not_stop", reason=error_text(error))

@@ -1,0 +1,130 @@
+"""A service's handlers, and how a batch of records is run through them in one transaction."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from google.protobuf.message import DecodeError, Message
+from sqlalchemy.exc import DBAPIError
+
+from kit.db import Transaction
+from kit.errors import DomainError
+from kit.logging import redact_text
+from kit.messaging.envelope import Headers, Unreadable, read_envelope
+from kit.messaging.events import Cause, Event, M, caused_by, is_snapshot, topic_of, type_of
+from kit.messaging.plan import Received, waves
+
+ERROR_TEXT_CHARACTERS_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """What a service does with one type of event; made by `handles`."""
+
+    message_class: type[Message]
+    # Any: the list of a service's handlers mixes message classes; `handles` checks each pair.
+    fn: Callable[[Transaction, Sequence[Event[Any]]], Awaitable[None]]
+    one_per_key: bool = False
+
+    @property
+    def type(self) -> str:
+        return type_of(self.message_class)
+
+    @property
+    def topic(self) -> str:
+        return topic_of(self.message_class)
+
+
+def handles(
+    message_class: type[M],
+    fn: Callable[[Transaction, Sequence[Event[M]]], Awaitable[None]],
+    *,
+    one_per_key: bool = False,
+) -> Handler:
+    """Gives every event of a class to `fn`, in batches: one call, one transaction.
+
+    Events of a key come in order. A key may occur several times in a batch unless `one_per_key`.
+    `fn` raises to refuse: Unavailable and Limited are tried again without end, NotFound for a few
+    seconds, anything else a few times; then the event that fails alone is put aside.
+    """
+    return Handler(message_class, fn, one_per_key)
+
+
+class HandlerSet:
+    """All handlers of a consumer group, by type."""
+
+    def __init__(self, handlers: Sequence[Handler]) -> None:
+        self._by_type: dict[str, list[Handler]] = {}
+        for handler in handlers:
+            self._by_type.setdefault(handler.type, []).append(handler)
+        self._one_per_key = frozenset(h.type for h in handlers if h.one_per_key)
+        self._snapshot_topics = frozenset(h.topic for h in handlers if is_snapshot(h.message_class))
+        self.topics = tuple(sorted({handler.topic for handler in handlers}))
+        self.message_classes = tuple({handler.message_class for handler in handlers})
+
+    def read(
+        self,
+        topic: str,
+        partition: int,
+        offset: int,
+        record_key: bytes | None,
+        headers: Headers,
+        payload: bytes | None,
+    ) -> Received:
+        """A record with whatever can be understood of it; never raises for bad records."""
+        place: dict[str, Any] = {
+            "topic": topic,
+            "partition": partition,
+            "offset": offset,
+            "record_key": record_key,
+            "headers": headers,
+            "payload": payload,
+        }
+        try:
+            envelope = read_envelope(topic, record_key, headers)
+        except (Unreadable, UnicodeDecodeError) as error:
+            return Received(**place, id=place_id(topic, partition, offset), problem=str(error))
+        snapshot = topic in self._snapshot_topics
+        place |= {"id": envelope.id, "envelope": envelope, "is_snapshot": snapshot}
+        handlers = self._by_type.get(envelope.type)
+        if handlers is None:
+            return Received(**place)
+        try:
+            message = handlers[0].message_class.FromString(payload or b"")
+        except DecodeError as error:
+            return Received(**place, problem=f"the payload is not a {envelope.type}: {error}")
+        return Received(**place, message=message)
+
+    async def run(self, tx: Transaction, accepted: Sequence[Received]) -> None:
+        """Calls the handlers; what they publish continues the trace of the event that caused it."""
+        with caused_by(_causes(accepted)):
+            for event_type, records in waves(accepted, self._one_per_key):
+                events = [record.to_event() for record in records]
+                for handler in self._by_type[event_type]:
+                    await handler.fn(tx, events)
+
+
+def place_id(topic: str, partition: int, offset: int) -> UUID:
+    """An id for a record that brings none: the same at every delivery."""
+    return uuid5(NAMESPACE_URL, f"kafka:{topic}/{partition}/{offset}")
+
+
+def error_text(error: BaseException) -> str:
+    """What went wrong, fit for a table: never statement parameters, which may hold anything."""
+    if isinstance(error, DomainError):
+        text = f"{error.code}: {error.detail}"
+    elif isinstance(error, DBAPIError):
+        lines = str(error.orig).splitlines() or [""]
+        text = f"{type(error).__name__}: {lines[0]}"
+    else:
+        text = f"{type(error).__name__}: {error}"
+    return redact_text(text)[:ERROR_TEXT_CHARACTERS_MAX]
+
+
+def _causes(accepted: Iterable[Received]) -> Mapping[str, Cause]:
+    return {
+        record.envelope.key: Cause(record.envelope.traceparent, record.envelope.request_id)
+        for record in accepted
+        if record.envelope is not None
+    }

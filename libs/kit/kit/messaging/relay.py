@@ -1,0 +1,293 @@
+"""Outbox -> Kafka. One leader per service; the others stand by and forward wake-ups to it.
+
+Leadership is an advisory lock of one dedicated connection, and rows leave the queue on that very
+connection: a leader whose connection died cannot delete, so its rows are sent again (a duplicate,
+never a loss). A leader that was stopped (SIGSTOP) is idle, so the server ends its session and the
+lock with it. When it wakes up, its open batch may reach Kafka a second time: both leaders send the
+same rows from the earliest unconfirmed one, so the first copy of each event is in order and the
+inboxes drop the later one.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+
+from kit.logging import get_logger
+from kit.messaging.envelope import Envelope
+from kit.messaging.metrics import OUTBOX_PENDING, RELAY_LEADER, RELAY_REFUSED, RELAY_SENT
+from kit.messaging.progress import Progress
+from kit.messaging.sender import Outcome, PendingEvent, Sender
+from kit.messaging.settings import KafkaSettings
+from kit.messaging.watchdog import Watchdog
+
+LOCK_CLASS = 7001
+LOCK_ID = 0
+CHANNEL = "lockstock_outbox"
+CONNECT_SECONDS = 5.0
+STATEMENT_SECONDS = 5.0
+NOTIFY_PAUSE_SECONDS = 0.02
+TOPIC_PAUSE_SECONDS = 2.0
+COUNT_EVERY_SECONDS = 5.0
+REFUSALS_MAX = 5
+ERROR_PAUSE_SECONDS = 0.1
+ERROR_PAUSE_SECONDS_MAX = 3.0
+
+log = get_logger(__name__)
+
+
+class Relay:
+    """Publishes what transactions of this service put into the outbox. Runs in each process."""
+
+    def __init__(
+        self,
+        database_url: str,
+        kafka: KafkaSettings,
+        service: str,
+        *,
+        stall_seconds: float = 60.0,
+    ) -> None:
+        self._dsn = database_url.replace("postgresql+asyncpg://", "postgresql://", 1)
+        self._kafka = kafka
+        self._service = service
+        self._sender = Sender(kafka, service)
+        self._wake = asyncio.Event()
+        self._stop_asked = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._refusals: dict[int, int] = {}
+        self._resting_topics: dict[str, float] = {}
+        self._counted_at = 0.0
+        self.progress = Progress()
+        self.backlog = 0
+        self.leads = False
+        self._watchdog = Watchdog(
+            f"{service} relay",
+            self.progress,
+            kafka,
+            backlog=lambda: self.backlog,
+            stall_seconds=stall_seconds,
+        )
+
+    def wake(self) -> None:
+        """Look at the outbox now: a transaction with events has committed."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Relays until `stop()`; database and broker troubles are waited out."""
+        self._watchdog.start()
+        failures = 0
+        try:
+            while not self._stop_asked.is_set():
+                try:
+                    await self._term()
+                    failures = 0
+                except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:
+                    failures += 1
+                    log.warning("relay_waits_for_database", error=_words(e), failures=failures)
+                    self.progress.beat()
+                    self.progress.advanced()
+                    await self._pause(ERROR_PAUSE_SECONDS * 2 ** min(failures, 10))
+        finally:
+            self._watchdog.stop()
+            await self._sender.close()
+            self._stopped.set()
+
+    async def stop(self) -> None:
+        """Ends after the round that runs now and gives up the lead."""
+        self._stop_asked.set()
+        self._wake.set()
+        await self._stopped.wait()
+
+    async def _term(self) -> None:
+        """One connection's life: stand by, lead, give up."""
+        async with asyncio.timeout(CONNECT_SECONDS):
+            connection = await self._connect()
+        try:
+            if await self._stand_by(connection):
+                await self._lead(connection)
+        finally:
+            self.leads = False
+            self.backlog = 0
+            RELAY_LEADER.labels(self._service).set(0)
+            await _close(connection)
+
+    async def _connect(self) -> asyncpg.Connection:
+        return await asyncpg.connect(
+            self._dsn,
+            timeout=CONNECT_SECONDS,
+            command_timeout=STATEMENT_SECONDS,
+            server_settings={
+                "application_name": f"{self._service}-relay",
+                "idle_session_timeout": str(int(self._kafka.leader_idle_seconds * 1000)),
+                "lock_timeout": "2000",
+                "statement_timeout": str(int(STATEMENT_SECONDS * 1000)),
+                # A lost delete after a crash of the server is a duplicate, which inboxes suppress.
+                "synchronous_commit": "off",
+                # The queue is read by its own order whatever the statistics of an hour ago say.
+                "enable_hashjoin": "off",
+                "enable_mergejoin": "off",
+                "enable_seqscan": "off",
+                "jit": "off",
+            },
+        )
+
+    async def _stand_by(self, connection: asyncpg.Connection) -> bool:
+        """Waits for the lead; meanwhile tells the leader, wherever it runs, about commits here."""
+        tried_at = -self._kafka.leader_check_seconds
+        while not self._stop_asked.is_set():
+            self.progress.beat()
+            if time.monotonic() - tried_at >= self._kafka.leader_check_seconds:
+                tried_at = time.monotonic()
+                if await connection.fetchval(_TRY_LOCK, LOCK_CLASS, LOCK_ID):
+                    return True
+            if (
+                await self._woken(self._kafka.leader_check_seconds)
+                and not self._stop_asked.is_set()
+            ):
+                # At most one notice per pause: each takes a server-wide lock at its commit.
+                await connection.execute(_NOTIFY)
+                await asyncio.sleep(NOTIFY_PAUSE_SECONDS)
+        return False
+
+    async def _lead(self, connection: asyncpg.Connection) -> None:
+        self.leads = True
+        RELAY_LEADER.labels(self._service).set(1)
+        log.info("relay_leads", relay=self._service)
+        await connection.add_listener(CHANNEL, lambda *_: self.wake())
+        failures = 0
+        while not self._stop_asked.is_set():
+            self.progress.beat()
+            self._wake.clear()
+            events = await self._next(connection)
+            await self._count(connection, len(events))
+            if not events:
+                self.progress.advanced()
+                await self._woken(self._kafka.relay_poll_seconds)
+                continue
+            outcome = await self._sender.send(events)
+            await self._settle(connection, events, outcome)
+            failures = failures + 1 if outcome.unknown is not None else 0
+            if outcome.unknown is not None:
+                log.warning("relay_waits_for_broker", error=outcome.unknown, failures=failures)
+                await self._pause(ERROR_PAUSE_SECONDS * 2 ** min(failures, 10))
+
+    async def _next(self, connection: asyncpg.Connection) -> list[PendingEvent]:
+        now = time.monotonic()
+        self._resting_topics = {t: at for t, at in self._resting_topics.items() if at > now}
+        rows = await connection.fetch(_NEXT, self._kafka.relay_rows_max, list(self._resting_topics))
+        return [_pending(row) for row in rows]
+
+    async def _settle(
+        self, connection: asyncpg.Connection, events: Sequence[PendingEvent], outcome: Outcome
+    ) -> None:
+        if outcome.confirmed:
+            await connection.execute(_CONFIRM, outcome.confirmed)
+            RELAY_SENT.labels(self._service).inc(len(outcome.confirmed))
+            self.progress.advanced()
+        for topic in outcome.missing_topics:
+            log.error("topic_missing", topic=topic)
+            self._resting_topics[topic] = time.monotonic() + TOPIC_PAUSE_SECONDS
+        for event in events:
+            if event.id in outcome.refused:
+                await self._refused(connection, event, outcome.refused[event.id])
+
+    async def _refused(
+        self, connection: asyncpg.Connection, event: PendingEvent, cause: str
+    ) -> None:
+        """The broker says no to this record: after some tries it and its key are put aside."""
+        tries = self._refusals.pop(event.id, 0) + 1
+        if tries < REFUSALS_MAX:
+            self._refusals[event.id] = tries
+            await self._pause(ERROR_PAUSE_SECONDS)
+            return
+        envelope = event.envelope
+        async with connection.transaction():
+            await connection.execute("SET LOCAL synchronous_commit = on")
+            # Waits for writers of the key that have not committed yet; later ones see it parked.
+            await connection.execute(_PARK_KEY, envelope.topic, envelope.key)
+            await connection.execute(_PARK_ROWS, envelope.topic, envelope.key, event.id, cause)
+        RELAY_REFUSED.labels(self._service).inc()
+        log.error(
+            "event_refused_by_broker",
+            event_id=str(envelope.id),
+            topic=envelope.topic,
+            key=envelope.key,
+            type=envelope.type,
+            cause=cause,
+        )
+
+    async def _count(self, connection: asyncpg.Connection, taken: int) -> None:
+        """The true backlog every few seconds; the rows of this round in between."""
+        self.backlog = taken
+        if time.monotonic() - self._counted_at < COUNT_EVERY_SECONDS:
+            return
+        self._counted_at = time.monotonic()
+        OUTBOX_PENDING.labels(self._service).set(await connection.fetchval(_COUNT))
+
+    async def _woken(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        self._wake.clear()
+        return True
+
+    async def _pause(self, seconds: float) -> None:
+        """A pause that ends at once when the relay is to stop."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(seconds, ERROR_PAUSE_SECONDS_MAX)):
+                await self._stop_asked.wait()
+
+
+def _pending(row: Any) -> PendingEvent:
+    return PendingEvent(
+        id=row["id"],
+        envelope=Envelope(
+            id=row["event_id"],
+            type=row["type"],
+            topic=row["topic"],
+            key=row["key"],
+            version=row["version"],
+            time=row["at"],
+            merchant_id=str(row["merchant_id"]) if row["merchant_id"] else None,
+            traceparent=row["traceparent"],
+            request_id=row["request_id"],
+        ),
+        payload=row["payload"],
+    )
+
+
+async def _close(connection: asyncpg.Connection) -> None:
+    with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        await connection.close(timeout=2)
+    connection.terminate()
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:300]
+
+
+_TRY_LOCK = "SELECT pg_try_advisory_lock($1, $2)"
+_NOTIFY = f"NOTIFY {CHANNEL}"
+_COUNT = "SELECT count(*) FROM outbox_pending"
+_NEXT = """
+    SELECT p.id, e.event_id, e.topic, e.key, e.version, e.type, e.merchant_id, e.traceparent,
+           e.request_id, e.payload, e.at
+    FROM outbox_pending p JOIN event_log e ON e.id = p.id
+    WHERE e.topic <> ALL($2::text[])
+    ORDER BY p.id LIMIT $1
+"""
+_CONFIRM = "DELETE FROM outbox_pending WHERE id = ANY($1::bigint[])"
+_PARK_KEY = "UPDATE outbox_key SET parked = true WHERE topic = $1 AND key = $2"
+_PARK_ROWS = """
+    WITH moved AS (
+      DELETE FROM outbox_pending p USING event_log e
+      WHERE e.id = p.id AND e.topic = $1 AND e.key = $2 RETURNING p.id
+    )
+    INSERT INTO outbox_dead (id, cause)
+    SELECT id, CASE WHEN id = $3 THEN $4::text ELSE 'the key is parked' END FROM moved
+"""

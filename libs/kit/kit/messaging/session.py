@@ -1,0 +1,137 @@
+"""One Kafka client of a consumer: the fast lane for all, a slow lane per partition in trouble."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError
+
+from kit.logging import get_logger
+from kit.messaging.committer import Committer
+from kit.messaging.handlers import HandlerSet, error_text
+from kit.messaging.plan import Received
+from kit.messaging.worker import Stopped, Worker
+
+REVOKE_SECONDS = 5.0
+
+log = get_logger(__name__)
+
+Batches = Mapping[TopicPartition, Sequence[ConsumerRecord]]
+
+
+class _Lane:
+    """A partition in trouble: paused at the broker, its records worked off one part at a time."""
+
+    def __init__(self, records: Sequence[Received]) -> None:
+        self.waiting: list[Sequence[Received]] = [records]
+        self.stopping = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+
+
+class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Takes what polls bring, keeps the lanes and the commits. Ends by `close`."""
+
+    def __init__(
+        self,
+        client: AIOKafkaConsumer,
+        worker: Worker,
+        handlers: HandlerSet,
+        release: Callable[[], Awaitable[None]],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self.client = client
+        self._worker = worker
+        self._handlers = handlers
+        self._release = release
+        self._committer = Committer(client)
+        self._lanes: dict[TopicPartition, _Lane] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._tasks = tasks
+        self._committing = tasks.create_task(self._committer.run())
+
+    async def take(self, batches: Batches) -> None:
+        """Handles what a poll brought in one transaction; in trouble, each partition by itself."""
+        read = {tp: [self._read(record) for record in records] for tp, records in batches.items()}
+        for tp in list(read):
+            if tp in self._lanes:
+                # Fetched before the partition was paused: behind what the lane works on.
+                self._lanes[tp].waiting.append(read.pop(tp))
+        if not read:
+            return
+        self._idle.clear()
+        try:
+            plan = await self._worker.apply([r for records in read.values() for r in records])
+            for tp, records in read.items():
+                self._committer.finished(tp, records[-1].offset + 1)
+            if plan.fills_gap:
+                await self._release()
+        except Exception as error:
+            log.warning("batch_failed", reason=error_text(error), partitions=len(read))
+            for tp, records in read.items():
+                self._open_lane(tp, records)
+        finally:
+            self._idle.set()
+
+    async def close(self) -> None:
+        """Lets running transactions end, then commits what is done."""
+        await self._leave(list(self._lanes))
+        await self._committer.close(self._committing)
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Finish, commit, let go: the next owner starts behind what is done here."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REVOKE_SECONDS):
+                await self._idle.wait()
+        await self._leave(list(revoked))
+        await self._committer.flush()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Nothing to prepare: the inbox knows what was done."""
+        log.info("partitions_assigned", count=len(list(assigned)))
+
+    def _read(self, record: ConsumerRecord) -> Received:
+        return self._handlers.read(
+            record.topic,
+            record.partition,
+            record.offset,
+            record.key,
+            record.headers,
+            record.value,
+        )
+
+    def _open_lane(self, tp: TopicPartition, records: Sequence[Received]) -> None:
+        with suppress(IllegalStateError):
+            self.client.pause(tp)
+        lane = _Lane(records)
+        self._lanes[tp] = lane
+        lane.task = self._tasks.create_task(self._run_lane(tp, lane))
+
+    async def _run_lane(self, tp: TopicPartition, lane: _Lane) -> None:
+        try:
+            while lane.waiting:
+                records = lane.waiting[0]
+                await self._worker.work_off(records, lane.stopping)
+                self._committer.finished(tp, records[-1].offset + 1)
+                lane.waiting.pop(0)
+            await self._release()
+        except Stopped:
+            return
+        finally:
+            if self._lanes.get(tp) is lane:
+                del self._lanes[tp]
+        with suppress(IllegalStateError):
+            self.client.resume(tp)
+
+    async def _leave(self, partitions: Sequence[TopicPartition]) -> None:
+        """Ends the lanes of these partitions behind the transaction that runs now."""
+        lanes = [self._lanes[tp] for tp in partitions if tp in self._lanes]
+        for lane in lanes:
+            lane.stopping.set()
+        tasks = [lane.task for lane in lanes if lane.task is not None]
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=REVOKE_SECONDS)
+        for task in late:
+            task.cancel()
