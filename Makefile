@@ -60,7 +60,7 @@ imports: setup ## who may import whom
 	@$(BIN)/lint-imports
 
 bench: setup ## benchmarks, as ratios against this machine's own ceiling
-	@$(PYTHON) -m tests.bench $(ARGS)
+	@$(PYTHON) -m tests.benchmarks $(ARGS)
 
 ##@ Change it
 

@@ -1,0 +1,135 @@
+"""A closed-loop load generator: so many callers, each sending its next request when it has its answer.
+
+A bare asyncio.Protocol over keep-alive connections: on a machine with two cores a comfortable client
+would cost more than the server it measures.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a load got: answers by status, seconds it took, latencies in seconds."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    seconds: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+
+    @property
+    def per_second(self) -> float:
+        return sum(self.statuses.values()) / self.seconds
+
+    def percentile(self, share: float) -> float:
+        """Seconds below which `share` of the answers came."""
+        ordered = sorted(self.latencies)
+        return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
+
+def request_bytes(path: str, body: bytes, token: str, merchant_id: str) -> bytes:
+    """A complete HTTP/1.1 POST."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
+        f"authorization: Bearer {token}\r\nlockstock-merchant: {merchant_id}\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+async def run_load(
+    port: int,
+    next_request: Callable[[], bytes],
+    *,
+    callers: int,
+    seconds: float,
+    per_second: float | None = None,
+) -> Outcome:
+    """Runs the load and waits for the last answers. `per_second` paces it (open loop is not meant:
+    a caller that is late sends at once)."""
+    outcome = Outcome()
+    loop = asyncio.get_running_loop()
+    started = time.perf_counter()
+    deadline = started + seconds
+    pace = callers / per_second if per_second else 0.0
+    connections = [
+        cast(
+            _Caller,
+            (
+                await loop.create_connection(
+                    lambda number=number: _Caller(  # type: ignore[misc]  # default binds the number
+                        next_request, outcome, deadline, pace, pace * number / callers
+                    ),
+                    "127.0.0.1",
+                    port,
+                )
+            )[1],
+        )
+        for number in range(callers)
+    ]
+    await asyncio.gather(*(connection.finished for connection in connections))
+    outcome.seconds = time.perf_counter() - started
+    return outcome
+
+
+class _Caller(asyncio.Protocol):
+    def __init__(
+        self,
+        next_request: Callable[[], bytes],
+        outcome: Outcome,
+        deadline: float,
+        pace: float,
+        delay: float,
+    ) -> None:
+        self._next_request = next_request
+        self._outcome = outcome
+        self._deadline = deadline
+        self._pace = pace
+        self._delay = delay
+        self._buffer = b""
+        self._sent_at = 0.0
+        self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        if self._delay:
+            asyncio.get_running_loop().call_later(self._delay, self._send)
+        else:
+            self._send()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head_end = self._buffer.find(b"\r\n\r\n")
+        if head_end < 0:
+            return
+        at = self._buffer.lower().find(b"content-length:", 0, head_end)
+        length = int(self._buffer[at + 15 : self._buffer.find(b"\r\n", at)])
+        if len(self._buffer) < head_end + 4 + length:
+            return
+        now = time.perf_counter()
+        self._outcome.statuses[int(self._buffer[9:12])] += 1
+        self._outcome.latencies.append(now - self._sent_at)
+        self._buffer = b""
+        if now >= self._deadline:
+            self._transport.close()
+            return
+        wait = self._pace - (now - self._sent_at)
+        if wait > 0:
+            asyncio.get_running_loop().call_later(wait, self._send)
+        else:
+            self._send()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.finished.done():
+            return
+        if error is None:
+            self.finished.set_result(None)
+        else:
+            self.finished.set_exception(error)
+
+    def _send(self) -> None:
+        self._sent_at = time.perf_counter()
+        self._transport.write(self._next_request())
