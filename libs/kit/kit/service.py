@@ -42,6 +42,7 @@ from kit.logging import configure_logging, get_logger
 from kit.messaging import dead_letters, outbox
 from kit.messaging.consumer import Consumer, Handler
 from kit.messaging.relay import Relay
+from kit.messaging.retention import prune as prune_messages
 from kit.messaging.settings import KafkaSettings
 from kit.messaging.topics import ensure_topics, specs_of
 from kit.migrate import migrate
@@ -142,7 +143,13 @@ def create_app(service: Service) -> FastAPI:
 @asynccontextmanager
 async def running_worker(service: Service) -> AsyncIterator[None]:
     """Relay, consumer and jobs of a service, for the length of the block."""
-    relay = Relay(service.settings.database_url.get_secret_value(), service.kafka, service.name)
+    settings = service.settings
+    relay = Relay(
+        settings.database_url.get_secret_value(),
+        service.kafka,
+        service.name,
+        stall_seconds=settings.watchdog_stall_seconds,
+    )
     _wake_on_commit(service.db, relay)
     messages = [*service.publishes, *(handler.message_class for handler in service.handlers)]
     topics = asyncio.create_task(_topics_exist(service.kafka, messages))
@@ -153,7 +160,7 @@ async def running_worker(service: Service) -> AsyncIterator[None]:
             service.kafka,
             service.name,
             service.handlers,
-            stall_seconds=service.settings.watchdog_stall_seconds,
+            stall_seconds=settings.watchdog_stall_seconds,
         )
         loops.append(_After(topics, consumer))
     async with _running(loops):
@@ -322,7 +329,7 @@ def _housekeeping(service: Service) -> list[Periodic]:
         return await prune_answers(service.db)
 
     async def prune_events() -> bool:
-        return await outbox.prune(service.db)
+        return await prune_messages(service.db)
 
     return [
         Periodic("prune-idempotency", 600, prune_once),
