@@ -29,7 +29,7 @@
   async function show(unit) {
     const button = unit.querySelector(".show");
     button.disabled = true;
-    button.textContent = texts.opening;
+    name(button, texts.opening);
     complain(unit, "");
     try {
       const answer = await ask(unit.dataset.unit);
@@ -40,7 +40,7 @@
       complain(unit, texts["error_" + problem.message] || texts.error_broken);
     }
     button.disabled = false;
-    button.textContent = isOpen(unit) ? texts.hide : texts.show;
+    name(button, isOpen(unit) ? texts.hide : texts.show);
   }
 
   function hide(unit) {
@@ -49,8 +49,12 @@
     content.hidden = true;
     const button = unit.querySelector(".show");
     button.setAttribute("aria-expanded", "false");
-    button.textContent = texts.show;
+    name(button, texts.show);
     announce(texts.hidden);
+  }
+
+  function name(button, verb) {
+    button.querySelector(".verb").textContent = verb;
   }
 
   async function ask(unitId) {
