@@ -6,7 +6,6 @@ from uuid import UUID
 
 import httpx
 import pytest
-
 from kit.auth import mint_api_key
 from kit.db import Database, Transaction
 from kit.keys import UPSERT_KEY
@@ -17,6 +16,7 @@ from lockstock.order.v1.order_events_pb2 import OrderPlaced
 from lockstock.risk.v1.assessment_events_pb2 import OrderAssessed
 from risk.app import create_service
 from risk.settings import Settings
+
 from tests.conftest import ServiceDatabase
 from tests.risk.factories import MERCHANT
 

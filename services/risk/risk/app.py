@@ -2,8 +2,6 @@
 
 from kit.clock import SystemClock
 from kit.keys import replica_handlers
-from kit.messaging.settings import KafkaSettings
-from kit.messaging.topics import specs_of
 from kit.service import Service, open_database
 from lockstock.risk.v1.assessment_events_pb2 import OrderAssessed
 
@@ -48,7 +46,7 @@ def create_service(settings: Settings) -> Service:
             *ReviewConsumers(reviews).handlers(),
             *replica_handlers(),
         ],
-        topics=specs_of([OrderAssessed], KafkaSettings(bootstrap_servers=settings.kafka_bootstrap)),
+        publishes=[OrderAssessed],
         state={
             "rules": rules,
             "reviews": reviews,

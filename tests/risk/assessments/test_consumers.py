@@ -5,7 +5,6 @@ import random
 from datetime import datetime, timedelta
 
 import pytest
-
 from kit.db import Database
 from kit.ids import new_id
 from kit.service import Service
@@ -18,6 +17,7 @@ from lockstock.risk.v1.assessment_events_pb2 import (
 from risk.assessments.service import UNDECIDABLE
 from risk.rules.domain import Action, Mode, RuleText
 from sqlalchemy import text
+
 from tests.risk.conftest import Assess
 from tests.risk.factories import IP, MERCHANT, NOON, OTHER_MERCHANT, a_rule, an_order
 
@@ -30,9 +30,7 @@ def decisions(assessed: list[OrderAssessed]) -> list[int]:
 
 async def add_rule(service: Service, rule: RuleText) -> None:
     async with service.db.transaction() as tx:
-        await service.state["rules"].create(
-            tx, MERCHANT, rule, author="test", is_enabled=True
-        )
+        await service.state["rules"].create(tx, MERCHANT, rule, author="test", is_enabled=True)
 
 
 async def test_five_purchases_by_one_address_pass_and_the_sixth_is_held(assess: Assess) -> None:
@@ -117,9 +115,7 @@ async def test_unknown_addresses_are_not_one_address(assess: Assess, ip: str) ->
     assert decisions(await assess([an_order(ip=ip) for _ in range(7)])) == [ALLOWED] * 7
 
 
-@pytest.mark.parametrize(
-    "ip", [f"::ffff:{IP}", f" {IP} ", f"::ffff:{IP}".upper()]
-)
+@pytest.mark.parametrize("ip", [f"::ffff:{IP}", f" {IP} ", f"::ffff:{IP}".upper()])
 async def test_an_address_has_one_identity_in_all_its_spellings(assess: Assess, ip: str) -> None:
     await assess([an_order(ip=IP) for _ in range(5)])
 
