@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kit.context import accept_request_id, accept_traceparent, request_id_var, traceparent_var
-from kit.http.problems import bug_response, problem_response
+from kit.http.problems import bug_response, problem_response, route_of
 from kit.logging import get_logger
 
 log = get_logger("kit.http")
@@ -59,7 +59,7 @@ class Backbone:
         except Exception:
             # Caught here and not by Starlette's outermost layer, so that the answer has its
             # request id and the log line its context.
-            log.exception("bug", path=scope["path"], method=scope["method"])
+            log.exception("bug", route=route_of(scope), method=scope["method"])
             if answer.started:
                 raise
             await bug_response(scope["path"])(scope, receive, answer)
@@ -86,8 +86,7 @@ class Backbone:
         return self._body_bytes_max
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        route = scope.get("route")
-        pattern = getattr(route, "path", "-")
+        pattern = route_of(scope)
         REQUESTS.labels(scope["method"], pattern, status).inc()
         SECONDS.labels(scope["method"], pattern).observe(seconds)
         if scope["path"] not in _QUIET and (status >= 400 or seconds > 1):

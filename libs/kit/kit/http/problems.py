@@ -1,6 +1,6 @@
 """RFC 9457 problem documents, from one table of error kinds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 import orjson
@@ -109,6 +109,11 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
 
 
+def route_of(scope: MutableMapping[str, Any]) -> str:
+    """The pattern of the route that took the request, e.g. /v1/orders/{order_id}."""
+    return getattr(scope.get("route"), "path", "-")
+
+
 def answer_domain_error(request: Request, error: DomainError) -> Response:
     """The answer to a DomainError, also used where no exception handler stands."""
     status = STATUS_OF_KIND[error.kind]
@@ -120,7 +125,8 @@ def answer_domain_error(request: Request, error: DomainError) -> Response:
     if error.kind is ErrorKind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
     if error.kind is ErrorKind.UNAVAILABLE:
-        log.warning("unavailable", path=request.url.path, reason=error.detail)
+        # The pattern, not the path: a path may hold a link that opens something.
+        log.warning("unavailable", route=route_of(request.scope), reason=error.detail)
     errors = error.fields.get("errors")
     fields = {name: value for name, value in error.fields.items() if name != "errors"}
     return problem_response(
