@@ -10,8 +10,10 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from kit.logging import get_logger
@@ -107,12 +109,15 @@ class _Probe:
         self._kafka = kafka
         self._group = group
         self._topics = topics
-        self._client: AIOKafkaConsumer | None = None
+        # Any: aiokafka has no types.
+        self._admin: Any = None
+        self._client: Any = None
 
     async def reachable(self) -> bool:
         try:
             async with asyncio.timeout(PROBE_SECONDS):
-                await (await self._ready()).topics()
+                await self._ready()
+                await self._admin.list_topics()
         except (KafkaError, TimeoutError, OSError):
             await self.close()
             return False
@@ -122,50 +127,59 @@ class _Probe:
         """How many records the group has not committed yet; None when nobody answers."""
         try:
             async with asyncio.timeout(PROBE_SECONDS):
-                return await self._lag(await self._ready())
+                await self._ready()
+                return await self._lag()
         except (KafkaError, TimeoutError, OSError) as error:
             log.debug("lag_unknown", error=type(error).__name__)
             await self.close()
             return None
 
     async def close(self) -> None:
+        admin, self._admin = self._admin, None
         client, self._client = self._client, None
-        if client is None:
-            return
         try:
             async with asyncio.timeout(PROBE_SECONDS):
-                await client.stop()
+                if admin is not None:
+                    await admin.close()
+                if client is not None:
+                    await client.stop()
         except (KafkaError, TimeoutError, OSError) as error:
             log.debug("probe_did_not_stop", error=type(error).__name__)
 
-    async def _ready(self) -> AIOKafkaConsumer:
-        if self._client is None:
-            client = AIOKafkaConsumer(
-                bootstrap_servers=self._kafka.bootstrap_servers,
-                group_id=self._group,
-                client_id=f"{self._group or 'relay'}-watchdog",
-                enable_auto_commit=False,
-                request_timeout_ms=int(PROBE_SECONDS * 1000),
+    async def _ready(self) -> None:
+        if self._admin is not None:
+            return
+        servers, name = self._kafka.bootstrap_servers, f"{self._group or 'relay'}-watchdog"
+        limit_ms = int(PROBE_SECONDS * 1000)
+        self._admin = AIOKafkaAdminClient(
+            bootstrap_servers=servers, client_id=name, request_timeout_ms=limit_ms
+        )
+        await self._admin.start()
+        if self._group is not None:
+            # Without a group id of its own it reads offsets and is no member of anything.
+            self._client = AIOKafkaConsumer(
+                bootstrap_servers=servers, client_id=name, request_timeout_ms=limit_ms
             )
-            self._client = client
-            await client.start()
-        return self._client
+            await self._client.start()
 
-    async def _lag(self, client: AIOKafkaConsumer) -> int:
-        await client.topics()
-        total = 0
-        for topic in self._topics:
-            numbers = client.partitions_for_topic(topic) or set()
-            partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
-            if not partitions:
-                continue
-            ends = await client.end_offsets(partitions)
-            starts = await client.beginning_offsets(partitions)
-            lag = 0
-            for partition in partitions:
-                committed = await client.committed(partition)
-                done = starts[partition] if committed is None else committed
-                lag += max(0, ends[partition] - max(done, starts[partition]))
+    async def _lag(self) -> int:
+        partitions = await self._partitions()
+        committed = await self._admin.list_consumer_group_offsets(self._group)
+        ends = await self._client.end_offsets(partitions)
+        starts = await self._client.beginning_offsets(partitions)
+        lags: dict[str, int] = dict.fromkeys(self._topics, 0)
+        for tp in partitions:
+            stored = committed.get(tp)
+            done = max(starts[tp], stored.offset if stored else 0)
+            lags[tp.topic] += max(0, ends[tp] - done)
+        for topic, lag in lags.items():
             LAG.labels(self._group, topic).set(lag)
-            total += lag
-        return total
+        return sum(lags.values())
+
+    async def _partitions(self) -> list[TopicPartition]:
+        described = await self._admin.describe_topics(list(self._topics))
+        return [
+            TopicPartition(topic["topic"], partition["partition"])
+            for topic in described
+            for partition in topic["partitions"]
+        ]
