@@ -1,0 +1,22 @@
+"""The whole set, started once: every service a process of its own, real broker, real database."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from onebox.supervisor import Onebox, Options
+
+from tests.stack.shop import Shop, open_shop
+
+
+@pytest.fixture(scope="session")
+async def box(run_dir: Path) -> AsyncIterator[Onebox]:
+    options = Options(home=run_dir / "box", random_ports=True, echo=False)
+    async with Onebox(options) as running:
+        yield running
+
+
+@pytest.fixture
+async def shop(box: Onebox) -> AsyncIterator[Shop]:
+    async with open_shop(box.demo) as made:
+        yield made
