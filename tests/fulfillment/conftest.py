@@ -6,10 +6,9 @@ from uuid import UUID
 import httpx
 import pytest
 from fastapi import FastAPI
-from google.protobuf.message import Message
-
 from fulfillment.app import create_service
 from fulfillment.settings import Settings
+from google.protobuf.message import Message
 from kit.auth import mint_api_key
 from kit.db import Database
 from kit.keys import UPSERT_KEY
@@ -17,6 +16,7 @@ from kit.messaging.events import Event
 from kit.messaging.outbox import events_of
 from kit.service import Service, create_app
 from lockstock.order.v1.order_events_pb2 import FulfillmentRequested
+
 from tests.conftest import ServiceDatabase
 from tests.fulfillment.factories import MERCHANT
 

@@ -1,5 +1,4 @@
 import pytest
-
 from fulfillment.pages.domain import Language, choose_language
 
 

@@ -11,6 +11,9 @@ from lockstock.order.v1.order_events_pb2 import LotCost
 
 from fulfillment.deliveries.domain import Delivered, Delivery, Failed
 
+UNITS_MAX = 5_000
+"""Units one event names: an event has its size; the others are read over HTTP."""
+
 DeliveryEvent = LineDelivered | LineFailed | LineUnknown
 
 
@@ -23,7 +26,7 @@ def line_delivered(delivery: Delivery, outcome: Delivered, url: str) -> LineDeli
         url=url,
         units=[
             DeliveredUnit(unit_id=str(unit.unit_id), mask=unit.mask, lot_id=str(unit.lot_id))
-            for unit in outcome.units
+            for unit in outcome.units[:UNITS_MAX]
         ],
         costs=[
             LotCost(
