@@ -2,14 +2,12 @@
 
 import argparse
 import asyncio
-import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from onebox import preflight
@@ -19,6 +17,7 @@ from onebox.kafka import HOME as KAFKA_HOME
 from onebox.kafka import bring_jars
 from onebox.processes import is_alive, last_words
 from onebox.servers import jars_are_there
+from onebox.signals import until_signal
 from onebox.supervisor import Onebox, Options
 from onebox.welcome import welcome
 
@@ -60,27 +59,8 @@ async def up(home: Home) -> int:
             box.output.plain(welcome(box, time.monotonic() - began))
             await asyncio.Event().wait()
 
-    await _until_signal(serve, box.stop_hard)
+    await until_signal(serve, box.stop_hard)
     return 0
-
-
-async def _until_signal(serve: Callable[[], Awaitable[None]], hard: Callable[[], None]) -> None:
-    """First signal: stop in order. Second: SIGKILL to every part."""
-    loop = asyncio.get_running_loop()
-    task = asyncio.ensure_future(serve())
-    received: list[int] = []
-
-    def on_signal(signum: int) -> None:
-        received.append(signum)
-        if len(received) == 1:
-            task.cancel()
-        else:
-            hard()
-
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(signum, on_signal, signum)
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
 
 
 def up_detached(home: Home) -> int:

@@ -88,7 +88,7 @@ def _rights() -> list[str] | None:
 
 def _check_java() -> None:
     java = shutil.which("java")
-    assert java is not None  # noqa: S101 - looked for above
+    assert java is not None
     shown = subprocess.run(  # noqa: S603 - the path is from PATH on purpose
         [java, "-version"], capture_output=True, text=True, check=False
     ).stderr

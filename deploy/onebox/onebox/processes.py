@@ -133,7 +133,7 @@ async def run(
     name = name or Path(argv[0]).name
     child = Child.spawn(Spec(name, argv, env=env, as_nobody=as_nobody), subprocess.PIPE)
     output = child.output
-    assert output is not None  # noqa: S101 - PIPE was asked for
+    assert output is not None
     with output:
         reading = asyncio.get_running_loop().run_in_executor(None, output.read)
         try:
@@ -226,7 +226,7 @@ def names(argument: str) -> Callable[[int], bool]:
 async def end_orphans(
     find: Callable[[], Iterable[int]],
     signals: Sequence[signal.Signals],
-    seconds_each: float = 5.0,
+    seconds_each: float = 4.0,
 ) -> None:
     """Ends what an earlier run left, gently first; `DidNotStart` when something will not go."""
     for signum in signals:

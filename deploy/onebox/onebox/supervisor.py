@@ -78,13 +78,13 @@ class Onebox:
     @property
     def wiring(self) -> Wiring:
         """Where everything is; known once the servers are chosen."""
-        assert self._wiring is not None, "not started"  # noqa: S101 - misuse
+        assert self._wiring is not None, "not started"
         return self._wiring
 
     @property
     def output(self) -> Output:
         """The common log."""
-        assert self._output is not None, "not started"  # noqa: S101 - misuse
+        assert self._output is not None, "not started"
         return self._output
 
     @property
@@ -122,7 +122,7 @@ class Onebox:
 
     async def stop(self) -> None:
         """Services first, servers last; everything ends, however it behaves."""
-        if self._output is not None and self._keepers:
+        if self._output is not None and self.pids:
             self.output.say("stopping")
         for group in (self.options.services, [OPENER], ["kafka", "postgres"]):
             stopping = [self._keepers[name].stop() for name in group if name in self._keepers]

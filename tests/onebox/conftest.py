@@ -1,0 +1,38 @@
+"""Servers of a test's own, to be killed and started again."""
+
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from onebox.kafka import EmbeddedKafka
+from onebox.ports import free_ports
+from onebox.postgres import EmbeddedPostgres
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def folder(run_dir: Path) -> Path:
+    """An empty folder that the account of PostgreSQL can enter."""
+    path = run_dir / f"onebox-{next(_numbers)}"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+async def server(folder: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """A started PostgreSQL."""
+    made = EmbeddedPostgres(folder / "postgres", free_ports(1)[0], "secret")
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def broker(folder: Path) -> AsyncIterator[EmbeddedKafka]:
+    """A started Kafka."""
+    made = EmbeddedKafka(folder / "kafka", *free_ports(2))
+    await made.start()
+    yield made
+    await made.stop()
