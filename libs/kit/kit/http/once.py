@@ -57,6 +57,11 @@ class Once:
         self._db = cast(Database, request.app.state.db)
         self._request_hash: bytes | None = None
 
+    @property
+    def has_key(self) -> bool:
+        """Whether the caller gave an Idempotency-Key."""
+        return self._key is not None
+
     async def replay(self, who: Principal, *, fingerprint: bytes | None = None) -> Response | None:
         """The stored answer of an earlier call, so that costly preparation can be skipped.
 
