@@ -21,7 +21,14 @@ from sealing.errors import (
     Unopenable,
 )
 from sealing.fingerprint import FINGERPRINT_BYTES, Fingerprinter
-from sealing.keys import KeyPair, new_key_pair, new_master_key, unwrap_key_pair, wrap_private_key
+from sealing.keys import (
+    KeyPair,
+    key_pair_of,
+    new_key_pair,
+    new_master_key,
+    unwrap_key_pair,
+    wrap_private_key,
+)
 from sealing.mask import mask_of
 from sealing.secret import Secret
 
@@ -46,6 +53,7 @@ __all__ = [
     "SecretTooLong",
     "Unopenable",
     "check_public_key",
+    "key_pair_of",
     "mask_of",
     "new_key_pair",
     "new_master_key",

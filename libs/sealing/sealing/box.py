@@ -8,7 +8,7 @@ somebody with SQL rights therefore open to an error, not to another unit's code.
 import hmac
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, Self
 from uuid import UUID
 
 import nacl.bindings as sodium
@@ -48,6 +48,13 @@ class Header:
                 self.key_id.bytes,
             )
         )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Raises ValueError for anything but a header of this format."""
+        if len(data) != HEADER_BYTES or data[:4] != MAGIC + SUITE_CRYPTO_BOX:
+            raise ValueError("not a header of LS1")
+        return cls(*(UUID(bytes=data[start : start + 16]) for start in range(4, HEADER_BYTES, 16)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +127,27 @@ class BoxOpener:
 
     def open(self, box: Box, expected: Header) -> Plaintext:
         """Raises Unopenable, or HeaderMismatch when the box is another row's."""
-        shared = self._shared_with(box.public_key)
-        try:
-            padded = sodium.crypto_box_open_easy_afternm(box.ciphertext, box.nonce, shared)
-        except (CryptoError, ValueError, TypeError):
-            raise Unopenable("the box was changed or is not for this key") from None
+        padded = self._open(box)
         if not hmac.compare_digest(padded[:HEADER_BYTES], expected.to_bytes()):
             raise HeaderMismatch("the box belongs to another row")
         return Plaintext(padded)
+
+    def open_received(self, box: Box) -> tuple[Header, Plaintext]:
+        """For a recipient without rows: the header to compare with what was asked for, and the
+        inside. Raises Unopenable.
+        """
+        padded = self._open(box)
+        try:
+            return Header.from_bytes(padded[:HEADER_BYTES]), Plaintext(padded)
+        except ValueError:
+            raise Unopenable("the inside of the box is not LS1") from None
+
+    def _open(self, box: Box) -> bytes:
+        shared = self._shared_with(box.public_key)
+        try:
+            return sodium.crypto_box_open_easy_afternm(box.ciphertext, box.nonce, shared)
+        except (CryptoError, ValueError, TypeError):
+            raise Unopenable("the box was changed or is not for this key") from None
 
     def _shared_with(self, sender_public_key: bytes) -> bytes:
         shared = self._shared.get(sender_public_key)

@@ -22,6 +22,11 @@ def new_key_pair() -> KeyPair:
     return KeyPair(public_key, private_key)
 
 
+def key_pair_of(private_key: bytes) -> KeyPair:
+    """The pair of a private key that was kept; the public half is computed from it."""
+    return KeyPair(sodium.crypto_scalarmult_base(private_key), private_key)
+
+
 def new_master_key() -> bytes:
     """32 random bytes."""
     return random(KEY_BYTES)
@@ -38,4 +43,4 @@ def unwrap_key_pair(wrapped: bytes, master_key: bytes) -> KeyPair:
         private_key = SecretBox(master_key).decrypt(wrapped)
     except (CryptoError, ValueError):
         raise BadWrapping("the master key does not open this private key") from None
-    return KeyPair(sodium.crypto_scalarmult_base(private_key), private_key)
+    return key_pair_of(private_key)
