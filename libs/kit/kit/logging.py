@@ -90,8 +90,11 @@ def configure_logging(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for noisy in ("uvicorn.access", "httpx", "httpcore", "aiokafka", "asyncio", "alembic"):
+    for noisy in ("uvicorn.access", "uvicorn.error", "httpx", "httpcore", "asyncio", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It reports every failed connection attempt, 20 a second while a broker is away; relay and
+    # consumer say what matters of it.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
