@@ -1,0 +1,39 @@
+"""Lockstock for shops: a thin, typed, asynchronous client and the `lockstock` command."""
+
+from lockstock_client.boxes import Recipient
+from lockstock_client.client import Lockstock
+from lockstock_client.config import Config, NotConfigured
+from lockstock_client.problems import (
+    Conflict,
+    LockstockError,
+    NoAnswer,
+    NotAllowed,
+    NotFound,
+    NotNow,
+    NotValid,
+    OutOfStock,
+    Problem,
+    ServerFault,
+    Unopenable,
+)
+from lockstock_client.transport import Retry, Upload
+
+__all__ = [
+    "Config",
+    "Conflict",
+    "Lockstock",
+    "LockstockError",
+    "NoAnswer",
+    "NotAllowed",
+    "NotConfigured",
+    "NotFound",
+    "NotNow",
+    "NotValid",
+    "OutOfStock",
+    "Problem",
+    "Recipient",
+    "Retry",
+    "ServerFault",
+    "Unopenable",
+    "Upload",
+]

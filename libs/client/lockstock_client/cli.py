@@ -1,0 +1,130 @@
+"""The `lockstock` command: a thin set of verbs for shops."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+
+from lockstock_client import cli_print, cli_stock
+from lockstock_client.client import Lockstock
+from lockstock_client.config import Config
+from lockstock_client.problems import LockstockError, Problem
+
+app = typer.Typer(
+    name="lockstock",
+    help="Sell digital goods: import stock, look at orders.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+order_app = typer.Typer(help="One order.", no_args_is_help=True)
+app.add_typer(order_app, name="order")
+T = TypeVar("T")
+
+
+@app.callback()
+def configure(
+    context: typer.Context,
+    demo_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Read key and URLs from this file (`make run` writes .lockstock/demo.json); "
+            "else LOCKSTOCK_API_KEY and LOCKSTOCK_<SERVICE>_URL are read."
+        ),
+    ] = None,
+) -> None:
+    context.obj = demo_file
+
+
+@app.command("import")
+def import_file(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, TXT or XLSX")],
+    pool: Annotated[str, typer.Option(help="the pool's id or name")],
+    supplier: Annotated[str, typer.Option(help="whom it was bought from")],
+    unit_cost: Annotated[int, typer.Option(min=0, help="minor units: 1990 is 19.90")],
+    currency: Annotated[str, typer.Option(help="ISO 4217")] = "CNY",
+    expires_at: Annotated[str | None, typer.Option(help="RFC 3339, for all units")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="make the pool with this unit kind if there is none")
+    ] = None,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="check the file only")] = False,
+) -> None:
+    """Put a card file on the shelf of a pool and show the receipt."""
+    asked = cli_stock.ImportAsked(
+        file, pool, supplier, unit_cost, currency, expires_at, kind, dry_run
+    )
+    receipt = _run(context, lambda shop: cli_stock.send(shop, asked, _console()))
+    _console().print(cli_print.receipt_table(receipt))
+    if receipt["status"] == "failed":
+        raise typer.Exit(1)
+
+
+@app.command()
+def levels(context: typer.Context) -> None:
+    """How many units each pool has, by state."""
+    pools = _run(context, cli_stock.levels)
+    _console().print(cli_print.levels_table(pools))
+
+
+@app.command()
+def orders(
+    context: typer.Context,
+    status: Annotated[str | None, typer.Option(help="only orders in this state")] = None,
+    reference: Annotated[str | None, typer.Option(help="only this reference")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="rows at most")] = 20,
+) -> None:
+    """The newest orders."""
+
+    async def newest(shop: Lockstock) -> list[Any]:
+        found: list[Any] = []
+        async for order in shop.orders.all(status=status, reference=reference):
+            found.append(order)
+            if len(found) >= limit:
+                break
+        return found
+
+    _console().print(cli_print.orders_table(_run(context, newest)))
+
+
+@order_app.command("show")
+def show_order(
+    context: typer.Context, order_id: Annotated[str, typer.Argument(help="the order's id")]
+) -> None:
+    """An order, its deliveries (masked) and its story."""
+
+    async def read(shop: Lockstock) -> tuple[Any, Any]:
+        return await shop.orders.get(order_id), await shop.orders.timeline(order_id)
+
+    order, timeline = _run(context, read)
+    for part in cli_print.order_parts(order, timeline):
+        _console().print(part)
+
+
+def _run(context: typer.Context, work: Callable[[Lockstock], Awaitable[T]]) -> T:
+    """`work` with a client; what goes wrong becomes one sentence and exit code 1."""
+
+    async def connected() -> T:
+        async with Lockstock.from_config(Config.find(context.obj)) as shop:
+            return await work(shop)
+
+    try:
+        return asyncio.run(connected())
+    except LockstockError as error:
+        _console(stderr=True).print(cli_print.error_text(error))
+        if isinstance(error, Problem) and error.request_id:
+            _console(stderr=True).print(f"request {error.request_id}", style="dim")
+        raise typer.Exit(1) from error
+
+
+def _console(*, stderr: bool = False) -> Console:
+    # Built when used: a console keeps the stream it saw first.
+    return Console(file=sys.stderr if stderr else sys.stdout)
+
+
+if __name__ == "__main__":
+    app()

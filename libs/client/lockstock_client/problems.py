@@ -1,0 +1,106 @@
+"""What can go wrong with a call, as exceptions.
+
+LockstockError
+ +-- NoAnswer          nobody answered in all attempts: the outcome is unknown
+ +-- Unopenable        a box that this key does not open, or another unit's box
+ +-- Problem           the service answered no; `code` is stable and says why
+      +-- NotValid         400, 413, 422   the request must change
+      +-- NotAllowed       401, 403        the key must change
+      +-- NotFound         404
+      +-- Conflict         409             the state of the thing forbids it
+      |    +-- OutOfStock
+      +-- NotNow           429, 503        also after all attempts
+      +-- ServerFault      other 5xx       quote `request_id` when you report it
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+
+class LockstockError(Exception):
+    """Base of everything this package raises."""
+
+
+class NoAnswer(LockstockError):
+    """No answer in time: the call may or may not have acted. The same call may be repeated."""
+
+
+class Unopenable(LockstockError):
+    """The box is not for this key, was changed, or holds another unit than expected."""
+
+
+class Problem(LockstockError):
+    """An RFC 9457 problem document. Further members of it (`lines`, ...) are in `document`."""
+
+    def __init__(self, status: int, document: Mapping[str, Any]) -> None:
+        self.status = status
+        self.document = document
+        self.code = str(document.get("code", f"http_{status}"))
+        self.detail = str(document.get("detail", ""))
+        self.request_id = document.get("request_id")
+        self.fields: dict[str, str] = {
+            str(item["pointer"]): str(item["detail"]) for item in document.get("errors") or ()
+        }
+        super().__init__(f"{status} {self.code}: {self.detail}")
+
+
+class NotValid(Problem):
+    """The request cannot be understood; `fields` says which parts, by JSON pointer."""
+
+
+class NotAllowed(Problem):
+    """The API key is missing, dead, or lacks a scope."""
+
+
+class NotFound(Problem):
+    """There is no such thing, or it is not yours."""
+
+
+class Conflict(Problem):
+    """The state of the thing forbids the call."""
+
+
+class OutOfStock(Conflict):
+    """Not enough units; nothing was held. `short_lines` names the lines."""
+
+    @property
+    def short_lines(self) -> list[Mapping[str, Any]]:
+        """Each with what was requested and what is available."""
+        return list(self.document.get("lines") or ())
+
+
+class NotNow(Problem):
+    """Too many calls, or a needed part does not answer; later it may work."""
+
+
+class ServerFault(Problem):
+    """A mistake of the service."""
+
+
+_BY_STATUS: Mapping[int, type[Problem]] = {
+    400: NotValid,
+    401: NotAllowed,
+    403: NotAllowed,
+    404: NotFound,
+    409: Conflict,
+    413: NotValid,
+    422: NotValid,
+    429: NotNow,
+    503: NotNow,
+}
+_BY_CODE: Mapping[str, type[Problem]] = {"out_of_stock": OutOfStock}
+
+
+def problem_of(answer: httpx.Response) -> Problem:
+    """The exception that an answer of 400 and above stands for, whatever its body is."""
+    try:
+        document = answer.json()
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        document = {"detail": answer.reason_phrase}
+    kind = _BY_STATUS.get(answer.status_code, ServerFault if answer.is_server_error else Problem)
+    kind = _BY_CODE.get(str(document.get("code")), kind)
+    return kind(answer.status_code, document)

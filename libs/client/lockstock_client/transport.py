@@ -1,0 +1,189 @@
+"""Calls to one service: a key per intended effect, bounded repeats, problems as exceptions."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import IO, Any
+from uuid import uuid4
+
+import httpx
+
+from lockstock_client.problems import NoAnswer, problem_of
+
+PAGE_ROWS = 100
+CONNECTIONS_MAX = 64
+TIMEOUT = httpx.Timeout(15.0, connect=5.0, write=120.0)
+"""Writing may take long: an upload waits there for a slow line."""
+_AGAIN = frozenset({429, 502, 503, 504})
+_STILL_RUNNING = "idempotency_key_in_progress"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """When to ask again. Pauses double from `pause_seconds`, with full jitter, unless the service
+    says how long to wait; a wait over `wait_seconds_max` is not waited for.
+    """
+
+    attempts_max: int = 5
+    pause_seconds: float = 0.2
+    pause_seconds_max: float = 5.0
+    wait_seconds_max: float = 30.0
+
+    def pause(self, attempt: int, answer: httpx.Response | None) -> float | None:
+        """Seconds until attempt `attempt + 1`; None: give up."""
+        if attempt >= self.attempts_max:
+            return None
+        asked = _retry_after(answer) if answer is not None else None
+        if asked is not None and asked > self.wait_seconds_max:
+            return None
+        most = min(self.pause_seconds * 2 ** (attempt - 1), self.pause_seconds_max)
+        # Not a secret: callers who failed together must not come back together.
+        return (asked or 0.0) + random.uniform(0, most)  # noqa: S311 - see above
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file part of a form. `on_progress` hears the bytes sent so far, anew for each attempt."""
+
+    file_name: str
+    content: IO[bytes]
+    on_progress: Callable[[int], None] | None = None
+
+
+class Service:
+    """One service of the set, spoken to with one API key."""
+
+    def __init__(self, client: httpx.AsyncClient, base_url: str, api_key: str, retry: Retry):
+        self._client = client
+        self._base_url = base_url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._retry = retry
+
+    async def get(self, path: str, **params: object) -> Any:
+        """Raises Problem, NoAnswer. Parameters that are None are left out."""
+        given = {name: str(value) for name, value in params.items() if value is not None}
+        return await self._call("GET", path, {"params": given})
+
+    async def post(self, path: str, body: object = None, *, key: str | None = None) -> Any:
+        """A call that acts. All attempts carry one Idempotency-Key, so it acts once; give `key`
+        to make repeats safe across crashes of the caller too.
+        """
+        return await self._call("POST", path, {"json": body}, key or str(uuid4()))
+
+    async def patch(self, path: str, body: object) -> Any:
+        """As `post`: sets what the body names."""
+        return await self._call("PATCH", path, {"json": body}, str(uuid4()))
+
+    async def upload(
+        self, path: str, upload: Upload, fields: Mapping[str, str], *, key: str | None = None
+    ) -> Any:
+        """As `post`, with a file."""
+        file = _Counted(upload)
+        form = {"data": fields, "files": {"file": (upload.file_name, file)}}
+        return await self._call("POST", path, form, key or str(uuid4()), before=file.rewind)
+
+    async def pages(self, path: str, **params: object) -> AsyncIterator[dict[str, Any]]:
+        """Every item of a list, page after page."""
+        cursor: str | None = None
+        while True:
+            page = await self.get(path, **{"limit": PAGE_ROWS, **params, "cursor": cursor})
+            for item in page["items"]:
+                yield item
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        request: Mapping[str, Any],
+        key: str | None = None,
+        before: Callable[[], None] | None = None,
+    ) -> Any:
+        headers = self._headers | ({"Idempotency-Key": key} if key else {})
+        attempt = 0
+        while True:
+            attempt += 1
+            if before is not None:
+                before()
+            answer, error = await self._attempt(method, path, headers, request)
+            if answer is not None and not _worth_another(answer):
+                return _content(answer)
+            pause = self._retry.pause(attempt, answer)
+            if pause is None:
+                if answer is not None:
+                    raise problem_of(answer)
+                raise NoAnswer(f"{method} {self._base_url}{path}: {error!r}") from error
+            await asyncio.sleep(pause)
+
+    async def _attempt(
+        self, method: str, path: str, headers: Mapping[str, str], request: Mapping[str, Any]
+    ) -> tuple[httpx.Response | None, httpx.TransportError | None]:
+        url = f"{self._base_url}{path}"
+        try:
+            return await self._client.request(method, url, headers=headers, **request), None
+        except httpx.TransportError as error:
+            return None, error
+
+
+def new_http_client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
+    """The one connection pool of a Lockstock object."""
+    limits = httpx.Limits(
+        max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX
+    )
+    return httpx.AsyncClient(timeout=TIMEOUT, limits=limits, transport=transport)
+
+
+class _Counted:
+    """A file that tells how far it was read. httpx needs read, seek and tell, no more."""
+
+    def __init__(self, upload: Upload) -> None:
+        self._file = upload.content
+        self._told = upload.on_progress
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._file.read(size)
+        if self._told is not None:
+            self._told(self._file.tell())
+        return chunk
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def rewind(self) -> None:
+        """Every attempt sends the file from its start."""
+        self._file.seek(0)
+
+
+def _worth_another(answer: httpx.Response) -> bool:
+    if answer.status_code in _AGAIN:
+        return True
+    # The first attempt still runs (its answer was lost on the way): its result is wanted.
+    return answer.status_code == 409 and problem_of(answer).code == _STILL_RUNNING
+
+
+def _content(answer: httpx.Response) -> Any:
+    if answer.is_error:
+        raise problem_of(answer)
+    return answer.json() if answer.content else None
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    """Seconds, from either form that RFC 9110 allows."""
+    value = answer.headers.get("Retry-After", "").strip()
+    if value.isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

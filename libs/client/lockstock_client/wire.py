@@ -1,0 +1,164 @@
+"""What the services answer, as far as this package's callers use it. Services may add members."""
+
+from typing import Any, NotRequired, TypedDict
+
+
+class MoneyJson(TypedDict):
+    """Minor units: 1990 CNY is 19.90 yuan."""
+
+    amount: int
+    currency: str
+
+
+class BoxJson(TypedDict):
+    """Base64; `public_key` is the sender's."""
+
+    public_key: str
+    nonce: str
+    ciphertext: str
+
+
+class LevelsJson(TypedDict):
+    available: int
+    reserved: int
+    sold: int
+    opened: int
+    redeemed: int
+    expired: int
+    quarantined: int
+    void: int
+    total: int
+
+
+class LotJson(TypedDict):
+    id: str
+    supplier: str
+    levels: LevelsJson
+
+
+class PoolJson(TypedDict):
+    """`levels` and `lots` are in the read of one pool."""
+
+    id: str
+    name: str
+    unit_kind: str
+    levels: NotRequired[LevelsJson]
+    lots: NotRequired[list[LotJson]]
+
+
+class ImportLineJson(TypedDict):
+    line: int
+    code: str
+    detail: str
+
+
+class ImportJson(TypedDict):
+    """`status`: running, completed, failed, dry_run."""
+
+    id: str
+    status: str
+    lot_id: str | None
+    accepted: int
+    rejected: int
+    duplicates: int
+    lines: list[ImportLineJson]
+
+
+class ConservationJson(TypedDict):
+    """What came in and where it is now; `balanced` when the states sum to it."""
+
+    lot_id: str
+    imported: int
+    balanced: bool
+
+
+class ProductJson(TypedDict):
+    id: str
+    sku: str
+    name: str
+    price: MoneyJson
+
+
+class DeliveredUnitJson(TypedDict):
+    unit_id: str
+    mask: str
+
+
+class OrderDeliveryJson(TypedDict):
+    id: str
+    line_id: str
+    status: str
+    url: str | None
+    units: list[DeliveredUnitJson]
+    reason: str | None
+
+
+class OrderLineJson(TypedDict):
+    id: str
+    line_no: int
+    sku: str
+    name: str
+    quantity: int
+    total: MoneyJson
+    status: str
+
+
+class OrderJson(TypedDict):
+    id: str
+    reference: str
+    status: str
+    channel_id: str
+    total: MoneyJson
+    verdict: str | None
+    reason: str | None
+    placed_at: str
+    pay_until: str
+    lines: list[OrderLineJson]
+    deliveries: list[OrderDeliveryJson]
+
+
+class TimelineEntryJson(TypedDict):
+    at: str
+    kind: str
+    summary: str
+    details: dict[str, Any]
+    cause: str
+
+
+class PaymentJson(TypedDict):
+    id: str
+    order_id: str
+    provider: str
+    provider_reference: str
+    amount: MoneyJson
+
+
+class UnitJson(TypedDict):
+    """A delivered unit; `box` when the order named the shop's key."""
+
+    unit_id: str
+    mask: str
+    box: BoxJson | None
+    views: int
+
+
+class DeliveryJson(TypedDict):
+    id: str
+    order_id: str
+    line_id: str
+    status: str
+    url: str
+    units: list[UnitJson]
+
+
+class RevealJson(TypedDict):
+    box: BoxJson
+
+
+class ReviewJson(TypedDict):
+    """`status`: open, approved, declined, lapsed."""
+
+    id: str
+    order_id: str
+    status: str
+    reason: str
