@@ -16,12 +16,14 @@ from typing import Any
 
 import asyncpg
 
+from kit.errors import Unavailable
 from kit.logging import get_logger
 from kit.messaging.envelope import Envelope
 from kit.messaging.metrics import OUTBOX_PENDING, RELAY_LEADER, RELAY_REFUSED, RELAY_SENT
 from kit.messaging.progress import Progress
 from kit.messaging.sender import Outcome, PendingEvent, Sender
 from kit.messaging.settings import KafkaSettings
+from kit.messaging.topics import ensure_topics, specs_of_types
 from kit.messaging.watchdog import Watchdog
 
 LOCK_CLASS = 7001
@@ -30,7 +32,7 @@ CHANNEL = "lockstock_outbox"
 CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 5.0
 NOTIFY_PAUSE_SECONDS = 0.02
-TOPIC_PAUSE_SECONDS = 2.0
+TOPIC_PAUSE_SECONDS = 10.0
 COUNT_EVERY_SECONDS = 5.0
 REFUSALS_MAX = 5
 ERROR_PAUSE_SECONDS = 0.1
@@ -187,12 +189,26 @@ class Relay:
             await connection.execute(_CONFIRM, outcome.confirmed)
             RELAY_SENT.labels(self._service).inc(len(outcome.confirmed))
             self.progress.advanced()
-        for topic in outcome.missing_topics:
-            log.error("topic_missing", topic=topic)
-            self._resting_topics[topic] = time.monotonic() + TOPIC_PAUSE_SECONDS
+        if outcome.missing_topics:
+            await self._make_topics(events, outcome.missing_topics)
         for event in events:
             if event.id in outcome.refused:
                 await self._refused(connection, event, outcome.refused[event.id])
+
+    async def _make_topics(self, events: Sequence[PendingEvent], missing: set[str]) -> None:
+        """A topic is missing (first start, wiped broker): make it; meanwhile the others go on."""
+        log.warning("topics_missing", topics=sorted(missing))
+        types = {e.envelope.type for e in events if e.envelope.topic in missing}
+        try:
+            await ensure_topics(
+                self._kafka.bootstrap_servers,
+                specs_of_types(types, self._kafka),
+                deadline_seconds=self._kafka.request_seconds,
+            )
+        except Unavailable as error:
+            log.warning("topics_not_made", topics=sorted(missing), reason=error.detail)
+            pause_until = time.monotonic() + TOPIC_PAUSE_SECONDS
+            self._resting_topics |= dict.fromkeys(missing, pause_until)
 
     async def _refused(
         self, connection: asyncpg.Connection, event: PendingEvent, cause: str

@@ -30,7 +30,7 @@ from kit.messaging.envelope import Envelope, to_headers
 from kit.messaging.metrics import RELAY_PRODUCERS
 from kit.messaging.settings import KafkaSettings
 
-METADATA_SECONDS = 2.0
+METADATA_SECONDS = 1.0
 STOP_SECONDS = 5.0
 _ALONE_MAX = 10_000
 

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
+from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 
 from kit.errors import Unavailable
@@ -53,6 +55,16 @@ def specs_of(messages: Iterable[type[Message]], kafka: KafkaSettings) -> list[To
         for message in messages
     }
     return list(specs.values())
+
+
+def specs_of_types(types: Iterable[str], kafka: KafkaSettings) -> list[TopicSpec]:
+    """The topics of event types by name, as far as this process knows the types."""
+    messages = []
+    for name in types:
+        with suppress(KeyError):
+            descriptor = descriptor_pool.Default().FindMessageTypeByName(name)
+            messages.append(message_factory.GetMessageClass(descriptor))
+    return specs_of(messages, kafka)
 
 
 async def ensure_topics(
