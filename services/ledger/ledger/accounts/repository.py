@@ -1,0 +1,123 @@
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from kit.db import Transaction
+from kit.ids import new_id
+from sqlalchemy import text
+
+from ledger.accounts.domain import Account, AccountKey, AccountKind
+
+KNOWN_ACCOUNTS_MAX = 50_000
+"""Account ids kept in memory, about 300 bytes each; an id never changes."""
+
+_FIND_IDS = text("""
+    SELECT account.id, given.position
+    FROM unnest(CAST(:merchants AS uuid[]), CAST(:codes AS text[]), CAST(:currencies AS text[]))
+        WITH ORDINALITY AS given(merchant_id, code, currency, position)
+    JOIN account ON account.merchant_id = given.merchant_id AND account.code = given.code
+        AND account.currency = given.currency
+""")
+# One order of locking, so that writers who open the same accounts never deadlock.
+_OPEN = text("""
+    INSERT INTO account (id, merchant_id, code, currency, kind)
+    SELECT id, merchant_id, code, currency, kind
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:merchants AS uuid[]), CAST(:codes AS text[]),
+        CAST(:currencies AS text[]), CAST(:kinds AS text[]))
+        AS given(id, merchant_id, code, currency, kind)
+    ORDER BY merchant_id, code, currency
+    ON CONFLICT (merchant_id, code, currency) DO NOTHING
+    RETURNING id
+""")
+_READ = """
+    SELECT account.id, account.merchant_id, account.code, account.currency, account.kind,
+        account.created_at, coalesce(balance.debit_minor, 0) AS debit_minor,
+        coalesce(balance.credit_minor, 0) AS credit_minor
+    FROM account LEFT JOIN account_balance AS balance ON balance.account_id = account.id
+"""
+_GET = text(f"{_READ} WHERE account.merchant_id = :merchant_id AND account.id = :id")
+_LIST = text(f"""
+    {_READ}
+    WHERE account.merchant_id = :merchant_id
+        AND (CAST(:after AS uuid) IS NULL OR account.id > :after)
+        AND (CAST(:currency AS text) IS NULL OR account.currency = :currency)
+    ORDER BY account.id LIMIT :limit
+""")
+
+
+class AccountRepository:
+    def __init__(self) -> None:
+        self._known: OrderedDict[AccountKey, UUID] = OrderedDict()
+
+    async def find_ids(self, tx: Transaction, keys: Sequence[AccountKey]) -> dict[AccountKey, UUID]:
+        """The accounts that exist. Answers from memory what was found before."""
+        found = {key: self._known[key] for key in keys if key in self._known}
+        missing = [key for key in keys if key not in found]
+        if missing:
+            rows = await tx.execute(_FIND_IDS, _columns(missing))
+            for row in rows:
+                key = missing[row.position - 1]
+                found[key] = row.id
+                # Kept once committed: an account opened in a transaction that fails is no account.
+                tx.on_commit(partial(self._remember, key, row.id))
+        return found
+
+    async def open(self, tx: Transaction, kinds: Mapping[AccountKey, AccountKind]) -> list[UUID]:
+        """Opens the accounts that do not exist; answers the ids of the new ones."""
+        keys = list(kinds)
+        rows = await tx.execute(
+            _OPEN,
+            {
+                "ids": [new_id() for _ in keys],
+                "kinds": [kinds[key].value for key in keys],
+                **_columns(keys),
+            },
+        )
+        return list(rows.scalars())
+
+    async def find_account(
+        self, tx: Transaction, merchant_id: UUID, account_id: UUID
+    ) -> Account | None:
+        row = (await tx.execute(_GET, {"merchant_id": merchant_id, "id": account_id})).one_or_none()
+        return None if row is None else _to_domain(row)
+
+    async def list_accounts(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        *,
+        currency: str | None,
+        after: UUID | None,
+        limit: int,
+    ) -> list[Account]:
+        rows = await tx.execute(
+            _LIST,
+            {"merchant_id": merchant_id, "currency": currency, "after": after, "limit": limit},
+        )
+        return [_to_domain(row) for row in rows]
+
+    def _remember(self, key: AccountKey, account_id: UUID) -> None:
+        self._known[key] = account_id
+        if len(self._known) > KNOWN_ACCOUNTS_MAX:
+            self._known.popitem(last=False)
+
+
+def _columns(keys: Sequence[AccountKey]) -> dict[str, list[Any]]:
+    return {
+        "merchants": [key.merchant_id for key in keys],
+        "codes": [key.code for key in keys],
+        "currencies": [key.currency for key in keys],
+    }
+
+
+def _to_domain(row: Any) -> Account:
+    return Account(
+        row.id,
+        AccountKey(row.merchant_id, row.code, row.currency),
+        AccountKind(row.kind),
+        row.created_at,
+        int(row.debit_minor),
+        int(row.credit_minor),
+    )

@@ -1,0 +1,45 @@
+"""Builds the service: the only place that makes objects."""
+
+from kit.clock import SystemClock
+from kit.keys import replica_handlers
+from kit.service import Service, open_database
+
+from ledger.accounts import routes as account_routes
+from ledger.accounts.repository import AccountRepository
+from ledger.accounts.service import AccountService
+from ledger.posting_rules.consumers import PostingConsumers
+from ledger.reports import routes as report_routes
+from ledger.reports.repository import ReportRepository
+from ledger.reports.service import ReportService
+from ledger.settings import Settings
+from ledger.tables import metadata
+from ledger.transactions import routes as transaction_routes
+from ledger.transactions.repository import TransactionRepository
+from ledger.transactions.service import TransactionService
+
+DESCRIPTION = """Double entry for every sale: what was earned, what it cost, down to the lot.
+
+Transactions balance in every currency or the database refuses them; they are never changed, only
+reversed. All amounts are minor units: 19.90 yuan is 1990 CNY."""
+
+
+def create_service(settings: Settings) -> Service:
+    accounts = AccountService(AccountRepository())
+    transactions = TransactionService(TransactionRepository(), accounts)
+    reports = ReportService(ReportRepository())
+    return Service(
+        settings=settings,
+        package="ledger",
+        title="Lockstock ledger",
+        description=DESCRIPTION,
+        db=open_database(settings),
+        metadata=metadata,
+        routers=[account_routes.router, transaction_routes.router, report_routes.router],
+        handlers=[*PostingConsumers(transactions).handlers(), *replica_handlers()],
+        state={
+            "accounts": accounts,
+            "transactions": transactions,
+            "reports": reports,
+            "clock": SystemClock(),
+        },
+    )

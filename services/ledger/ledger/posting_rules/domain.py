@@ -1,0 +1,127 @@
+"""What each event means in debits and credits. The table in README.md says the same in words."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from kit.money import Money
+
+from ledger.accounts.domain import (
+    COST_OF_GOODS,
+    CUSTOMER_DEPOSITS,
+    INVENTORY,
+    REVENUE,
+    AccountRef,
+    channel_clearing,
+    supplier_payable,
+)
+from ledger.transactions.domain import Dimensions, Draft, Posting
+
+
+@dataclass(frozen=True, slots=True)
+class LotCost:
+    """What the units one lot gave cost together."""
+
+    lot_id: UUID
+    cost: Money
+
+
+@dataclass(frozen=True, slots=True)
+class SettledLine:
+    product_id: UUID | None
+    sku: str
+    total: Money
+    is_delivered: bool
+    costs: Sequence[LotCost]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderMoment:
+    """Something that happened to an order."""
+
+    order_id: UUID
+    merchant_id: UUID
+    channel_id: UUID
+    at: datetime
+
+
+def stock_imported(
+    *, merchant_id: UUID, lot_id: UUID, supplier: str, total_cost: Money, at: datetime
+) -> Draft:
+    """Dr inventory / Cr supplier payable, at what the lot cost."""
+    about = Dimensions(lot_id=lot_id)
+    return Draft(
+        merchant_id=merchant_id,
+        source=f"stock-imported:{lot_id}",
+        at=at,
+        description="Stock imported",
+        postings=list(_move(INVENTORY, supplier_payable(supplier), total_cost, about)),
+    )
+
+
+def order_paid(moment: OrderMoment, amount: Money) -> Draft:
+    """Dr channel clearing / Cr customer deposits."""
+    clearing = channel_clearing(moment.channel_id)
+    postings = list(_move(clearing, CUSTOMER_DEPOSITS, amount, _about(moment)))
+    return _draft(moment, "order-paid", "Order paid", postings)
+
+
+def order_settled(
+    moment: OrderMoment, lines: Sequence[SettledLine], refunded: Money | None
+) -> Draft:
+    """Each delivered line earns its price and costs its lots; what was refunded goes back."""
+    postings: list[Posting] = []
+    for line in lines:
+        if line.is_delivered:
+            postings += _delivered(moment, line)
+    if refunded is not None:
+        clearing = channel_clearing(moment.channel_id)
+        postings += _move(CUSTOMER_DEPOSITS, clearing, refunded, _about(moment))
+    return _draft(moment, "order-settled", "Order settled", postings)
+
+
+def order_refunded(moment: OrderMoment, amount: Money) -> Draft:
+    """Dr customer deposits / Cr channel clearing: the whole money went back."""
+    clearing = channel_clearing(moment.channel_id)
+    postings = list(_move(CUSTOMER_DEPOSITS, clearing, amount, _about(moment)))
+    return _draft(moment, "order-refunded", "Order refunded", postings)
+
+
+def _delivered(moment: OrderMoment, line: SettledLine) -> Iterator[Posting]:
+    about = _about(moment, line)
+    yield from _move(CUSTOMER_DEPOSITS, REVENUE, line.total, about)
+    for lot in line.costs:
+        of_lot = _about(moment, line, lot.lot_id)
+        yield from _move(COST_OF_GOODS, INVENTORY, lot.cost, of_lot)
+
+
+def _move(
+    debit: AccountRef, credit: AccountRef, money: Money, about: Dimensions
+) -> Iterator[Posting]:
+    """Both sides in the money's own currency; nothing moves when it is nothing."""
+    if money.amount_minor:
+        yield Posting(debit, money.currency, money.amount_minor, about)
+        yield Posting(credit, money.currency, -money.amount_minor, about)
+
+
+def _about(
+    moment: OrderMoment, line: SettledLine | None = None, lot_id: UUID | None = None
+) -> Dimensions:
+    return Dimensions(
+        channel_id=moment.channel_id,
+        order_id=moment.order_id,
+        product_id=line.product_id if line else None,
+        sku=line.sku if line else None,
+        lot_id=lot_id,
+    )
+
+
+def _draft(moment: OrderMoment, kind: str, description: str, postings: list[Posting]) -> Draft:
+    return Draft(
+        merchant_id=moment.merchant_id,
+        source=f"{kind}:{moment.order_id}",
+        at=moment.at,
+        description=description,
+        postings=postings,
+    )

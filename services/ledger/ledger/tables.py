@@ -1,0 +1,13 @@
+"""The metadata all slices' tables belong to, with the backbone every service's database has."""
+
+from kit.backbone import backbone_tables
+from kit.db import new_metadata
+from sqlalchemy import MetaData
+
+from ledger.accounts.tables import account_tables
+from ledger.transactions.tables import transaction_tables
+
+metadata: MetaData = new_metadata()
+backbone_tables(metadata)
+account_tables(metadata)
+transaction_tables(metadata)

@@ -1,0 +1,166 @@
+"""Set-based: three statements post any number of transactions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from kit.db import Transaction
+from sqlalchemy import text
+
+from ledger.accounts.domain import AccountKey, AccountKind, AccountRef
+from ledger.transactions.domain import Dimensions, Draft, PostedTransaction, Posting
+
+# One order of inserting, so that two batches with the same events wait and never deadlock.
+_INSERT_TRANSACTIONS = text("""
+    INSERT INTO transaction (id, merchant_id, source, at, description, reverses)
+    SELECT id, merchant_id, source, at, description, reverses
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:merchants AS uuid[]), CAST(:sources AS text[]),
+        CAST(:ats AS timestamptz[]), CAST(:descriptions AS text[]), CAST(:reverses AS uuid[]))
+        AS given(id, merchant_id, source, at, description, reverses)
+    ORDER BY merchant_id, source
+    ON CONFLICT (merchant_id, source) DO NOTHING
+    RETURNING id
+""")
+_INSERT_POSTINGS = text("""
+    INSERT INTO posting (transaction_id, line_no, merchant_id, account_id, currency, amount_minor,
+        at, channel_id, product_id, sku, lot_id, order_id)
+    SELECT * FROM unnest(CAST(:transactions AS uuid[]), CAST(:line_nos AS smallint[]),
+        CAST(:merchants AS uuid[]), CAST(:accounts AS uuid[]), CAST(:currencies AS text[]),
+        CAST(:amounts AS bigint[]), CAST(:ats AS timestamptz[]), CAST(:channels AS uuid[]),
+        CAST(:products AS uuid[]), CAST(:skus AS text[]), CAST(:lots AS uuid[]),
+        CAST(:orders AS uuid[]))
+""")
+_COLUMNS = """
+    transaction.id, transaction.merchant_id, transaction.source, transaction.at,
+    transaction.description, transaction.reverses, transaction.recorded_at,
+    (SELECT undo.id FROM transaction AS undo WHERE undo.reverses = transaction.id) AS reversed_by
+"""
+_GET = text(f"""
+    SELECT {_COLUMNS} FROM transaction WHERE merchant_id = :merchant_id AND id = :id
+""")  # noqa: S608 - made of constants above
+_LIST = text(f"""
+    SELECT {_COLUMNS} FROM transaction
+    WHERE merchant_id = :merchant_id AND (CAST(:before AS uuid) IS NULL OR id < :before)
+    ORDER BY id DESC LIMIT :limit
+""")  # noqa: S608 - made of constants above
+_LIST_OF_ORDER = text(f"""
+    SELECT {_COLUMNS} FROM transaction
+    WHERE merchant_id = :merchant_id AND (CAST(:before AS uuid) IS NULL OR id < :before)
+        AND id IN (SELECT transaction_id FROM posting
+                   WHERE order_id = :order_id AND merchant_id = :merchant_id)
+    ORDER BY id DESC LIMIT :limit
+""")  # noqa: S608 - made of constants above
+_POSTINGS = text("""
+    SELECT posting.transaction_id, account.code, account.kind, posting.currency,
+        posting.amount_minor, posting.channel_id, posting.product_id, posting.sku, posting.lot_id,
+        posting.order_id
+    FROM posting JOIN account ON account.id = posting.account_id
+    WHERE posting.transaction_id = ANY(CAST(:ids AS uuid[]))
+    ORDER BY posting.transaction_id, posting.line_no
+""")
+
+
+class TransactionRepository:
+    async def add_transactions(self, tx: Transaction, drafts: Sequence[Draft]) -> set[UUID]:
+        """Adds those whose source is new; answers their ids."""
+        rows = await tx.execute(
+            _INSERT_TRANSACTIONS,
+            {
+                "ids": [draft.id for draft in drafts],
+                "merchants": [draft.merchant_id for draft in drafts],
+                "sources": [draft.source for draft in drafts],
+                "ats": [draft.at for draft in drafts],
+                "descriptions": [draft.description for draft in drafts],
+                "reverses": [draft.reverses for draft in drafts],
+            },
+        )
+        return set(rows.scalars())
+
+    async def add_postings(
+        self, tx: Transaction, drafts: Sequence[Draft], accounts: Mapping[AccountKey, UUID]
+    ) -> None:
+        """The postings of fresh transactions; the database moves the balances and checks."""
+        lines = [
+            (draft, line_no, posting)
+            for draft in drafts
+            for line_no, posting in enumerate(draft.postings, 1)
+        ]
+        dimensions = [posting.dimensions for _, _, posting in lines]
+        await tx.execute(
+            _INSERT_POSTINGS,
+            {
+                "transactions": [draft.id for draft, _, _ in lines],
+                "line_nos": [line_no for _, line_no, _ in lines],
+                "merchants": [draft.merchant_id for draft, _, _ in lines],
+                "accounts": [accounts[draft.account_key(posting)] for draft, _, posting in lines],
+                "currencies": [posting.currency for _, _, posting in lines],
+                "amounts": [posting.amount_minor for _, _, posting in lines],
+                "ats": [draft.at for draft, _, _ in lines],
+                "channels": [it.channel_id for it in dimensions],
+                "products": [it.product_id for it in dimensions],
+                "skus": [it.sku for it in dimensions],
+                "lots": [it.lot_id for it in dimensions],
+                "orders": [it.order_id for it in dimensions],
+            },
+        )
+
+    async def find_transaction(
+        self, tx: Transaction, merchant_id: UUID, transaction_id: UUID
+    ) -> PostedTransaction | None:
+        rows = await tx.execute(_GET, {"merchant_id": merchant_id, "id": transaction_id})
+        found = await self._with_postings(tx, rows.all())
+        return found[0] if found else None
+
+    async def list_transactions(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        *,
+        order_id: UUID | None,
+        before: UUID | None,
+        limit: int,
+    ) -> list[PostedTransaction]:
+        """Newest first."""
+        values = {"merchant_id": merchant_id, "before": before, "limit": limit}
+        if order_id is None:
+            rows = await tx.execute(_LIST, values)
+        else:
+            rows = await tx.execute(_LIST_OF_ORDER, {**values, "order_id": order_id})
+        return await self._with_postings(tx, rows.all())
+
+    async def _with_postings(self, tx: Transaction, rows: Sequence[Any]) -> list[PostedTransaction]:
+        if not rows:
+            return []
+        postings: dict[UUID, list[Posting]] = {row.id: [] for row in rows}
+        for row in await tx.execute(_POSTINGS, {"ids": list(postings)}):
+            postings[row.transaction_id].append(_to_posting(row))
+        return [_to_transaction(row, postings[row.id]) for row in rows]
+
+
+def _to_posting(row: Any) -> Posting:
+    return Posting(
+        AccountRef(row.code, AccountKind(row.kind)),
+        row.currency,
+        row.amount_minor,
+        Dimensions(
+            channel_id=row.channel_id,
+            product_id=row.product_id,
+            sku=row.sku,
+            lot_id=row.lot_id,
+            order_id=row.order_id,
+        ),
+    )
+
+
+def _to_transaction(row: Any, postings: Sequence[Posting]) -> PostedTransaction:
+    return PostedTransaction(
+        row.id,
+        row.merchant_id,
+        row.source,
+        row.at,
+        row.description,
+        row.reverses,
+        row.reversed_by,
+        row.recorded_at,
+        postings,
+    )

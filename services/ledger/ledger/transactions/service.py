@@ -1,0 +1,127 @@
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from kit.db import Transaction
+from prometheus_client import Counter
+
+from ledger.accounts.domain import AccountKey, AccountKind, AccountUnknown
+from ledger.accounts.service import AccountService
+from ledger.transactions.domain import (
+    AlreadyPosted,
+    AlreadyReversed,
+    Draft,
+    PostedTransaction,
+    TransactionNotFound,
+    Unbalanced,
+)
+from ledger.transactions.repository import TransactionRepository
+
+POSTED = Counter("lockstock_ledger_transactions", "Transactions posted")
+
+
+class TransactionService:
+    def __init__(self, repository: TransactionRepository, accounts: AccountService) -> None:
+        self._repository = repository
+        self._accounts = accounts
+
+    async def post(self, tx: Transaction, drafts: Sequence[Draft]) -> set[UUID]:
+        """Posts those whose source is new, opening accounts as needed; answers their ids.
+
+        Raises Unbalanced naming the differences. A draft without postings is no transaction.
+        """
+        first: dict[tuple[UUID, str], Draft] = {}
+        for draft in drafts:
+            if draft.postings:
+                _require_balance(draft)
+                first.setdefault((draft.merchant_id, draft.source), draft)
+        if not first:
+            return set()
+        fresh_ids = await self._repository.add_transactions(tx, list(first.values()))
+        fresh = [draft for draft in first.values() if draft.id in fresh_ids]
+        if fresh:
+            kinds: dict[AccountKey, AccountKind] = {}
+            for draft in fresh:
+                kinds |= draft.account_kinds()
+            accounts = await self._accounts.ids_of(tx, kinds)
+            await self._repository.add_postings(tx, fresh, accounts)
+            POSTED.inc(len(fresh))
+        return fresh_ids
+
+    async def post_by_hand(self, tx: Transaction, draft: Draft) -> PostedTransaction:
+        """Raises Unbalanced, AccountUnknown for accounts nobody opened, AlreadyPosted."""
+        _require_balance(draft)
+        keys = list(draft.account_kinds())
+        known = await self._accounts.find_ids(tx, keys)
+        unknown = [
+            {
+                "pointer": f"/postings/{position}/account",
+                "code": AccountUnknown.code,
+                "detail": f"no account {posting.account.code} in {posting.currency}",
+            }
+            for position, posting in enumerate(draft.postings)
+            if draft.account_key(posting) not in known
+        ]
+        if unknown:
+            raise AccountUnknown(errors=unknown)
+        if not await self.post(tx, [draft]):
+            raise AlreadyPosted(source=draft.source)
+        return await self.get_transaction(tx, draft.merchant_id, draft.id)
+
+    async def reverse(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        transaction_id: UUID,
+        *,
+        at: datetime,
+        description: str,
+    ) -> PostedTransaction:
+        """Raises TransactionNotFound, AlreadyReversed, ReversalOfReversal."""
+        original = await self.get_transaction(tx, merchant_id, transaction_id)
+        reversal = original.reversal(at=at, description=description)
+        if not await self.post(tx, [reversal]):
+            raise AlreadyReversed(transaction_id=str(transaction_id))
+        return await self.get_transaction(tx, merchant_id, reversal.id)
+
+    async def get_transaction(
+        self, tx: Transaction, merchant_id: UUID, transaction_id: UUID
+    ) -> PostedTransaction:
+        """Raises TransactionNotFound."""
+        found = await self._repository.find_transaction(tx, merchant_id, transaction_id)
+        if found is None:
+            raise TransactionNotFound(transaction_id=str(transaction_id))
+        return found
+
+    async def list_transactions(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        *,
+        order_id: UUID | None,
+        before: UUID | None,
+        limit: int,
+    ) -> list[PostedTransaction]:
+        """Newest first."""
+        return await self._repository.list_transactions(
+            tx, merchant_id, order_id=order_id, before=before, limit=limit
+        )
+
+
+def _require_balance(draft: Draft) -> None:
+    differences = draft.differences()
+    if not differences:
+        return
+    named = ", ".join(f"{total:+d} {currency}" for currency, total in differences.items())
+    fault = {
+        "pointer": "/postings",
+        "code": Unbalanced.code,
+        "detail": f"debits less credits: {named} (minor units)",
+    }
+    raise Unbalanced(
+        f"debits and credits differ: {named} (minor units)",
+        errors=[fault],
+        differences=[
+            {"currency": currency, "difference": total} for currency, total in differences.items()
+        ],
+    )
