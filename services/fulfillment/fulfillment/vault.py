@@ -46,9 +46,10 @@ class ClaimedUnit:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The vault's definite no, by its code."""
+    """The vault's definite no, by its code; `status` is the HTTP status of such an answer alone."""
 
     code: str
+    status: int = 409
 
 
 class Vault:
@@ -84,8 +85,8 @@ class Vault:
         merchant_id: UUID,
         recipient_public_key: bytes,
         viewer_id: str,
-        ip: str,
-        user_agent: str,
+        ip: str | None,
+        user_agent: str | None,
     ) -> Box | Refused:
         """The content re-sealed to the viewer's key. The view is logged before the answer."""
         body = {
@@ -98,7 +99,7 @@ class Vault:
                 f"/v1/units/{unit_id}/reveal", body, merchant_id=merchant_id
             )
         except PeerProblem as problem:
-            return Refused(problem.code)
+            return Refused(problem.code, problem.status)
         return _box(_Reveal.model_validate(answer).box)
 
 

@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import ip_address
 from uuid import UUID
 
-from kit.errors import DomainError, ErrorKind, Limited
+from kit.errors import DomainError, ErrorKind, Invalid, Limited
 
 from fulfillment.deliveries.domain import Box, Delivery, DeliveryState, Request
 
 UNITS_PER_PART = 100
 """Units of each line that one part of the page shows."""
 PART_MAX = 1_000
+USER_AGENT_LENGTH_MAX = 300
 _WEIGHT_PREFIX = "q="
 
 
@@ -69,8 +71,21 @@ class Buyer:
 class Viewer:
     """From where a code is asked for, as the vault's log will know it."""
 
-    ip: str
-    user_agent: str
+    ip: str | None
+    user_agent: str | None
+
+    @classmethod
+    def seen_as(cls, host: str | None, user_agent: str | None) -> "Viewer":
+        """What a connection and a header say, reduced to what a log can hold."""
+        plain = "".join(c for c in user_agent or "" if c.isprintable())
+        return cls(_ip(host), plain[:USER_AGENT_LENGTH_MAX] or None)
+
+
+def _ip(host: str | None) -> str | None:
+    try:
+        return str(ip_address(host or ""))
+    except ValueError:
+        return None
 
 
 def choose_language(asked: str | None, accepted: str | None, fallback: str) -> Language:
@@ -126,6 +141,12 @@ class UnitWithheld(DomainError):
 
     code = "unit_withheld"
     kind = ErrorKind.CONFLICT
+
+
+class UnusableKey(Invalid):
+    """Nothing can be sealed for this public key; make a fresh key pair."""
+
+    code = "unusable_public_key"
 
 
 class TooManyReveals(Limited):

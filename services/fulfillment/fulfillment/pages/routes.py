@@ -23,7 +23,6 @@ from fulfillment.rendering import PageRenderer
 
 router = APIRouter(tags=["buyer's page"])
 
-USER_AGENT_LENGTH_MAX = 300
 _ASSET_CACHE = "public, max-age=31536000, immutable"
 _PAGE_HEADERS = {
     "Content-Security-Policy": (
@@ -106,14 +105,11 @@ async def reveal_unit(
     response: Response,
     db: Db,
     pages: Pages,
-    user_agent: Annotated[str, Header(include_in_schema=False)] = "",
+    user_agent: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> RevealRead:
     """The code in a box that only the asking browser can open. The view is logged before."""
     response.headers.update(_PAGE_HEADERS)
-    viewer = Viewer(
-        ip=request.client.host if request.client else "",
-        user_agent=user_agent[:USER_AGENT_LENGTH_MAX],
-    )
+    viewer = Viewer.seen_as(request.client.host if request.client else None, user_agent)
     public_key = decode_public_key(body.recipient_public_key)
     return RevealRead.from_domain(await pages.reveal(db, token, unit_id, public_key, viewer))
 

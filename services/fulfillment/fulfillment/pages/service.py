@@ -6,6 +6,8 @@ from uuid import UUID
 
 from kit.clock import Clock
 from kit.db import Database, Transaction
+from kit.errors import DomainError, Unavailable
+from kit.logging import get_logger
 
 from fulfillment.deliveries.service import DeliveryService
 from fulfillment.links import PageLink, PageLinks
@@ -19,12 +21,16 @@ from fulfillment.pages.domain import (
     TooManyReveals,
     UnitNotOnPage,
     UnitWithheld,
+    UnusableKey,
     Viewer,
 )
 from fulfillment.pages.repository import PageRepository
 from fulfillment.vault import Refused, Vault
 
+log = get_logger(__name__)
+
 _RETRY_AFTER_SECONDS_MIN = 1
+_NAMELESS = "unnamed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +75,8 @@ class PageService:
     ) -> Revealed:
         """The unit's content in a box for `public_key`.
 
-        Raises PageNotFound, PageEnded, UnitNotOnPage, TooManyReveals, UnitWithheld (the vault's no)
-        and Unavailable (the vault's silence). The vault logs the view before it answers.
+        Raises PageNotFound, PageEnded, UnitNotOnPage, TooManyReveals; UnusableKey and UnitWithheld
+        (the vault's no); Unavailable (the vault's silence). The vault logs the view, then answers.
         """
         link = self._link(token)
         async with db.transaction() as tx:
@@ -79,12 +85,12 @@ class PageService:
             unit_id,
             merchant_id=buyer.merchant_id,
             recipient_public_key=public_key,
-            viewer_id=buyer.customer_id,
+            viewer_id=buyer.customer_id or _NAMELESS,
             ip=viewer.ip,
             user_agent=viewer.user_agent,
         )
         if isinstance(box, Refused):
-            raise UnitWithheld
+            raise _refusal(box)
         async with db.transaction() as tx:
             views, at = await self._repository.count_view(tx, unit_id)
         return Revealed(box, views, at)
@@ -106,3 +112,15 @@ class PageService:
         if link.has_ended(self._clock.now()):
             raise PageEnded
         return link
+
+
+def _refusal(refused: Refused) -> DomainError:
+    match refused.status:
+        case 404 | 409:
+            return UnitWithheld()
+        case 422:
+            return UnusableKey()
+        case _:
+            # The vault does not take our word: a matter of settings, not of this buyer.
+            log.error("vault_refuses_us", code=refused.code, status=refused.status)
+            return Unavailable("the vault cannot be asked just now; try again")

@@ -37,7 +37,7 @@
       noteView(unit, answer.views, answer.lastViewedAt);
       announce(texts.opened);
     } catch (problem) {
-      complain(unit, texts["error_" + problem.message] || texts.error_broken);
+      complain(unit, texts["error_" + problem.message] || texts.error_unavailable);
     }
     button.disabled = false;
     name(button, isOpen(unit) ? texts.hide : texts.show);
