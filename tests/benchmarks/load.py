@@ -1,7 +1,8 @@
-"""A closed-loop load generator: so many callers, each sending its next request when it has its answer.
+"""A closed-loop load generator: so many callers, each sending its next request when it has its
+answer.
 
-A bare asyncio.Protocol over keep-alive connections: on a machine with two cores a comfortable client
-would cost more than the server it measures.
+A bare asyncio.Protocol over keep-alive connections: on a machine with two cores a comfortable
+client would cost more than the server it measures.
 """
 
 import asyncio

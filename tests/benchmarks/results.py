@@ -1,4 +1,6 @@
-"""Where a benchmark's figures go: a line for people, a JSON file with machine, commit and versions."""
+"""Where a benchmark's figures go: a line for people, a JSON file with machine, commit and
+versions.
+"""
 
 import json
 import os
@@ -27,7 +29,10 @@ def save(name: str, figures: dict[str, Any]) -> Path:
         },
         "versions": {
             "python": platform.python_version(),
-            **{package: version(package) for package in ("fastapi", "uvicorn", "sqlalchemy", "asyncpg")},
+            **{
+                package: version(package)
+                for package in ("fastapi", "uvicorn", "sqlalchemy", "asyncpg")
+            },
         },
         "figures": figures,
     }
