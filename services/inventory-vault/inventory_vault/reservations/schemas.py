@@ -5,13 +5,24 @@ one that fails leaves the others untouched. `result` says how an item ended: the
 when there is a reservation ("held" for a new one), otherwise the code of its problem.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from kit.http import Model, MoneyModel, Name
+from inventory_vault.custody.domain import HandedBox
+from inventory_vault.reservations.domain import (
+    Reservation,
+    ReservationStatus,
+    Wish,
+    numbered,
+)
+from inventory_vault.shelves.domain import TakenUnit
+from kit.errors import DomainError
+from kit.http import Model, MoneyModel, Name, PublicKeyText, Reference
+from kit.http.problems import STATUS_OF_KIND
 
 LINES_MAX = 50
 QUANTITY_MAX = 10_000
@@ -22,8 +33,6 @@ BATCH_ITEMS_MAX = 500
 CLAIM_ITEMS_MAX = 200
 
 LineNo = Annotated[int, Field(ge=1, le=1_000)]
-# 32 bytes in base64 are 44 characters.
-PublicKeyText = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$", max_length=44)]
 ReservationStatusText = Literal["held", "secured", "sold", "released", "expired"]
 
 _POOL = "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a10"
@@ -48,11 +57,16 @@ class ReservationCreate(Model):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_CREATE_EXAMPLE]})
 
-    reference: Name
+    reference: Reference
     lines: Annotated[list[ReservationLineCreate], Field(min_length=1, max_length=LINES_MAX)]
     hold_seconds: Annotated[int, Field(ge=HOLD_SECONDS_MIN, le=HOLD_SECONDS_MAX)] = (
         HOLD_SECONDS_DEFAULT
     )
+
+    def to_domain(self, merchant_id: UUID) -> Wish:
+        """Raises LineNumbersRepeat, TooManyUnits."""
+        lines = [(line.line_no, line.pool_id, line.quantity) for line in self.lines]
+        return Wish(merchant_id, self.reference, numbered(lines), self.hold_seconds)
 
 
 class ReservationBatchItem(ReservationCreate):
@@ -80,10 +94,27 @@ class ReservationRead(Model):
     merchant_id: UUID
     reference: str
     status: ReservationStatusText
-    # When the hold runs out; null once it has no time limit (secured, sold).
-    expires_at: datetime | None
+    expires_at: datetime | None = Field(description="When the hold runs out; null unless held.")
     created_at: datetime
     lines: list[ReservationLineRead]
+
+    @classmethod
+    def from_domain(cls, reservation: Reservation) -> Self:
+        is_held = reservation.status is ReservationStatus.HELD
+        return cls(
+            id=reservation.id,
+            merchant_id=reservation.merchant_id,
+            reference=reservation.reference,
+            status=reservation.status.value,
+            expires_at=reservation.expires_at if is_held else None,
+            created_at=reservation.created_at,
+            lines=[
+                ReservationLineRead(
+                    line_no=line.line_no, pool_id=line.pool_id, quantity=line.quantity
+                )
+                for line in reservation.lines
+            ],
+        )
 
 
 class ShortLine(Model):
@@ -102,13 +133,33 @@ class ItemProblem(Model):
     detail: str
     lines: list[ShortLine] | None = Field(default=None, description="out_of_stock: the short lines.")
 
+    @classmethod
+    def of(cls, error: DomainError) -> Self:
+        return cls(
+            code=error.code,
+            title=error.code.replace("_", " ").capitalize(),
+            status=STATUS_OF_KIND[error.kind],
+            detail=error.detail,
+            lines=error.fields.get("lines"),
+        )
+
 
 class ReservationResult(Model):
     """`reservation` is set when there is one, `problem` when not; never both."""
 
-    result: str = Field(description='"held" (or the present status of a repeat), or the problem\'s code.')
+    result: str = Field(
+        description='"held", a repeat\'s present status, or the code of the problem.'
+    )
     reservation: ReservationRead | None = None
     problem: ItemProblem | None = None
+
+    @classmethod
+    def of(cls, answer: Reservation | DomainError) -> Self:
+        if isinstance(answer, DomainError):
+            return cls(result=answer.code, problem=ItemProblem.of(answer))
+        return cls(
+            result=answer.status.value, reservation=ReservationRead.from_domain(answer)
+        )
 
 
 class ReservationBatchRead(Model):
@@ -151,6 +202,12 @@ class BoxRead(Model):
     nonce: str
     ciphertext: str
 
+    @classmethod
+    def from_domain(cls, box: HandedBox) -> Self:
+        return cls.model_construct(
+            public_key=box.public_key, nonce=box.nonce, ciphertext=box.ciphertext
+        )
+
 
 class ClaimedUnit(Model):
     unit_id: UUID
@@ -160,9 +217,27 @@ class ClaimedUnit(Model):
     unit_cost: MoneyModel
     box: BoxRead | None = None
 
+    @classmethod
+    def from_domain(cls, unit: TakenUnit, box: HandedBox | None) -> Self:
+        # A claim may have thousands of units, all from our own database: nothing to validate.
+        return cls.model_construct(
+            unit_id=unit.unit_id,
+            mask=unit.mask,
+            line_no=unit.line_no,
+            lot_id=unit.lot_id,
+            unit_cost=MoneyModel.from_domain(unit.unit_cost),
+            box=BoxRead.from_domain(box) if box else None,
+        )
+
+
+def claimed_units(
+    units: tuple[TakenUnit, ...], boxes: Mapping[UUID, HandedBox]
+) -> list[ClaimedUnit]:
+    return [ClaimedUnit.from_domain(unit, boxes.get(unit.unit_id)) for unit in units]
+
 
 class ClaimRead(Model):
-    """Answer of a single claim. The same again on repeat (boxes are sealed anew)."""
+    """Answer of a single claim. The same units on repeat; boxes are sealed anew each time."""
 
     id: UUID
     status: Literal["sold"]

@@ -1,0 +1,64 @@
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from kit.auth import decode_public_key
+from kit.errors import DomainError, ErrorKind, Invalid
+from sealing import BadPublicKey, check_public_key
+
+
+@dataclass(frozen=True, slots=True)
+class SealingKey:
+    """What new stock is sealed to."""
+
+    key_id: UUID
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HandedBox:
+    """A unit re-sealed to its recipient; base64, as it goes out."""
+
+    public_key: str
+    nonce: str
+    ciphertext: str
+
+
+class UnitUnopenable(DomainError):
+    """The unit's box does not open as its row says; it is kept back and an alarm was raised."""
+
+    code = "unit_unopenable"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, unit_id: str, reason: str) -> None:
+        super().__init__(unit_id=unit_id, reason=reason)
+
+
+class NotHandedOut(DomainError):
+    """The opener does not find the sale that this hand-out names."""
+
+    code = "not_handed_out"
+    kind = ErrorKind.CONFLICT
+
+
+def to_box(unit_id: str, answer: dict[str, Any]) -> HandedBox:
+    """Raises UnitUnopenable."""
+    if "error" in answer:
+        raise UnitUnopenable(unit_id, str(answer["error"]))
+    return HandedBox(answer["public_key"], answer["nonce"], answer["ciphertext"])
+
+
+def checked_recipient_key(text: str) -> bytes:
+    """The 32 bytes of a base64 key that something can be sealed to. Raises BadRecipientKey."""
+    try:
+        key = decode_public_key(text)
+        check_public_key(key)
+    except (ValueError, BadPublicKey) as error:
+        raise BadRecipientKey from error
+    return key
+
+
+class BadRecipientKey(Invalid):
+    """recipient_public_key is no X25519 public key that something can be sealed to."""
+
+    code = "bad_recipient_public_key"

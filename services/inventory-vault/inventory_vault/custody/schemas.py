@@ -1,0 +1,10 @@
+from uuid import UUID
+
+from pydantic import Field
+
+from kit.http import Model
+
+
+class SealingKeyRead(Model):
+    key_id: UUID
+    public_key: str = Field(description="X25519, base64")

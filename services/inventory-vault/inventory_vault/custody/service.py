@@ -1,0 +1,53 @@
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+from inventory_vault.custody.domain import HandedBox, NotHandedOut, SealingKey, to_box
+from inventory_vault.opener.client import OpenerClient
+from kit.errors import DomainError
+
+KEY_TRUSTED_SECONDS = 5.0
+
+
+class CustodyService:
+    """The way to the opener. Never called inside a transaction: the opener reads what is committed."""
+
+    def __init__(self, opener: OpenerClient) -> None:
+        self._opener = opener
+        self._key: SealingKey | None = None
+        self._key_read_at = 0.0
+
+    async def active_key(self) -> SealingKey:
+        """Asked of the opener, not of the database: a row exchanged there must not redirect stock.
+
+        Raises Unavailable.
+        """
+        now = time.monotonic()
+        if self._key is None or now - self._key_read_at > KEY_TRUSTED_SECONDS:
+            found = await self._opener.active_key()
+            self._key = SealingKey(UUID(found["key_id"]), bytes.fromhex(found["public_key"]))
+            self._key_read_at = now
+        return self._key
+
+    async def hand_out(
+        self, handout_ids: Sequence[UUID]
+    ) -> dict[UUID, dict[UUID, HandedBox] | DomainError]:
+        """Per hand-out its boxes by unit, or the error that keeps it back whole. Raises Unavailable."""
+        answers = await self._opener.handouts(handout_ids)
+        found: dict[UUID, dict[UUID, HandedBox] | DomainError] = {}
+        for handout_id in handout_ids:
+            units = answers.get(str(handout_id))
+            try:
+                if not units:
+                    raise NotHandedOut
+                found[handout_id] = {UUID(unit): to_box(unit, box) for unit, box in units.items()}
+            except DomainError as error:
+                found[handout_id] = error
+        return found
+
+    async def show(self, unit_id: UUID, view_id: UUID) -> HandedBox:
+        """The box of a committed view. Raises Unavailable, UnitUnopenable, NotHandedOut."""
+        answer = await self._opener.view(view_id)
+        if answer is None:
+            raise NotHandedOut
+        return to_box(str(unit_id), answer)

@@ -1,0 +1,99 @@
+"""Lots: what came in by one import, and how many of its units are in which state."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from kit.errors import NotFound
+from kit.money import Money
+
+
+class LotState(StrEnum):
+    IMPORTING = "importing"
+    ON_SHELF = "on_shelf"
+    QUARANTINED = "quarantined"
+    VOID = "void"
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """How many units are in each state; they sum to `total` by construction."""
+
+    available: int = 0
+    reserved: int = 0
+    sold: int = 0
+    opened: int = 0
+    redeemed: int = 0
+    expired: int = 0
+    quarantined: int = 0
+    void: int = 0
+    total: int = 0
+
+    def __add__(self, other: "Levels") -> "Levels":
+        return Levels(*(a + b for a, b in zip(self.figures(), other.figures(), strict=True)))
+
+    def figures(self) -> tuple[int, ...]:
+        return (
+            self.available,
+            self.reserved,
+            self.sold,
+            self.opened,
+            self.redeemed,
+            self.expired,
+            self.quarantined,
+            self.void,
+            self.total,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """What came in by one import."""
+
+    id: UUID
+    merchant_id: UUID
+    pool_id: UUID
+    state: LotState
+    supplier: str
+    note: str | None
+    unit_cost: Money
+    total_cost: Money
+    expires_at: datetime | None
+    created_at: datetime
+    levels: Levels
+
+
+@dataclass(frozen=True, slots=True)
+class NewLot:
+    """A lot as its import makes it; it is invisible until it is put on the shelf."""
+
+    id: UUID
+    merchant_id: UUID
+    pool_id: UUID
+    unit_cost: Money
+    expires_at: datetime | None
+    supplier: str
+    note: str | None
+    key_id: UUID
+    sender_public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SealedUnit:
+    """A unit as it is stored. `unit_cost_minor` and `expires_at` only where they differ."""
+
+    seq: int
+    unit_id: UUID
+    nonce: bytes
+    box: bytes
+    mask: str
+    fingerprint: bytes
+    unit_cost_minor: int | None
+    expires_at: datetime | None
+
+
+class LotNotFound(NotFound):
+    """There is no such lot, or it is not yours."""
+
+    code = "lot_not_found"

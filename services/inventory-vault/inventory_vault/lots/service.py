@@ -1,0 +1,106 @@
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from inventory_vault.lots import events, repository
+from inventory_vault.lots.domain import Levels, Lot, LotNotFound, NewLot, SealedUnit
+from kit.db import Transaction
+from kit.messaging import outbox
+from kit.money import Money
+
+LOTS_SHOWN_MAX = 100
+DISCARD_BATCH = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Conservation:
+    """A lot's books checked against its rows: what came in must be somewhere, once."""
+
+    lot: Lot
+    counted: dict[str, int]
+
+    @property
+    def holds(self) -> bool:
+        levels, counted = self.lot.levels, self.counted
+        withdrawn_or_on_shelf = (
+            levels.available + levels.expired + levels.quarantined + levels.void
+        )
+        return (
+            counted["imported"] == levels.total == sum(levels.figures()) - levels.total
+            and counted["reserved"] == levels.reserved
+            and counted["sold"] == levels.sold
+            and counted["opened"] == levels.opened
+            and counted["redeemed"] == levels.redeemed
+            and counted["sales"] == levels.sold + levels.opened + levels.redeemed
+            and counted["on_shelf"] + counted["withdrawn"] == withdrawn_or_on_shelf
+            and min(levels.figures()) >= 0
+        )
+
+
+class LotService:
+    """Lots: made by imports, read by everybody."""
+
+    async def begin(self, tx: Transaction, lot: NewLot) -> None:
+        """An empty lot nobody sees yet."""
+        await repository.add(tx, lot)
+
+    async def known_fingerprints(
+        self, tx: Transaction, merchant_id: UUID, fingerprints: Sequence[bytes]
+    ) -> set[bytes]:
+        """Which of these the merchant's stock holds already."""
+        return await repository.known_fingerprints(tx, merchant_id, fingerprints)
+
+    async def add_units(self, tx: Transaction, lot: NewLot, units: Sequence[SealedUnit]) -> None:
+        await repository.add_units(tx, lot.id, lot.merchant_id, units)
+
+    async def put_on_shelf(
+        self,
+        tx: Transaction,
+        lot: NewLot,
+        *,
+        size: int,
+        total_cost: Money,
+        head_expires_at: datetime | None,
+        mixed_expiry: bool,
+    ) -> None:
+        """The lot is for sale when `tx` commits. Publishes StockImported."""
+        await repository.put_on_shelf(
+            tx,
+            lot.id,
+            size=size,
+            total_cost_minor=total_cost.amount_minor,
+            head=head_expires_at,
+            mixed_expiry=mixed_expiry,
+        )
+        event = events.stock_imported(lot, size, total_cost)
+        outbox.add(tx, event, key=lot.pool_id, merchant_id=lot.merchant_id)
+
+    async def discard(self, tx: Transaction, lot_id: UUID) -> bool:
+        """Takes back a lot that never got on the shelf; True while units are left."""
+        if await repository.discard_units(tx, lot_id, DISCARD_BATCH) == DISCARD_BATCH:
+            return True
+        await repository.discard(tx, lot_id)
+        return False
+
+    async def levels(self, tx: Transaction, pool_ids: Sequence[UUID]) -> dict[UUID, Levels]:
+        found = await repository.levels_of(tx, pool_ids)
+        return {pool_id: found.get(pool_id, Levels()) for pool_id in pool_ids}
+
+    async def list_of_pool(self, tx: Transaction, pool_id: UUID) -> list[Lot]:
+        return await repository.list_of_pool(tx, pool_id, LOTS_SHOWN_MAX)
+
+    async def get(self, tx: Transaction, merchant_id: UUID, lot_id: UUID) -> Lot:
+        """Raises LotNotFound."""
+        lot = await repository.find(tx, merchant_id, lot_id)
+        if lot is None:
+            raise LotNotFound
+        return lot
+
+    async def conservation(
+        self, tx: Transaction, merchant_id: UUID, lot_id: UUID
+    ) -> Conservation:
+        """Books and rows of one moment; the first thing done in `tx`. Raises LotNotFound."""
+        await repository.freeze(tx)
+        lot = await self.get(tx, merchant_id, lot_id)
+        return Conservation(lot, await repository.count_rows(tx, lot_id))

@@ -1,0 +1,118 @@
+"""The opener's own reading of the books: what it may open, and for whom."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+
+from kit.db import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A unit that its log row entitles somebody to."""
+
+    log_id: UUID
+    merchant_id: UUID
+    lot_id: UUID
+    unit_id: UUID
+    key_id: UUID
+    sender_public_key: bytes
+    nonce: bytes
+    ciphertext: bytes
+    recipient_public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    key_id: UUID
+    public_key: bytes
+    wrapped_private_key: bytes
+    state: str
+
+
+async def handouts(tx: Transaction, ids: Sequence[UUID]) -> list[Opening]:
+    """The sold units of the reservations these hand-out rows name."""
+    return [_opening(row) for row in await tx.execute(_HANDOUTS, {"ids": list(ids)})]
+
+
+async def views(tx: Transaction, ids: Sequence[UUID]) -> list[Opening]:
+    """The units these view rows name, if they are sold to the reservation named there."""
+    return [_opening(row) for row in await tx.execute(_VIEWS, {"ids": list(ids)})]
+
+
+async def keys(tx: Transaction) -> list[StoredKey]:
+    """All keys that may still open."""
+    return [
+        StoredKey(row.key_id, bytes(row.public_key), bytes(row.wrapped_private_key), row.state)
+        for row in await tx.execute(_KEYS)
+    ]
+
+
+async def add_active_key(
+    tx: Transaction, key_id: UUID, public_key: bytes, wrapped_private_key: bytes
+) -> None:
+    """Registers the first key; when another opener was faster, its key stays."""
+    await tx.execute(
+        _ADD_KEY, {"key_id": key_id, "public": public_key, "wrapped": wrapped_private_key}
+    )
+
+
+def _opening(row: Row[Any]) -> Opening:
+    return Opening(
+        log_id=row.log_id,
+        merchant_id=row.merchant_id,
+        lot_id=row.lot_id,
+        unit_id=row.unit_id,
+        key_id=row.key_id,
+        sender_public_key=bytes(row.sender_public_key),
+        nonce=bytes(row.nonce),
+        ciphertext=bytes(row.box),
+        recipient_public_key=bytes(row.recipient_public_key),
+    )
+
+
+# Three witnesses must agree: the log row, the append-only sale, and the allocation's state. A log row
+# is good for five minutes, so an old one cannot be used to open again.
+_HANDOUTS = text(
+    """
+    SELECT h.id AS log_id, h.recipient_public_key, u.merchant_id, u.lot_id, u.unit_id, u.nonce, u.box,
+           s.key_id, s.sender_public_key
+    FROM handout h
+    JOIN reservation r ON r.id = h.reservation_id AND r.merchant_id = h.merchant_id
+      AND r.status = 'sold'
+    JOIN allocation a ON a.reservation_id = r.id AND a.state IN ('sold', 'opened', 'redeemed')
+    JOIN unit u ON u.lot_id = a.lot_id AND u.seq = a.seq AND u.merchant_id = h.merchant_id
+    JOIN unit_sale us ON us.unit_id = u.unit_id AND us.reservation_id = r.id
+    JOIN lot_seal s ON s.lot_id = u.lot_id AND s.seal_no = u.seal_no
+    WHERE h.id = ANY(CAST(:ids AS uuid[]))
+      AND h.requested_at > clock_timestamp() - interval '5 minutes'
+    """
+)
+
+_VIEWS = text(
+    """
+    SELECT v.id AS log_id, v.recipient_public_key, u.merchant_id, u.lot_id, u.unit_id, u.nonce, u.box,
+           s.key_id, s.sender_public_key
+    FROM unit_view v
+    JOIN unit u ON u.unit_id = v.unit_id AND u.merchant_id = v.merchant_id
+    JOIN unit_sale us ON us.unit_id = u.unit_id AND us.reservation_id = v.reservation_id
+    JOIN allocation a ON a.lot_id = u.lot_id AND a.seq = u.seq
+      AND a.reservation_id = v.reservation_id AND a.state IN ('opened', 'redeemed')
+    JOIN lot_seal s ON s.lot_id = u.lot_id AND s.seal_no = u.seal_no
+    WHERE v.id = ANY(CAST(:ids AS uuid[]))
+      AND v.seen_at > clock_timestamp() - interval '5 minutes'
+    """
+)
+
+_KEYS = text(
+    "SELECT key_id, public_key, wrapped_private_key, state FROM sealing_key "
+    "WHERE state IN ('active', 'open_only')"
+)
+
+_ADD_KEY = text(
+    "INSERT INTO sealing_key (key_id, public_key, wrapped_private_key, state) "
+    "VALUES (:key_id, :public, :wrapped, 'active') ON CONFLICT DO NOTHING"
+)

@@ -1,0 +1,176 @@
+"""`python -m inventory_vault opener`: answers on a unix socket that only its own user may open."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from inventory_vault.opener import repository
+from inventory_vault.opener.keyring import Keyring, KeyTrouble, load_keyring
+from inventory_vault.opener.protocol import IDS_MAX, BadFrame, frame, read_frame
+from inventory_vault.opener.repository import Opening
+from inventory_vault.opener.resealing import reseal
+from inventory_vault.settings import Settings
+from kit.db import Database, Transaction
+from kit.errors import DomainError, Unavailable
+from kit.logging import get_logger
+
+log = get_logger(__name__)
+
+DATABASE_CONNECTIONS = 4
+REQUESTS_AT_ONCE_MAX = 64
+SOCKET_PATH_MAX = 100
+START_ATTEMPTS_MAX = 60
+UNITS_PER_TURN = 250
+"""Units re-sealed between two looks at the other callers: about 2 ms."""
+
+_PR_SET_DUMPABLE = 4
+
+Read = Callable[[Transaction, Sequence[UUID]], Awaitable[list[Opening]]]
+
+
+class Opener:
+    """Serves the socket. Reads the books itself; a request can only name rows of the logs."""
+
+    def __init__(self, db: Database, keyring: Keyring) -> None:
+        self._db = db
+        self._keyring = keyring
+        self._slots = asyncio.Semaphore(REQUESTS_AT_ONCE_MAX)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve_connection(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Answers this connection's requests as they are done, not in turn."""
+        try:
+            while (request := await read_frame(reader)) is not None:
+                await self._slots.acquire()
+                task = asyncio.create_task(self._answer(request, writer))
+                self._tasks.add(task)
+                task.add_done_callback(self._done)
+        except BadFrame as error:
+            log.warning("bad_frame", reason=str(error))
+        finally:
+            writer.close()
+
+    async def finish(self) -> None:
+        """Waits for the requests that run."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._slots.release()
+
+    async def _answer(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        answer: dict[str, Any]
+        try:
+            answer = await self._result(request)
+        except DomainError as error:
+            answer = {"error": error.code}
+        except (KeyError, ValueError, TypeError, AttributeError):
+            answer = {"error": "bad_request"}
+        except Exception as error:
+            log.error("opener_bug", exc_info=error)
+            answer = {"error": "internal_error"}
+        with contextlib.suppress(ConnectionError):
+            writer.write(frame({**answer, "number": request.get("number", 0)}))
+            await writer.drain()
+
+    async def _result(self, request: dict[str, Any]) -> dict[str, Any]:
+        match request["op"]:
+            case "active_key":
+                key = self._keyring
+                return {
+                    "key": {"key_id": str(key.active_id), "public_key": key.active_public_key.hex()}
+                }
+            case "handouts":
+                return {"boxes": await self._boxes(repository.handouts, request["ids"])}
+            case "views":
+                return {"boxes": await self._boxes(repository.views, request["ids"])}
+            case _:
+                raise ValueError("unknown op")
+
+    async def _boxes(self, read: Read, ids: list[str]) -> dict[str, dict[str, Any]]:
+        if len(ids) > IDS_MAX:
+            raise ValueError("too many ids")
+        async with self._db.read() as tx:
+            openings = await read(tx, [UUID(id_) for id_ in ids])
+        openings.sort(key=lambda opening: opening.log_id)
+        boxes: dict[str, dict[str, Any]] = {}
+        for start in range(0, len(openings), UNITS_PER_TURN):
+            part = reseal(self._keyring, openings[start : start + UNITS_PER_TURN])
+            for log_id, units in part.items():
+                boxes.setdefault(log_id, {}).update(units)
+            await asyncio.sleep(0)
+        return boxes
+
+
+async def run_opener(settings: Settings, _: list[str]) -> None:
+    """Until SIGTERM. Exits with one clear sentence when a key is missing or wrong."""
+    close_to_debuggers()
+    db = Database(
+        settings.database_url.get_secret_value(),
+        application_name="inventory-vault-opener",
+        pool_size=DATABASE_CONNECTIONS,
+    )
+    try:
+        keyring = await _load(db, settings.master_key_file)
+        opener = Opener(db, keyring)
+        async with listening(settings.opener_socket, opener):
+            log.info("opener_started", key_id=str(keyring.active_id))
+            await _until_signal()
+        await opener.finish()
+    except KeyTrouble as error:
+        raise SystemExit(f"opener: {error}") from None
+    finally:
+        await db.close()
+
+
+@contextlib.asynccontextmanager
+async def listening(path: Path, opener: Opener) -> Any:
+    """The socket, mode 0600. A file left by a killed opener is replaced."""
+    if len(str(path)) > SOCKET_PATH_MAX:
+        raise KeyTrouble(f"{path}: a socket's path has {SOCKET_PATH_MAX} characters at most")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    before = os.umask(0o177)
+    try:
+        server = await asyncio.start_unix_server(opener.serve_connection, path=str(path))
+    finally:
+        os.umask(before)
+    try:
+        yield
+    finally:
+        server.close()
+        path.unlink(missing_ok=True)
+
+
+def close_to_debuggers() -> None:
+    """No core file, no ptrace, no /proc/<pid>/mem by the same user: the key leaves in no such way."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+async def _load(db: Database, master_key_file: Path) -> Keyring:
+    for _ in range(START_ATTEMPTS_MAX):
+        try:
+            return await load_keyring(db, master_key_file)
+        except Unavailable:
+            await asyncio.sleep(0.5)
+    raise KeyTrouble("the database cannot be reached")
+
+
+async def _until_signal() -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await stopping.wait()

@@ -1,0 +1,51 @@
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, insert, select, text
+
+from inventory_vault.pools.domain import Pool, UnitKind
+from inventory_vault.pools.tables import pool
+from kit.db import Transaction
+
+
+async def add(tx: Transaction, values: dict[str, Any]) -> Pool:
+    row = (await tx.execute(insert(pool).values(**values).returning(*pool.c))).one()
+    return _to_domain(row)
+
+
+async def find(tx: Transaction, merchant_id: UUID, pool_id: UUID) -> Pool | None:
+    query = select(pool).where(pool.c.id == pool_id, pool.c.merchant_id == merchant_id)
+    row = (await tx.execute(query)).one_or_none()
+    return _to_domain(row) if row else None
+
+
+async def list_of(
+    tx: Transaction, merchant_id: UUID, *, after: UUID | None, limit: int
+) -> list[Pool]:
+    query = select(pool).where(pool.c.merchant_id == merchant_id).order_by(pool.c.id).limit(limit)
+    if after is not None:
+        query = query.where(pool.c.id > after)
+    return [_to_domain(row) for row in await tx.execute(query)]
+
+
+async def lock(tx: Transaction, pool_ids: Sequence[UUID]) -> list[Pool]:
+    """The pools, locked until the end of `tx` in the order of their ids: no deadlocks."""
+    rows = await tx.execute(_LOCK, {"ids": list(pool_ids)})
+    return [_to_domain(row) for row in rows]
+
+
+def _to_domain(row: Row[Any]) -> Pool:
+    return Pool(
+        id=row.id,
+        merchant_id=row.merchant_id,
+        name=row.name,
+        unit_kind=UnitKind(row.unit_kind),
+        low_stock_threshold=row.low_stock_threshold,
+        created_at=row.created_at,
+    )
+
+
+_LOCK = text(
+    "SELECT * FROM pool WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE"
+)

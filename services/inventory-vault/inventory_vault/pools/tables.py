@@ -1,0 +1,26 @@
+from sqlalchemy import CheckConstraint, Column, DateTime, Index, Integer, Table, Text, Uuid, func
+
+from inventory_vault.metadata import metadata
+
+# The row is also the lock of its shelf: whoever moves a cursor or a free list of the pool's lots
+# holds it, so lots need no lock order of their own. Half-empty pages keep those updates local.
+pool = Table(
+    "pool",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("merchant_id", Uuid, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("unit_kind", Text, nullable=False),
+    Column("low_stock_threshold", Integer),
+    Column(
+        "created_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.clock_timestamp(),
+    ),
+    CheckConstraint(
+        "unit_kind IN ('card', 'code', 'link', 'image', 'voucher', 'reusable')", name="unit_kind"
+    ),
+    CheckConstraint("low_stock_threshold >= 0", name="low_stock_threshold"),
+    Index("ix_pool_merchant_id_id", "merchant_id", "id"),
+)

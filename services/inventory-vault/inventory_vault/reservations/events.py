@@ -1,0 +1,45 @@
+from collections.abc import Sequence
+
+from lockstock.inventory_vault.v1 import reservation_events_pb2 as messages
+
+from inventory_vault.reservations.domain import Reservation
+from inventory_vault.shelves.domain import TakenUnit
+
+UNITS_PER_EVENT = 5_000
+"""An event of so many units has about 430 KB; a larger sale is told in several."""
+
+
+def reservation_sold(
+    reservation: Reservation, units: Sequence[TakenUnit]
+) -> list[messages.ReservationSold]:
+    return [
+        messages.ReservationSold(
+            reservation_id=str(reservation.id),
+            merchant_id=str(reservation.merchant_id),
+            reference=reservation.reference,
+            units=[
+                messages.SoldUnit(
+                    unit_id=str(unit.unit_id), lot_id=str(unit.lot_id), line_no=unit.line_no
+                )
+                for unit in units[start : start + UNITS_PER_EVENT]
+            ],
+        )
+        for start in range(0, len(units), UNITS_PER_EVENT)
+    ]
+
+
+def reservation_released(reservation: Reservation, reason: str) -> messages.ReservationReleased:
+    return messages.ReservationReleased(
+        reservation_id=str(reservation.id),
+        merchant_id=str(reservation.merchant_id),
+        reference=reservation.reference,
+        reason=reason,
+    )
+
+
+def reservation_expired(reservation: Reservation) -> messages.ReservationExpired:
+    return messages.ReservationExpired(
+        reservation_id=str(reservation.id),
+        merchant_id=str(reservation.merchant_id),
+        reference=reservation.reference,
+    )

@@ -1,0 +1,239 @@
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from inventory_vault.pools.domain import PoolNotFound
+from inventory_vault.reservations import events, repository
+from inventory_vault.reservations.domain import (
+    Claim,
+    Line,
+    OutOfStock,
+    ReferenceReused,
+    Reservation,
+    ReservationExpired,
+    ReservationNotFound,
+    ReservationReleased,
+    ReservationSold,
+    ReservationStatus,
+    Wish,
+)
+from inventory_vault.shelves.domain import TakenUnit, WantedLine
+from inventory_vault.shelves.service import OpenShelves, ShelfService
+from kit.db import Transaction
+from kit.errors import DomainError
+from kit.ids import new_id
+from kit.messaging import outbox
+
+EXPIRE_BATCH = 200
+EXPIRE_UNITS_MAX = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """What a claim answers; `handout_id` names the log row the opener re-seals by."""
+
+    reservation: Reservation
+    units: tuple[TakenUnit, ...]
+    handout_id: UUID | None
+
+
+class ReservationService:
+    """Holds and what becomes of them. Every method serves many at once with a constant number of
+    statements; each item succeeds or fails by itself, its error standing in its place.
+    """
+
+    def __init__(self, shelves: ShelfService) -> None:
+        self._shelves = shelves
+
+    async def reserve(
+        self, tx: Transaction, wishes: Sequence[Wish]
+    ) -> list[Reservation | DomainError]:
+        """Each wish wholly or not at all. A repeated reference answers its reservation as it is now,
+        ReferenceReused if the lines differ. Raises ReferenceTaken when another process was faster
+        under the same reference: the caller rolls back and asks again.
+        """
+        shelves = await self._shelves.open(
+            tx, {line.pool_id for wish in wishes for line in wish.lines}
+        )
+        # Read after the locks: a twin that was being served has committed by now and is seen.
+        known = await repository.find_by_reference(tx, [wish.name for wish in wishes])
+        answers: dict[tuple[UUID, str], Reservation | DomainError] = dict(known)
+        new: list[tuple[UUID, Wish]] = []
+        for wish in wishes:
+            if wish.name in answers or wish.name in {other.name for _, other in new}:
+                continue
+            reservation_id = new_id()
+            refusal = _draw(shelves, reservation_id, wish)
+            if refusal is None:
+                new.append((reservation_id, wish))
+            else:
+                answers[wish.name] = refusal
+        if new:
+            await self._shelves.take(tx, shelves)
+            for held in await repository.add(tx, new):
+                answers[(held.merchant_id, held.reference)] = held
+        return [_answer_to(wish, answers[wish.name]) for wish in wishes]
+
+    async def claim(self, tx: Transaction, claims: Sequence[Claim]) -> list[Sale | DomainError]:
+        """held or secured -> sold, even past its time: the sweeper's lock decides, not the clock.
+        A repeat answers the same units.
+        """
+        locked = await repository.lock(tx, [claim.reservation_id for claim in claims])
+        verdicts = [_claimable(claim, locked.get(claim.reservation_id)) for claim in claims]
+        good = {v.id: v for v in verdicts if isinstance(v, Reservation)}
+        fresh = [r for r in good.values() if r.status.holds_units]
+        units = await self._sell(tx, fresh)
+        repeated = [r.id for r in good.values() if r.status is ReservationStatus.SOLD]
+        for unit in await self._shelves.units_of(tx, repeated):
+            units[unit.reservation_id].append(unit)
+        handouts = await self._log_handouts(tx, claims, good)
+        return [
+            Sale(verdict, tuple(units[verdict.id]), handouts.get(place))
+            if isinstance(verdict, Reservation)
+            else verdict
+            for place, verdict in enumerate(verdicts)
+        ]
+
+    async def release(
+        self, tx: Transaction, merchant_id: UUID, reservation_id: UUID, reason: str
+    ) -> Reservation:
+        """Gives the units back; releasing again, or after the time ran out, changes nothing.
+
+        Raises ReservationNotFound, ReservationSold.
+        """
+        locked = await repository.lock(tx, [reservation_id])
+        found = locked.get(reservation_id)
+        if found is None or found.merchant_id != merchant_id:
+            raise ReservationNotFound
+        if found.status is ReservationStatus.SOLD:
+            raise ReservationSold
+        await self._release(tx, [(found, reason)])
+        return await self.get(tx, merchant_id, reservation_id)
+
+    async def release_many(self, tx: Transaction, reasons: dict[UUID, str]) -> None:
+        """As `release`, for events: what is sold or unknown stays as it is."""
+        locked = await repository.lock(tx, list(reasons))
+        await self._release(tx, [(found, reasons[found.id]) for found in locked.values()])
+
+    async def secure_many(self, tx: Transaction, reservation_ids: Sequence[UUID]) -> None:
+        """held -> secured: paid for, so no time limit. What is no longer held stays as it is."""
+        locked = await repository.lock(tx, reservation_ids)
+        held = [r.id for r in locked.values() if r.status is ReservationStatus.HELD]
+        if held:
+            await repository.settle(tx, held, ReservationStatus.SECURED)
+
+    async def expire_due(self, tx: Transaction) -> bool:
+        """Takes back holds past their time, a bounded number; True while more may wait."""
+        due = await repository.lock_due(tx, EXPIRE_BATCH)
+        batch: list[Reservation] = []
+        left = EXPIRE_UNITS_MAX
+        for reservation in due:
+            left -= sum(line.quantity for line in reservation.lines)
+            if batch and left < 0:
+                break
+            batch.append(reservation)
+        await self._expire(tx, batch)
+        return len(batch) < len(due) or len(due) == EXPIRE_BATCH
+
+    async def get(self, tx: Transaction, merchant_id: UUID, reservation_id: UUID) -> Reservation:
+        """Raises ReservationNotFound."""
+        found = await repository.find(tx, merchant_id, reservation_id)
+        if found is None:
+            raise ReservationNotFound
+        return found
+
+    async def _sell(
+        self, tx: Transaction, fresh: Sequence[Reservation]
+    ) -> defaultdict[UUID, list[TakenUnit]]:
+        units: defaultdict[UUID, list[TakenUnit]] = defaultdict(list)
+        if not fresh:
+            return units
+        ids = [reservation.id for reservation in fresh]
+        for unit in await self._shelves.sell(tx, ids):
+            units[unit.reservation_id].append(unit)
+        await repository.settle(tx, ids, ReservationStatus.SOLD)
+        for reservation in fresh:
+            for event in events.reservation_sold(reservation, units[reservation.id]):
+                outbox.add(tx, event, key=reservation.id, merchant_id=reservation.merchant_id)
+        return units
+
+    async def _log_handouts(
+        self, tx: Transaction, claims: Sequence[Claim], good: dict[UUID, Reservation]
+    ) -> dict[int, UUID]:
+        """Per place of a claim with a recipient's key: the id of its row in the log."""
+        places = [
+            place
+            for place, claim in enumerate(claims)
+            if claim.recipient_public_key is not None
+            and claim.reservation_id in good
+            and good[claim.reservation_id].merchant_id == claim.merchant_id
+        ]
+        if not places:
+            return {}
+        ids = await repository.add_handouts(tx, [claims[place] for place in places])
+        return dict(zip(places, ids, strict=True))
+
+    async def _release(self, tx: Transaction, found: Sequence[tuple[Reservation, str]]) -> None:
+        holding = [(r, reason) for r, reason in found if r.status.holds_units]
+        if not holding:
+            return
+        await self._put_back(tx, [r for r, _ in holding])
+        ids, reasons = [r.id for r, _ in holding], [reason for _, reason in holding]
+        await repository.settle(tx, ids, ReservationStatus.RELEASED, reasons)
+        for reservation, reason in holding:
+            event = events.reservation_released(reservation, reason)
+            outbox.add(tx, event, key=reservation.id, merchant_id=reservation.merchant_id)
+
+    async def _expire(self, tx: Transaction, batch: Sequence[Reservation]) -> None:
+        if not batch:
+            return
+        await self._put_back(tx, batch)
+        await repository.settle(tx, [r.id for r in batch], ReservationStatus.EXPIRED)
+        for reservation in batch:
+            event = events.reservation_expired(reservation)
+            outbox.add(tx, event, key=reservation.id, merchant_id=reservation.merchant_id)
+
+    async def _put_back(self, tx: Transaction, batch: Sequence[Reservation]) -> None:
+        pool_ids = {pool_id for reservation in batch for pool_id in reservation.pool_ids}
+        await self._shelves.put_back(tx, pool_ids, [reservation.id for reservation in batch])
+
+
+def _draw(shelves: OpenShelves, reservation_id: UUID, wish: Wish) -> DomainError | None:
+    for line in wish.lines:
+        pool = shelves.pools.get(line.pool_id)
+        if pool is None or pool.merchant_id != wish.merchant_id:
+            return PoolNotFound(
+                f"pool {line.pool_id} does not exist, or it is not yours",
+                pool_id=str(line.pool_id),
+            )
+    wanted = [
+        WantedLine(reservation_id, wish.merchant_id, line.line_no, line.pool_id, line.quantity)
+        for line in wish.lines
+    ]
+    short = shelves.stock.short(wanted)
+    if short:
+        return OutOfStock(
+            [(Line(line.line_no, line.pool_id, line.quantity), left) for line, left in short]
+        )
+    shelves.stock.draw(wanted)
+    return None
+
+
+def _answer_to(wish: Wish, answer: Reservation | DomainError) -> Reservation | DomainError:
+    if isinstance(answer, Reservation) and not answer.repeated_by(wish):
+        return ReferenceReused(
+            f"reference {wish.reference} already names a reservation with other lines",
+            reservation_id=str(answer.id),
+        )
+    return answer
+
+
+def _claimable(claim: Claim, found: Reservation | None) -> Reservation | DomainError:
+    if found is None or found.merchant_id != claim.merchant_id:
+        return ReservationNotFound()
+    if found.status is ReservationStatus.EXPIRED:
+        return ReservationExpired()
+    if found.status is ReservationStatus.RELEASED:
+        return ReservationReleased()
+    return found

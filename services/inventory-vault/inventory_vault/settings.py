@@ -1,0 +1,41 @@
+"""What can be set: INVENTORY_VAULT_<FIELD>, and LOCKSTOCK_<FIELD> for the shared ones."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field, SecretStr
+
+from kit.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    service: ClassVar[str] = "inventory-vault"
+
+    opener_socket: Path = Field(
+        default=Path(".lockstock/opener.sock"),
+        description="unix socket of the opener; at most 100 characters",
+    )
+    master_key_file: Path = Field(
+        default=Path(".lockstock/vault-master.key"),
+        description="file with the master key; read by the opener only, made by it when missing",
+    )
+    fingerprint_key: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="keys the fingerprints that find duplicates; needed to import, never changed",
+    )
+    opener_timeout_seconds: float = Field(
+        default=10.0, ge=0.5, le=60.0, description="deadline of one call to the opener; seconds"
+    )
+    import_bytes_max: int = Field(
+        default=67_108_864, ge=1_024, le=536_870_912, description="largest upload; bytes"
+    )
+    imports_at_once_max: int = Field(
+        default=2, ge=1, le=16, description="imports a process works on at the same time"
+    )
+    imports_waiting_max: int = Field(
+        default=16, ge=0, le=256, description="uploads that may wait in memory for their turn"
+    )
+    reservations_together_max: int = Field(
+        default=128, ge=1, le=1_000, description="waiting reservations served by one transaction"
+    )

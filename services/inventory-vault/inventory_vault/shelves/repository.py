@@ -1,0 +1,508 @@
+"""SQL of the shelves. Everything that moves a cursor or a free list is called under the pool's lock."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+
+from inventory_vault.shelves.domain import Allotted, ShelfChanged, ShelfLot, TakenUnit
+from kit.db import Transaction
+from kit.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class ShelfRows:
+    """The lots with stock of some pools, in FEFO order; `stale` ones hold units that expired."""
+
+    lots: dict[UUID, list[ShelfLot]]
+    stale: list[UUID]
+
+
+async def read_shelves(tx: Transaction, pool_ids: Sequence[UUID]) -> ShelfRows:
+    rows = await tx.execute(_READ_SHELVES, {"pools": list(pool_ids)})
+    lots: dict[UUID, list[ShelfLot]] = {pool_id: [] for pool_id in pool_ids}
+    stale: list[UUID] = []
+    for row in rows:
+        if row.stale:
+            stale.append(row.id)
+        lots[row.pool_id].append(
+            ShelfLot(
+                id=row.id,
+                pool_id=row.pool_id,
+                next_seq=row.next_seq,
+                ahead=row.ahead,
+                free=row.free_count,
+                has_gaps=row.withdrawn_ahead > 0,
+            )
+        )
+    return ShelfRows(lots, stale)
+
+
+async def withdraw_expired(tx: Transaction, lot_ids: Sequence[UUID]) -> int:
+    """Takes the expired units of lots with mixed expiry off the shelf; how many there were."""
+    found = 0
+    for lot_id in sorted(lot_ids):
+        row = (await tx.execute(_WITHDRAW_EXPIRED, {"lot": lot_id})).one()
+        found += row.withdrawn
+    return found
+
+
+async def take_free(tx: Transaction, lots: Sequence[ShelfLot]) -> dict[UUID, list[int]]:
+    """Removes what was drawn from the free lists, the earliest expiry first."""
+    wanted = [lot for lot in lots if lot.free_drawn]
+    if not wanted:
+        return {}
+    rows = await tx.execute(
+        _TAKE_FREE,
+        {"lots": [lot.id for lot in wanted], "counts": [lot.free_drawn for lot in wanted]},
+    )
+    taken: dict[UUID, list[int]] = {lot.id: [] for lot in wanted}
+    for row in rows:
+        taken[row.lot_id].append(row.seq)
+    for lot in wanted:
+        if len(taken[lot.id]) != lot.free_drawn:
+            raise ShelfChanged(f"lot {lot.id}: the free list is shorter than its count")
+    return {lot_id: sorted(seqs) for lot_id, seqs in taken.items()}
+
+
+async def pick_ahead(tx: Transaction, lots: Sequence[ShelfLot]) -> dict[UUID, Sequence[int]]:
+    """The units the cursors pass. Only lots with withdrawn units ahead need to ask the database."""
+    picked: dict[UUID, Sequence[int]] = {}
+    for lot in lots:
+        if not lot.cursor_drawn:
+            continue
+        if not lot.has_gaps:
+            picked[lot.id] = range(lot.next_seq, lot.next_seq + lot.cursor_drawn)
+            continue
+        rows = await tx.execute(
+            _PICK_AROUND_GAPS,
+            {"lot": lot.id, "next_seq": lot.next_seq, "count": lot.cursor_drawn},
+        )
+        picked[lot.id] = [row.seq for row in rows]
+        if len(picked[lot.id]) != lot.cursor_drawn:
+            raise ShelfChanged(f"lot {lot.id}: fewer units ahead than its cursor says")
+    return picked
+
+
+async def allocate(
+    tx: Transaction,
+    lots: Sequence[ShelfLot],
+    ahead: Mapping[UUID, Sequence[int]],
+    allotted: Sequence[Allotted],
+) -> None:
+    """Moves cursors and counts and writes the allocations: one statement, whatever the number."""
+    moves = {lot.id: (ahead[lot.id][-1] + 1 if lot.id in ahead else lot.next_seq) for lot in lots}
+    result = await tx.execute(
+        _ALLOCATE,
+        {
+            "lots": [lot.id for lot in lots],
+            "from_seqs": [lot.next_seq for lot in lots],
+            "to_seqs": [moves[lot.id] for lot in lots],
+            "freed": [lot.free_drawn for lot in lots],
+            "stepped": [moves[lot.id] - lot.next_seq - lot.cursor_drawn for lot in lots],
+            "lot_count": len(lots),
+            "unit_lots": [run.lot_id for run in allotted],
+            "reservations": [run.line.reservation_id for run in allotted],
+            "merchants": [run.line.merchant_id for run in allotted],
+            "line_nos": [run.line.line_no for run in allotted],
+            "firsts": [run.first_seq for run in allotted],
+            "lasts": [run.last_seq for run in allotted],
+        },
+    )
+    expected = sum(run.last_seq - run.first_seq + 1 for run in allotted)
+    if result.rowcount != expected:
+        raise ShelfChanged(f"{result.rowcount} units were allocated instead of {expected}")
+
+
+async def put_back(tx: Transaction, reservation_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Units that are still reserved go to the free lists; how many per pool."""
+    rows = await tx.execute(_PUT_BACK, {"reservations": list(reservation_ids)})
+    return {row.pool_id: row.units for row in rows}
+
+
+async def sell(tx: Transaction, reservation_ids: Sequence[UUID]) -> int:
+    """reserved -> sold with one sale row per unit; how many."""
+    result = await tx.execute(_SELL, {"reservations": list(reservation_ids)})
+    return result.rowcount
+
+
+async def count_sold(tx: Transaction, units: Mapping[UUID, int]) -> None:
+    """Adds to the lots' tallies, locked in a fixed order."""
+    lots = sorted(units)
+    await tx.execute(_COUNT_SOLD, {"lots": lots, "counts": [units[lot] for lot in lots]})
+
+
+async def units_of(tx: Transaction, reservation_ids: Sequence[UUID]) -> list[TakenUnit]:
+    """The units of these reservations in the order of lines and lots."""
+    rows = await tx.execute(_UNITS_OF, {"reservations": list(reservation_ids)})
+    return [
+        TakenUnit(
+            unit_id=row.unit_id,
+            lot_id=row.lot_id,
+            seq=row.seq,
+            reservation_id=row.reservation_id,
+            line_no=row.line_no,
+            mask=row.mask,
+            unit_cost=Money(row.unit_cost, row.currency),
+        )
+        for row in rows
+    ]
+
+
+async def open_unit(tx: Transaction, lot_id: UUID, seq: int) -> bool:
+    """sold -> opened; False when it was opened before."""
+    result = await tx.execute(_OPEN_UNIT, {"lot": lot_id, "seq": seq})
+    return result.rowcount == 1
+
+
+async def stale_lots(tx: Transaction, limit: int) -> list[tuple[UUID, UUID]]:
+    """(pool, lot) of lots with mixed expiry whose next unit has expired."""
+    rows = await tx.execute(_STALE_LOTS, {"limit": limit})
+    return [(row.pool_id, row.id) for row in rows]
+
+
+_READ_SHELVES, {"pools": list(pool_ids)})
+    lots: dict[UUID, list[ShelfLot]] = {pool_id: [] for pool_id in pool_ids}
+    stale: list[UUID] = []
+    for row in rows:
+        if row.stale:
+            stale.append(row.id)
+        lots[row.pool_id].append(
+            ShelfLot(
+                id=row.id,
+                pool_id=row.pool_id,
+                next_seq=row.next_seq,
+                ahead=row.ahead,
+                free=row.free_count,
+                has_gaps=row.withdrawn_ahead > 0,
+            )
+        )
+    return ShelfRows(lots, stale)
+
+
+async def withdraw_expired(tx: Transaction, lot_ids: Sequence[UUID]) -> int:
+    """Takes the expired units of lots with mixed expiry off the shelf; how many there were."""
+    found = 0
+    for lot_id in sorted(lot_ids):
+        row = (await tx.execute(_WITHDRAW_EXPIRED, {"lot": lot_id})).one()
+        found += row.withdrawn
+    return found
+
+
+async def take_free(tx: Transaction, lots: Sequence[ShelfLot]) -> dict[UUID, list[int]]:
+    """Removes what was drawn from the free lists, the earliest expiry first."""
+    wanted = [lot for lot in lots if lot.free_drawn]
+    if not wanted:
+        return {}
+    rows = await tx.execute(
+        _TAKE_FREE,
+        {"lots": [lot.id for lot in wanted], "counts": [lot.free_drawn for lot in wanted]},
+    )
+    taken: dict[UUID, list[int]] = {lot.id: [] for lot in wanted}
+    for row in rows:
+        taken[row.lot_id].append(row.seq)
+    for lot in wanted:
+        if len(taken[lot.id]) != lot.free_drawn:
+            raise ShelfChanged(f"lot {lot.id}: the free list is shorter than its count")
+    return {lot_id: sorted(seqs) for lot_id, seqs in taken.items()}
+
+
+async def pick_ahead(tx: Transaction, lots: Sequence[ShelfLot]) -> dict[UUID, Sequence[int]]:
+    """The units the cursors pass. Only lots with withdrawn units ahead need to ask the database."""
+    picked: dict[UUID, Sequence[int]] = {}
+    for lot in lots:
+        if not lot.cursor_drawn:
+            continue
+        if not lot.has_gaps:
+            picked[lot.id] = range(lot.next_seq, lot.next_seq + lot.cursor_drawn)
+            continue
+        rows = await tx.execute(
+            _PICK_AROUND_GAPS,
+            {"lot": lot.id, "next_seq": lot.next_seq, "count": lot.cursor_drawn},
+        )
+        picked[lot.id] = [row.seq for row in rows]
+        if len(picked[lot.id]) != lot.cursor_drawn:
+            raise ShelfChanged(f"lot {lot.id}: fewer units ahead than its cursor says")
+    return picked
+
+
+async def allocate(
+    tx: Transaction,
+    lots: Sequence[ShelfLot],
+    ahead: Mapping[UUID, Sequence[int]],
+    allotted: Sequence[Allotted],
+) -> None:
+    """Moves cursors and counts and writes the allocations: one statement, whatever the number."""
+    moves = {lot.id: (ahead[lot.id][-1] + 1 if lot.id in ahead else lot.next_seq) for lot in lots}
+    result = await tx.execute(
+        _ALLOCATE,
+        {
+            "lots": [lot.id for lot in lots],
+            "from_seqs": [lot.next_seq for lot in lots],
+            "to_seqs": [moves[lot.id] for lot in lots],
+            "freed": [lot.free_drawn for lot in lots],
+            "stepped": [moves[lot.id] - lot.next_seq - lot.cursor_drawn for lot in lots],
+            "lot_count": len(lots),
+            "unit_lots": [run.lot_id for run in allotted],
+            "reservations": [run.line.reservation_id for run in allotted],
+            "merchants": [run.line.merchant_id for run in allotted],
+            "line_nos": [run.line.line_no for run in allotted],
+            "firsts": [run.first_seq for run in allotted],
+            "lasts": [run.last_seq for run in allotted],
+        },
+    )
+    expected = sum(run.last_seq - run.first_seq + 1 for run in allotted)
+    if result.rowcount != expected:
+        raise ShelfChanged(f"{result.rowcount} units were allocated instead of {expected}")
+
+
+async def put_back(tx: Transaction, reservation_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Units that are still reserved go to the free lists; how many per pool."""
+    rows = await tx.execute(_PUT_BACK, {"reservations": list(reservation_ids)})
+    return {row.pool_id: row.units for row in rows}
+
+
+async def sell(tx: Transaction, reservation_ids: Sequence[UUID]) -> int:
+    """reserved -> sold with one sale row per unit; how many."""
+    result = await tx.execute(_SELL, {"reservations": list(reservation_ids)})
+    return result.rowcount
+
+
+async def count_sold(tx: Transaction, units: Mapping[UUID, int]) -> None:
+    """Adds to the lots' tallies, locked in a fixed order."""
+    lots = sorted(units)
+    await tx.execute(_COUNT_SOLD, {"lots": lots, "counts": [units[lot] for lot in lots]})
+
+
+async def units_of(tx: Transaction, reservation_ids: Sequence[UUID]) -> list[TakenUnit]:
+    """The units of these reservations in the order of lines and lots."""
+    rows = await tx.execute(_UNITS_OF, {"reservations": list(reservation_ids)})
+    return [
+        TakenUnit(
+            unit_id=row.unit_id,
+            lot_id=row.lot_id,
+            seq=row.seq,
+            reservation_id=row.reservation_id,
+            line_no=row.line_no,
+            mask=row.mask,
+            unit_cost=Money(row.unit_cost, row.currency),
+        )
+        for row in rows
+    ]
+
+
+async def open_unit(tx: Transaction, lot_id: UUID, seq: int) -> bool:
+    """sold -> opened; False when it was opened before."""
+    result = await tx.execute(_OPEN_UNIT, {"lot": lot_id, "seq": seq})
+    return result.rowcount == 1
+
+
+async def stale_lots(tx: Transaction, limit: int) -> list[tuple[UUID, UUID]]:
+    """(pool, lot) of lots with mixed expiry whose next unit has expired."""
+    rows = await tx.execute(_STALE_LOTS, {"limit": limit})
+    return [(row.pool_id, row.id) for row in rows]
+
+
+def moment_or_none(value: Any) -> datetime | None:
+    return value if isinstance(value, datetime) else None
+
+
+_READ_SHELVES = text(
+    """
+    SELECT id, pool_id, next_seq, size - next_seq + 1 - withdrawn_ahead AS ahead, free_count,
+           withdrawn_ahead,
+           mixed_expiry AND coalesce(head_expires_at <= clock_timestamp(), false) AS stale
+    FROM lot
+    WHERE pool_id = ANY(CAST(:pools AS uuid[])) AND has_stock AND state = 'on_shelf'
+      AND (mixed_expiry OR head_expires_at IS NULL OR head_expires_at > clock_timestamp())
+    ORDER BY pool_id, head_expires_at NULLS LAST, id
+    """
+)
+
+# Units of such a lot are numbered in the order of expiry, so the expired ones ahead are a run at the
+# cursor and the first living one is found by walking over that run only.
+_WITHDRAW_EXPIRED = text(
+    """
+    WITH moment AS (SELECT clock_timestamp() AS now),
+    found AS (
+      SELECT l.id, l.merchant_id, l.next_seq, l.size, m.now,
+        coalesce(
+          (SELECT u.seq FROM unit u
+           WHERE u.lot_id = l.id AND u.seq >= l.next_seq
+             AND (u.expires_at IS NULL OR u.expires_at > m.now)
+           ORDER BY u.seq LIMIT 1),
+          l.size + 1) AS living_seq
+      FROM lot l, moment m WHERE l.id = :lot
+    ), freed AS (
+      DELETE FROM free_unit f USING found WHERE f.lot_id = found.id AND f.expires_at <= found.now
+      RETURNING f.seq
+    ), passed AS (
+      SELECT s.seq FROM found, generate_series(found.next_seq, found.living_seq - 1) AS s(seq)
+      WHERE NOT EXISTS (
+        SELECT 1 FROM withdrawn_unit w WHERE w.lot_id = found.id AND w.seq = s.seq)
+    ), withdrawn AS (
+      INSERT INTO withdrawn_unit (lot_id, seq, merchant_id, state, reason)
+      SELECT found.id, gone.seq, found.merchant_id, 'expired', 'expired'
+      FROM found, (SELECT seq FROM freed UNION ALL SELECT seq FROM passed) AS gone
+      RETURNING seq
+    ), counted AS (
+      UPDATE lot_tally t SET expired = t.expired + (SELECT count(*) FROM withdrawn)
+      FROM found WHERE t.lot_id = found.id
+    )
+    UPDATE lot l SET
+      next_seq = found.living_seq,
+      free_count = l.free_count - (SELECT count(*) FROM freed),
+      withdrawn_ahead = l.withdrawn_ahead
+        - (found.living_seq - found.next_seq - (SELECT count(*) FROM passed)),
+      has_stock = found.living_seq <= l.size
+        OR l.free_count > (SELECT count(*) FROM freed),
+      head_expires_at = least(
+        (SELECT u.expires_at FROM unit u WHERE u.lot_id = l.id AND u.seq = found.living_seq),
+        (SELECT min(f.expires_at) FROM free_unit f
+         WHERE f.lot_id = l.id AND f.expires_at > found.now))
+    FROM found WHERE l.id = found.id
+    RETURNING (SELECT count(*) FROM withdrawn) AS withdrawn
+    """
+)
+
+_TAKE_FREE = text(
+    """
+    WITH wanted AS (
+      SELECT * FROM unnest(CAST(:lots AS uuid[]), CAST(:counts AS int[])) AS w(lot_id, units)
+    ), picked AS MATERIALIZED (
+      SELECT w.lot_id, f.seq FROM wanted w CROSS JOIN LATERAL (
+        SELECT seq FROM free_unit WHERE lot_id = w.lot_id
+        ORDER BY expires_at NULLS LAST, seq LIMIT w.units) AS f
+    )
+    DELETE FROM free_unit f USING picked p
+    WHERE f.lot_id = p.lot_id AND f.seq = p.seq RETURNING f.lot_id, f.seq
+    """
+)
+
+_PICK_AROUND_GAPS = text(
+    """
+    SELECT u.seq FROM unit u
+    WHERE u.lot_id = :lot AND u.seq >= :next_seq
+      AND NOT EXISTS (SELECT 1 FROM withdrawn_unit w WHERE w.lot_id = u.lot_id AND w.seq = u.seq)
+    ORDER BY u.seq LIMIT :count
+    """
+)
+
+# The count of moved cursors is compared inside the statement: a cursor that is not where the plan
+# saw it leaves nothing inserted, and the caller's row count tells.
+_ALLOCATE = text(
+    """
+    WITH move AS (
+      SELECT * FROM unnest(
+        CAST(:lots AS uuid[]), CAST(:from_seqs AS int[]), CAST(:to_seqs AS int[]),
+        CAST(:freed AS int[]), CAST(:stepped AS int[])
+      ) AS m(lot_id, from_seq, to_seq, freed, stepped)
+    ), moved AS (
+      UPDATE lot l SET
+        next_seq = m.to_seq,
+        free_count = l.free_count - m.freed,
+        withdrawn_ahead = l.withdrawn_ahead - m.stepped,
+        has_stock = l.size - m.to_seq + 1 - (l.withdrawn_ahead - m.stepped)
+          + l.free_count - m.freed > 0,
+        head_expires_at = CASE WHEN l.mixed_expiry THEN least(
+            (SELECT u.expires_at FROM unit u WHERE u.lot_id = l.id AND u.seq = m.to_seq),
+            (SELECT min(f.expires_at) FROM free_unit f WHERE f.lot_id = l.id))
+          ELSE l.head_expires_at END
+      FROM move m WHERE l.id = m.lot_id AND l.next_seq = m.from_seq
+      RETURNING l.id
+    )
+    INSERT INTO allocation (lot_id, seq, reservation_id, line_no, merchant_id, state)
+    SELECT a.lot_id, s.seq, a.reservation_id, a.line_no, a.merchant_id, 'reserved'
+    FROM unnest(
+      CAST(:unit_lots AS uuid[]), CAST(:reservations AS uuid[]), CAST(:line_nos AS smallint[]),
+      CAST(:merchants AS uuid[]), CAST(:firsts AS int[]), CAST(:lasts AS int[])
+    ) AS a(lot_id, reservation_id, line_no, merchant_id, first_seq, last_seq),
+    generate_series(a.first_seq, a.last_seq) AS s(seq)
+    WHERE (SELECT count(*) FROM moved) = :lot_count
+    """
+)
+
+_PUT_BACK = text(
+    """
+    WITH gone AS (
+      DELETE FROM allocation
+      WHERE reservation_id = ANY(CAST(:reservations AS uuid[])) AND state = 'reserved'
+      RETURNING lot_id, seq, merchant_id
+    ), back AS (
+      INSERT INTO free_unit (lot_id, seq, merchant_id, expires_at)
+      SELECT g.lot_id, g.seq, g.merchant_id, u.expires_at
+      FROM gone g JOIN lot l ON l.id = g.lot_id
+      LEFT JOIN unit u ON l.mixed_expiry AND u.lot_id = g.lot_id AND u.seq = g.seq
+      RETURNING lot_id, expires_at
+    ), counted AS (
+      SELECT lot_id, count(*) AS units, min(expires_at) AS expires_at FROM back GROUP BY lot_id
+    ), moved AS (
+      UPDATE lot l SET
+        free_count = l.free_count + c.units,
+        has_stock = true,
+        head_expires_at = CASE WHEN NOT l.mixed_expiry THEN l.head_expires_at
+          WHEN NOT l.has_stock THEN c.expires_at
+          ELSE least(l.head_expires_at, c.expires_at) END
+      FROM counted c WHERE l.id = c.lot_id
+      RETURNING l.pool_id, c.units
+    )
+    SELECT pool_id, sum(units) AS units FROM moved GROUP BY pool_id
+    """
+)
+
+_SELL = text(
+    """
+    WITH sold AS (
+      UPDATE allocation SET state = 'sold'
+      WHERE reservation_id = ANY(CAST(:reservations AS uuid[])) AND state = 'reserved'
+      RETURNING lot_id, seq, reservation_id, line_no, merchant_id
+    )
+    INSERT INTO unit_sale (unit_id, merchant_id, lot_id, seq, reservation_id, line_no)
+    SELECT u.unit_id, s.merchant_id, s.lot_id, s.seq, s.reservation_id, s.line_no
+    FROM sold s JOIN unit u ON u.lot_id = s.lot_id AND u.seq = s.seq
+    """
+)
+
+_COUNT_SOLD = text(
+    """
+    WITH locked AS MATERIALIZED (
+      SELECT lot_id FROM lot_tally WHERE lot_id = ANY(CAST(:lots AS uuid[]))
+      ORDER BY lot_id FOR NO KEY UPDATE
+    )
+    UPDATE lot_tally t SET sold = t.sold + d.units
+    FROM unnest(CAST(:lots AS uuid[]), CAST(:counts AS int[])) AS d(lot_id, units), locked
+    WHERE t.lot_id = d.lot_id AND locked.lot_id = t.lot_id
+    """
+)
+
+_UNITS_OF = text(
+    """
+    SELECT a.lot_id, a.seq, a.reservation_id, a.line_no, u.unit_id, u.mask,
+           coalesce(u.unit_cost, l.unit_cost) AS unit_cost, l.currency
+    FROM allocation a
+    JOIN unit u ON u.lot_id = a.lot_id AND u.seq = a.seq
+    JOIN lot l ON l.id = a.lot_id
+    WHERE a.reservation_id = ANY(CAST(:reservations AS uuid[]))
+    ORDER BY a.reservation_id, a.line_no, a.lot_id, a.seq
+    """
+)
+
+_OPEN_UNIT = text(
+    """
+    WITH opened AS (
+      UPDATE allocation SET state = 'opened'
+      WHERE lot_id = :lot AND seq = :seq AND state = 'sold' RETURNING lot_id
+    )
+    UPDATE lot_tally t SET sold = t.sold - 1, opened = t.opened + 1
+    FROM opened o WHERE t.lot_id = o.lot_id
+    """
+)
+
+_STALE_LOTS = text(
+    """
+    SELECT id, pool_id FROM lot
+    WHERE has_stock AND state = 'on_shelf' AND mixed_expiry AND head_expires_at <= clock_timestamp()
+    ORDER BY head_expires_at LIMIT :limit
+    """
+)

@@ -1,0 +1,59 @@
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from kit.errors import Conflict, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who looks at a code, and from where."""
+
+    kind: str
+    id: str
+    ip: str | None
+    user_agent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What may be known of a unit without opening it."""
+
+    unit_id: UUID
+    merchant_id: UUID
+    pool_id: UUID
+    lot_id: UUID
+    seq: int
+    mask: str
+    state: str
+    expires_at: datetime | None
+    reservation_id: UUID | None
+    reference: str | None
+    line_no: int | None
+    sold_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An entry of the view log: one unit shown, or a whole sale handed out."""
+
+    id: UUID
+    kind: str
+    viewer_kind: str
+    viewer_id: str
+    ip: str | None
+    user_agent: str | None
+    reason: str
+    seen_at: datetime
+
+
+class UnitNotFound(NotFound):
+    """There is no such unit, or it is not yours."""
+
+    code = "unit_not_found"
+
+
+class UnitNotSold(Conflict):
+    """Only sold units are shown."""
+
+    code = "unit_not_sold"

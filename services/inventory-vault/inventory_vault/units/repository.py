@@ -1,0 +1,146 @@
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+
+from inventory_vault.units.domain import Unit, View, Viewer
+from kit.db import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class LockedUnit:
+    lot_id: UUID
+    seq: int
+    reservation_id: UUID | None
+    state: str | None
+
+
+async def lock(tx: Transaction, merchant_id: UUID, unit_id: UUID) -> LockedUnit | None:
+    """The unit with its allocation locked; `state` is None while nobody has it."""
+    rows = await tx.execute(_LOCK, {"unit": unit_id, "merchant": merchant_id})
+    row = rows.one_or_none()
+    return LockedUnit(row.lot_id, row.seq, row.reservation_id, row.state) if row else None
+
+
+async def add_view(
+    tx: Transaction,
+    view_id: UUID,
+    merchant_id: UUID,
+    unit_id: UUID,
+    reservation_id: UUID,
+    recipient_public_key: bytes,
+    viewer: Viewer,
+    reason: str,
+    requested_by: str,
+) -> None:
+    await tx.execute(
+        _ADD_VIEW,
+        {
+            "id": view_id,
+            "merchant": merchant_id,
+            "unit": unit_id,
+            "reservation": reservation_id,
+            "key": recipient_public_key,
+            "kind": viewer.kind,
+            "viewer": viewer.id,
+            "ip": viewer.ip,
+            "user_agent": viewer.user_agent,
+            "reason": reason,
+            "caller": requested_by,
+        },
+    )
+
+
+async def find(tx: Transaction, merchant_id: UUID, unit_id: UUID) -> Unit | None:
+    rows = await tx.execute(_FIND, {"unit": unit_id, "merchant": merchant_id})
+    row = rows.one_or_none()
+    return _to_domain(row) if row else None
+
+
+async def list_views(
+    tx: Transaction, merchant_id: UUID, unit_id: UUID, *, after: UUID | None, limit: int
+) -> Sequence[View]:
+    """The oldest first."""
+    rows = await tx.execute(
+        _VIEWS, {"unit": unit_id, "merchant": merchant_id, "after": after, "limit": limit}
+    )
+    return [View(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public API
+
+
+def _to_domain(row: Row[Any]) -> Unit:
+    return Unit(
+        unit_id=row.unit_id,
+        merchant_id=row.merchant_id,
+        pool_id=row.pool_id,
+        lot_id=row.lot_id,
+        seq=row.seq,
+        mask=row.mask,
+        state=row.state,
+        expires_at=row.expires_at,
+        reservation_id=row.reservation_id,
+        reference=row.reference,
+        line_no=row.line_no,
+        sold_at=row.sold_at,
+    )
+
+
+# The allocation may be missing, and FOR UPDATE cannot lock the empty side of an outer join: hence two
+# steps in one statement.
+_LOCK = text(
+    """
+    WITH found AS (
+      SELECT lot_id, seq FROM unit WHERE unit_id = :unit AND merchant_id = :merchant
+    ), taken AS (
+      SELECT a.reservation_id, a.state FROM allocation a, found
+      WHERE a.lot_id = found.lot_id AND a.seq = found.seq FOR NO KEY UPDATE OF a
+    )
+    SELECT found.lot_id, found.seq, taken.reservation_id, taken.state
+    FROM found LEFT JOIN taken ON true
+    """
+)
+
+_ADD_VIEW = text(
+    """
+    INSERT INTO unit_view (id, merchant_id, unit_id, reservation_id, recipient_public_key,
+      viewer_kind, viewer_id, ip, user_agent, reason, requested_by)
+    VALUES (:id, :merchant, :unit, :reservation, :key, :kind, :viewer, :ip, :user_agent, :reason,
+      :caller)
+    """
+)
+
+_FIND = text(
+    """
+    SELECT u.unit_id, u.merchant_id, l.pool_id, u.lot_id, u.seq, u.mask,
+      coalesce(u.expires_at, l.expires_at) AS expires_at,
+      a.reservation_id, a.line_no, r.reference, s.sold_at,
+      coalesce(a.state, w.state, CASE
+        WHEN l.state <> 'on_shelf' THEN l.state
+        WHEN coalesce(u.expires_at, l.expires_at) <= clock_timestamp() THEN 'expired'
+        ELSE 'available' END) AS state
+    FROM unit u
+    JOIN lot l ON l.id = u.lot_id AND l.state <> 'importing'
+    LEFT JOIN allocation a ON a.lot_id = u.lot_id AND a.seq = u.seq
+    LEFT JOIN withdrawn_unit w ON w.lot_id = u.lot_id AND w.seq = u.seq
+    LEFT JOIN unit_sale s ON s.unit_id = u.unit_id
+    LEFT JOIN reservation r ON r.id = a.reservation_id
+    WHERE u.unit_id = :unit AND u.merchant_id = :merchant
+    """
+)
+
+_VIEWS = text(
+    """
+    SELECT * FROM (
+      SELECT id, 'reveal' AS kind, viewer_kind, viewer_id, ip, user_agent, reason, seen_at
+      FROM unit_view WHERE unit_id = :unit AND merchant_id = :merchant
+      UNION ALL
+      SELECT h.id, 'handout', split_part(h.requested_by, ':', 1), h.requested_by, NULL, NULL,
+        'handed out whole', h.requested_at
+      FROM unit_sale s JOIN handout h ON h.reservation_id = s.reservation_id
+      WHERE s.unit_id = :unit AND s.merchant_id = :merchant
+    ) views
+    WHERE CAST(:after AS uuid) IS NULL OR id > :after
+    ORDER BY id LIMIT :limit
+    """
+)

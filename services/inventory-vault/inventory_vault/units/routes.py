@@ -1,0 +1,71 @@
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+
+from inventory_vault.custody.domain import checked_recipient_key
+from inventory_vault.custody.service import CustodyService
+from inventory_vault.units.schemas import (
+    RevealCreate,
+    RevealedBox,
+    RevealRead,
+    UnitRead,
+    ViewRead,
+)
+from inventory_vault.units.service import UnitService
+from kit.db import Database
+from kit.http import Caller, caller
+from kit.paging import Page, PageRequest, page_of, page_request
+
+
+def unit_routes(db: Database, units: UnitService, custody: CustodyService) -> APIRouter:
+    router = APIRouter(prefix="/v1/units", tags=["units"])
+
+    @router.post("/{unit_id}/reveal")
+    async def reveal(
+        unit_id: UUID, body: RevealCreate, who: Caller = caller("keys:reveal")
+    ) -> RevealRead:
+        """Shows a sold unit to the owner of `recipient_public_key`, and to nobody else. The view is in
+        the log before this answers; every call is a view of its own.
+        """
+        key = checked_recipient_key(body.recipient_public_key)
+        async with db.transaction() as tx:
+            view_id = await units.note_view(
+                tx,
+                who.merchant,
+                unit_id,
+                recipient_public_key=key,
+                viewer=body.viewer.to_domain(),
+                reason=body.reason,
+                requested_by=f"{who.kind}:{who.id}",
+            )
+        box = await custody.show(unit_id, view_id)
+        return RevealRead(unit_id=unit_id, view_id=view_id, box=RevealedBox.from_domain(box))
+
+    @router.get("/{unit_id}")
+    async def get_unit(unit_id: UUID, who: Caller = caller("stock:read")) -> UnitRead:
+        """What may be known of a unit without opening it."""
+        async with db.read() as tx:
+            return UnitRead.from_domain(await units.get(tx, who.merchant, unit_id))
+
+    @router.get("/{unit_id}/views")
+    async def list_views(
+        unit_id: UUID,
+        page: Annotated[PageRequest, Depends(page_request)],
+        who: Caller = caller("stock:read"),
+    ) -> Page[ViewRead]:
+        """Who saw the unit, when, from where, why; the oldest first."""
+        after = page.after_as(UUID)
+        async with db.read() as tx:
+            found = await units.list_views(
+                tx,
+                who.merchant,
+                unit_id,
+                after=after[0] if after else None,
+                limit=page.limit + 1,
+            )
+        return page_of(
+            found, page, read=ViewRead.from_domain, position=lambda view: [view.id]
+        )
+
+    return router

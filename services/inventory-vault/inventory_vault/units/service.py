@@ -1,0 +1,63 @@
+from collections.abc import Sequence
+from uuid import UUID
+
+from inventory_vault.shelves.service import ShelfService
+from inventory_vault.units import repository
+from inventory_vault.units.domain import Unit, UnitNotFound, UnitNotSold, View, Viewer
+from kit.db import Transaction
+from kit.ids import new_id
+
+
+class UnitService:
+    """Single units: what is known of them, who saw them, and showing them."""
+
+    def __init__(self, shelves: ShelfService) -> None:
+        self._shelves = shelves
+
+    async def note_view(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        unit_id: UUID,
+        *,
+        recipient_public_key: bytes,
+        viewer: Viewer,
+        reason: str,
+        requested_by: str,
+    ) -> UUID:
+        """Writes the view into the log (sold -> opened on the first) and answers its id, by which the
+        opener re-seals once `tx` has committed. Raises UnitNotFound, UnitNotSold.
+        """
+        unit = await repository.lock(tx, merchant_id, unit_id)
+        if unit is None:
+            raise UnitNotFound
+        if unit.reservation_id is None or unit.state not in ("sold", "opened", "redeemed"):
+            raise UnitNotSold
+        await self._shelves.open_unit(tx, unit.lot_id, unit.seq)
+        view_id = new_id()
+        await repository.add_view(
+            tx,
+            view_id,
+            merchant_id,
+            unit_id,
+            unit.reservation_id,
+            recipient_public_key,
+            viewer,
+            reason,
+            requested_by,
+        )
+        return view_id
+
+    async def get(self, tx: Transaction, merchant_id: UUID, unit_id: UUID) -> Unit:
+        """Raises UnitNotFound."""
+        unit = await repository.find(tx, merchant_id, unit_id)
+        if unit is None:
+            raise UnitNotFound
+        return unit
+
+    async def list_views(
+        self, tx: Transaction, merchant_id: UUID, unit_id: UUID, *, after: UUID | None, limit: int
+    ) -> Sequence[View]:
+        """Raises UnitNotFound."""
+        await self.get(tx, merchant_id, unit_id)
+        return await repository.list_views(tx, merchant_id, unit_id, after=after, limit=limit)

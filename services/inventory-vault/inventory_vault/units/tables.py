@@ -1,0 +1,29 @@
+from sqlalchemy import CheckConstraint, Column, DateTime, Index, LargeBinary, Table, Text, Uuid, func
+
+from inventory_vault.metadata import metadata
+
+# Append-only: who saw which unit, when, from where, why. Committed before the opener is asked, which
+# re-seals to the key written here and to no other.
+unit_view = Table(
+    "unit_view",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("merchant_id", Uuid, nullable=False),
+    Column("unit_id", Uuid, nullable=False),
+    Column("reservation_id", Uuid, nullable=False),
+    Column("recipient_public_key", LargeBinary, nullable=False),
+    Column("viewer_kind", Text, nullable=False),
+    Column("viewer_id", Text, nullable=False),
+    Column("ip", Text),
+    Column("user_agent", Text),
+    Column("reason", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column(
+        "seen_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.clock_timestamp(),
+    ),
+    CheckConstraint("octet_length(recipient_public_key) = 32", name="recipient_public_key"),
+    Index("ix_unit_view_unit_id_id", "unit_id", "id"),
+)
