@@ -1,0 +1,118 @@
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from kit.db import Transaction
+from sqlalchemy import text
+
+from order.api_keys.domain import ApiKey
+
+_KEYS = (
+    "SELECT k.key_id, k.merchant_id, i.name, i.mode, k.scopes, k.secret_hash, i.created_at, "
+    "k.expires_at, k.revoked_at FROM issued_key i JOIN api_key k USING (key_id) "
+)
+_LOCK_NAME = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 7101))")
+_COUNT_LIVE = text(
+    "SELECT count(*) FROM issued_key i JOIN api_key k USING (key_id) "
+    "WHERE i.merchant_id IS NOT DISTINCT FROM CAST(:merchant_id AS uuid) AND i.name = :name "
+    "AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())"
+)
+_OLDEST_LIVE = text(
+    "SELECT k.key_id FROM issued_key i JOIN api_key k USING (key_id) "
+    "WHERE i.merchant_id IS NOT DISTINCT FROM CAST(:merchant_id AS uuid) AND i.name = :name "
+    "AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp()) "
+    "ORDER BY i.created_at, k.key_id LIMIT 1"
+)
+_INSERT = text(
+    "WITH k AS (INSERT INTO api_key (key_id, merchant_id, secret_hash, scopes, expires_at) "
+    "VALUES (:key_id, :merchant_id, :secret_hash, :scopes, :expires_at) RETURNING *), "
+    "i AS (INSERT INTO issued_key (key_id, merchant_id, name, mode, created_by) "
+    "VALUES (:key_id, :merchant_id, :name, :mode, :created_by) RETURNING *) "
+    "SELECT k.key_id, k.merchant_id, i.name, i.mode, k.scopes, k.secret_hash, i.created_at, "
+    "k.expires_at, k.revoked_at FROM k, i"
+)
+_FIND = text(_KEYS + "WHERE i.key_id = :key_id")
+_LIST = text(
+    _KEYS + "WHERE i.merchant_id IS NOT DISTINCT FROM CAST(:merchant_id AS uuid) "
+    "AND (CAST(:at AS timestamptz) IS NULL "
+    "OR (i.created_at, i.key_id) > (CAST(:at AS timestamptz), CAST(:key_id AS text))) "
+    "ORDER BY i.created_at, i.key_id LIMIT :limit"
+)
+_REVOKE = text(
+    "UPDATE api_key SET revoked_at = clock_timestamp() "
+    "WHERE key_id = :key_id AND revoked_at IS NULL"
+)
+
+
+async def lock_name(tx: Transaction, merchant_id: UUID | None, name: str) -> None:
+    """Two callers at once cannot both become the second live key of this name."""
+    await tx.execute(_LOCK_NAME, {"name": f"{merchant_id}:{name}"})
+
+
+async def count_live(tx: Transaction, merchant_id: UUID | None, name: str) -> int:
+    result = await tx.execute(_COUNT_LIVE, {"merchant_id": merchant_id, "name": name})
+    return int(result.scalar_one())
+
+
+async def find_oldest_live(tx: Transaction, merchant_id: UUID | None, name: str) -> str | None:
+    result = await tx.execute(_OLDEST_LIVE, {"merchant_id": merchant_id, "name": name})
+    key_id: str | None = result.scalar_one_or_none()
+    return key_id
+
+
+async def add(
+    tx: Transaction,
+    *,
+    key_id: str,
+    secret_hash: bytes,
+    merchant_id: UUID | None,
+    name: str,
+    mode: str,
+    scopes: Sequence[str],
+    expires_at: datetime | None,
+    created_by: str,
+) -> ApiKey:
+    values = {
+        "key_id": key_id,
+        "secret_hash": secret_hash,
+        "merchant_id": merchant_id,
+        "name": name,
+        "mode": mode,
+        "scopes": list(scopes),
+        "expires_at": expires_at,
+        "created_by": created_by,
+    }
+    return _key((await tx.execute(_INSERT, values)).one())
+
+
+async def find(tx: Transaction, key_id: str) -> ApiKey | None:
+    row = (await tx.execute(_FIND, {"key_id": key_id})).one_or_none()
+    return _key(row) if row else None
+
+
+async def list_keys(
+    tx: Transaction, merchant_id: UUID | None, *, after: tuple[datetime, str] | None, limit: int
+) -> Sequence[ApiKey]:
+    at, key_id = after or (None, None)
+    values = {"merchant_id": merchant_id, "at": at, "key_id": key_id, "limit": limit}
+    return [_key(row) for row in await tx.execute(_LIST, values)]
+
+
+async def revoke(tx: Transaction, key_id: str) -> bool:
+    """False when it was revoked before."""
+    return (await tx.execute(_REVOKE, {"key_id": key_id})).rowcount > 0
+
+
+def _key(row: Any) -> ApiKey:  # a row has no static type
+    return ApiKey(
+        row.key_id,
+        row.merchant_id,
+        row.name,
+        row.mode,
+        tuple(row.scopes),
+        row.secret_hash,
+        row.created_at,
+        row.expires_at,
+        row.revoked_at,
+    )

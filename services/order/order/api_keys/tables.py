@@ -1,0 +1,22 @@
+"""The backbone's api_key table is the authority on keys; this one adds what only people need."""
+
+from sqlalchemy import Column, DateTime, ForeignKey, Index, Table, Text, Uuid, func
+
+from order.tables import metadata
+
+issued_key = Table(
+    "issued_key",
+    metadata,
+    Column("key_id", Text, ForeignKey("api_key.key_id"), primary_key=True),
+    Column("merchant_id", Uuid),
+    Column("name", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column(
+        "created_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.clock_timestamp(),
+    ),
+    Index("ix_issued_key_merchant_id_created_at", "merchant_id", "created_at", "key_id"),
+)

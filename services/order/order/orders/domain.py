@@ -1,0 +1,321 @@
+"""An order and its lines: what they are and which state may follow which."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+
+from kit.errors import Conflict, NotFound
+from kit.money import Money
+
+from order.refunds.domain import Refund
+from order.timeline.domain import Entry
+
+
+class OrderStatus(StrEnum):
+    PENDING_PAYMENT = "pending_payment"
+    PAID = "paid"
+    ON_HOLD = "on_hold"
+    FULFILLING = "fulfilling"
+    COMPLETED = "completed"
+    PARTIALLY_COMPLETED = "partially_completed"
+    REFUNDING = "refunding"
+    REFUNDED = "refunded"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+# Which state may follow which. The trigger `orders_transition` refuses everything else; a test
+# holds the two together.
+LEGAL: Mapping[OrderStatus, frozenset[OrderStatus]] = {
+    OrderStatus.PENDING_PAYMENT: frozenset(
+        {
+            OrderStatus.PAID,
+            OrderStatus.ON_HOLD,
+            OrderStatus.FULFILLING,
+            OrderStatus.CANCELLED,
+            OrderStatus.EXPIRED,
+        }
+    ),
+    OrderStatus.PAID: frozenset(
+        {OrderStatus.ON_HOLD, OrderStatus.FULFILLING, OrderStatus.REFUNDING}
+    ),
+    OrderStatus.ON_HOLD: frozenset({OrderStatus.FULFILLING, OrderStatus.REFUNDING}),
+    OrderStatus.FULFILLING: frozenset(
+        {
+            OrderStatus.COMPLETED,
+            OrderStatus.PARTIALLY_COMPLETED,
+            OrderStatus.REFUNDING,
+            OrderStatus.REFUNDED,
+        }
+    ),
+    OrderStatus.REFUNDING: frozenset({OrderStatus.REFUNDED, OrderStatus.PARTIALLY_COMPLETED}),
+    OrderStatus.COMPLETED: frozenset(),
+    OrderStatus.PARTIALLY_COMPLETED: frozenset(),
+    OrderStatus.REFUNDED: frozenset(),
+    OrderStatus.CANCELLED: frozenset(),
+    OrderStatus.EXPIRED: frozenset(),
+}
+
+UNPAID = OrderStatus.PENDING_PAYMENT
+NEVER_PAID = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED})
+
+
+class LineStatus(StrEnum):
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+    DELIVERED = "delivered"
+    FAILED = "failed"  # definitely not delivered; its refund is due
+    REFUNDED = "refunded"
+
+
+SETTLED = frozenset({LineStatus.DELIVERED, LineStatus.FAILED, LineStatus.REFUNDED})
+
+
+class Verdict(StrEnum):
+    """What risk says about an order."""
+
+    ALLOW = "allow"
+    CHALLENGE = "challenge"
+    HOLD = "hold"
+    DECLINE = "decline"
+
+
+class News(StrEnum):
+    """What the world is told about an order; events.py words each as a message."""
+
+    PLACED = "placed"
+    PAID = "paid"
+    HELD = "held"
+    FULFILLMENT_REQUESTED = "fulfillment_requested"
+    COMPLETED = "completed"
+    PARTIALLY_COMPLETED = "partially_completed"
+    REFUNDED = "refunded"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Who buys. `email` and `phone` are needed for delivery and never logged nor told to risk."""
+
+    id: str
+    email: str | None = None
+    phone: str | None = None
+    ip: str | None = None
+    device_id: str | None = None
+    registered_at: datetime | None = None
+    contact_hash: str | None = None
+    locale: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Customer({self.id!r}, ***)"
+
+
+@dataclass(frozen=True, slots=True)
+class LotCost:
+    lot_id: str
+    quantity: int
+    unit_cost: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One product of an order, with its price, name and instructions as they were when placed."""
+
+    id: UUID
+    line_no: int
+    product_id: UUID
+    sku: str
+    name: str
+    kind: str
+    pool_id: UUID | None
+    quantity: int
+    unit_price: Money
+    total: Money
+    instructions: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    status: LineStatus = LineStatus.PENDING
+    costs: tuple[LotCost, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    id: str
+    verdict: Verdict
+    rules: tuple[Mapping[str, str | int], ...] = ()
+    reviewer: str = ""
+    note: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The fired rules' explanations in one line, for events and people."""
+        told = "; ".join(str(rule["explanation"]) for rule in self.rules)
+        return (told or self.note or self.verdict)[:500]
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What paid an order. `via` is whose word it was, and so who gives the money back."""
+
+    id: UUID
+    via: str
+    provider: str
+    provider_reference: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    id: UUID
+    merchant_id: UUID
+    channel_id: UUID
+    reference: str
+    customer: Customer
+    total: Money
+    lines: tuple[Line, ...]
+    pay_until: datetime
+    placed_at: datetime
+    reservation_id: UUID | None = None
+    recipient_public_key: bytes | None = None
+    status: OrderStatus = OrderStatus.PENDING_PAYMENT
+    verdict: Verdict | None = None
+    assessment_id: str = ""
+    payment: Payment | None = None
+    paid_at: datetime | None = None
+    reason: str = ""  # why it is held, cancelled or refunded
+
+    @property
+    def refunded(self) -> Money:
+        """What went back for lines that were definitely not delivered."""
+        back = (line.total.amount_minor for line in self.lines if _is(line, LineStatus.REFUNDED))
+        return Money(sum(back), self.total.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredUnit:
+    unit_id: str
+    mask: str
+    lot_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineOutcome:
+    """What fulfilment says about one line: delivered, failed (with its reason) or unknown."""
+
+    order_id: UUID
+    line_id: UUID
+    delivery_id: UUID
+    status: LineStatus
+    url: str = ""
+    units: tuple[DeliveredUnit, ...] = ()
+    costs: tuple[LotCost, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What decisions made of an order: its new state, their story and the news, each in order.
+
+    Changes are chained: a batch of facts about one order folds into one change, written once.
+    """
+
+    order: Order
+    cause: str
+    entries: tuple[Entry, ...] = ()
+    news: tuple[tuple[News, Order], ...] = ()  # with the order as it was when announced
+    outcomes: tuple[LineOutcome, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+    touched_lines: frozenset[UUID] = frozenset()
+
+    def because(self, cause: str) -> Self:
+        """What follows is caused by `cause`."""
+        return replace(self, cause=cause)
+
+    def told(self, kind: str, summary: str, **details: Any) -> Self:
+        """With one more entry on the timeline; `details` are ids and figures, never contacts."""
+        entry = Entry(self.order.id, kind, summary, self.cause, details)
+        return replace(self, entries=(*self.entries, entry))
+
+    def announced(self, news: News) -> Self:
+        return replace(self, news=(*self.news, (news, self.order)))
+
+    def with_order(self, **values: Any) -> Self:
+        """With some of the order's values replaced; for the status use `moved`."""
+        return replace(self, order=replace(self.order, **values))
+
+    def with_line(self, line: Line) -> Self:
+        lines = tuple(line if old.id == line.id else old for old in self.order.lines)
+        touched = replace(self, touched_lines=self.touched_lines | {line.id})
+        return touched.with_order(lines=lines)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing was decided: a repeat. Whatever is decided is told."""
+        return not self.entries
+
+    def moved(self, status: OrderStatus) -> Self:
+        """Raises IllegalTransition unless `status` may follow the present one."""
+        if status not in LEGAL[self.order.status]:
+            raise IllegalTransition(f"an order that is {self.order.status} cannot become {status}")
+        return self.with_order(status=status)
+
+
+def _is(line: Line, status: LineStatus) -> bool:
+    return line.status is status
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of a line, as it is shown."""
+
+    id: UUID
+    line_id: UUID
+    status: str
+    url: str
+    units: tuple[tuple[str, str], ...]  # (unit id, mask)
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    order: Order
+    deliveries: tuple[Delivery, ...]
+
+
+class IllegalTransition(Conflict):
+    """The order's state does not allow this."""
+
+    code = "illegal_transition"
+
+
+class OrderNotFound(NotFound):
+    """There is no such order, or it is not yours."""
+
+    code = "order_not_found"
+
+
+class ReferenceTaken(Conflict):
+    """The channel already has an order with this reference."""
+
+    code = "reference_taken"
+
+
+class AlreadyPaid(Conflict):
+    """The order is paid by another payment already; refund this one."""
+
+    code = "already_paid"
+
+
+class OrderNotPayable(Conflict):
+    """The order has ended without payment (cancelled or expired); refund the buyer."""
+
+    code = "order_not_payable"
+
+
+class OrderNotCancellable(Conflict):
+    """Only an unpaid order can be cancelled; a paid one is refunded."""
+
+    code = "order_not_cancellable"

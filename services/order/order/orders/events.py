@@ -1,0 +1,185 @@
+"""How each piece of news about an order is worded for the world."""
+
+from collections.abc import Callable, Mapping
+
+from google.protobuf.message import Message
+from kit.money import Money
+from lockstock.common.v1 import money_pb2
+from lockstock.order.v1 import order_events_pb2 as pb
+
+from order.orders.domain import Line, LineStatus, News, Order
+
+
+def word(news: News, order: Order) -> Message:
+    """The message that tells `news` about the order as it was then."""
+    return _WORDS[news](order)
+
+
+def _placed(order: Order) -> pb.OrderPlaced:
+    customer = order.customer
+    return pb.OrderPlaced(
+        order_id=str(order.id),
+        merchant_id=str(order.merchant_id),
+        channel_id=str(order.channel_id),
+        reference=order.reference,
+        customer=pb.Customer(
+            id=customer.id,
+            ip=customer.ip or "",
+            device_id=customer.device_id or "",
+            registered_at=customer.registered_at,
+            contact_hash=customer.contact_hash or "",
+        ),
+        lines=[_ordered(line) for line in order.lines],
+        total=_money(order.total),
+        reservation_id=_reservation(order),
+        pay_until=order.pay_until,
+    )
+
+
+def _ordered(line: Line) -> pb.OrderedLine:
+    return pb.OrderedLine(
+        line_id=str(line.id),
+        line_no=line.line_no,
+        product_id=str(line.product_id),
+        sku=line.sku,
+        quantity=line.quantity,
+        unit_price=_money(line.unit_price),
+        total=_money(line.total),
+    )
+
+
+def _paid(order: Order) -> pb.OrderPaid:
+    assert order.payment is not None, f"order {order.id} is told paid without a payment"
+    return pb.OrderPaid(
+        order_id=str(order.id),
+        merchant_id=str(order.merchant_id),
+        channel_id=str(order.channel_id),
+        reservation_id=_reservation(order),
+        provider=order.payment.provider,
+        provider_reference=order.payment.provider_reference,
+        amount=_money(order.payment.amount),
+    )
+
+
+def _held(order: Order) -> pb.OrderHeld:
+    return pb.OrderHeld(
+        order_id=str(order.id),
+        merchant_id=str(order.merchant_id),
+        assessment_id=order.assessment_id,
+        reason=order.reason,
+    )
+
+
+def _fulfillment_requested(order: Order) -> pb.FulfillmentRequested:
+    return pb.FulfillmentRequested(
+        order_id=str(order.id),
+        merchant_id=str(order.merchant_id),
+        channel_id=str(order.channel_id),
+        reference=order.reference,
+        reservation_id=_reservation(order),
+        customer_id=order.customer.id,
+        email=order.customer.email or "",
+        phone=order.customer.phone or "",
+        locale=order.customer.locale or "",
+        lines=[_requested(line) for line in order.lines],
+        recipient_public_key=order.recipient_public_key or b"",
+        paid_at=order.paid_at,
+    )
+
+
+def _requested(line: Line) -> pb.RequestedLine:
+    return pb.RequestedLine(
+        line_id=str(line.id),
+        line_no=line.line_no,
+        sku=line.sku,
+        name=line.name,
+        quantity=line.quantity,
+        pool_id=str(line.pool_id) if line.pool_id else "",
+        instructions=line.instructions,
+        kind=line.kind,
+    )
+
+
+def _completed(order: Order) -> pb.OrderCompleted:
+    return pb.OrderCompleted(
+        order_id=str(order.id),
+        merchant_id=str(order.merchant_id),
+        channel_id=str(order.channel_id),
+        total=_money(order.total),
+        lines=[_settled(line) for line in order.lines],
+    )
+
+
+def _partially_completed(order: Order) -> pb.OrderPartiallyCompleted:
+    return pb.OrderPartiallyCompleted(
+        order_id=str(order.id),
+        merchant_id=str(order.merchant_id),
+        channel_id=str(order.channel_id),
+        total=_money(order.total),
+        refunded=_money(order.refunded),
+        lines=[_settled(line) for line in order.lines],
+    )
+
+
+def _settled(line: Line) -> pb.SettledLine:
+    return pb.SettledLine(
+        line_id=str(line.id),
+        product_id=str(line.product_id),
+        sku=line.sku,
+        quantity=line.quantity,
+        total=_money(line.total),
+        delivered=line.status is LineStatus.DELIVERED,
+        costs=[
+            pb.LotCost(lot_id=cost.lot_id, quantity=cost.quantity, unit_cost=_money(cost.unit_cost))
+            for cost in line.costs
+        ],
+    )
+
+
+def _refunded(order: Order) -> pb.OrderRefunded:
+    return pb.OrderRefunded(
+        order_id=str(order.id),
+        merchant_id=str(order.merchant_id),
+        channel_id=str(order.channel_id),
+        amount=_money(order.refunded),
+        reason=order.reason,
+        reservation_id=_reservation(order),
+    )
+
+
+def _cancelled(order: Order) -> pb.OrderCancelled:
+    return pb.OrderCancelled(
+        order_id=str(order.id),
+        merchant_id=str(order.merchant_id),
+        reason=order.reason,
+        reservation_id=_reservation(order),
+    )
+
+
+def _expired(order: Order) -> pb.OrderExpired:
+    return pb.OrderExpired(
+        order_id=str(order.id),
+        merchant_id=str(order.merchant_id),
+        reservation_id=_reservation(order),
+    )
+
+
+def _reservation(order: Order) -> str:
+    return str(order.reservation_id) if order.reservation_id else ""
+
+
+def _money(money: Money) -> money_pb2.Money:
+    return money_pb2.Money(amount_minor=money.amount_minor, currency=money.currency)
+
+
+_WORDS: Mapping[News, Callable[[Order], Message]] = {
+    News.PLACED: _placed,
+    News.PAID: _paid,
+    News.HELD: _held,
+    News.FULFILLMENT_REQUESTED: _fulfillment_requested,
+    News.COMPLETED: _completed,
+    News.PARTIALLY_COMPLETED: _partially_completed,
+    News.REFUNDED: _refunded,
+    News.CANCELLED: _cancelled,
+    News.EXPIRED: _expired,
+}

@@ -1,0 +1,365 @@
+"""Orders in SQL. Everything takes many orders and a constant number of statements."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from kit.db import Transaction
+from kit.money import Money
+from sqlalchemy import text
+
+from order.orders.domain import (
+    Change,
+    Customer,
+    Delivery,
+    Line,
+    LineOutcome,
+    LineStatus,
+    LotCost,
+    Order,
+    OrderStatus,
+    Payment,
+    Verdict,
+)
+
+# One statement: the lines of an order whose reference is taken must not be written either.
+_INSERT = text(
+    """
+    WITH placed AS (
+      INSERT INTO orders (id, merchant_id, channel_id, reference, status, total_minor, currency,
+        reservation_id, verdict, customer_id, customer_email, customer_phone, customer_ip,
+        customer_device_id, customer_registered_at, customer_locale, contact_hash,
+        recipient_public_key, payment_id, payment_via, payment_provider, payment_reference,
+        pay_until, placed_at, paid_at)
+      SELECT id, merchant_id, channel_id, reference, status, total_minor, currency,
+        reservation_id, verdict, customer_id, customer_email, customer_phone, customer_ip,
+        customer_device_id, customer_registered_at, customer_locale, contact_hash,
+        decode(recipient_public_key, 'hex'), payment_id, payment_via, payment_provider,
+        payment_reference, pay_until, placed_at, paid_at
+      FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS o(
+        id uuid, merchant_id uuid, channel_id uuid, reference text, status text,
+        total_minor bigint, currency text, reservation_id uuid, verdict text, customer_id text,
+        customer_email text, customer_phone text, customer_ip text, customer_device_id text,
+        customer_registered_at timestamptz, customer_locale text, contact_hash text,
+        recipient_public_key text, payment_id uuid, payment_via text,
+        payment_provider text, payment_reference text, pay_until timestamptz, placed_at timestamptz,
+        paid_at timestamptz)
+      ORDER BY merchant_id, reference, channel_id
+      ON CONFLICT (merchant_id, reference, channel_id) DO NOTHING RETURNING id
+    ), lines AS (
+      INSERT INTO order_line (id, order_id, line_no, product_id, sku, name, kind, pool_id,
+        quantity, unit_price_minor, total_minor, currency, instructions, inputs)
+      SELECT l.* FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS l(
+        id uuid, order_id uuid, line_no int, product_id uuid, sku text, name text, kind text,
+        pool_id uuid, quantity int, unit_price_minor bigint, total_minor bigint, currency text,
+        instructions text, inputs jsonb)
+      JOIN placed ON placed.id = l.order_id
+    )
+    SELECT id FROM placed
+    """
+)
+_LOCK = text(
+    "SELECT *, clock_timestamp() AS locked_at FROM orders "
+    "WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE"
+)
+_TAKE_UNPAID_DUE = text(
+    "SELECT * FROM orders WHERE status = 'pending_payment' AND pay_until <= clock_timestamp() "
+    "ORDER BY pay_until LIMIT :limit FOR UPDATE SKIP LOCKED"
+)
+_FIND = text("SELECT * FROM orders WHERE id = ANY(CAST(:ids AS uuid[]))")
+_LINES = text(
+    "SELECT * FROM order_line WHERE order_id = ANY(CAST(:ids AS uuid[])) ORDER BY order_id, line_no"
+)
+_DELIVERIES = text(
+    "SELECT * FROM order_delivery WHERE order_id = ANY(CAST(:ids AS uuid[])) ORDER BY order_id, id"
+)
+_LIST = text(
+    "SELECT * FROM orders WHERE merchant_id = :merchant_id "
+    "AND (CAST(:reference AS text) IS NULL OR reference = CAST(:reference AS text)) "
+    "AND (CAST(:status AS text) IS NULL OR status = CAST(:status AS text)) "
+    "AND (CAST(:after AS uuid) IS NULL OR id < CAST(:after AS uuid)) "
+    "ORDER BY id DESC LIMIT :limit"
+)
+_FIND_REFERENCES = text(
+    "SELECT clock_timestamp() AS now, w.channel_id, w.reference, o.id FROM unnest("
+    "CAST(:merchant_ids AS uuid[]), CAST(:channel_ids AS uuid[]), CAST(:references AS text[])) "
+    "AS w(merchant_id, channel_id, reference) LEFT JOIN orders o ON o.merchant_id = w.merchant_id "
+    "AND o.reference = w.reference AND o.channel_id = w.channel_id"
+)
+_UPDATE = text(
+    """
+    UPDATE orders SET status = c.status, verdict = c.verdict, assessment_id = c.assessment_id,
+      reason = c.reason, payment_id = c.payment_id, payment_via = c.payment_via,
+      payment_provider = c.payment_provider, payment_reference = c.payment_reference,
+      paid_at = c.paid_at, updated_at = clock_timestamp()
+    FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS c(
+      id uuid, status text, verdict text, assessment_id text, reason text, payment_id uuid,
+      payment_via text, payment_provider text, payment_reference text, paid_at timestamptz)
+    WHERE orders.id = c.id
+    """
+)
+_UPDATE_LINES = text(
+    "UPDATE order_line SET status = c.status, costs = c.costs "
+    "FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS c(id uuid, status text, costs jsonb) "
+    "WHERE order_line.id = c.id"
+)
+_UPSERT_DELIVERIES = text(
+    "INSERT INTO order_delivery (id, order_id, line_id, status, url, units, reason) "
+    "SELECT * FROM jsonb_to_recordset(CAST(:deliveries AS jsonb)) AS d("
+    "id uuid, order_id uuid, line_id uuid, status text, url text, units jsonb, reason text) "
+    "ON CONFLICT (id) DO UPDATE SET status = excluded.status, url = excluded.url, "
+    "units = excluded.units, reason = excluded.reason, updated_at = clock_timestamp()"
+)
+
+
+async def add_many(tx: Transaction, orders: Sequence[Order]) -> set[UUID]:
+    """Writes orders with their lines; answers the ids of those whose reference was free."""
+    values = {
+        "orders": _json([_order_values(order) for order in orders]),
+        "lines": _json([_line_values(order, line) for order in orders for line in order.lines]),
+    }
+    return set((await tx.execute(_INSERT, values)).scalars())
+
+
+async def lock_many(tx: Transaction, ids: Iterable[UUID]) -> tuple[list[Order], datetime | None]:
+    """The orders that exist, locked in the order of their ids, and the database's time."""
+    rows = (await tx.execute(_LOCK, {"ids": list(ids)})).all()
+    return await _with_lines(tx, rows), rows[0].locked_at if rows else None
+
+
+async def take_unpaid_due(tx: Transaction, limit: int) -> list[Order]:
+    """Orders not paid in time, locked; those that others hold are left for the next round."""
+    rows = (await tx.execute(_TAKE_UNPAID_DUE, {"limit": limit})).all()
+    return await _with_lines(tx, rows)
+
+
+async def find_many(tx: Transaction, ids: Iterable[UUID]) -> list[Order]:
+    rows = (await tx.execute(_FIND, {"ids": list(ids)})).all()
+    return await _with_lines(tx, rows)
+
+
+async def list_orders(
+    tx: Transaction,
+    merchant_id: UUID,
+    *,
+    reference: str | None,
+    status: str | None,
+    after: UUID | None,
+    limit: int,
+) -> list[Order]:
+    """The newest first."""
+    values = {
+        "merchant_id": merchant_id,
+        "reference": reference,
+        "status": status,
+        "after": after,
+        "limit": limit,
+    }
+    return await _with_lines(tx, (await tx.execute(_LIST, values)).all())
+
+
+async def find_deliveries(
+    tx: Transaction, ids: Iterable[UUID]
+) -> Mapping[UUID, tuple[Delivery, ...]]:
+    """The deliveries of each of the orders."""
+    found: defaultdict[UUID, list[Delivery]] = defaultdict(list)
+    for row in await tx.execute(_DELIVERIES, {"ids": list(ids)}):
+        units = tuple((unit_id, mask) for unit_id, mask in row.units)
+        found[row.order_id].append(
+            Delivery(row.id, row.line_id, row.status, row.url, units, row.reason)
+        )
+    return {order_id: tuple(deliveries) for order_id, deliveries in found.items()}
+
+
+async def find_references(
+    tx: Transaction, wanted: Sequence[tuple[UUID, UUID, str]]
+) -> tuple[dict[tuple[UUID, str], UUID], datetime]:
+    """The orders behind those (merchant, channel, reference) that are taken, and the time."""
+    values = {
+        "merchant_ids": [merchant_id for merchant_id, _, _ in wanted],
+        "channel_ids": [channel_id for _, channel_id, _ in wanted],
+        "references": [reference for _, _, reference in wanted],
+    }
+    rows = (await tx.execute(_FIND_REFERENCES, values)).all()
+    return {(row.channel_id, row.reference): row.id for row in rows if row.id}, rows[0].now
+
+
+async def update_many(tx: Transaction, changes: Sequence[Change]) -> None:
+    """Writes what the changes made of their orders, lines and deliveries."""
+    await tx.execute(_UPDATE, {"orders": _json([_state_values(c.order) for c in changes])})
+    lines = [
+        {"id": line.id, "status": line.status, "costs": _cost_values(line.costs)}
+        for change in changes
+        for line in change.order.lines
+        if line.id in change.touched_lines
+    ]
+    if lines:
+        await tx.execute(_UPDATE_LINES, {"lines": _json(lines)})
+    # The last word on a delivery wins within a batch, as it does across batches.
+    outcomes = {outcome.delivery_id: outcome for c in changes for outcome in c.outcomes}
+    if outcomes:
+        deliveries = [_delivery_values(outcome) for outcome in outcomes.values()]
+        await tx.execute(_UPSERT_DELIVERIES, {"deliveries": _json(deliveries)})
+
+
+async def _with_lines(tx: Transaction, rows: Sequence[Any]) -> list[Order]:
+    if not rows:
+        return []
+    lines: defaultdict[UUID, list[Line]] = defaultdict(list)
+    for row in await tx.execute(_LINES, {"ids": [row.id for row in rows]}):
+        lines[row.order_id].append(_line(row))
+    return [_order(row, tuple(lines[row.id])) for row in rows]
+
+
+def _json(values: Any) -> str:  # any JSON
+    return orjson.dumps(values).decode()
+
+
+def _state_values(order: Order) -> dict[str, object]:
+    """What decisions change."""
+    payment = order.payment
+    return {
+        "id": order.id,
+        "status": order.status,
+        "verdict": order.verdict,
+        "assessment_id": order.assessment_id,
+        "reason": order.reason,
+        "payment_id": payment.id if payment else None,
+        "payment_via": payment.via if payment else None,
+        "payment_provider": payment.provider if payment else None,
+        "payment_reference": payment.provider_reference if payment else None,
+        "paid_at": order.paid_at,
+    }
+
+
+def _order_values(order: Order) -> dict[str, object]:
+    customer, key = order.customer, order.recipient_public_key
+    return {
+        **_state_values(order),
+        "merchant_id": order.merchant_id,
+        "channel_id": order.channel_id,
+        "reference": order.reference,
+        "total_minor": order.total.amount_minor,
+        "currency": order.total.currency,
+        "reservation_id": order.reservation_id,
+        "customer_id": customer.id,
+        "customer_email": customer.email,
+        "customer_phone": customer.phone,
+        "customer_ip": customer.ip,
+        "customer_device_id": customer.device_id,
+        "customer_registered_at": customer.registered_at,
+        "customer_locale": customer.locale,
+        "contact_hash": customer.contact_hash,
+        "recipient_public_key": key.hex() if key else None,
+        "pay_until": order.pay_until,
+        "placed_at": order.placed_at,
+    }
+
+
+def _line_values(order: Order, line: Line) -> dict[str, object]:
+    return {
+        "id": line.id,
+        "order_id": order.id,
+        "line_no": line.line_no,
+        "product_id": line.product_id,
+        "sku": line.sku,
+        "name": line.name,
+        "kind": line.kind,
+        "pool_id": line.pool_id,
+        "quantity": line.quantity,
+        "unit_price_minor": line.unit_price.amount_minor,
+        "total_minor": line.total.amount_minor,
+        "currency": line.total.currency,
+        "instructions": line.instructions,
+        "inputs": line.inputs,
+    }
+
+
+def _delivery_values(outcome: LineOutcome) -> dict[str, object]:
+    return {
+        "id": outcome.delivery_id,
+        "order_id": outcome.order_id,
+        "line_id": outcome.line_id,
+        "status": outcome.status,
+        "url": outcome.url,
+        "units": [[unit.unit_id, unit.mask] for unit in outcome.units],
+        "reason": outcome.reason,
+    }
+
+
+def _cost_values(costs: Sequence[LotCost]) -> list[list[object]]:
+    return [
+        [cost.lot_id, cost.quantity, cost.unit_cost.amount_minor, cost.unit_cost.currency]
+        for cost in costs
+    ]
+
+
+def _order(row: Any, lines: tuple[Line, ...]) -> Order:  # a row has no static type
+    total = Money(row.total_minor, row.currency)
+    return Order(
+        id=row.id,
+        merchant_id=row.merchant_id,
+        channel_id=row.channel_id,
+        reference=row.reference,
+        customer=_customer(row),
+        total=total,
+        lines=lines,
+        pay_until=row.pay_until,
+        placed_at=row.placed_at,
+        reservation_id=row.reservation_id,
+        recipient_public_key=row.recipient_public_key,
+        status=OrderStatus(row.status),
+        verdict=Verdict(row.verdict) if row.verdict else None,
+        assessment_id=row.assessment_id,
+        payment=(
+            Payment(
+                row.payment_id,
+                row.payment_via,
+                row.payment_provider,
+                row.payment_reference,
+                total,
+            )
+            if row.payment_id
+            else None
+        ),
+        paid_at=row.paid_at,
+        reason=row.reason,
+    )
+
+
+def _customer(row: Any) -> Customer:  # a row has no static type
+    return Customer(
+        id=row.customer_id,
+        email=row.customer_email,
+        phone=row.customer_phone,
+        ip=row.customer_ip,
+        device_id=row.customer_device_id,
+        registered_at=row.customer_registered_at,
+        contact_hash=row.contact_hash,
+        locale=row.customer_locale,
+    )
+
+
+def _line(row: Any) -> Line:  # a row has no static type
+    return Line(
+        id=row.id,
+        line_no=row.line_no,
+        product_id=row.product_id,
+        sku=row.sku,
+        name=row.name,
+        kind=row.kind,
+        pool_id=row.pool_id,
+        quantity=row.quantity,
+        unit_price=Money(row.unit_price_minor, row.currency),
+        total=Money(row.total_minor, row.currency),
+        instructions=row.instructions,
+        inputs=row.inputs,
+        status=LineStatus(row.status),
+        costs=tuple(
+            LotCost(lot_id, quantity, Money(amount, currency))
+            for lot_id, quantity, amount, currency in row.costs
+        ),
+    )

@@ -1,0 +1,125 @@
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from kit.http import Model, MoneyModel
+from pydantic import Field
+
+from order.orders.domain import Delivery, Line, Order, OrderView
+from order.timeline.domain import ToldEntry
+
+
+class LineRead(Model):
+    id: UUID
+    line_no: int
+    sku: str
+    name: str
+    quantity: int
+    unit_price: MoneyModel
+    total: MoneyModel
+    status: str = Field(description="pending, unknown, delivered, failed, refunded")
+
+    @classmethod
+    def from_domain(cls, line: Line) -> Self:
+        return cls(
+            id=line.id,
+            line_no=line.line_no,
+            sku=line.sku,
+            name=line.name,
+            quantity=line.quantity,
+            unit_price=MoneyModel.from_domain(line.unit_price),
+            total=MoneyModel.from_domain(line.total),
+            status=line.status.value,
+        )
+
+
+class DeliveredUnitRead(Model):
+    unit_id: str
+    mask: str
+
+
+class DeliveryRead(Model):
+    """Where the buyer finds a line's units. Masks only; the page behind `url` reveals."""
+
+    id: UUID
+    line_id: UUID
+    status: str
+    url: str | None
+    units: list[DeliveredUnitRead]
+    reason: str | None
+
+    @classmethod
+    def from_domain(cls, delivery: Delivery) -> Self:
+        return cls(
+            id=delivery.id,
+            line_id=delivery.line_id,
+            status=delivery.status,
+            url=delivery.url or None,
+            units=[DeliveredUnitRead(unit_id=unit, mask=mask) for unit, mask in delivery.units],
+            reason=delivery.reason or None,
+        )
+
+
+class OrderRead(Model):
+    """An order. The buyer's contact is not shown: it is kept for delivery only."""
+
+    id: UUID
+    reference: str
+    status: str
+    merchant_id: UUID
+    channel_id: UUID
+    customer_id: str
+    total: MoneyModel
+    refunded: MoneyModel
+    verdict: str | None = Field(description="risk's last word: allow, challenge, hold, decline")
+    reason: str | None = Field(description="why it is held, cancelled or refunded")
+    placed_at: datetime
+    pay_until: datetime
+    paid_at: datetime | None
+    lines: list[LineRead]
+    deliveries: list[DeliveryRead]
+
+    @classmethod
+    def from_domain(cls, order: Order, deliveries: tuple[Delivery, ...] = ()) -> Self:
+        return cls(
+            id=order.id,
+            reference=order.reference,
+            status=order.status.value,
+            merchant_id=order.merchant_id,
+            channel_id=order.channel_id,
+            customer_id=order.customer.id,
+            total=MoneyModel.from_domain(order.total),
+            refunded=MoneyModel.from_domain(order.refunded),
+            verdict=order.verdict.value if order.verdict else None,
+            reason=order.reason or None,
+            placed_at=order.placed_at,
+            pay_until=order.pay_until,
+            paid_at=order.paid_at,
+            lines=[LineRead.from_domain(line) for line in order.lines],
+            deliveries=[DeliveryRead.from_domain(delivery) for delivery in deliveries],
+        )
+
+    @classmethod
+    def from_view(cls, view: OrderView) -> Self:
+        return cls.from_domain(view.order, view.deliveries)
+
+
+class TimelineEntryRead(Model):
+    """One decision: what, why, and what caused it."""
+
+    at: datetime
+    kind: str
+    summary: str
+    details: Mapping[str, Any]  # every kind has its own figures
+    cause: str
+
+    @classmethod
+    def from_domain(cls, entry: ToldEntry) -> Self:
+        return cls(
+            at=entry.at,
+            kind=entry.kind,
+            summary=entry.summary,
+            details=entry.details,
+            cause=entry.cause,
+        )

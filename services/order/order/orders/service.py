@@ -1,0 +1,121 @@
+"""The book of orders: locks them, writes decisions with their story and their news, reads them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from kit.db import Transaction
+from kit.messaging import outbox
+
+from order.orders import events, repository
+from order.orders.domain import Change, Order, OrderNotFound, OrderView
+from order.refunds import service as refunds
+from order.timeline import service as timeline
+from order.timeline.domain import ToldEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """Orders whose rows are held by this transaction, and the database's time."""
+
+    orders: dict[UUID, Order]
+    now: datetime | None
+
+    def get(self, order_id: UUID) -> Order:
+        """Raises OrderNotFound."""
+        order = self.orders.get(order_id)
+        if order is None:
+            raise OrderNotFound(order_id=str(order_id))
+        return order
+
+
+async def add_many(tx: Transaction, changes: Sequence[Change]) -> set[UUID]:
+    """Writes new orders; answers the ids of those whose reference was free in its channel."""
+    placed = await repository.add_many(tx, [change.order for change in changes])
+    await _tell(tx, [change for change in changes if change.order.id in placed])
+    return placed
+
+
+async def lock_many(tx: Transaction, ids: Iterable[UUID]) -> Locked:
+    """Locks orders in the order of their ids; those that do not exist are left out."""
+    found, now = await repository.lock_many(tx, ids)
+    return Locked({order.id: order for order in found}, now)
+
+
+async def lock_own(tx: Transaction, merchant_id: UUID, order_id: UUID) -> tuple[Order, datetime]:
+    """One order of the merchant, locked, and the database's time. Raises OrderNotFound."""
+    locked = await lock_many(tx, [order_id])
+    order = locked.get(order_id)
+    if order.merchant_id != merchant_id or locked.now is None:
+        raise OrderNotFound(order_id=str(order_id))
+    return order, locked.now
+
+
+async def take_unpaid_due(tx: Transaction, limit: int) -> Sequence[Order]:
+    """Orders not paid in time, locked, at most `limit`."""
+    return await repository.take_unpaid_due(tx, limit)
+
+
+async def save_many(tx: Transaction, changes: Sequence[Change]) -> None:
+    """Writes changes of locked orders in a constant number of statements; repeats write nothing."""
+    changes = [change for change in changes if not change.is_empty]
+    if not changes:
+        return
+    await repository.update_many(tx, changes)
+    await refunds.owe(tx, [refund for change in changes for refund in change.refunds])
+    await _tell(tx, changes)
+
+
+async def _tell(tx: Transaction, changes: Sequence[Change]) -> None:
+    await timeline.tell(tx, [entry for change in changes for entry in change.entries])
+    for change in changes:
+        for news, order in change.news:
+            message = events.word(news, order)
+            outbox.add(tx, message, key=order.id, merchant_id=order.merchant_id)
+
+
+async def find_references(
+    tx: Transaction, wanted: Sequence[tuple[UUID, UUID, str]]
+) -> tuple[dict[tuple[UUID, str], UUID], datetime]:
+    """The orders behind those (merchant, channel, reference) that are taken, and the time."""
+    return await repository.find_references(tx, wanted)
+
+
+async def get_view(tx: Transaction, merchant_id: UUID, order_id: UUID) -> OrderView:
+    """Raises OrderNotFound, also for another merchant's order."""
+    found = await repository.find_many(tx, [order_id])
+    if not found or found[0].merchant_id != merchant_id:
+        raise OrderNotFound(order_id=str(order_id))
+    return (await _views(tx, found))[0]
+
+
+async def list_views(
+    tx: Transaction,
+    merchant_id: UUID,
+    *,
+    reference: str | None,
+    status: str | None,
+    after: UUID | None,
+    limit: int,
+) -> Sequence[OrderView]:
+    """The newest first."""
+    found = await repository.list_orders(
+        tx, merchant_id, reference=reference, status=status, after=after, limit=limit
+    )
+    return await _views(tx, found)
+
+
+async def _views(tx: Transaction, found: Sequence[Order]) -> list[OrderView]:
+    if not found:
+        return []
+    deliveries = await repository.find_deliveries(tx, [order.id for order in found])
+    return [OrderView(order, deliveries.get(order.id, ())) for order in found]
+
+
+async def list_timeline(
+    tx: Transaction, merchant_id: UUID, order_id: UUID, *, after: int, limit: int
+) -> Sequence[ToldEntry]:
+    """Raises OrderNotFound."""
+    await get_view(tx, merchant_id, order_id)
+    return await timeline.list_entries(tx, order_id, after=after, limit=limit)

@@ -1,0 +1,129 @@
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from order.orders.domain import LineStatus, OrderStatus
+from order.tables import metadata
+
+_STATUSES = ", ".join(f"'{status}'" for status in OrderStatus)
+_LINE_STATUSES = ", ".join(f"'{status}'" for status in LineStatus)
+# An order's row is rewritten a few times in its life: leave room for that on its page.
+_STORAGE = {"fillfactor": 80}
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    # No foreign keys here: every order of a busy channel would lock the same two rows, and neither
+    # merchants nor channels are ever deleted.
+    Column("merchant_id", Uuid, nullable=False),
+    Column("channel_id", Uuid, nullable=False),
+    Column("reference", Text, nullable=False),
+    # The trigger orders_transition refuses what LEGAL in domain.py does not allow.
+    Column("status", Text, nullable=False),
+    Column("total_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("reservation_id", Uuid),
+    Column("verdict", Text),
+    Column("assessment_id", Text, nullable=False, server_default=""),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("customer_id", Text, nullable=False),
+    Column("customer_email", Text),
+    Column("customer_phone", Text),
+    Column("customer_ip", Text),
+    Column("customer_device_id", Text),
+    Column("customer_registered_at", DateTime(timezone=True)),
+    Column("customer_locale", Text),
+    Column("contact_hash", Text),
+    Column("recipient_public_key", LargeBinary),
+    # The payment that paid it. order_payment has the key that makes it the only one.
+    Column("payment_id", Uuid),
+    Column("payment_via", Text),
+    Column("payment_provider", Text),
+    Column("payment_reference", Text),
+    Column("pay_until", DateTime(timezone=True), nullable=False),
+    Column("placed_at", DateTime(timezone=True), nullable=False),
+    Column("paid_at", DateTime(timezone=True)),
+    Column(
+        "updated_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.clock_timestamp(),
+    ),
+    # A channel belongs to one merchant, so this makes the reference unique in its channel; in this
+    # order the index also finds a merchant's orders by reference.
+    UniqueConstraint("merchant_id", "reference", "channel_id"),
+    CheckConstraint(f"status IN ({_STATUSES})", name="status_known"),
+    CheckConstraint("total_minor >= 0", name="total_not_negative"),
+    CheckConstraint("octet_length(recipient_public_key) = 32", name="public_key_size"),
+    CheckConstraint(
+        "(status IN ('pending_payment', 'cancelled', 'expired')) = (payment_id IS NULL)",
+        name="paid_has_payment",
+    ),
+    CheckConstraint("(payment_id IS NULL) = (paid_at IS NULL)", name="payment_has_time"),
+    Index("ix_orders_merchant_id_id", "merchant_id", "id"),
+    Index("ix_orders_unpaid", "pay_until", postgresql_where=text("status = 'pending_payment'")),
+    postgresql_with=_STORAGE,
+)
+
+order_line = Table(
+    "order_line",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("order_id", Uuid, ForeignKey("orders.id"), nullable=False),
+    Column("line_no", Integer, nullable=False),
+    Column("product_id", Uuid, nullable=False),
+    # Name, price, kind and instructions are those of the moment the order was placed.
+    Column("sku", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("pool_id", Uuid),
+    Column("quantity", Integer, nullable=False),
+    Column("unit_price_minor", BigInteger, nullable=False),
+    Column("total_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("instructions", Text, nullable=False, server_default=""),
+    # What the buyer entered (a phone number to top up); checked against the product's form.
+    Column("inputs", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("status", Text, nullable=False, server_default="pending"),
+    # [[lot id, quantity, unit cost, currency], ...] of what was delivered.
+    Column("costs", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    UniqueConstraint("order_id", "line_no"),
+    CheckConstraint("quantity > 0", name="quantity_positive"),
+    CheckConstraint("unit_price_minor >= 0 AND total_minor >= 0", name="price_not_negative"),
+    CheckConstraint(f"status IN ({_LINE_STATUSES})", name="status_known"),
+    postgresql_with=_STORAGE,
+)
+
+order_delivery = Table(
+    "order_delivery",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("order_id", Uuid, nullable=False, index=True),
+    Column("line_id", Uuid, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("url", Text, nullable=False, server_default=""),
+    # [[unit id, mask], ...]: never a code.
+    Column("units", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column(
+        "updated_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.clock_timestamp(),
+    ),
+)

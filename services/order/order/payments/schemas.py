@@ -1,0 +1,49 @@
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+from kit.http import CodeText, Model, MoneyModel, Reference
+from pydantic import ConfigDict, Field
+
+from order.payments.domain import PaymentWord, Receipt
+
+
+class PaymentCreate(Model):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "provider": "demo",
+                    "provider_reference": "pay-10001",
+                    "amount": {"amount": 1990, "currency": "CNY"},
+                }
+            ]
+        }
+    )
+
+    provider: CodeText = Field(description="`demo`, or what the trusted channel calls it")
+    provider_reference: Reference = Field(description="the payment's number at the provider")
+    amount: MoneyModel = Field(description="exactly the order's total")
+
+    def to_domain(self) -> PaymentWord:
+        return PaymentWord(self.provider, self.provider_reference, self.amount.to_domain())
+
+
+class PaymentRead(Model):
+    id: UUID
+    order_id: UUID
+    provider: str
+    provider_reference: str
+    amount: MoneyModel
+    paid_at: datetime
+
+    @classmethod
+    def from_domain(cls, receipt: Receipt) -> Self:
+        return cls(
+            id=receipt.id,
+            order_id=receipt.order_id,
+            provider=receipt.provider,
+            provider_reference=receipt.provider_reference,
+            amount=MoneyModel.from_domain(receipt.amount),
+            paid_at=receipt.paid_at,
+        )

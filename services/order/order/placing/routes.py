@@ -1,0 +1,40 @@
+from typing import cast
+
+from fastapi import APIRouter, Request, Response
+from kit.db import Transaction
+from kit.http import Caller, Once, caller, once
+
+from order.contacts import ContactHasher
+from order.orders.schemas import OrderRead
+from order.placing.schemas import OrderCreate
+from order.placing.service import PlacingService
+
+router = APIRouter(prefix="/v1/orders", tags=["orders"])
+
+
+@router.post("", status_code=201, response_model=OrderRead)
+async def place_order(
+    request: Request,
+    body: OrderCreate,
+    run: Once = once(),
+    who: Caller = caller("orders:write"),
+) -> Response:
+    """Prices the lines, holds their stock and places the order; pay it until `pay_until`.
+
+    409 `out_of_stock` names the short lines and holds nothing; 409 `reference_taken` names the
+    order that has the reference. A trusted channel may say `paid` and place and pay in one call.
+    """
+    if body.paid is not None:
+        who.require("payments:write")
+    replayed = await run.replay(who)
+    if replayed is not None:
+        return replayed
+    placing = cast(PlacingService, request.app.state.placing)
+    contacts = cast(ContactHasher, request.app.state.contacts)
+    wanted = body.to_domain(who.merchant, contacts, f"{who.kind}:{who.id}")
+    async with placing.prepared(wanted) as draft:
+
+        async def work(tx: Transaction) -> OrderRead:
+            return OrderRead.from_domain(await placing.place(tx, draft))
+
+        return await run(who, work, location=lambda order: f"/v1/orders/{order.id}")

@@ -1,0 +1,104 @@
+from ipaddress import IPv4Address, IPv6Address
+from typing import Annotated
+from uuid import UUID
+
+from kit.auth import decode_public_key
+from kit.http import CodeText, Model, Name, PublicKeyText, Reference, Timestamp
+from pydantic import ConfigDict, Field, StringConstraints
+from pydantic.config import JsonDict
+
+from order.contacts import ContactHasher
+from order.orders.domain import Customer
+from order.payments.schemas import PaymentCreate
+from order.placing.domain import Request
+from order.prices.domain import Wanted
+
+LINES_MAX = 50
+QUANTITY_MAX = 10_000
+INPUTS_MAX = 20
+
+Email = Annotated[
+    str,
+    StringConstraints(
+        min_length=3, max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$"
+    ),
+]
+Phone = Annotated[
+    str, StringConstraints(min_length=5, max_length=32, pattern=r"^\+?[0-9][0-9 ().\-]*$")
+]
+Locale = Annotated[
+    str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+]
+InputText = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
+
+_ORDER_EXAMPLE: JsonDict = {
+    "channel_id": "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a22",
+    "reference": "shop-10001",
+    "customer": {"id": "buyer-7", "email": "buyer@example.com", "ip": "203.0.113.7"},
+    "lines": [{"sku": "GAME-100", "quantity": 1}],
+}
+
+
+class CustomerCreate(Model):
+    """Who buys. E-mail and phone are used for delivery; risk sees only a keyed hash of them."""
+
+    id: Name = Field(description="the shop's own id of the buyer")
+    email: Email | None = None
+    phone: Phone | None = None
+    ip: IPv4Address | IPv6Address | None = None
+    device_id: Name | None = None
+    registered_at: Timestamp | None = Field(
+        default=None, description="when the buyer's account at the shop was made"
+    )
+    locale: Locale | None = Field(default=None, examples=["zh-CN"])
+
+    def to_domain(self, contacts: ContactHasher) -> Customer:
+        return Customer(
+            id=self.id,
+            email=self.email,
+            phone=self.phone,
+            ip=str(self.ip) if self.ip else None,
+            device_id=self.device_id,
+            registered_at=self.registered_at,
+            contact_hash=contacts.hash(self.email, self.phone),
+            locale=self.locale,
+        )
+
+
+class OrderLineCreate(Model):
+    sku: CodeText
+    quantity: Annotated[int, Field(ge=1, le=QUANTITY_MAX, strict=True)]
+    inputs: Annotated[dict[CodeText, InputText], Field(max_length=INPUTS_MAX)] = Field(
+        default_factory=dict, description="what the product's form asks the buyer for"
+    )
+
+    def to_domain(self) -> Wanted:
+        return Wanted(self.sku, self.quantity, self.inputs)
+
+
+class OrderCreate(Model):
+    model_config = ConfigDict(json_schema_extra={"examples": [_ORDER_EXAMPLE]})
+
+    channel_id: UUID
+    reference: Reference = Field(description="the shop's own number, unique in its channel")
+    customer: CustomerCreate
+    lines: Annotated[list[OrderLineCreate], Field(min_length=1, max_length=LINES_MAX)]
+    recipient_public_key: PublicKeyText | None = Field(
+        default=None, description="units are handed out sealed to this X25519 key"
+    )
+    paid: PaymentCreate | None = Field(
+        default=None, description="a trusted channel's word that the order is paid already"
+    )
+
+    def to_domain(self, merchant_id: UUID, contacts: ContactHasher, cause: str) -> Request:
+        key = self.recipient_public_key
+        return Request(
+            merchant_id=merchant_id,
+            channel_id=self.channel_id,
+            reference=self.reference,
+            customer=self.customer.to_domain(contacts),
+            lines=tuple(line.to_domain() for line in self.lines),
+            recipient_public_key=decode_public_key(key) if key else None,
+            paid=self.paid.to_domain() if self.paid else None,
+            cause=cause,
+        )

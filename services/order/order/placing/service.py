@@ -1,0 +1,142 @@
+"""Placing an order: read, price, hold stock in the vault, then write all in one transaction.
+
+Reads and vault calls of requests that wait at the same time are combined. No transaction is open
+while the vault is asked; a hold whose order is not written is given back or runs out by itself.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from kit.combine import Combiner
+from kit.db import Database, Transaction
+from kit.errors import DomainError, Unavailable
+
+from order.catalogue import service as catalogue
+from order.merchants import service as merchants
+from order.merchants.domain import ChannelClosed, ChannelNotFound
+from order.orders import service as orders
+from order.orders.domain import Order, Payment, ReferenceTaken
+from order.payments.service import PaymentService
+from order.placing.domain import Draft, Found, Request, begin, draft_order
+from order.prices.domain import price
+from order.vault import Hold, HoldLine, Vault
+
+READ_BATCH_MAX = 200
+
+
+class PlacingService:
+    """`hold_grace_seconds`: how much longer than an order may be paid its stock is held."""
+
+    def __init__(
+        self,
+        db: Database,
+        vault: Vault,
+        payments: PaymentService,
+        *,
+        pay_seconds: int,
+        hold_grace_seconds: int,
+    ) -> None:
+        self._db = db
+        self._vault = vault
+        self._payments = payments
+        self._pay_seconds = pay_seconds
+        self._hold_seconds = pay_seconds + hold_grace_seconds
+        self._find = Combiner(self._find_many, batch_max=READ_BATCH_MAX, lanes=2)
+
+    @asynccontextmanager
+    async def prepared(self, request: Request) -> AsyncIterator[Draft]:
+        """A draft whose stock is held; given back at the end unless the draft was placed.
+
+        Raises ChannelNotFound, ChannelClosed, ReferenceTaken, the errors of prices,
+        ChannelNotTrusted, AmountMismatch, OutOfStock, StockRefused, Unavailable.
+        """
+        draft = await self._prepare(request)
+        try:
+            yield draft
+        except Unavailable:
+            # Whether the order was written is unknown: a hold that nobody owns runs out by itself.
+            raise
+        except DomainError:
+            await self._give_back(draft)
+            raise
+        if not draft.is_placed:
+            await self._give_back(draft)
+
+    async def place(self, tx: Transaction, draft: Draft) -> Order:
+        """Writes the order with its story and its news. Raises ReferenceTaken."""
+        order = draft.change.order
+        if order.id not in await orders.add_many(tx, [draft.change]):
+            wanted = (order.merchant_id, order.channel_id, order.reference)
+            taken, _ = await orders.find_references(tx, [wanted])
+            raise _reference_taken(taken.get((order.channel_id, order.reference)))
+        if draft.payment is not None:
+            await self._payments.record(tx, [(order, draft.payment, order.placed_at)])
+        draft.is_placed = True
+        return order
+
+    async def _prepare(self, request: Request) -> Draft:
+        found = await self._find(request)
+        if not found.channel.is_active:
+            raise ChannelClosed(channel_id=str(request.channel_id))
+        if found.taken_by is not None:
+            raise _reference_taken(found.taken_by)
+        lines = price(found.products, request.lines)
+        order = draft_order(request, lines, found.now, self._pay_seconds)
+        payment = self._prepaid(request, found, order)
+        reservation_id = await self._vault.reserve(self._hold_of(order))
+        change = begin(
+            order, lines, reservation_id=reservation_id, payment=payment, cause=request.cause
+        )
+        return Draft(change, payment)
+
+    def _prepaid(self, request: Request, found: Found, order: Order) -> Payment | None:
+        if request.paid is None:
+            return None
+        payment = self._payments.accept(found.channel, request.paid)
+        self._payments.check_amount(request.paid, order)
+        return payment
+
+    def _hold_of(self, order: Order) -> Hold:
+        lines = (
+            HoldLine(line.line_no, line.sku, line.pool_id, line.quantity)
+            for line in order.lines
+            if line.pool_id is not None
+        )
+        return Hold(order.merchant_id, str(order.id), tuple(lines), self._hold_seconds)
+
+    async def _give_back(self, draft: Draft) -> None:
+        order = draft.change.order
+        if order.reservation_id is not None:
+            await self._vault.release(order.merchant_id, order.reservation_id, "not placed")
+
+    async def _find_many(self, requests: Sequence[Request]) -> Sequence[Found | DomainError]:
+        """Three statements, however many requests."""
+        async with self._db.read() as tx:
+            channels = await merchants.find_channels(tx, {r.channel_id for r in requests})
+            products = await catalogue.find_by_sku(
+                tx, {(r.merchant_id, line.sku) for r in requests for line in r.lines}
+            )
+            taken, now = await orders.find_references(
+                tx, [(r.merchant_id, r.channel_id, r.reference) for r in requests]
+            )
+        results: list[Found | DomainError] = []
+        for request in requests:
+            wanted = {line.sku: (request.merchant_id, line.sku) for line in request.lines}
+            channel = channels.get(request.channel_id)
+            if channel is None or channel.merchant_id != request.merchant_id:
+                results.append(ChannelNotFound(channel_id=str(request.channel_id)))
+                continue
+            results.append(
+                Found(
+                    channel,
+                    {sku: products[key] for sku, key in wanted.items() if key in products},
+                    taken.get((request.channel_id, request.reference)),
+                    now,
+                )
+            )
+        return results
+
+
+def _reference_taken(order_id: UUID | None) -> ReferenceTaken:
+    return ReferenceTaken(order_id=str(order_id) if order_id else None)

@@ -1,0 +1,19 @@
+from collections.abc import Sequence
+from uuid import UUID
+
+from kit.db import Transaction
+
+from order.timeline import repository
+from order.timeline.domain import Entry, ToldEntry
+
+
+async def tell(tx: Transaction, entries: Sequence[Entry]) -> None:
+    """Writes decisions down beside what they decided, in one statement."""
+    if entries:
+        await repository.add_many(tx, entries)
+
+
+async def list_entries(
+    tx: Transaction, order_id: UUID, *, after: int, limit: int
+) -> Sequence[ToldEntry]:
+    return await repository.list_entries(tx, order_id, after=after, limit=limit)

@@ -1,0 +1,18 @@
+from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, Table, Text, Uuid, func
+from sqlalchemy.dialects.postgresql import JSONB
+
+from order.tables import metadata
+
+# No foreign key to orders: entries are written in the order's own transaction, millions of times.
+order_timeline = Table(
+    "order_timeline",
+    metadata,
+    Column("id", BigInteger, Identity(always=True, cache=1), primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("kind", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("details", JSONB, nullable=False),
+    Index("ix_order_timeline_order_id_id", "order_id", "id"),
+)

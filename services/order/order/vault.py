@@ -1,0 +1,128 @@
+"""The vault as this service needs it: hold units for an order, give a hold back.
+
+Calls that wait while one is under way travel together in the next one (`/v1/reservations/batch`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from kit.combine import Combiner
+from kit.errors import Conflict, DomainError, Unavailable
+from kit.logging import get_logger
+from kit.peers import Peer, PeerProblem, PeerSilent
+
+BATCH_ITEMS_MAX = 200
+_UNAVAILABLE_STATUS = 429
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HoldLine:
+    line_no: int
+    sku: str
+    pool_id: UUID
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Units to be held for an order; `reference` makes a repeat the same hold."""
+
+    merchant_id: UUID
+    reference: str
+    lines: tuple[HoldLine, ...]
+    hold_seconds: int
+
+
+class OutOfStock(Conflict):
+    """There are not enough units; nothing is held."""
+
+    code = "out_of_stock"
+
+
+class StockRefused(Conflict):
+    """The vault cannot hold units of this product; its pool may not exist."""
+
+    code = "stock_refused"
+
+
+class Vault:
+    """Built in app.py around the vault's peer."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self._combined = Combiner(self._reserve_many, batch_max=BATCH_ITEMS_MAX, lanes=2)
+
+    async def reserve(self, hold: Hold) -> UUID:
+        """The reservation's id; all lines are held or nothing is.
+
+        Raises OutOfStock naming the short SKUs, StockRefused, or Unavailable when the outcome stays
+        unknown: such a hold runs out by itself.
+        """
+        return await self._combined(hold)
+
+    async def release(self, merchant_id: UUID, reservation_id: UUID, reason: str) -> None:
+        """Gives a hold back. Best effort: one that stays runs out by itself."""
+        try:
+            await self._peer.post(
+                f"/v1/reservations/{reservation_id}/release",
+                {"reason": reason},
+                merchant_id=merchant_id,
+            )
+        except (PeerProblem, Unavailable) as error:
+            log.info("hold_left_to_expire", reservation_id=str(reservation_id), error=str(error))
+
+    async def _reserve_many(self, holds: Sequence[Hold]) -> Sequence[UUID | DomainError]:
+        body = {"items": [_item(hold) for hold in holds]}
+        try:
+            answer = await self._post(body)
+        except PeerProblem as error:
+            raise Unavailable(f"the vault refused the call: {error.code}") from error
+        return [_result(hold, result) for hold, result in zip(holds, answer["items"], strict=True)]
+
+    async def _post(self, body: Mapping[str, Any]) -> Any:  # a JSON document
+        """One repeat after silence: the references make it the same holds."""
+        try:
+            return await self._peer.post("/v1/reservations/batch", body)
+        except PeerSilent:
+            return await self._peer.post("/v1/reservations/batch", body)
+
+
+def _item(hold: Hold) -> dict[str, object]:
+    return {
+        "merchant_id": hold.merchant_id,
+        "reference": hold.reference,
+        "hold_seconds": hold.hold_seconds,
+        "lines": [
+            {"pool_id": line.pool_id, "quantity": line.quantity, "line_no": line.line_no}
+            for line in hold.lines
+        ],
+    }
+
+
+def _result(hold: Hold, result: Mapping[str, Any]) -> UUID | DomainError:
+    reservation = result.get("reservation")
+    if reservation is not None and reservation["status"] in ("held", "secured"):
+        return UUID(reservation["id"])
+    problem = result.get("problem") or {}
+    if result["result"] == OutOfStock.code:
+        return OutOfStock(lines=_short_lines(hold, problem.get("lines") or ()))
+    if int(problem.get("status", 503)) >= _UNAVAILABLE_STATUS:
+        return Unavailable(f"the vault cannot hold stock now: {result['result']}")
+    return StockRefused(str(problem.get("detail", result["result"])), reason=result["result"])
+
+
+def _short_lines(hold: Hold, short: Sequence[Mapping[str, Any]]) -> list[dict[str, object]]:
+    skus = {line.line_no: line.sku for line in hold.lines}
+    return [
+        {
+            "line_no": line["line_no"],
+            "sku": skus.get(line["line_no"], ""),
+            "requested": line["requested"],
+            "available": line["available"],
+        }
+        for line in short
+    ]

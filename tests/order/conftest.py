@@ -1,0 +1,142 @@
+"""The order service on a database of its own: its API, its consumers, its jobs."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from google.protobuf.message import Message
+from kit.auth import mint_api_key
+from kit.db import Database
+from kit.keys import UPSERT_KEY
+from kit.messaging.events import Event
+from kit.messaging.outbox import events_of
+from kit.service import Service, create_app
+from order.api_keys.domain import MERCHANT_SCOPES
+from order.app import create_service
+from order.merchants import service as merchants
+from order.payments.service import PaymentService
+from order.settings import Settings
+
+from tests.conftest import ServiceDatabase
+from tests.order.factories import MERCHANT, OTHER_MERCHANT, SHOP, UNTRUSTED
+from tests.order.vaults import ScriptedVault
+
+Consume = Callable[..., Awaitable[list[Message]]]
+ApiClient = Callable[..., Awaitable[httpx.AsyncClient]]
+SECRET = "s" * 32
+CONTACT_KEY = "c" * 32
+
+
+@pytest.fixture
+async def settings(service_database: ServiceDatabase) -> Settings:
+    return Settings(
+        database_url=await service_database("order"),
+        kafka_bootstrap="127.0.0.1:1",
+        internal_secret=SECRET,
+        contact_key=CONTACT_KEY,
+        vault_url="http://vault",
+    )
+
+
+@pytest.fixture
+def vault() -> ScriptedVault:
+    """A vault that holds everything unless it is told to misbehave."""
+    return ScriptedVault()
+
+
+@pytest.fixture
+async def service(settings: Settings, vault: ScriptedVault) -> AsyncIterator[Service]:
+    service = create_service(settings, vault_transport=vault)
+    await make_merchants(service.db)
+    yield service
+    for close in service.closing:
+        await close()
+    await service.db.close()
+
+
+async def make_merchants(db: Database) -> None:
+    """Two merchants; the first has a trusted and an untrusted channel."""
+    async with db.transaction() as tx:
+        await merchants.ensure_merchant(tx, MERCHANT, "Lucky Cards")
+        await merchants.ensure_merchant(tx, OTHER_MERCHANT, "Other Cards")
+        await merchants.ensure_channel(tx, SHOP, MERCHANT, "Shop", "shop", is_trusted=True)
+        await merchants.ensure_channel(
+            tx, UNTRUSTED, MERCHANT, "Partner", "partner", is_trusted=False
+        )
+
+
+@pytest.fixture
+def db(service: Service) -> Database:
+    return service.db
+
+
+@pytest.fixture
+def payments(service: Service) -> PaymentService:
+    found = service.state["payments"]
+    assert isinstance(found, PaymentService)
+    return found
+
+
+@pytest.fixture
+def consume(service: Service) -> Consume:
+    """Gives events of one type to their handler, in one transaction; answers what it published."""
+
+    async def run(*events: Event[Message]) -> list[Message]:
+        handler = next(it for it in service.handlers if it.message_class is type(events[0].message))
+        async with service.db.transaction() as tx:
+            await handler.fn(tx, events)
+            return events_of(tx)
+
+    return run
+
+
+@pytest.fixture
+def app(service: Service) -> FastAPI:
+    return create_app(service)
+
+
+@pytest.fixture
+async def open_api(service: Service, app: FastAPI) -> AsyncIterator[ApiClient]:
+    """`await open_api(scopes, merchant_id=...)` -> a client whose key has these scopes."""
+    clients: list[httpx.AsyncClient] = []
+
+    async def open_client(
+        scopes: Sequence[str] = tuple(MERCHANT_SCOPES), *, merchant_id: UUID | None = MERCHANT
+    ) -> httpx.AsyncClient:
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app),
+            base_url="http://order",
+            headers={"Authorization": await a_key(service.db, scopes, merchant_id)},
+        )
+        clients.append(client)
+        return client
+
+    yield open_client
+    for client in clients:
+        await client.aclose()
+
+
+@pytest.fixture
+async def api(open_api: ApiClient) -> httpx.AsyncClient:
+    """The merchant's own client, with every scope."""
+    return await open_api()
+
+
+async def a_key(db: Database, scopes: Sequence[str], merchant_id: UUID | None) -> str:
+    key = mint_api_key()
+    async with db.transaction() as tx:
+        await tx.execute(
+            UPSERT_KEY,
+            {
+                "key_id": key.key_id,
+                "merchant_id": merchant_id,
+                "secret_hash": key.secret_hash,
+                "scopes": list(scopes),
+                "expires_at": None,
+                "revoked_at": None,
+                "version": 1,
+            },
+        )
+    return f"Bearer {key.text}"
