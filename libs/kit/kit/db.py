@@ -170,7 +170,7 @@ class _driver_errors:  # noqa: N801 - reads as a statement: with _driver_errors(
             state = str(getattr(error.orig, "sqlstate", None) or "")
             if error.connection_invalidated or is_transient_state(state):
                 raise Unavailable("the database is busy or restarting; try again") from error
-            if state in _UNSTORABLE_CODES or "DataError" in type(error.orig).__name__:
+            if state in _UNSTORABLE_CODES or _is_data_error(error.orig):
                 raise Unstorable from error
             if not state and not isinstance(error, IntegrityError):
                 raise Unavailable("the database does not answer; try again") from error
@@ -178,6 +178,12 @@ class _driver_errors:  # noqa: N801 - reads as a statement: with _driver_errors(
             raise Unavailable("all database connections are in use; try again") from error
         elif _is_connection_trouble(error):
             raise Unavailable("the database cannot be reached; try again") from error
+
+
+def _is_data_error(error: BaseException | None) -> bool:
+    """True when the driver itself could not encode a value: it then wraps its DataError."""
+    causes = (error, getattr(error, "__cause__", None))
+    return any("DataError" in type(cause).__name__ for cause in causes)
 
 
 def is_transient_state(sqlstate: str) -> bool:
