@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 from kit.db import Database
 from kit.ids import new_id
+from kit.messaging.events import Event
 from kit.service import Service
+from lockstock.order.v1.order_events_pb2 import OrderPlaced
 from lockstock.risk.v1.assessment_events_pb2 import (
     DECISION_ALLOW,
     DECISION_DECLINE,
@@ -260,7 +262,7 @@ async def test_counts_equal_those_of_a_plain_walk_through_random_events(
     assert counted == _plain_walk(orders)
 
 
-def _plain_walk(orders: list) -> dict[str, int]:
+def _plain_walk(orders: list[Event[OrderPlaced]]) -> dict[str, int]:
     seen: list[tuple[str, datetime]] = []
     counts = {}
     for order in orders:

@@ -1,0 +1,106 @@
+"""The ledger on a database of its own, and its API as an operator sees it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from kit.auth import mint_api_key
+from kit.db import Database
+from kit.keys import UPSERT_KEY
+from kit.messaging.events import Event
+from kit.service import Service, create_app
+from ledger.app import create_service
+from ledger.settings import Settings
+from sqlalchemy import text
+
+from tests.conftest import ServiceDatabase
+from tests.ledger.factories import MERCHANT
+
+Deliver = Callable[..., Awaitable[None]]
+ApiClient = Callable[..., Awaitable[httpx.AsyncClient]]
+Balances = Callable[..., Awaitable[dict[tuple[str, str], int]]]
+
+
+@pytest.fixture
+async def service(service_database: ServiceDatabase) -> AsyncIterator[Service]:
+    settings = Settings(
+        database_url=await service_database("ledger"),
+        kafka_bootstrap="127.0.0.1:1",
+        internal_secret="s" * 32,
+        database_pool_size=24,
+    )
+    service = create_service(settings)
+    yield service
+    await service.db.close()
+
+
+@pytest.fixture
+def db(service: Service) -> Database:
+    return service.db
+
+
+@pytest.fixture
+def deliver(service: Service) -> Deliver:
+    """Gives events of one class to their consumer, in one transaction."""
+    handlers = {handler.message_class: handler.fn for handler in service.handlers}
+
+    async def run(*events: Event[Any]) -> None:
+        async with service.db.transaction() as tx:
+            await handlers[type(events[0].message)](tx, events)
+
+    return run
+
+
+@pytest.fixture
+def balances(db: Database) -> Balances:
+    """(account, currency) -> debits less credits, for accounts that are not at zero."""
+
+    async def read(merchant_id: UUID = MERCHANT) -> dict[tuple[str, str], int]:
+        async with db.read() as tx:
+            rows = await tx.execute(_BALANCES, {"merchant_id": merchant_id})
+            return {(row.code, row.currency): int(row.balance) for row in rows}
+
+    return read
+
+
+@pytest.fixture
+async def api(service: Service) -> AsyncIterator[ApiClient]:
+    """`await api("ledger:read", merchant_id=...)` -> a client whose key has just these scopes."""
+    app = create_app(service)
+    clients: list[httpx.AsyncClient] = []
+
+    async def open_client(*scopes: str, merchant_id: UUID = MERCHANT) -> httpx.AsyncClient:
+        key = mint_api_key()
+        async with service.db.transaction() as tx:
+            await tx.execute(
+                UPSERT_KEY,
+                {
+                    "key_id": key.key_id,
+                    "merchant_id": merchant_id,
+                    "secret_hash": key.secret_hash,
+                    "scopes": list(scopes),
+                    "expires_at": None,
+                    "revoked_at": None,
+                    "version": 1,
+                },
+            )
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app),
+            base_url="http://ledger",
+            headers={"Authorization": f"Bearer {key.text}"},
+        )
+        clients.append(client)
+        return client
+
+    yield open_client
+    for client in clients:
+        await client.aclose()
+
+
+_BALANCES = text("""
+    SELECT account.code, account.currency, balance.debit_minor - balance.credit_minor AS balance
+    FROM account JOIN account_balance AS balance ON balance.account_id = account.id
+    WHERE account.merchant_id = :merchant_id AND balance.debit_minor <> balance.credit_minor
+""")

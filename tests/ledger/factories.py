@@ -1,0 +1,146 @@
+"""Events as the consumers get them. Valid by default; a test overrides what matters to it."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from kit.ids import new_id
+from kit.messaging.events import Event, M, topic_of, type_of
+from lockstock.common.v1.money_pb2 import Money
+from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported
+from lockstock.order.v1.order_events_pb2 import (
+    LotCost,
+    OrderCompleted,
+    OrderPaid,
+    OrderPartiallyCompleted,
+    OrderRefunded,
+    SettledLine,
+)
+
+MERCHANT = UUID("0190b1c2-0000-7000-8000-000000000001")
+OTHER_MERCHANT = UUID("0190b1c2-0000-7000-8000-000000000002")
+CHANNEL = UUID("0190b1c2-0000-7000-8000-0000000000c1")
+PRODUCT = UUID("0190b1c2-0000-7000-8000-0000000000f1")
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def cny(amount_minor: int) -> Money:
+    return Money(amount_minor=amount_minor, currency="CNY")
+
+
+def usd(amount_minor: int) -> Money:
+    return Money(amount_minor=amount_minor, currency="USD")
+
+
+def an_import(
+    *,
+    lot_id: UUID | None = None,
+    total: Money | None = None,
+    supplier: str = "Kinguin",
+    merchant_id: UUID = MERCHANT,
+) -> Event[StockImported]:
+    lot_id = lot_id or new_id()
+    return _event(
+        StockImported(
+            lot_id=str(lot_id),
+            pool_id=str(new_id()),
+            merchant_id=str(merchant_id),
+            supplier=supplier,
+            quantity=100,
+            unit_cost=cny(1200),
+            total_cost=total or cny(120_000),
+        ),
+        str(lot_id),
+    )
+
+
+def a_payment(order_id: UUID, amount: Money, *, merchant_id: UUID = MERCHANT) -> Event[OrderPaid]:
+    return _event(
+        OrderPaid(
+            order_id=str(order_id),
+            merchant_id=str(merchant_id),
+            channel_id=str(CHANNEL),
+            amount=amount,
+        ),
+        str(order_id),
+    )
+
+
+def a_line(
+    total: Money,
+    *costs: LotCost,
+    sku: str = "STEAM-50",
+    product_id: UUID = PRODUCT,
+    delivered: bool = True,
+) -> SettledLine:
+    return SettledLine(
+        line_id=str(new_id()),
+        product_id=str(product_id),
+        sku=sku,
+        quantity=1,
+        total=total,
+        delivered=delivered,
+        costs=costs,
+    )
+
+
+def a_cost(lot_id: UUID, unit_cost: Money, quantity: int = 1) -> LotCost:
+    return LotCost(lot_id=str(lot_id), quantity=quantity, unit_cost=unit_cost)
+
+
+def a_completion(
+    order_id: UUID, *lines: SettledLine, merchant_id: UUID = MERCHANT
+) -> Event[OrderCompleted]:
+    return _event(
+        OrderCompleted(
+            order_id=str(order_id),
+            merchant_id=str(merchant_id),
+            channel_id=str(CHANNEL),
+            lines=lines,
+        ),
+        str(order_id),
+    )
+
+
+def a_partial_completion(
+    order_id: UUID, refunded: Money, *lines: SettledLine, merchant_id: UUID = MERCHANT
+) -> Event[OrderPartiallyCompleted]:
+    return _event(
+        OrderPartiallyCompleted(
+            order_id=str(order_id),
+            merchant_id=str(merchant_id),
+            channel_id=str(CHANNEL),
+            refunded=refunded,
+            lines=lines,
+        ),
+        str(order_id),
+    )
+
+
+def a_refund(
+    order_id: UUID, amount: Money, *, merchant_id: UUID = MERCHANT
+) -> Event[OrderRefunded]:
+    return _event(
+        OrderRefunded(
+            order_id=str(order_id),
+            merchant_id=str(merchant_id),
+            channel_id=str(CHANNEL),
+            amount=amount,
+            reason="declined",
+        ),
+        str(order_id),
+    )
+
+
+def _event(message: M, key: str) -> Event[M]:
+    return Event(
+        id=new_id(),
+        type=type_of(type(message)),
+        topic=topic_of(type(message)),
+        key=key,
+        version=1,
+        time=NOON,
+        merchant_id=str(MERCHANT),
+        traceparent=None,
+        request_id=None,
+        message=message,
+    )

@@ -1,0 +1,203 @@
+"""What each event means in debits and credits; repeats; several currencies."""
+
+import asyncio
+
+import pytest
+from kit.db import Database, Unstorable
+from kit.ids import new_id
+from sqlalchemy import text
+
+from tests.ledger.conftest import Balances, Deliver
+from tests.ledger.factories import (
+    CHANNEL,
+    MERCHANT,
+    OTHER_MERCHANT,
+    PRODUCT,
+    a_completion,
+    a_cost,
+    a_line,
+    a_partial_completion,
+    a_payment,
+    a_refund,
+    an_import,
+    cny,
+    usd,
+)
+
+CLEARING = f"channel-clearing:{CHANNEL}"
+
+
+async def test_imported_stock_is_an_asset_owed_to_its_supplier(
+    deliver: Deliver, balances: Balances
+) -> None:
+    await deliver(an_import(total=cny(120_000), supplier=" Kinguin "))
+
+    assert await balances() == {
+        ("inventory", "CNY"): 120_000,
+        ("supplier-payable:Kinguin", "CNY"): -120_000,
+    }
+
+
+async def test_a_lot_without_supplier_is_owed_to_the_unnamed_one(
+    deliver: Deliver, balances: Balances
+) -> None:
+    await deliver(an_import(total=cny(5), supplier=""))
+
+    assert (await balances())["supplier-payable:unnamed", "CNY"] == -5
+
+
+async def test_a_lot_that_cost_nothing_posts_nothing(deliver: Deliver, db: Database) -> None:
+    await deliver(an_import(total=cny(0)))
+
+    async with db.read() as tx:
+        assert (await tx.execute(text("SELECT count(*) FROM transaction"))).scalar_one() == 0
+
+
+async def test_a_paid_order_is_a_deposit_until_it_is_delivered(
+    deliver: Deliver, balances: Balances
+) -> None:
+    await deliver(a_payment(new_id(), cny(1990)))
+
+    assert await balances() == {(CLEARING, "CNY"): 1990, ("customer-deposits", "CNY"): -1990}
+
+
+async def test_a_completed_order_earns_its_price_and_costs_its_lots(
+    deliver: Deliver, balances: Balances
+) -> None:
+    order, old_lot, new_lot = new_id(), new_id(), new_id()
+    await deliver(a_payment(order, cny(4000)))
+
+    await deliver(
+        a_completion(
+            order, a_line(cny(4000), a_cost(old_lot, cny(1200), 2), a_cost(new_lot, cny(1300)))
+        )
+    )
+
+    assert await balances() == {
+        (CLEARING, "CNY"): 4000,
+        ("revenue", "CNY"): -4000,
+        ("cost-of-goods", "CNY"): 3700,
+        ("inventory", "CNY"): -3700,
+    }
+
+
+async def test_postings_say_what_they_are_about(deliver: Deliver, db: Database) -> None:
+    order, lot = new_id(), new_id()
+
+    await deliver(a_completion(order, a_line(cny(4000), a_cost(lot, cny(1200)))))
+
+    async with db.read() as tx:
+        rows = await tx.execute(
+            text("""SELECT account.code, posting.channel_id, product_id, sku, lot_id, order_id
+                    FROM posting JOIN account ON account.id = account_id ORDER BY line_no""")
+        )
+        found = [tuple(row) for row in rows]
+    assert found == [
+        ("customer-deposits", CHANNEL, PRODUCT, "STEAM-50", None, order),
+        ("revenue", CHANNEL, PRODUCT, "STEAM-50", None, order),
+        ("cost-of-goods", CHANNEL, PRODUCT, "STEAM-50", lot, order),
+        ("inventory", CHANNEL, PRODUCT, "STEAM-50", lot, order),
+    ]
+
+
+async def test_a_cost_in_another_currency_balances_by_itself(
+    deliver: Deliver, balances: Balances
+) -> None:
+    order = new_id()
+
+    await deliver(a_completion(order, a_line(cny(4000), a_cost(new_id(), usd(500)))))
+
+    assert await balances() == {
+        ("customer-deposits", "CNY"): 4000,
+        ("revenue", "CNY"): -4000,
+        ("cost-of-goods", "USD"): 500,
+        ("inventory", "USD"): -500,
+    }
+
+
+async def test_a_partly_delivered_order_earns_one_part_and_returns_the_other(
+    deliver: Deliver, balances: Balances
+) -> None:
+    order, lot = new_id(), new_id()
+    await deliver(a_payment(order, cny(5000)))
+
+    await deliver(
+        a_partial_completion(
+            order,
+            cny(2000),
+            a_line(cny(3000), a_cost(lot, cny(1000))),
+            a_line(cny(2000), a_cost(lot, cny(900)), delivered=False),
+        )
+    )
+
+    assert await balances() == {
+        (CLEARING, "CNY"): 3000,
+        ("revenue", "CNY"): -3000,
+        ("cost-of-goods", "CNY"): 1000,
+        ("inventory", "CNY"): -1000,
+    }
+
+
+async def test_a_refunded_order_leaves_nothing_behind(deliver: Deliver, balances: Balances) -> None:
+    order = new_id()
+    await deliver(a_payment(order, cny(1990)))
+
+    await deliver(a_refund(order, cny(1990)))
+
+    assert await balances() == {}
+
+
+async def test_the_same_event_posts_once_however_it_comes(
+    deliver: Deliver, balances: Balances
+) -> None:
+    order = new_id()
+    again = a_payment(order, cny(1990))
+
+    await deliver(a_payment(order, cny(1990)), again)
+    await deliver(again)
+    await asyncio.gather(*(deliver(a_payment(order, cny(1990))) for _ in range(10)))
+
+    assert await balances() == {(CLEARING, "CNY"): 1990, ("customer-deposits", "CNY"): -1990}
+
+
+async def test_batches_that_open_the_same_accounts_at_once_all_post(
+    deliver: Deliver, balances: Balances
+) -> None:
+    batches = [[a_payment(new_id(), cny(1)) for _ in range(50)] for _ in range(16)]
+
+    await asyncio.gather(*(deliver(*batch) for batch in batches))
+
+    assert (await balances())[CLEARING, "CNY"] == 800
+
+
+async def test_batches_with_the_same_events_in_opposite_order_post_each_once(
+    deliver: Deliver, balances: Balances
+) -> None:
+    events = [a_payment(new_id(), cny(1)) for _ in range(100)]
+
+    await asyncio.gather(deliver(*events), deliver(*events[::-1]), deliver(*events))
+
+    assert (await balances())[CLEARING, "CNY"] == 100
+
+
+async def test_a_failed_batch_posts_nothing_and_its_accounts_are_opened_again(
+    deliver: Deliver, balances: Balances
+) -> None:
+    order = new_id()
+    too_much = a_completion(order, a_line(cny(1), a_cost(new_id(), cny(2**62), 4)))
+    with pytest.raises(Unstorable):
+        await deliver(too_much)
+    assert await balances() == {}
+
+    await deliver(a_completion(order, a_line(cny(1), a_cost(new_id(), cny(2)))))
+
+    assert (await balances())["cost-of-goods", "CNY"] == 2
+
+
+async def test_merchants_have_books_of_their_own(deliver: Deliver, balances: Balances) -> None:
+    await deliver(
+        a_payment(new_id(), cny(7)), a_payment(new_id(), cny(9), merchant_id=OTHER_MERCHANT)
+    )
+
+    assert (await balances(MERCHANT))[CLEARING, "CNY"] == 7
+    assert (await balances(OTHER_MERCHANT))[CLEARING, "CNY"] == 9
