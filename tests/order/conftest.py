@@ -124,6 +124,12 @@ async def api(open_api: ApiClient) -> httpx.AsyncClient:
     return await open_api()
 
 
+@pytest.fixture
+async def other_api(open_api: ApiClient) -> httpx.AsyncClient:
+    """Another merchant's client, with every scope."""
+    return await open_api(merchant_id=OTHER_MERCHANT)
+
+
 async def a_key(db: Database, scopes: Sequence[str], merchant_id: UUID | None) -> str:
     key = mint_api_key()
     async with db.transaction() as tx:

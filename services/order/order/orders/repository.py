@@ -215,7 +215,8 @@ async def _with_lines(tx: Transaction, rows: Sequence[Any]) -> list[Order]:
 
 
 def _json(values: Any) -> str:  # any JSON
-    return orjson.dumps(values).decode()
+    # The driver's UUIDs are a subclass, which orjson leaves to `default`.
+    return orjson.dumps(values, default=str).decode()
 
 
 def _state_values(order: Order) -> dict[str, object]:
