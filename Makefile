@@ -42,6 +42,9 @@ kafka: setup ## fetch the jars of the embedded Kafka again
 	@rm -rf deploy/kafka/lib
 	@$(PYTHON) -m onebox install
 
+secrets: ## make the secret files that docker compose hands to the containers (once)
+	@deploy/make-secrets.sh
+
 ##@ Check it
 
 test: setup ## every test; real PostgreSQL and Kafka are started by the run
@@ -90,5 +93,5 @@ help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: setup run start status stop demo clean kafka test check lint types imports bench format \
+.PHONY: setup run start status stop demo clean kafka secrets test check lint types imports bench format \
   proto proto-check lock help

@@ -1,5 +1,6 @@
 """What every test may ask for: a real PostgreSQL, a real Kafka, migrated databases per service."""
 
+import itertools
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from onebox.postgres import EmbeddedPostgres
 from tests.stack.run_dir import make_run_dir
 from tests.stack.service_databases import PASSWORD, ServiceDatabases
 
+_numbers = itertools.count(1)
 ServiceDatabase = Callable[[str], Awaitable[str]]
 
 
@@ -21,6 +23,14 @@ def run_dir() -> Iterator[Path]:
     path = make_run_dir()
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def folder(run_dir: Path) -> Path:
+    """An empty folder that the account of PostgreSQL can enter."""
+    path = run_dir / f"test-{next(_numbers)}"
+    path.mkdir()
+    return path
 
 
 @pytest.fixture(scope="session")

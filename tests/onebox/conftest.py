@@ -1,6 +1,5 @@
 """Servers of a test's own, to be killed and started again."""
 
-import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,16 +7,6 @@ import pytest
 from onebox.kafka import EmbeddedKafka
 from onebox.ports import free_ports
 from onebox.postgres import EmbeddedPostgres
-
-_numbers = itertools.count(1)
-
-
-@pytest.fixture
-def folder(run_dir: Path) -> Path:
-    """An empty folder that the account of PostgreSQL can enter."""
-    path = run_dir / f"onebox-{next(_numbers)}"
-    path.mkdir()
-    return path
 
 
 @pytest.fixture

@@ -128,8 +128,12 @@ async def run(
     as_nobody: bool = False,
     env: Mapping[str, str] | None = None,
     name: str = "",
+    complain: Callable[[str], None] | None = None,
 ) -> str:
-    """Runs a short command to its end; `DidNotStart` with its last words when it fails."""
+    """Runs a short command to its end; `DidNotStart` with its last words when it fails.
+
+    `complain` gets every line of a command that failed.
+    """
     name = name or Path(argv[0]).name
     child = Child.spawn(Spec(name, argv, env=env, as_nobody=as_nobody), subprocess.PIPE)
     output = child.output
@@ -147,6 +151,9 @@ async def run(
             raise
         text = (await reading).decode(errors="replace").strip()
     if code:
+        if complain is not None:
+            for line in text.splitlines():
+                complain(line)
         raise DidNotStart(f"{name} failed ({code}): {_last_lines(text)}")
     return text
 

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -224,8 +225,13 @@ class Onebox:
         async def migrate(service: Service) -> None:
             argv = [sys.executable, "-m", service.package, "migrate"]
             env = environment(service, self.wiring)
-            name = f"migrating {service.name}"
-            await run(argv, env=env, seconds_max=MIGRATE_SECONDS_MAX, name=name)
+            await run(
+                argv,
+                env=env,
+                seconds_max=MIGRATE_SECONDS_MAX,
+                name=f"migrating {service.name}",
+                complain=partial(self.output.line, service.name),
+            )
 
         await servers.together(*(migrate(service) for service in self._services()))
 
