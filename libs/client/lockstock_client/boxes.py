@@ -29,7 +29,7 @@ class Recipient:
     @classmethod
     def load(cls, path: Path) -> Self:
         """The key pair that `save` wrote."""
-        return cls(base64.b64decode(path.read_bytes(), validate=True))
+        return cls(base64.b64decode(path.read_bytes().strip(), validate=True))
 
     def save(self, path: Path) -> None:
         """Writes the private key for this account only; never over another file."""

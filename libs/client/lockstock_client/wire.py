@@ -65,11 +65,13 @@ class ImportJson(TypedDict):
 
 
 class ConservationJson(TypedDict):
-    """What came in and where it is now; `balanced` when the states sum to it."""
+    """`holds`: every imported unit is in exactly one state, in the books and counted by row."""
 
     lot_id: str
+    holds: bool
     imported: int
-    balanced: bool
+    levels: LevelsJson
+    counted: dict[str, int]
 
 
 class ProductJson(TypedDict):

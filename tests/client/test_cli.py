@@ -1,0 +1,166 @@
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from lockstock_client.cli import app
+from typer.testing import CliRunner
+
+from tests.client.scripted import ok, problem, serving
+
+POOL = "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a10"
+LEVELS = dict.fromkeys(
+    ("available", "reserved", "sold", "opened", "redeemed", "expired", "quarantined", "void"), 0
+)
+ORDER_ID = "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a11"
+ORDER = {
+    "id": ORDER_ID,
+    "reference": "shop-10001",
+    "status": "completed",
+    "reason": None,
+    "placed_at": "2026-11-22T09:00:00.000000Z",
+    "total": {"amount": 1990, "currency": "CNY"},
+    "lines": [{"id": "l", "line_no": 1, "sku": "S", "quantity": 1, "status": "delivered"}],
+    "deliveries": [
+        {"line_id": "l", "url": "http://x/d/t", "units": [{"unit_id": "u", "mask": "12****89"}]}
+    ],
+}
+
+
+async def lockstock(*arguments: str, env: dict[str, str] | None = None):
+    """The command in a thread of its own: it runs a loop itself."""
+    runner = CliRunner(env={"COLUMNS": "200", **(env or {})})
+    return await asyncio.to_thread(runner.invoke, app, list(arguments))
+
+
+def at(server) -> dict[str, str]:
+    names = ("ORDER", "INVENTORY_VAULT", "FULFILLMENT", "RISK", "LEDGER")
+    return {f"LOCKSTOCK_{name}_URL": server.url for name in names} | {"LOCKSTOCK_API_KEY": "key"}
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    path = tmp_path / "keys.txt"
+    path.write_text("SECRET-CODE-1\nSECRET-CODE-2\n")
+    return path
+
+
+async def test_import_sends_the_file_and_prints_the_receipt(keys: Path):
+    receipt = {
+        "status": "completed",
+        "accepted": 1,
+        "duplicates": 1,
+        "rejected": 2,
+        "lines": [{"line": 7, "code": "expired", "detail": "expired in 2024"}],
+    }
+    async with serving(ok({"import_id": "i"}, 202), ok(receipt)) as server:
+        result = await lockstock(
+            "import", str(keys), "--pool", POOL, "--supplier", "S", "--unit-cost", "990",
+            env=at(server),
+        )  # fmt: skip
+
+    assert result.exit_code == 0, result.output
+    assert "accepted 1, duplicates 1, rejected 2" in result.output
+    assert "expired in 2024" in result.output
+    assert "SECRET-CODE" not in result.output
+    assert server.seen[0].target == f"/v1/pools/{POOL}/lots"
+    assert b"SECRET-CODE-1" in server.seen[0].body
+
+
+async def test_import_finds_the_pool_by_its_name(keys: Path):
+    pools = ok({"items": [{"id": POOL, "name": "Steam keys"}], "next_cursor": None})
+    receipt = {"status": "failed", "accepted": 0, "duplicates": 0, "rejected": 0, "lines": []}
+    async with serving(pools, ok({"import_id": "i"}, 202), ok(receipt)) as server:
+        result = await lockstock(
+            "import", str(keys), "--pool", "Steam keys", "--supplier", "S", "--unit-cost", "1",
+            env=at(server),
+        )  # fmt: skip
+
+    assert server.seen[1].target == f"/v1/pools/{POOL}/lots"
+    assert result.exit_code == 1, "a failed import must be seen by scripts"
+
+
+async def test_import_into_an_unknown_pool_says_so(keys: Path):
+    async with serving(ok({"items": [], "next_cursor": None})) as server:
+        result = await lockstock(
+            "import", str(keys), "--pool", "Nothing", "--supplier", "S", "--unit-cost", "1",
+            env=at(server),
+        )  # fmt: skip
+
+    assert result.exit_code == 1
+    assert "no pool named 'Nothing'" in result.output
+
+
+async def test_order_show_tells_lines_masks_and_story():
+    entry = {"at": ORDER["placed_at"], "summary": "Placed", "cause": "key:abc", "details": {}}
+    story = ok({"items": [entry], "next_cursor": None})
+    async with serving(ok(ORDER), story) as server:
+        result = await lockstock("order", "show", ORDER_ID, env=at(server))
+
+    assert result.exit_code == 0, result.output
+    for text in ("shop-10001", "completed", "19.90 CNY", "12****89", "Placed", "key:abc"):
+        assert text in result.output
+
+
+async def test_orders_stops_at_the_limit():
+    page = ok({"items": [ORDER] * 30, "next_cursor": "more"})
+    async with serving(page) as server:
+        result = await lockstock("orders", "--limit", "5", env=at(server))
+
+    assert result.output.count("shop-10001") == 5
+    assert len(server.seen) == 1
+
+
+async def test_levels_shows_every_pool():
+    pool = {"id": POOL, "name": "Steam keys", "unit_kind": "code"}
+    levels = {**LEVELS, "available": 17, "total": 18}
+    pools = ok({"items": [pool], "next_cursor": None})
+    async with serving(pools, ok({**pool, "levels": levels})) as server:
+        result = await lockstock("levels", env=at(server))
+
+    assert "Steam keys" in result.output
+    assert "17" in result.output
+
+
+async def test_a_problem_is_one_sentence_and_exit_code_1():
+    refused = problem(404, "order_not_found", request_id="r-9")
+    async with serving(refused) as server:
+        result = await lockstock("order", "show", "nothing", env=at(server))
+
+    assert result.exit_code == 1
+    assert "order_not_found: order_not_found!" in result.output
+    assert "r-9" in result.output
+    assert "Traceback" not in result.output
+
+
+async def test_the_demo_file_gives_key_and_urls(tmp_path: Path):
+    path = tmp_path / "demo.json"
+    async with serving(ok({"items": [], "next_cursor": None})) as server:
+        document = {
+            "api_key": "from-file",
+            "merchant_id": "m",
+            "channel_id": "c",
+            "base_urls": {"order": server.url},
+        }
+        path.write_text(json.dumps(document))
+        result = await lockstock("--demo-file", str(path), "orders")
+
+    assert result.exit_code == 0, result.output
+    assert server.seen[0].headers["authorization"] == "Bearer from-file"
+
+
+async def test_without_a_key_it_says_what_to_do(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = await lockstock("orders", env={"LOCKSTOCK_API_KEY": ""})
+
+    assert result.exit_code == 1
+    assert "LOCKSTOCK_API_KEY" in result.output
+
+
+async def test_a_broken_demo_file_is_named(tmp_path: Path):
+    path = tmp_path / "demo.json"
+    path.write_text("{}")
+    result = await lockstock("--demo-file", str(path), "orders")
+
+    assert result.exit_code == 1
+    assert "is not a demo file" in result.output
