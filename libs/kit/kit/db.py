@@ -206,7 +206,11 @@ def _is_connection_trouble(error: BaseException) -> bool:
     sqlstate = getattr(error, "sqlstate", None)
     if sqlstate and type(error).__module__.startswith("asyncpg"):
         return is_transient_state(str(sqlstate))
-    return type(error).__module__.startswith("asyncpg") and "Connection" in type(error).__name__
+    name = type(error).__name__
+    # InternalClientError: the server died in the middle of a statement's exchange.
+    return type(error).__module__.startswith("asyncpg") and (
+        "Connection" in name or name == "InternalClientError"
+    )
 
 
 def _refuse_open_transaction(
