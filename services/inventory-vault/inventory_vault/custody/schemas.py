@@ -1,8 +1,7 @@
 from uuid import UUID
 
-from pydantic import Field
-
 from kit.http import Model
+from pydantic import Field
 
 
 class SealingKeyRead(Model):

@@ -41,6 +41,11 @@ stock_import = Table(
     Column("finished_at", MOMENT),
     CheckConstraint("status IN ('running', 'completed', 'failed', 'dry_run')", name="status"),
     Index("ix_stock_import_running", "alive_at", postgresql_where=text("status = 'running'")),
+    Index(
+        "ix_stock_import_undone",
+        "id",
+        postgresql_where=text("status = 'failed' AND lot_id IS NOT NULL"),
+    ),
 )
 
 # Refused lines: their number and why, never what was in them.

@@ -2,6 +2,9 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
+from kit.db import Database, Transaction
+from kit.http import Caller, Once, caller, once
+from kit.paging import Page, PageRequest, page_of, page_request
 
 from inventory_vault.lots.domain import Levels
 from inventory_vault.lots.schemas import (
@@ -14,9 +17,6 @@ from inventory_vault.lots.schemas import (
 from inventory_vault.lots.service import LotService
 from inventory_vault.pools.domain import UnitKind
 from inventory_vault.pools.service import PoolService
-from kit.db import Database, Transaction
-from kit.http import Caller, Once, caller, once
-from kit.paging import Page, PageRequest, page_of, page_request
 
 
 def pool_routes(db: Database, pools: PoolService, lots: LotService) -> APIRouter:
@@ -89,8 +89,6 @@ def lot_routes(db: Database, lots: LotService) -> APIRouter:
     ) -> ConservationRead:
         """Imported = the sum of all states: the books, and the rows counted one by one."""
         async with db.transaction() as tx:
-            return ConservationRead.from_domain(
-                await lots.conservation(tx, who.merchant, lot_id)
-            )
+            return ConservationRead.from_domain(await lots.conservation(tx, who.merchant, lot_id))
 
     return router

@@ -3,11 +3,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from inventory_vault.lots import events, repository
-from inventory_vault.lots.domain import Levels, Lot, LotNotFound, NewLot, SealedUnit
 from kit.db import Transaction
 from kit.messaging import outbox
 from kit.money import Money
+
+from inventory_vault.lots import events, repository
+from inventory_vault.lots.domain import Levels, Lot, LotNotFound, NewLot, SealedUnit
 
 LOTS_SHOWN_MAX = 100
 DISCARD_BATCH = 20_000
@@ -23,9 +24,7 @@ class Conservation:
     @property
     def holds(self) -> bool:
         levels, counted = self.lot.levels, self.counted
-        withdrawn_or_on_shelf = (
-            levels.available + levels.expired + levels.quarantined + levels.void
-        )
+        withdrawn_or_on_shelf = levels.available + levels.expired + levels.quarantined + levels.void
         return (
             counted["imported"] == levels.total == sum(levels.figures()) - levels.total
             and counted["reserved"] == levels.reserved
@@ -97,9 +96,7 @@ class LotService:
             raise LotNotFound
         return lot
 
-    async def conservation(
-        self, tx: Transaction, merchant_id: UUID, lot_id: UUID
-    ) -> Conservation:
+    async def conservation(self, tx: Transaction, merchant_id: UUID, lot_id: UUID) -> Conservation:
         """Books and rows of one moment; the first thing done in `tx`. Raises LotNotFound."""
         await repository.freeze(tx)
         lot = await self.get(tx, merchant_id, lot_id)

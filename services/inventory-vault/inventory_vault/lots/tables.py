@@ -65,7 +65,9 @@ lot = Table(
     CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
     Index("ix_lot_pool_id", "pool_id"),
     Index(
-        "ix_lot_pool_id_has_stock", "pool_id", postgresql_where=text("has_stock AND state = 'on_shelf'")
+        "ix_lot_pool_id_has_stock",
+        "pool_id",
+        postgresql_where=text("has_stock AND state = 'on_shelf'"),
     ),
     postgresql_with={"fillfactor": "50"},
 )

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from inventory_vault.opener.protocol import IDS_MAX, BadFrame, frame, read_frame
 from kit.errors import Unavailable
+
+from inventory_vault.opener.protocol import IDS_MAX, BadFrame, frame, read_frame
 
 
 class OpenerSilent(Unavailable):

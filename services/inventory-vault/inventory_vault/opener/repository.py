@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
-
 from kit.db import Transaction
+from sqlalchemy import Row, text
 
 
 @dataclass(frozen=True, slots=True)

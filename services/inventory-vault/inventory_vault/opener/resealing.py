@@ -4,12 +4,12 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
+from kit.logging import get_logger
 from prometheus_client import Counter
+from sealing import BadPublicKey, Box, Header, HeaderMismatch, Sealer, Unopenable
 
 from inventory_vault.opener.keyring import Keyring
 from inventory_vault.opener.repository import Opening
-from kit.logging import get_logger
-from sealing import BadPublicKey, Box, Header, HeaderMismatch, Sealer, Unopenable
 
 log = get_logger(__name__)
 
@@ -56,9 +56,10 @@ def _reseal_one(keyring: Keyring, opening: Opening, sealer: Sealer) -> dict[str,
 
 def _refusal(error: Exception, opening: Opening) -> str:
     """A box that is not its row's means that somebody wrote into the database by hand."""
-    reason = {HeaderMismatch: "header_mismatch", Unopenable: "unopenable"}.get(
-        type(error), "bad_recipient_key"
-    )
+    if isinstance(error, HeaderMismatch):
+        reason = "header_mismatch"
+    else:
+        reason = "unopenable" if isinstance(error, Unopenable) else "bad_recipient_key"
     REFUSED.labels(reason).inc()
     log.critical(
         "box_refused",

@@ -1,6 +1,9 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from kit.db import Transaction
+from kit.messaging.consumer import Handler, handles
+from kit.messaging.events import Event
 from lockstock.order.v1.order_events_pb2 import (
     OrderCancelled,
     OrderExpired,
@@ -9,9 +12,6 @@ from lockstock.order.v1.order_events_pb2 import (
 )
 
 from inventory_vault.reservations.service import ReservationService
-from kit.db import Transaction
-from kit.messaging.consumer import Handler, handles
-from kit.messaging.events import Event
 
 
 def reservation_handlers(reservations: ReservationService) -> list[Handler]:

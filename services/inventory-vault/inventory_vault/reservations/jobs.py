@@ -1,6 +1,7 @@
-from inventory_vault.reservations.service import ReservationService
 from kit.db import Database
 from kit.periodic import Periodic
+
+from inventory_vault.reservations.service import ReservationService
 
 EVERY_SECONDS = 1.0
 

@@ -2,6 +2,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from kit.db import Transaction, constraint_of
+from kit.ids import new_id
 from sqlalchemy import Row, text
 from sqlalchemy.exc import IntegrityError
 
@@ -13,13 +15,9 @@ from inventory_vault.reservations.domain import (
     ReservationStatus,
     Wish,
 )
-from kit.db import Transaction, constraint_of
-from kit.ids import new_id
 
 
-async def add(
-    tx: Transaction, new: Sequence[tuple[UUID, Wish]]
-) -> list[Reservation]:
+async def add(tx: Transaction, new: Sequence[tuple[UUID, Wish]]) -> list[Reservation]:
     """New holds with their lines, in the order given: one statement. Raises ReferenceTaken."""
     lines = [(id_, wish.merchant_id, line) for id_, wish in new for line in wish.lines]
     try:
@@ -207,108 +205,6 @@ _SETTLE = text(
       expires_at = CASE WHEN :status IN ('secured', 'sold') THEN NULL ELSE r.expires_at END
     FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS s(id, reason)
     WHERE r.id = s.id
-    """
-)
-
-_ADD_HANDOUTS,
-        {
-            "ids": ids,
-            "merchants": [claim.merchant_id for claim in claims],
-            "reservations": [claim.reservation_id for claim in claims],
-            "keys": [claim.recipient_public_key for claim in claims],
-            "callers": [claim.requested_by for claim in claims],
-        },
-    )
-    return ids
-
-
-def _to_domain(row: Row[Any]) -> Reservation:
-    return Reservation(
-        id=row.id,
-        merchant_id=row.merchant_id,
-        reference=row.reference,
-        status=ReservationStatus(row.status),
-        request_hash=bytes(row.request_hash),
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        lines=tuple(
-            Line(*line) for line in zip(row.line_nos, row.pool_ids, row.quantities, strict=True)
-        ),
-    )
-
-
-_ADD = text(
-    """
-    WITH new AS (
-      SELECT *, clock_timestamp() AS now FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:merchants AS uuid[]), CAST(:references AS text[]),
-        CAST(:hashes AS bytea[]), CAST(:quantities AS int[]), CAST(:holds AS int[])
-      ) AS n(id, merchant_id, reference, request_hash, quantity, hold_seconds)
-    ), lines AS (
-      INSERT INTO reservation_line (reservation_id, merchant_id, line_no, pool_id, quantity)
-      SELECT * FROM unnest(
-        CAST(:line_ids AS uuid[]), CAST(:line_merchants AS uuid[]), CAST(:line_nos AS smallint[]),
-        CAST(:pools AS uuid[]), CAST(:line_quantities AS int[]))
-    )
-    INSERT INTO reservation
-      (id, merchant_id, reference, status, request_hash, quantity, created_at, expires_at)
-    SELECT id, merchant_id, reference, 'held', request_hash, quantity, now,
-      now + make_interval(secs => hold_seconds)
-    FROM new
-    RETURNING id, created_at, expires_at
-    """
-)
-
-_COLUMNS = """
-    r.id, r.merchant_id, r.reference, r.status, r.request_hash, r.created_at, r.expires_at,
-    ARRAY(SELECT l.line_no FROM reservation_line l WHERE l.reservation_id = r.id
-          ORDER BY l.line_no) AS line_nos,
-    ARRAY(SELECT l.pool_id FROM reservation_line l WHERE l.reservation_id = r.id
-          ORDER BY l.line_no) AS pool_ids,
-    ARRAY(SELECT l.quantity FROM reservation_line l WHERE l.reservation_id = r.id
-          ORDER BY l.line_no) AS quantities
-"""
-
-_FIND_BY_REFERENCE = text(
-    f"""
-    SELECT {_COLUMNS} FROM reservation r
-    WHERE (r.merchant_id, r.reference) IN (
-      SELECT * FROM unnest(CAST(:merchants AS uuid[]), CAST(:references AS text[])))
-    """  # noqa: S608 - constant columns
-)
-
-_FIND = text(
-    f"""
-    SELECT {_COLUMNS} FROM reservation r
-    WHERE r.id = ANY(CAST(:ids AS uuid[])) AND r.merchant_id = :merchant
-    """  # noqa: S608 - constant columns
-)
-
-_LOCK = text(
-    f"""
-    SELECT {_COLUMNS} FROM reservation r WHERE r.id = ANY(CAST(:ids AS uuid[]))
-    ORDER BY r.id FOR NO KEY UPDATE OF r
-    """  # noqa: S608 - constant columns
-)
-
-_LOCK_DUE = text(
-    f"""
-    WITH due AS MATERIALIZED (
-      SELECT id FROM reservation WHERE status = 'held' AND expires_at < clock_timestamp()
-      ORDER BY expires_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
-    )
-    SELECT {_COLUMNS} FROM reservation r JOIN due ON due.id = r.id ORDER BY r.expires_at
-    """  # noqa: S608 - constant columns
-)
-
-_SETTLE = text(
-    """
-    UPDATE reservation SET
-      status = :status,
-      release_reason = coalesce(CAST(:reason AS text), release_reason),
-      settled_at = CASE WHEN :status = 'secured' THEN NULL ELSE clock_timestamp() END,
-      expires_at = CASE WHEN :status IN ('secured', 'sold') THEN NULL ELSE expires_at END
-    WHERE id = ANY(CAST(:ids AS uuid[]))
     """
 )
 

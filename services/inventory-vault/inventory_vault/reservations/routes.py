@@ -5,6 +5,11 @@ from typing import TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Response
+from kit.combine import Combiner
+from kit.db import Database, Transaction
+from kit.errors import Denied, DomainError, Unavailable
+from kit.http import Caller, Once, caller, once
+from kit.http.once import model_bytes
 from pydantic import BaseModel
 
 from inventory_vault.custody.domain import HandedBox, checked_recipient_key
@@ -28,11 +33,6 @@ from inventory_vault.reservations.schemas import (
     claimed_units,
 )
 from inventory_vault.reservations.service import ReservationService, Sale
-from kit.combine import Combiner
-from kit.db import Database, Transaction
-from kit.errors import Denied, DomainError, Unavailable
-from kit.http import Caller, Once, caller, once
-from kit.http.once import model_bytes
 
 REFERENCE_RACES_MAX = 3
 
@@ -108,7 +108,13 @@ def reservation_routes(
     db: Database, reservations: ReservationService, reserving: Reserving, claiming: Claiming
 ) -> APIRouter:
     router = APIRouter(prefix="/v1/reservations", tags=["reservations"])
+    _add_holding(router, reservations, reserving)
+    _add_claiming(router, claiming)
+    _add_ending(router, db, reservations)
+    return router
 
+
+def _add_holding(router: APIRouter, reservations: ReservationService, reserving: Reserving) -> None:
     @router.post("", status_code=201, response_model=ReservationRead)
     async def reserve(
         body: ReservationCreate, who: Caller = caller("reservations:write"), run: Once = once()
@@ -147,10 +153,10 @@ def reservation_routes(
             ReservationBatchRead(items=[ReservationResult.of(answer) for answer in answers]), 200
         )
 
+
+def _add_claiming(router: APIRouter, claiming: Claiming) -> None:
     @router.post("/claims", response_model=ClaimBatchRead)
-    async def claim_many(
-        body: ClaimBatch, who: Caller = caller("reservations:write")
-    ) -> Response:
+    async def claim_many(body: ClaimBatch, who: Caller = caller("reservations:write")) -> Response:
         """Many independent claims. 200 with one result per item, in order: `sold` with its units, or
         the code of its problem. A repeat answers the same units.
         """
@@ -181,10 +187,10 @@ def reservation_routes(
         """
         handed = await claiming(_claim(who, who.merchant, reservation_id, body))
         units = claimed_units(handed.sale.units, handed.boxes)
-        return _json(
-            ClaimRead.model_construct(id=reservation_id, status="sold", units=units), 200
-        )
+        return _json(ClaimRead.model_construct(id=reservation_id, status="sold", units=units), 200)
 
+
+def _add_ending(router: APIRouter, db: Database, reservations: ReservationService) -> None:
     @router.post("/{reservation_id}/release", response_model=ReservationRead)
     async def release(
         reservation_id: UUID,
@@ -210,8 +216,6 @@ def reservation_routes(
             return ReservationRead.from_domain(
                 await reservations.get(tx, who.merchant, reservation_id)
             )
-
-    return router
 
 
 def _merchant(who: Caller, named: UUID | None) -> UUID:

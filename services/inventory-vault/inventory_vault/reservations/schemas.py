@@ -10,7 +10,11 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
+from kit.errors import DomainError
+from kit.http import Model, MoneyModel, Name, PublicKeyText, Reference
+from kit.http.problems import STATUS_OF_KIND
 from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
 
 from inventory_vault.custody.domain import HandedBox
 from inventory_vault.reservations.domain import (
@@ -20,9 +24,6 @@ from inventory_vault.reservations.domain import (
     numbered,
 )
 from inventory_vault.shelves.domain import TakenUnit
-from kit.errors import DomainError
-from kit.http import Model, MoneyModel, Name, PublicKeyText, Reference
-from kit.http.problems import STATUS_OF_KIND
 
 LINES_MAX = 50
 QUANTITY_MAX = 10_000
@@ -37,7 +38,7 @@ ReservationStatusText = Literal["held", "secured", "sold", "released", "expired"
 
 _POOL = "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a10"
 _RESERVATION = "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a33"
-_CREATE_EXAMPLE = {
+_CREATE_EXAMPLE: JsonDict = {
     "reference": "order-10001",
     "lines": [{"pool_id": _POOL, "quantity": 1}],
     "hold_seconds": 900,
@@ -48,7 +49,8 @@ class ReservationLineCreate(Model):
     pool_id: UUID
     quantity: Annotated[int, Field(ge=1, le=QUANTITY_MAX)]
     line_no: LineNo | None = Field(
-        default=None, description="The caller's number of the line; its position (from 1) if absent."
+        default=None,
+        description="The caller's number of the line; its position (from 1) if absent.",
     )
 
 
@@ -71,7 +73,8 @@ class ReservationCreate(Model):
 
 class ReservationBatchItem(ReservationCreate):
     merchant_id: UUID | None = Field(
-        default=None, description="Whose stock. Only services may set it; others act for themselves."
+        default=None,
+        description="Whose stock. Only services may set it; others act for themselves.",
     )
 
 
@@ -131,7 +134,9 @@ class ItemProblem(Model):
     title: str
     status: int = Field(description="The HTTP status the same call would have had alone.")
     detail: str
-    lines: list[ShortLine] | None = Field(default=None, description="out_of_stock: the short lines.")
+    lines: list[ShortLine] | None = Field(
+        default=None, description="out_of_stock: the short lines."
+    )
 
     @classmethod
     def of(cls, error: DomainError) -> Self:
@@ -157,9 +162,7 @@ class ReservationResult(Model):
     def of(cls, answer: Reservation | DomainError) -> Self:
         if isinstance(answer, DomainError):
             return cls(result=answer.code, problem=ItemProblem.of(answer))
-        return cls(
-            result=answer.status.value, reservation=ReservationRead.from_domain(answer)
-        )
+        return cls(result=answer.status.value, reservation=ReservationRead.from_domain(answer))
 
 
 class ReservationBatchRead(Model):
@@ -203,7 +206,7 @@ class BoxRead(Model):
     ciphertext: str
 
     @classmethod
-    def from_domain(cls, box: HandedBox) -> Self:
+    def from_domain(cls, box: HandedBox) -> "BoxRead":
         return cls.model_construct(
             public_key=box.public_key, nonce=box.nonce, ciphertext=box.ciphertext
         )
@@ -218,7 +221,7 @@ class ClaimedUnit(Model):
     box: BoxRead | None = None
 
     @classmethod
-    def from_domain(cls, unit: TakenUnit, box: HandedBox | None) -> Self:
+    def from_domain(cls, unit: TakenUnit, box: HandedBox | None) -> "ClaimedUnit":
         # A claim may have thousands of units, all from our own database: nothing to validate.
         return cls.model_construct(
             unit_id=unit.unit_id,

@@ -35,9 +35,7 @@ reservation = Table(
     Column("settled_at", MOMENT),
     Column("release_reason", Text),
     UniqueConstraint("merchant_id", "reference"),
-    CheckConstraint(
-        "status IN ('held', 'secured', 'sold', 'released', 'expired')", name="status"
-    ),
+    CheckConstraint("status IN ('held', 'secured', 'sold', 'released', 'expired')", name="status"),
     CheckConstraint("(status <> 'held') OR (expires_at IS NOT NULL)", name="hold_is_limited"),
     CheckConstraint("quantity >= 1", name="quantity"),
     Index("ix_reservation_due", "expires_at", postgresql_where=text("status = 'held'")),

@@ -93,7 +93,7 @@ class Shelves:
 
     def short(self, lines: Iterable[WantedLine]) -> list[tuple[WantedLine, int]]:
         """The lines that cannot be served, each with what is left for it. Lines of one pool share."""
-        left = {}
+        left: dict[UUID, int] = {}
         short = []
         for line in lines:
             before = left.get(line.pool_id)
@@ -112,7 +112,7 @@ class Shelves:
                     drawn = lot.draw(line, wanted)
                     wanted -= drawn.from_free + drawn.from_cursor
                     self.draws.append(drawn)
-            assert wanted == 0, "draw() without short()"  # noqa: S101 - a programmer's error
+            assert wanted == 0, "draw() without short()"
 
     def touched(self) -> list[ShelfLot]:
         """The lots something was drawn from."""

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from kit.db import Transaction
+from kit.money import Money
 from sqlalchemy import text
 
 from inventory_vault.shelves.domain import Allotted, ShelfChanged, ShelfLot, TakenUnit
-from kit.db import Transaction
-from kit.money import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,152 +160,6 @@ async def stale_lots(tx: Transaction, limit: int) -> list[tuple[UUID, UUID]]:
     """(pool, lot) of lots with mixed expiry whose next unit has expired."""
     rows = await tx.execute(_STALE_LOTS, {"limit": limit})
     return [(row.pool_id, row.id) for row in rows]
-
-
-_READ_SHELVES, {"pools": list(pool_ids)})
-    lots: dict[UUID, list[ShelfLot]] = {pool_id: [] for pool_id in pool_ids}
-    stale: list[UUID] = []
-    for row in rows:
-        if row.stale:
-            stale.append(row.id)
-        lots[row.pool_id].append(
-            ShelfLot(
-                id=row.id,
-                pool_id=row.pool_id,
-                next_seq=row.next_seq,
-                ahead=row.ahead,
-                free=row.free_count,
-                has_gaps=row.withdrawn_ahead > 0,
-            )
-        )
-    return ShelfRows(lots, stale)
-
-
-async def withdraw_expired(tx: Transaction, lot_ids: Sequence[UUID]) -> int:
-    """Takes the expired units of lots with mixed expiry off the shelf; how many there were."""
-    found = 0
-    for lot_id in sorted(lot_ids):
-        row = (await tx.execute(_WITHDRAW_EXPIRED, {"lot": lot_id})).one()
-        found += row.withdrawn
-    return found
-
-
-async def take_free(tx: Transaction, lots: Sequence[ShelfLot]) -> dict[UUID, list[int]]:
-    """Removes what was drawn from the free lists, the earliest expiry first."""
-    wanted = [lot for lot in lots if lot.free_drawn]
-    if not wanted:
-        return {}
-    rows = await tx.execute(
-        _TAKE_FREE,
-        {"lots": [lot.id for lot in wanted], "counts": [lot.free_drawn for lot in wanted]},
-    )
-    taken: dict[UUID, list[int]] = {lot.id: [] for lot in wanted}
-    for row in rows:
-        taken[row.lot_id].append(row.seq)
-    for lot in wanted:
-        if len(taken[lot.id]) != lot.free_drawn:
-            raise ShelfChanged(f"lot {lot.id}: the free list is shorter than its count")
-    return {lot_id: sorted(seqs) for lot_id, seqs in taken.items()}
-
-
-async def pick_ahead(tx: Transaction, lots: Sequence[ShelfLot]) -> dict[UUID, Sequence[int]]:
-    """The units the cursors pass. Only lots with withdrawn units ahead need to ask the database."""
-    picked: dict[UUID, Sequence[int]] = {}
-    for lot in lots:
-        if not lot.cursor_drawn:
-            continue
-        if not lot.has_gaps:
-            picked[lot.id] = range(lot.next_seq, lot.next_seq + lot.cursor_drawn)
-            continue
-        rows = await tx.execute(
-            _PICK_AROUND_GAPS,
-            {"lot": lot.id, "next_seq": lot.next_seq, "count": lot.cursor_drawn},
-        )
-        picked[lot.id] = [row.seq for row in rows]
-        if len(picked[lot.id]) != lot.cursor_drawn:
-            raise ShelfChanged(f"lot {lot.id}: fewer units ahead than its cursor says")
-    return picked
-
-
-async def allocate(
-    tx: Transaction,
-    lots: Sequence[ShelfLot],
-    ahead: Mapping[UUID, Sequence[int]],
-    allotted: Sequence[Allotted],
-) -> None:
-    """Moves cursors and counts and writes the allocations: one statement, whatever the number."""
-    moves = {lot.id: (ahead[lot.id][-1] + 1 if lot.id in ahead else lot.next_seq) for lot in lots}
-    result = await tx.execute(
-        _ALLOCATE,
-        {
-            "lots": [lot.id for lot in lots],
-            "from_seqs": [lot.next_seq for lot in lots],
-            "to_seqs": [moves[lot.id] for lot in lots],
-            "freed": [lot.free_drawn for lot in lots],
-            "stepped": [moves[lot.id] - lot.next_seq - lot.cursor_drawn for lot in lots],
-            "lot_count": len(lots),
-            "unit_lots": [run.lot_id for run in allotted],
-            "reservations": [run.line.reservation_id for run in allotted],
-            "merchants": [run.line.merchant_id for run in allotted],
-            "line_nos": [run.line.line_no for run in allotted],
-            "firsts": [run.first_seq for run in allotted],
-            "lasts": [run.last_seq for run in allotted],
-        },
-    )
-    expected = sum(run.last_seq - run.first_seq + 1 for run in allotted)
-    if result.rowcount != expected:
-        raise ShelfChanged(f"{result.rowcount} units were allocated instead of {expected}")
-
-
-async def put_back(tx: Transaction, reservation_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """Units that are still reserved go to the free lists; how many per pool."""
-    rows = await tx.execute(_PUT_BACK, {"reservations": list(reservation_ids)})
-    return {row.pool_id: row.units for row in rows}
-
-
-async def sell(tx: Transaction, reservation_ids: Sequence[UUID]) -> int:
-    """reserved -> sold with one sale row per unit; how many."""
-    result = await tx.execute(_SELL, {"reservations": list(reservation_ids)})
-    return result.rowcount
-
-
-async def count_sold(tx: Transaction, units: Mapping[UUID, int]) -> None:
-    """Adds to the lots' tallies, locked in a fixed order."""
-    lots = sorted(units)
-    await tx.execute(_COUNT_SOLD, {"lots": lots, "counts": [units[lot] for lot in lots]})
-
-
-async def units_of(tx: Transaction, reservation_ids: Sequence[UUID]) -> list[TakenUnit]:
-    """The units of these reservations in the order of lines and lots."""
-    rows = await tx.execute(_UNITS_OF, {"reservations": list(reservation_ids)})
-    return [
-        TakenUnit(
-            unit_id=row.unit_id,
-            lot_id=row.lot_id,
-            seq=row.seq,
-            reservation_id=row.reservation_id,
-            line_no=row.line_no,
-            mask=row.mask,
-            unit_cost=Money(row.unit_cost, row.currency),
-        )
-        for row in rows
-    ]
-
-
-async def open_unit(tx: Transaction, lot_id: UUID, seq: int) -> bool:
-    """sold -> opened; False when it was opened before."""
-    result = await tx.execute(_OPEN_UNIT, {"lot": lot_id, "seq": seq})
-    return result.rowcount == 1
-
-
-async def stale_lots(tx: Transaction, limit: int) -> list[tuple[UUID, UUID]]:
-    """(pool, lot) of lots with mixed expiry whose next unit has expired."""
-    rows = await tx.execute(_STALE_LOTS, {"limit": limit})
-    return [(row.pool_id, row.id) for row in rows]
-
-
-def moment_or_none(value: Any) -> datetime | None:
-    return value if isinstance(value, datetime) else None
 
 
 _READ_SHELVES = text(

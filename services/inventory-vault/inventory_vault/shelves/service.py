@@ -3,12 +3,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from kit.db import Transaction
+from kit.messaging import outbox
+
 from inventory_vault.pools.domain import Pool
 from inventory_vault.pools.service import PoolService
 from inventory_vault.shelves import events, repository
 from inventory_vault.shelves.domain import Shelves, TakenUnit, allot
-from kit.db import Transaction
-from kit.messaging import outbox
 
 STALE_LOTS_MAX = 50
 
@@ -51,9 +52,7 @@ class ShelfService:
         ahead = await repository.pick_ahead(tx, lots)
         await repository.allocate(tx, lots, ahead, allot(shelves.stock.draws, free, ahead))
         for pool_id, before in shelves.before.items():
-            _publish_shortage(
-                tx, shelves.pools[pool_id], before, shelves.stock.available(pool_id)
-            )
+            _publish_shortage(tx, shelves.pools[pool_id], before, shelves.stock.available(pool_id))
 
     async def put_back(
         self, tx: Transaction, pool_ids: Collection[UUID], reservation_ids: Sequence[UUID]
@@ -69,7 +68,7 @@ class ShelfService:
             return []
         sold = await repository.sell(tx, reservation_ids)
         units = await repository.units_of(tx, reservation_ids)
-        assert sold == len(units), "a unit of a hold was not reserved"  # noqa: S101
+        assert sold == len(units), "a unit of a hold was not reserved"
         await repository.count_sold(tx, Counter(unit.lot_id for unit in units))
         return units
 

@@ -2,6 +2,9 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
+from kit.db import Database
+from kit.http import Caller, caller
+from kit.paging import Page, PageRequest, page_of, page_request
 
 from inventory_vault.custody.domain import checked_recipient_key
 from inventory_vault.custody.service import CustodyService
@@ -13,9 +16,6 @@ from inventory_vault.units.schemas import (
     ViewRead,
 )
 from inventory_vault.units.service import UnitService
-from kit.db import Database
-from kit.http import Caller, caller
-from kit.paging import Page, PageRequest, page_of, page_request
 
 
 def unit_routes(db: Database, units: UnitService, custody: CustodyService) -> APIRouter:
@@ -64,8 +64,6 @@ def unit_routes(db: Database, units: UnitService, custody: CustodyService) -> AP
                 after=after[0] if after else None,
                 limit=page.limit + 1,
             )
-        return page_of(
-            found, page, read=ViewRead.from_domain, position=lambda view: [view.id]
-        )
+        return page_of(found, page, read=ViewRead.from_domain, position=lambda view: [view.id])
 
     return router

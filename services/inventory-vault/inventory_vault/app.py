@@ -1,0 +1,116 @@
+"""Builds the service: the only place that makes objects."""
+
+from uuid import UUID
+
+from kit.clock import SystemClock
+from kit.combine import Combiner
+from kit.keys import replica_handlers
+from kit.service import Service, open_database
+from lockstock.inventory_vault.v1.reservation_events_pb2 import (
+    ReservationExpired,
+    ReservationReleased,
+    ReservationSold,
+)
+from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported, StockLow, StockOut
+from sealing import Fingerprinter
+
+import inventory_vault.custody.tables
+import inventory_vault.imports.tables
+import inventory_vault.lots.tables
+import inventory_vault.pools.tables
+import inventory_vault.reservations.tables
+import inventory_vault.units.tables  # noqa: F401 - the tables register themselves
+from inventory_vault.custody.routes import custody_routes
+from inventory_vault.custody.service import CustodyService
+from inventory_vault.imports.jobs import ImportDesk, take_back_failed
+from inventory_vault.imports.routes import import_routes
+from inventory_vault.imports.service import FingerprinterFor, ImportService
+from inventory_vault.lots.routes import lot_routes, pool_routes
+from inventory_vault.lots.service import LotService
+from inventory_vault.metadata import metadata
+from inventory_vault.opener.client import OpenerClient
+from inventory_vault.pools.service import PoolService
+from inventory_vault.reservations.consumers import reservation_handlers
+from inventory_vault.reservations.jobs import expire_reservations
+from inventory_vault.reservations.routes import (
+    claim_together,
+    reservation_routes,
+    reserve_together,
+)
+from inventory_vault.reservations.service import ReservationService
+from inventory_vault.settings import Settings
+from inventory_vault.shelves.jobs import withdraw_expired
+from inventory_vault.shelves.service import ShelfService
+from inventory_vault.units.routes import unit_routes
+from inventory_vault.units.service import UnitService
+
+CLAIMS_TOGETHER_MAX = 64
+CLAIMING_LANES = 2
+
+
+def create_service(settings: Settings) -> Service:
+    db = open_database(settings)
+    opener = OpenerClient(settings.opener_socket, timeout_seconds=settings.opener_timeout_seconds)
+    custody = CustodyService(opener)
+    pools = PoolService()
+    lots = LotService()
+    shelves = ShelfService(pools)
+    reservations = ReservationService(shelves)
+    imports = ImportService(db, pools, lots, custody, SystemClock(), _fingerprinters(settings))
+    desk = ImportDesk(
+        imports,
+        waiting_max=settings.imports_waiting_max,
+        workers=settings.imports_at_once_max,
+    )
+    reserving = Combiner(
+        reserve_together(db, reservations), batch_max=settings.reservations_together_max
+    )
+    claiming = Combiner(
+        claim_together(db, reservations, custody),
+        batch_max=CLAIMS_TOGETHER_MAX,
+        lanes=CLAIMING_LANES,
+    )
+    return Service(
+        settings=settings,
+        package="inventory_vault",
+        title="Lockstock inventory vault",
+        description="Sealed stock: pools, lots, reservations, sales, views.",
+        db=db,
+        metadata=metadata,
+        routers=[
+            pool_routes(db, pools, lots),
+            lot_routes(db, lots),
+            import_routes(db, imports, desk),
+            reservation_routes(db, reservations, reserving, claiming),
+            unit_routes(db, UnitService(shelves), custody),
+            custody_routes(custody),
+        ],
+        handlers=[*reservation_handlers(reservations), *replica_handlers()],
+        jobs=[
+            expire_reservations(db, reservations),
+            withdraw_expired(db, shelves),
+            take_back_failed(db, imports),
+        ],
+        api_jobs=desk.workers,
+        publishes=[
+            ReservationSold,
+            ReservationReleased,
+            ReservationExpired,
+            StockImported,
+            StockLow,
+            StockOut,
+        ],
+        large_bodies={"/lots": settings.import_bytes_max},
+        closing=[opener.close],
+    )
+
+
+def _fingerprinters(settings: Settings) -> FingerprinterFor:
+    if settings.fingerprint_key is None:
+        return None
+    key = settings.fingerprint_key.get_secret_value().encode()
+
+    def fingerprinter_for(merchant_id: UUID) -> Fingerprinter:
+        return Fingerprinter(key, merchant_id)
+
+    return fingerprinter_for

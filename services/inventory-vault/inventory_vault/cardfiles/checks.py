@@ -1,0 +1,133 @@
+"""The checks of single cells. A check answers the cell's value, or raises the code of its refusal."""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+
+from inventory_vault.cardfiles.table import Cell
+
+LENGTH_MAX = {"number": 200, "password": 200, "code": 500, "url": 2_000}
+COST_MINOR_MAX = 10**12
+NUMBER_DIGITS_KEPT = 15
+"""Digits a spreadsheet keeps of a number; what is longer was rounded."""
+
+# A date without a time is valid through its last moment where these goods are issued and used.
+DATES_END_IN = timedelta(hours=8)
+
+_SCIENTIFIC = re.compile(r"^[+-]?\d+(\.\d+)?[eE][+-]?\d{1,3}$")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+_DATE = re.compile(
+    r"^(\d{4})(?:[-/.年]?)(\d{1,2})(?:[-/.月]?)(\d{1,2})日?"
+    r"(?:[ T](\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?(Z|[+-]\d{2}:?\d{2})?)?$"
+)
+# Currencies that have no minor unit, and those with three digits; all others have two.
+_MINOR_DIGITS = {
+    **dict.fromkeys(("JPY", "KRW", "VND", "CLP", "ISK", "PYG", "UGX", "XAF", "XOF", "RWF"), 0),
+    **dict.fromkeys(("BHD", "KWD", "OMR", "JOD", "TND", "IQD", "LYD"), 3),
+}
+
+
+class Refused(Exception):
+    """The cell is refused; `code` says why."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def check_field(name: str, cell: Cell) -> str:
+    """The field to the letter, without the white space around it. Raises Refused."""
+    text = _text_of(cell)
+    if not text:
+        raise Refused(f"missing_{name}")
+    if len(text) > LENGTH_MAX[name]:
+        raise Refused("too_long")
+    if not text.isprintable() and _CONTROL.search(text):
+        raise Refused("control_character")
+    if "\ufffd" in text:
+        raise Refused("bad_encoding")
+    if name == "url":
+        if not text.lower().startswith(("http://", "https://")):
+            raise Refused("not_a_link")
+    elif _SCIENTIFIC.match(text):
+        raise Refused("scientific_notation")
+    return text
+
+
+def check_cost(cell: Cell, currency: str) -> int | None:
+    """Minor units; None for an empty cell. Raises Refused."""
+    if isinstance(cell, bool) or not isinstance(cell, str | int | float):
+        raise Refused("bad_cost")
+    text = (cell if isinstance(cell, str) else repr(cell)).strip()
+    if not text:
+        return None
+    try:
+        minor = Decimal(text).scaleb(_MINOR_DIGITS.get(currency, 2))
+        whole = int(minor)
+    except (InvalidOperation, ValueError, OverflowError):
+        raise Refused("bad_cost") from None
+    if minor != whole or not 0 <= whole <= COST_MINOR_MAX:
+        raise Refused("bad_cost")
+    return whole
+
+
+def check_expiry(cell: Cell, now: datetime) -> datetime | None:
+    """When the unit ends; None for an empty cell. Raises Refused."""
+    moment = _moment_of(cell)
+    if moment is not None and moment <= now:
+        raise Refused("expired")
+    return moment
+
+
+def end_of_day(day: date) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time(), UTC) - DATES_END_IN
+
+
+def _text_of(cell: Cell) -> str:
+    if isinstance(cell, str):
+        return cell.strip()
+    if isinstance(cell, bool) or not isinstance(cell, int | float):
+        raise Refused("not_text")
+    if cell != cell or abs(cell) >= 10**NUMBER_DIGITS_KEPT:
+        raise Refused("number_lost_precision")
+    return str(int(cell)) if cell == int(cell) else repr(cell)
+
+
+def _moment_of(cell: Cell) -> datetime | None:
+    if isinstance(cell, datetime):
+        # A spreadsheet knows no zone: midnight is its way to write a day.
+        if cell.time() == time():
+            return end_of_day(cell.date())
+        return cell.replace(tzinfo=UTC) - DATES_END_IN
+    if isinstance(cell, date):
+        return end_of_day(cell)
+    if not isinstance(cell, str):
+        raise Refused("bad_expiry")
+    text = cell.strip()
+    return _parse(text) if text else None
+
+
+def _parse(text: str) -> datetime:
+    match = _DATE.match(text)
+    if match is None:
+        raise Refused("bad_expiry")
+    year, month, day, hour, minute, second, zone = match.groups()
+    try:
+        on = date(int(year), int(month), int(day))
+        if not 2000 <= on.year <= 2200:
+            raise Refused("bad_expiry")
+        if hour is None:
+            return end_of_day(on)
+        at = datetime.combine(on, time(int(hour), int(minute), int(second or 0)), UTC)
+    except ValueError:
+        raise Refused("bad_expiry") from None
+    return at - _offset(zone)
+
+
+def _offset(zone: str | None) -> timedelta:
+    if zone is None:
+        return DATES_END_IN
+    if zone == "Z":
+        return timedelta()
+    sign = -1 if zone[0] == "-" else 1
+    return sign * timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))

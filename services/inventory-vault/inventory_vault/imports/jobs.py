@@ -1,0 +1,53 @@
+import asyncio
+from uuid import UUID
+
+from kit.db import Database
+from kit.periodic import Periodic
+
+from inventory_vault.imports.domain import ImportsBusy, Upload
+from inventory_vault.imports.service import ImportService
+
+LOOK_SECONDS = 1.0
+TAKE_BACK_SECONDS = 10.0
+
+
+class ImportDesk:
+    """Uploads that wait in memory for one of the workers of this process."""
+
+    def __init__(self, imports: ImportService, *, waiting_max: int, workers: int) -> None:
+        self._imports = imports
+        self._waiting: asyncio.Queue[tuple[UUID, Upload]] = asyncio.Queue(waiting_max + workers)
+        self.workers = [
+            Periodic(f"import-{number}", LOOK_SECONDS, self._work) for number in range(workers)
+        ]
+
+    def require_room(self) -> None:
+        """Raises ImportsBusy."""
+        if self._waiting.full():
+            raise ImportsBusy(retry_after_seconds=30)
+
+    def put(self, import_id: UUID, upload: Upload) -> None:
+        """Raises ImportsBusy when others were faster."""
+        try:
+            self._waiting.put_nowait((import_id, upload))
+        except asyncio.QueueFull:
+            raise ImportsBusy(retry_after_seconds=30) from None
+        for worker in self.workers:
+            worker.wake()
+
+    async def _work(self) -> bool:
+        if self._waiting.empty():
+            return False
+        import_id, upload = self._waiting.get_nowait()
+        await self._imports.work_on(import_id, upload)
+        return True
+
+
+def take_back_failed(db: Database, imports: ImportService) -> Periodic:
+    """Failed and crashed imports leave nothing behind."""
+
+    async def run() -> bool:
+        async with db.transaction() as tx:
+            return await imports.take_back_failed(tx)
+
+    return Periodic("take-back-failed-imports", TAKE_BACK_SECONDS, run)
