@@ -1,6 +1,7 @@
 """The fulfillment service on a database of its own, its consumer, its API and its page."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import UUID
 
 import httpx
@@ -12,17 +13,19 @@ from google.protobuf.message import Message
 from kit.auth import mint_api_key
 from kit.db import Database
 from kit.keys import UPSERT_KEY
-from kit.messaging.events import Event
+from kit.messaging.events import Event, type_of
 from kit.messaging.outbox import events_of
 from kit.service import Service, create_app
 from lockstock.order.v1.order_events_pb2 import FulfillmentRequested
+from sqlalchemy import text
 
 from tests.conftest import ServiceDatabase
 from tests.fulfillment.factories import MERCHANT
+from tests.fulfillment.real_vault import SECRET, RealVault, VaultLine, running_vault
+from tests.stack.service_databases import ServiceDatabases
 
 Accept = Callable[..., Awaitable[list[Message]]]
 ApiClient = Callable[..., Awaitable[httpx.AsyncClient]]
-SECRET = "s" * 32
 LINK_SECRET = "l" * 32
 
 
@@ -44,6 +47,32 @@ async def settings(service_database: ServiceDatabase) -> Settings:
 async def service(settings: Settings) -> AsyncIterator[Service]:
     """The service alone: nothing listens where its vault should be."""
     service = create_service(settings)
+    yield service
+    for close in service.closing:
+        await close()
+    await service.db.close()
+
+
+@pytest.fixture(scope="session")
+async def vault_of_run(service_databases: ServiceDatabases) -> AsyncIterator[RealVault]:
+    """A real vault with its opener, started once: tests keep apart by their pools."""
+    name, url = await service_databases.create("inventory-vault")
+    async with running_vault(url) as vault:
+        yield vault
+    await service_databases.drop(name)
+
+
+@pytest.fixture
+def vault(vault_of_run: RealVault) -> RealVault:
+    """The vault with a whole line to it."""
+    vault_of_run.line = VaultLine(vault_of_run.app)
+    return vault_of_run
+
+
+@pytest.fixture
+async def served(settings: Settings, vault: RealVault) -> AsyncIterator[Service]:
+    """The service with a line to the real vault."""
+    service = create_service(settings, vault_transport=vault.line)
     yield service
     for close in service.closing:
         await close()
@@ -72,6 +101,27 @@ def acceptor(service: Service) -> Accept:
     return run
 
 
+async def dispatch(service: Service) -> None:
+    """Lets the dispatchers work until nothing is due."""
+    for job in service.jobs:
+        while await job._run():
+            pass
+
+
+async def end_pauses(service: Service) -> None:
+    """Every pending task is due now, as if its pause or lease were over."""
+    async with service.db.transaction() as tx:
+        await tx.execute(text("UPDATE task SET due_at = clock_timestamp()"))
+
+
+async def published(service: Service) -> list[Message]:
+    """Everything the service ever published, in order."""
+    classes: dict[str, type[Message]] = {type_of(it): it for it in service.publishes}
+    async with service.db.read() as tx:
+        rows = await tx.execute(text("SELECT type, payload FROM event_log ORDER BY id"))
+        return [classes[row.type].FromString(row.payload) for row in rows]
+
+
 @pytest.fixture
 def app(service: Service) -> FastAPI:
     return create_app(service)
@@ -80,22 +130,26 @@ def app(service: Service) -> FastAPI:
 @pytest.fixture
 async def api(service: Service, app: FastAPI) -> AsyncIterator[ApiClient]:
     """`await api("deliveries:read", merchant_id=...)` -> a client whose key has these scopes."""
-    clients: list[httpx.AsyncClient] = []
+    async with AsyncExitStack() as stack:
 
-    async def open_client(*scopes: str, merchant_id: UUID = MERCHANT) -> httpx.AsyncClient:
-        client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=app),
-            base_url="http://fulfillment",
-            headers={"Authorization": await a_key(service.db, scopes, merchant_id)}
-            if scopes
-            else {},
-        )
-        clients.append(client)
-        return client
+        async def open_client(*scopes: str, merchant_id: UUID = MERCHANT) -> httpx.AsyncClient:
+            return await stack.enter_async_context(
+                a_client(service, app, *scopes, merchant_id=merchant_id)
+            )
 
-    yield open_client
-    for client in clients:
-        await client.aclose()
+        yield open_client
+
+
+@asynccontextmanager
+async def a_client(
+    service: Service, app: FastAPI, *scopes: str, merchant_id: UUID = MERCHANT
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client whose key has these scopes; without any, a client without a key."""
+    headers = {"Authorization": await a_key(service.db, scopes, merchant_id)} if scopes else {}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app), base_url="http://fulfillment", headers=headers
+    ) as client:
+        yield client
 
 
 async def a_key(db: Database, scopes: tuple[str, ...], merchant_id: UUID) -> str:

@@ -60,7 +60,9 @@ async def _page_of(service: Service, order_id: str) -> tuple[str, list[UUID]]:
             ),
             {"id": UUID(order_id)},
         )
-        return f"/d/{LINKS.token(PageLink(row.page_id, row.page_ends_at))}", [unit.unit_id for unit in units]
+        return f"/d/{LINKS.token(PageLink(row.page_id, row.page_ends_at))}", [
+            unit.unit_id for unit in units
+        ]
 
 
 async def test_the_page_shows_lines_masks_and_instructions(

@@ -88,7 +88,7 @@ class DeliveryService:
         if found is None:
             raise DeliveryNotFound
         request, delivery = found
-        return delivery, self._url(request)
+        return delivery, self.url_of(request)
 
     async def list_deliveries(
         self,
@@ -103,7 +103,7 @@ class DeliveryService:
         found = await self._repository.list_deliveries(
             tx, merchant_id, order_id=order_id, after=after, limit=limit
         )
-        return [(delivery, self._url(request)) for request, delivery in found]
+        return [(delivery, self.url_of(request)) for request, delivery in found]
 
     async def find_page(
         self, tx: Transaction, page_id: UUID, positions: range
@@ -111,6 +111,10 @@ class DeliveryService:
         """The order a buyer's page shows; each line with its units at `positions`."""
         found = await self._repository.list_of_page(tx, page_id, positions)
         return (found[0][0], [delivery for _, delivery in found]) if found else None
+
+    def url_of(self, request: Request) -> str:
+        """The address of the page that shows the request."""
+        return self._links.url(PageLink(request.page_id, request.page_ends_at))
 
     def _require_known_kinds(self, lines: Sequence[Line]) -> None:
         for line in lines:
@@ -131,7 +135,7 @@ class DeliveryService:
         deliveries = {delivery.id: delivery for delivery in settled.task.deliveries}
         for outcome in settled.outcomes:
             delivery = deliveries[outcome.delivery_id]
-            _publish(tx, request, _message(delivery, outcome, self._url(request)))
+            _publish(tx, request, _message(delivery, outcome, self.url_of(request)))
 
     async def _postpone(self, tx: Transaction, retries: Sequence[Retry]) -> None:
         paused = [(r, pause_after(r.task.attempts, self._pause_max)) for r in retries]
@@ -147,9 +151,6 @@ class DeliveryService:
         for delivery_id in await self._repository.mark_unknown(tx, list(unknown)):
             request, delivery = unknown[delivery_id]
             _publish(tx, request, events.line_unknown(delivery))
-
-    def _url(self, request: Request) -> str:
-        return self._links.url(PageLink(request.page_id, request.page_ends_at))
 
 
 def _publish(tx: Transaction, request: Request, message: events.DeliveryEvent) -> None:

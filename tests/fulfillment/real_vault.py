@@ -1,0 +1,182 @@
+"""The real vault: its API in this process, its opener as the process it always is."""
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+from inventory_vault.app import create_service
+from inventory_vault.settings import Settings
+from kit.auth import ServiceTokens
+from kit.ids import new_id
+from kit.service import create_app
+from sqlalchemy import text
+
+from tests.fulfillment.factories import MERCHANT
+
+SECRET = "s" * 32
+_START_SECONDS_MAX = 20.0
+
+
+class VaultLine(httpx.AsyncBaseTransport):
+    """The line to the vault, which a test can cut: before a call arrives, or before its answer."""
+
+    def __init__(self, app: Any) -> None:
+        self._inner = httpx.ASGITransport(app=app)
+        self.is_cut = False
+        self.calls: list[str] = []
+        self._lost: set[int] = set()
+
+    def lose_answer(self, number: int) -> None:
+        """The n-th call from now arrives and works, but its answer does not come back."""
+        self._lost = {len(self.calls) + number}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.is_cut:
+            raise httpx.ConnectError("the line is cut")
+        self.calls.append(request.url.path)
+        number = len(self.calls)
+        answer = await self._inner.handle_async_request(request)
+        if number in self._lost:
+            raise httpx.ReadError("the answer was lost")
+        return answer
+
+
+class RealVault:
+    """What tests ask of the vault beside fulfillment: stock, holds, figures."""
+
+    def __init__(self, app: Any, service: Any) -> None:
+        self.app = app
+        self.service = service
+        self.line = VaultLine(app)
+        self._client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app),
+            base_url="http://vault",
+            headers={
+                "Authorization": f"Bearer {ServiceTokens(SECRET).issue('tests')}",
+                "Lockstock-Merchant": str(MERCHANT),
+            },
+        )
+
+    async def stock(self, codes: Sequence[str], *, kind: str = "code", cost: int = 4550) -> UUID:
+        """A new pool with one lot of `codes`; answers the pool."""
+        pool = await self._post("/v1/pools", {"name": "pool", "unit_kind": kind})
+        await self.add_lot(UUID(pool["id"]), codes, cost=cost)
+        return UUID(pool["id"])
+
+    async def add_lot(self, pool_id: UUID, codes: Sequence[str], *, cost: int = 4550) -> None:
+        answer = await self._client.post(
+            f"/v1/pools/{pool_id}/lots",
+            files={"file": ("codes.txt", "\n".join(codes).encode(), "text/plain")},
+            data={"supplier": "supplier", "unit_cost": str(cost), "currency": "CNY"},
+        )
+        assert answer.status_code == 202, answer.text
+        import_id = answer.json()["import_id"]
+        async with asyncio.timeout(_START_SECONDS_MAX):
+            while True:
+                found = (await self._client.get(f"/v1/imports/{import_id}")).json()
+                if found["status"] != "running":
+                    break
+                await asyncio.sleep(0.02)
+        assert (found["status"], found["accepted"]) == ("completed", len(codes)), found
+
+    async def hold(self, *lines: tuple[UUID, int]) -> str:
+        """The id of a reservation of (pool, quantity) lines, numbered from 1."""
+        held = await self._post(
+            "/v1/reservations",
+            {
+                "reference": f"test-{new_id()}",
+                "lines": [{"pool_id": str(pool), "quantity": n} for pool, n in lines],
+            },
+        )
+        return str(held["id"])
+
+    async def release(self, reservation_id: str) -> None:
+        await self._post(f"/v1/reservations/{reservation_id}/release", {"reason": "test"})
+
+    async def find_hold(self, reference: str) -> str:
+        """The id of the reservation under `reference`."""
+        async with self.service.db.read() as tx:
+            statement = text("SELECT id FROM reservation WHERE reference = :reference")
+            rows = await tx.execute(statement, {"reference": reference})
+            return str(rows.scalar_one())
+
+    async def levels(self, pool_id: UUID) -> dict[str, int]:
+        pool = (await self._client.get(f"/v1/pools/{pool_id}")).json()
+        levels: dict[str, int] = pool["levels"]
+        return levels
+
+    async def views(self, unit_id: str) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = (await self._client.get(f"/v1/units/{unit_id}/views")).json()[
+            "items"
+        ]
+        return items
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = await self._client.post(path, json=body)
+        assert answer.status_code < 300, answer.text
+        document: dict[str, Any] = answer.json()
+        return document
+
+
+@asynccontextmanager
+async def running_vault(database_url: str) -> AsyncIterator[RealVault]:
+    """A vault on its own database, with its opener."""
+    # A socket's path has 100 characters at most: pytest's folders can be longer.
+    with tempfile.TemporaryDirectory(prefix="ls-") as folder:
+        settings = Settings(
+            database_url=database_url,
+            kafka_bootstrap="127.0.0.1:1",
+            internal_secret=SECRET,
+            opener_socket=Path(folder) / "opener.sock",
+            master_key_file=Path(folder) / "master.key",
+            fingerprint_key="f" * 32,
+        )
+        async with _running_opener(settings):
+            service = create_service(settings)
+            vault = RealVault(create_app(service), service)
+            try:
+                yield vault
+            finally:
+                await vault.close()
+                for close in reversed(service.closing):
+                    await close()
+                await service.db.close()
+
+
+@asynccontextmanager
+async def _running_opener(settings: Settings) -> AsyncIterator[None]:
+    prefix = Settings.env_prefix()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "inventory_vault",
+        "opener",
+        env={
+            **os.environ,
+            f"{prefix}DATABASE_URL": settings.database_url.get_secret_value(),
+            f"{prefix}KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+            f"{prefix}INTERNAL_SECRET": SECRET,
+            f"{prefix}OPENER_SOCKET": str(settings.opener_socket),
+            f"{prefix}MASTER_KEY_FILE": str(settings.master_key_file),
+        },
+    )
+    try:
+        async with asyncio.timeout(_START_SECONDS_MAX):
+            while not settings.opener_socket.exists():
+                assert process.returncode is None, "the opener ended"
+                await asyncio.sleep(0.02)
+        yield
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
