@@ -19,6 +19,7 @@ from fulfillment.deliveries.domain import (
     Outcome,
     Request,
     Retry,
+    Settled,
     Task,
     Unit,
 )
@@ -27,26 +28,24 @@ _EVERY_POSITION = range(1, 2**31 - 1)
 
 
 class DeliveryRepository:
-    async def add_requests(self, tx: Transaction, requests: Sequence[Request]) -> set[UUID]:
-        """Stores requests not stored before; answers the order ids that were new."""
-        rows = await tx.execute(_ADD_REQUESTS, _columns(requests, _REQUEST_FIELDS))
-        return {row.order_id for row in rows}
-
-    async def add_tasks(self, tx: Transaction, tasks: Sequence[Task]) -> None:
-        """Stores tasks with their deliveries, ready to be taken."""
-        await tx.execute(
-            _ADD_TASKS,
-            {
-                "id": [task.id for task in tasks],
-                "order_id": [task.request.order_id for task in tasks],
-                "kind": [task.kind for task in tasks],
-            },
-        )
+    async def add(
+        self, tx: Transaction, requests: Sequence[tuple[Request, Sequence[Task]]]
+    ) -> None:
+        """Stores requests with their tasks and deliveries, ready to be taken. One that is stored
+        already stays as it is, with its own tasks."""
+        tasks = [task for _, planned in requests for task in planned]
         deliveries = [delivery for task in tasks for delivery in task.deliveries]
         lines = [delivery.line for delivery in deliveries]
         await tx.execute(
-            _ADD_DELIVERIES,
-            {**_columns(deliveries, _DELIVERY_FIELDS), **_columns(lines, _LINE_FIELDS)},
+            _ADD,
+            {
+                **_columns([request for request, _ in requests], _REQUEST_FIELDS, "r_"),
+                "t_id": [task.id for task in tasks],
+                "t_order_id": [task.request.order_id for task in tasks],
+                "t_kind": [task.kind for task in tasks],
+                **_columns(deliveries, _DELIVERY_FIELDS, "d_"),
+                **_columns(lines, _LINE_FIELDS, "d_"),
+            },
         )
 
     async def take_tasks(
@@ -58,12 +57,23 @@ class DeliveryRepository:
         )
         return [_task(list(group)) for _, group in groupby(rows, key=lambda row: row.task_id)]
 
-    async def close_tasks(self, tx: Transaction, tasks: Iterable[Task]) -> set[UUID]:
-        """Ends tasks whose lease is still the one they were taken with; answers their ids."""
-        tasks = list(tasks)
+    async def settle(self, tx: Transaction, settled: Sequence[Settled]) -> set[UUID]:
+        """Closes tasks, settles their deliveries, stores their units: all in one statement.
+
+        Only tasks whose lease is still the one they were taken with; answers their ids.
+        """
+        outcomes = [(one.task, outcome) for one in settled for outcome in one.outcomes]
         rows = await tx.execute(
-            _CLOSE,
-            {"id": [task.id for task in tasks], "lease_id": [task.lease_id for task in tasks]},
+            _SETTLE,
+            {
+                "t_id": [one.task.id for one in settled],
+                "t_lease_id": [one.task.lease_id for one in settled],
+                "d_id": [outcome.delivery_id for _, outcome in outcomes],
+                "d_task_id": [task.id for task, _ in outcomes],
+                "d_state": [_state_of(outcome).value for _, outcome in outcomes],
+                "d_reason": [o.reason if isinstance(o, Failed) else None for _, o in outcomes],
+                **_unit_columns([outcome for _, outcome in outcomes]),
+            },
         )
         return {row.id for row in rows}
 
@@ -82,24 +92,6 @@ class DeliveryRepository:
             },
         )
         return {row.id for row in rows}
-
-    async def settle_deliveries(self, tx: Transaction, outcomes: Sequence[Outcome]) -> None:
-        await tx.execute(
-            _SETTLE,
-            {
-                "id": [outcome.delivery_id for outcome in outcomes],
-                "state": [_state_of(outcome).value for outcome in outcomes],
-                "reason": [o.reason if isinstance(o, Failed) else None for o in outcomes],
-            },
-        )
-        handed = [
-            (outcome.delivery_id, position, unit)
-            for outcome in outcomes
-            if isinstance(outcome, Delivered)
-            for position, unit in enumerate(outcome.units, start=1)
-        ]
-        if handed:
-            await tx.execute(_ADD_UNITS, _unit_columns(handed))
 
     async def mark_unknown(self, tx: Transaction, delivery_ids: Sequence[UUID]) -> set[UUID]:
         """Pending deliveries become unknown; answers the ids of those that were pending."""
@@ -170,21 +162,25 @@ _DELIVERY_FIELDS = ("id", "task_id", "order_id", "merchant_id")
 _LINE_FIELDS = ("line_id", "line_no", "kind", "sku", "name", "quantity", "pool_id", "instructions")
 
 
-def _columns(items: Sequence[Any], fields: Sequence[str]) -> dict[str, list[Any]]:
-    return {field: [getattr(item, field) for item in items] for field in fields}
+def _columns(items: Sequence[Any], fields: Sequence[str], prefix: str) -> dict[str, list[Any]]:
+    return {prefix + field: [getattr(item, field) for item in items] for field in fields}
 
 
-def _unit_columns(handed: Sequence[tuple[UUID, int, Unit]]) -> dict[str, list[Any]]:
-    units = [unit for _, _, unit in handed]
+def _unit_columns(outcomes: Sequence[Outcome]) -> dict[str, list[Any]]:
+    handed = [
+        (outcome.delivery_id, position, unit)
+        for outcome in outcomes
+        if isinstance(outcome, Delivered)
+        for position, unit in enumerate(outcome.units, start=1)
+    ]
+    boxes = [unit.box for _, _, unit in handed]
     return {
-        "delivery_id": [delivery_id for delivery_id, _, _ in handed],
-        "position": [position for _, position, _ in handed],
-        "unit_id": [unit.unit_id for unit in units],
-        "lot_id": [unit.lot_id for unit in units],
-        "mask": [unit.mask for unit in units],
-        "public_key": [unit.box.public_key if unit.box else None for unit in units],
-        "nonce": [unit.box.nonce if unit.box else None for unit in units],
-        "ciphertext": [unit.box.ciphertext if unit.box else None for unit in units],
+        "u_delivery_id": [delivery_id for delivery_id, _, _ in handed],
+        "u_position": [position for _, position, _ in handed],
+        **_columns([unit for _, _, unit in handed], ("unit_id", "lot_id", "mask"), "u_"),
+        "u_public_key": [box.public_key if box else None for box in boxes],
+        "u_nonce": [box.nonce if box else None for box in boxes],
+        "u_ciphertext": [box.ciphertext if box else None for box in boxes],
     }
 
 
@@ -235,37 +231,38 @@ _DELIVERY_COLUMNS = "d.id AS delivery_id, d.task_id, d.state, d.reason, d.settle
     f"d.{field}" for field in _LINE_FIELDS
 )
 
-_ADD_REQUESTS = text(
+# What depends on a request is added for those requests only that are new. A foreign key is
+# checked when the whole statement has ended, so the order of its parts does not matter.
+_ADD = text(
     """
-    INSERT INTO request (order_id, merchant_id, channel_id, reference, customer_id, locale,
-                         reservation_id, recipient_public_key, page_id, page_ends_at,
-                         traceparent, request_id)
-    SELECT * FROM unnest(CAST(:order_id AS uuid[]), CAST(:merchant_id AS uuid[]),
-        CAST(:channel_id AS uuid[]), CAST(:reference AS text[]), CAST(:customer_id AS text[]),
-        CAST(:locale AS text[]), CAST(:reservation_id AS uuid[]),
-        CAST(:recipient_public_key AS bytea[]), CAST(:page_id AS uuid[]),
-        CAST(:page_ends_at AS timestamptz[]), CAST(:traceparent AS text[]),
-        CAST(:request_id AS text[]))
-    ON CONFLICT (order_id) DO NOTHING
-    RETURNING order_id
-    """
-)
-
-_ADD_TASKS = text(
-    """
-    INSERT INTO task (id, order_id, kind)
-    SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:order_id AS uuid[]), CAST(:kind AS text[]))
-    """
-)
-
-_ADD_DELIVERIES = text(
-    """
+    WITH fresh AS (
+        INSERT INTO request (order_id, merchant_id, channel_id, reference, customer_id, locale,
+            reservation_id, recipient_public_key, page_id, page_ends_at, traceparent, request_id)
+        SELECT * FROM unnest(CAST(:r_order_id AS uuid[]), CAST(:r_merchant_id AS uuid[]),
+            CAST(:r_channel_id AS uuid[]), CAST(:r_reference AS text[]),
+            CAST(:r_customer_id AS text[]), CAST(:r_locale AS text[]),
+            CAST(:r_reservation_id AS uuid[]), CAST(:r_recipient_public_key AS bytea[]),
+            CAST(:r_page_id AS uuid[]), CAST(:r_page_ends_at AS timestamptz[]),
+            CAST(:r_traceparent AS text[]), CAST(:r_request_id AS text[]))
+        ON CONFLICT (order_id) DO NOTHING
+        RETURNING order_id
+    ), planned AS (
+        INSERT INTO task (id, order_id, kind)
+        SELECT t.id, t.order_id, t.kind
+        FROM unnest(CAST(:t_id AS uuid[]), CAST(:t_order_id AS uuid[]), CAST(:t_kind AS text[]))
+            AS t (id, order_id, kind)
+        JOIN fresh ON fresh.order_id = t.order_id
+    )
     INSERT INTO delivery (id, task_id, order_id, merchant_id, line_id, line_no, kind, sku, name,
                           quantity, pool_id, instructions)
-    SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:task_id AS uuid[]), CAST(:order_id AS uuid[]),
-        CAST(:merchant_id AS uuid[]), CAST(:line_id AS uuid[]), CAST(:line_no AS int[]),
-        CAST(:kind AS text[]), CAST(:sku AS text[]), CAST(:name AS text[]),
-        CAST(:quantity AS int[]), CAST(:pool_id AS uuid[]), CAST(:instructions AS text[]))
+    SELECT d.* FROM unnest(CAST(:d_id AS uuid[]), CAST(:d_task_id AS uuid[]),
+        CAST(:d_order_id AS uuid[]), CAST(:d_merchant_id AS uuid[]), CAST(:d_line_id AS uuid[]),
+        CAST(:d_line_no AS int[]), CAST(:d_kind AS text[]), CAST(:d_sku AS text[]),
+        CAST(:d_name AS text[]), CAST(:d_quantity AS int[]), CAST(:d_pool_id AS uuid[]),
+        CAST(:d_instructions AS text[]))
+        AS d (id, task_id, order_id, merchant_id, line_id, line_no, kind, sku, name, quantity,
+              pool_id, instructions)
+    JOIN fresh ON fresh.order_id = d.order_id
     """
 )
 
@@ -289,12 +286,32 @@ _TAKE = text(
     """  # noqa: S608 - column names of this file
 )
 
-_CLOSE = text(
+_SETTLE = text(
     """
-    UPDATE task t SET state = 'done', lease_id = NULL
-    FROM unnest(CAST(:id AS uuid[]), CAST(:lease_id AS uuid[])) AS own (id, lease_id)
-    WHERE t.id = own.id AND t.lease_id = own.lease_id AND t.state = 'pending'
-    RETURNING t.id
+    WITH closed AS (
+        UPDATE task t SET state = 'done', lease_id = NULL
+        FROM unnest(CAST(:t_id AS uuid[]), CAST(:t_lease_id AS uuid[])) AS own (id, lease_id)
+        WHERE t.id = own.id AND t.lease_id = own.lease_id AND t.state = 'pending'
+        RETURNING t.id
+    ), settled AS (
+        UPDATE delivery d
+        SET state = own.state, reason = own.reason, settled_at = clock_timestamp()
+        FROM unnest(CAST(:d_id AS uuid[]), CAST(:d_task_id AS uuid[]), CAST(:d_state AS text[]),
+            CAST(:d_reason AS text[])) AS own (id, task_id, state, reason)
+        JOIN closed ON closed.id = own.task_id
+        WHERE d.id = own.id
+        RETURNING d.id
+    ), handed AS (
+        INSERT INTO delivered_unit (delivery_id, position, unit_id, lot_id, mask,
+                                    box_public_key, box_nonce, box_ciphertext)
+        SELECT u.* FROM unnest(CAST(:u_delivery_id AS uuid[]), CAST(:u_position AS int[]),
+            CAST(:u_unit_id AS uuid[]), CAST(:u_lot_id AS uuid[]), CAST(:u_mask AS text[]),
+            CAST(:u_public_key AS bytea[]), CAST(:u_nonce AS bytea[]),
+            CAST(:u_ciphertext AS bytea[]))
+            AS u (delivery_id, position, unit_id, lot_id, mask, public_key, nonce, ciphertext)
+        JOIN settled ON settled.id = u.delivery_id
+    )
+    SELECT id FROM closed
     """
 )
 
@@ -307,25 +324,6 @@ _POSTPONE = text(
         AS own (id, lease_id, pause, generation, reason)
     WHERE t.id = own.id AND t.lease_id = own.lease_id AND t.state = 'pending'
     RETURNING t.id
-    """
-)
-
-_SETTLE = text(
-    """
-    UPDATE delivery d SET state = own.state, reason = own.reason, settled_at = clock_timestamp()
-    FROM unnest(CAST(:id AS uuid[]), CAST(:state AS text[]), CAST(:reason AS text[]))
-        AS own (id, state, reason)
-    WHERE d.id = own.id AND d.state IN ('pending', 'unknown')
-    """
-)
-
-_ADD_UNITS = text(
-    """
-    INSERT INTO delivered_unit (delivery_id, position, unit_id, lot_id, mask,
-                                box_public_key, box_nonce, box_ciphertext)
-    SELECT * FROM unnest(CAST(:delivery_id AS uuid[]), CAST(:position AS int[]),
-        CAST(:unit_id AS uuid[]), CAST(:lot_id AS uuid[]), CAST(:mask AS text[]),
-        CAST(:public_key AS bytea[]), CAST(:nonce AS bytea[]), CAST(:ciphertext AS bytea[]))
     """
 )
 

@@ -54,14 +54,11 @@ class DeliveryService:
         for _, lines in orders:
             self._require_known_kinds(lines)
         by_order = {request.order_id: (request, lines) for request, lines in orders}
-        fresh = await self._repository.add_requests(tx, [r for r, _ in by_order.values()])
-        tasks = [
-            task
-            for order_id in fresh
-            for task in plan_tasks(*by_order[order_id], self._kinds, new_id)
+        planned = [
+            (request, plan_tasks(request, lines, self._kinds, new_id))
+            for request, lines in by_order.values()
         ]
-        if tasks:
-            await self._repository.add_tasks(tx, tasks)
+        await self._repository.add(tx, planned)
 
     async def take(self, tx: Transaction, kind: Kind, limit: int) -> list[Task]:
         """Up to `limit` due tasks, this caller's alone until the lease ends."""
@@ -122,13 +119,10 @@ class DeliveryService:
                 raise UnknownKind(f"nothing here delivers lines of kind {line.kind!r}")
 
     async def _settle(self, tx: Transaction, settled: Sequence[Settled]) -> None:
-        own = await self._repository.close_tasks(tx, [one.task for one in settled])
-        kept = [one for one in settled if one.task.id in own]
-        outcomes = [outcome for one in kept for outcome in one.outcomes]
-        if outcomes:
-            await self._repository.settle_deliveries(tx, outcomes)
-        for one in kept:
-            self._tell(tx, one)
+        own = await self._repository.settle(tx, settled)
+        for one in settled:
+            if one.task.id in own:
+                self._tell(tx, one)
 
     def _tell(self, tx: Transaction, settled: Settled) -> None:
         request = settled.task.request
