@@ -16,24 +16,35 @@ from lockstock.order.v1.order_events_pb2 import OrderPlaced
 from lockstock.risk.v1.assessment_events_pb2 import OrderAssessed
 from risk.app import create_service
 from risk.settings import Settings
+from sqlalchemy import text
 
-from tests.conftest import ServiceDatabase
 from tests.risk.factories import MERCHANT
+from tests.stack.service_databases import ServiceDatabases
 
 Assess = Callable[[Sequence[Event[OrderPlaced]]], Awaitable[list[OrderAssessed]]]
 ApiClient = Callable[..., Awaitable[httpx.AsyncClient]]
 
 
+@pytest.fixture(scope="session")
+async def risk_database(service_databases: ServiceDatabases) -> AsyncIterator[str]:
+    """One database for these tests: making and dropping one each takes longer than the tests."""
+    name, url = await service_databases.create("risk")
+    yield url
+    await service_databases.drop(name)
+
+
 @pytest.fixture
-async def service(service_database: ServiceDatabase) -> AsyncIterator[Service]:
+async def service(risk_database: str) -> AsyncIterator[Service]:
+    """Objects of its own for each test; what it wrote is gone afterwards."""
     settings = Settings(
-        database_url=await service_database("risk"),
+        database_url=risk_database,
         kafka_bootstrap="127.0.0.1:1",
         internal_secret="s" * 32,
         database_pool_size=24,
     )
     service = create_service(settings)
     yield service
+    await _empty(service)
     await service.db.close()
 
 
@@ -91,3 +102,9 @@ async def _store_key(
         "version": 1,
     }
     await tx.execute(UPSERT_KEY, values)
+
+
+async def _empty(service: Service) -> None:
+    tables = ", ".join(f'"{name}"' for name in service.metadata.tables)
+    async with service.db.transaction() as tx:
+        await tx.execute(text(f"TRUNCATE {tables}"))

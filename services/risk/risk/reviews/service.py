@@ -75,6 +75,6 @@ class ReviewService:
         )
         if review is None:
             closed = await self.get_review(tx, merchant_id, review_id)
-            raise ReviewClosed(status=closed.status.value, decided_by=closed.decided_by)
+            raise ReviewClosed(status_of_review=closed.status.value, decided_by=closed.decided_by)
         outbox.add(tx, events.order_reviewed(review), key=review.order_id, merchant_id=merchant_id)
         return review

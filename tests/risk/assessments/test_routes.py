@@ -1,0 +1,123 @@
+"""Shops that ask before they sell."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from kit.db import Database
+from sqlalchemy import text
+
+from tests.risk.conftest import ApiClient, Assess
+from tests.risk.factories import IP, OTHER_MERCHANT, an_order
+
+
+@pytest.fixture
+async def client(api: ApiClient) -> httpx.AsyncClient:
+    return await api("risk:read", "risk:write")
+
+
+def an_ask(reference: str = "shop-1", **changes: Any) -> dict[str, Any]:
+    return {
+        "reference": reference,
+        "customer": {"id": "anna", "ip": IP},
+        "total": {"amount": 1990, "currency": "CNY"},
+        "lines": [{"sku": "STEAM-50", "quantity": 2}],
+    } | changes
+
+
+async def count(db: Database, table: str) -> int:
+    async with db.read() as tx:
+        return int((await tx.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one())  # noqa: S608 - a test's own table names
+
+
+async def test_an_answer_comes_at_once_and_nothing_is_recorded(
+    client: httpx.AsyncClient, db: Database
+) -> None:
+    for _ in range(7):
+        answer = await client.post("/v1/assessments", json=an_ask())
+
+    assert answer.status_code == 200
+    assert answer.json()["decision"] == "allow"
+    assert answer.json()["id"] is None
+    assert answer.json()["facts"]["purchases_by_ip_1h"] == 1
+    assert await count(db, "purchase") == 0
+    assert (await client.get("/v1/assessments")).json()["items"] == []
+
+
+async def test_recorded_purchases_count_with_those_of_orders(
+    client: httpx.AsyncClient, db: Database, api: ApiClient
+) -> None:
+    answers = [
+        (await client.post("/v1/assessments", json=an_ask(f"shop-{n}", record=True))).json()
+        for n in range(6)
+    ]
+
+    assert [it["decision"] for it in answers] == ["allow"] * 5 + ["hold"]
+    assert "purchases_by_ip_1h = 6" in answers[5]["reason"]
+    assert answers[5]["facts"]["earlier_purchases"] == 5
+    asked = await client.post("/v1/assessments", json=an_ask("shop-x"))
+    assert asked.json()["facts"]["purchases_by_ip_1h"] == 7
+    assert asked.json()["facts"]["earlier_purchases"] == 6
+    # There is no order of ours to hold: the shop was told, and decides.
+    assert await count(db, "review") == 0
+    assert await count(db, "event_log") == 0
+
+
+async def test_a_reference_is_recorded_once(client: httpx.AsyncClient, db: Database) -> None:
+    answers = await asyncio.gather(
+        *(client.post("/v1/assessments", json=an_ask(record=True)) for _ in range(10))
+    )
+
+    assert sorted(it.status_code for it in answers) == [200] + [409] * 9
+    assert await count(db, "assessment") == 1
+
+
+async def test_assessments_are_read_back_by_order(
+    client: httpx.AsyncClient, assess: Assess
+) -> None:
+    order = an_order(ip="")
+    await assess([an_order() for _ in range(6)])
+    await assess([order])
+
+    of_order = await client.get("/v1/assessments", params={"order_id": order.message.order_id})
+    newest = await client.get("/v1/assessments", params={"limit": 2})
+    everything = await client.get("/v1/assessments")
+
+    (read,) = of_order.json()["items"]
+    assert (read["decision"], read["order_id"]) == ("allow", order.message.order_id)
+    assert newest.json()["items"][0] == read
+    (held,) = (it for it in everything.json()["items"] if it["decision"] == "hold")
+    assert held["rules"][0]["version"] == 1
+    assert held["rules"][0]["values"] == {"purchases_by_ip_1h": 6}
+    assert held["facts"]["purchases_by_ip_1h"] == 6
+    assert newest.json()["next_cursor"] is not None
+
+
+async def test_another_merchant_reads_nothing(api: ApiClient, assess: Assess) -> None:
+    await assess([an_order()])
+    stranger = await api("risk:read", merchant_id=OTHER_MERCHANT)
+
+    assert (await stranger.get("/v1/assessments")).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"total": {"amount": -1, "currency": "CNY"}}, "/total/amount"),
+        ({"total": {"amount": 1, "currency": "yuan"}}, "/total/currency"),
+        ({"lines": []}, "/lines"),
+        ({"lines": [{"sku": "A", "quantity": 0}]}, "/lines/0/quantity"),
+        ({"customer": {"email": "a@example.org"}}, "/customer/email"),
+        ({"customer": {"id": "nul\x00"}}, "/customer/id"),
+        ({"customer": {"registered_at": "yesterday"}}, "/customer/registered_at"),
+        ({"reference": "a b"}, "/reference"),
+    ],
+)
+async def test_bad_input_is_refused_by_name(
+    client: httpx.AsyncClient, change: dict[str, Any], pointer: str
+) -> None:
+    refused = await client.post("/v1/assessments", json=an_ask(**change))
+
+    assert refused.status_code == 422
+    assert pointer in [it["pointer"] for it in refused.json()["errors"]]
