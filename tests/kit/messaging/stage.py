@@ -84,7 +84,7 @@ async def count(db: Database, table: str, where: str = "true") -> int:
 
 
 async def until(
-    check: Callable[[], Awaitable[Any]], *, seconds: float = 20.0, pause: float = 0.05
+    check: Callable[[], Awaitable[Any]], *, seconds: float = 40.0, pause: float = 0.05
 ) -> Any:
     """Waits for a true answer; fails with the last one."""
     deadline = time.monotonic() + seconds

@@ -14,6 +14,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from kit.logging import get_logger
 
 COMMIT_SECONDS = 10.0
+LAST_COMMIT_SECONDS = 3.0
 PAUSE_SECONDS = 0.1
 RETRY_SECONDS = 1.0
 
@@ -41,7 +42,7 @@ class Committer:
             await self.flush()
             await asyncio.sleep(RETRY_SECONDS if self._changed.is_set() else PAUSE_SECONDS)
 
-    async def flush(self) -> None:
+    async def flush(self, deadline_seconds: float = COMMIT_SECONDS) -> None:
         """Commits now. A refusal is no error: whoever owns the partitions handles them once."""
         async with self._lock:
             self._changed.clear()
@@ -51,7 +52,7 @@ class Committer:
             if not offsets:
                 return
             try:
-                async with asyncio.timeout(COMMIT_SECONDS):
+                async with asyncio.timeout(deadline_seconds):
                     await self._consumer.commit(offsets)
             except (CommitFailedError, IllegalStateError, KafkaError, TimeoutError) as error:
                 log.warning("offsets_not_committed", error=type(error).__name__)
@@ -64,4 +65,4 @@ class Committer:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        await self.flush()
+        await self.flush(LAST_COMMIT_SECONDS)

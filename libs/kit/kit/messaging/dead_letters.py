@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from kit.db import Database
+from kit.errors import DomainError
 from kit.messaging.handlers import Handler, HandlerSet
 from kit.messaging.letters import (
     DeadLetter,
@@ -42,7 +43,11 @@ async def command(
     if name == "dead-letters":
         await _list(db, consumer, _list_arguments(arguments))
         return
-    results = await _replay(db, consumer, HandlerSet(handlers), _replay_arguments(arguments))
+    wanted = _replay_arguments(arguments)
+    try:
+        results = await _replay(db, consumer, HandlerSet(handlers), wanted)
+    except DomainError as error:
+        results = [Replayed(error=f"{error.code}: {error.detail}; what was done so far stays")]
     applied = sum(result.applied for result in results)
     left = sum(result.left for result in results)
     errors = sorted({result.error for result in results if result.error})

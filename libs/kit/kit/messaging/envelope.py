@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+KEY_CHARACTERS_MAX = 200
+
 Headers = Sequence[tuple[str, bytes | None]]
 
 _SPEC_VERSION = b"1.0"
@@ -28,6 +30,11 @@ class Envelope:
     merchant_id: str | None
     traceparent: str | None
     request_id: str | None
+
+
+def is_key(text: str) -> bool:
+    """True for what can be an event's key."""
+    return 0 < len(text) <= KEY_CHARACTERS_MAX and "\0" not in text
 
 
 class Unreadable(Exception):
@@ -71,7 +78,7 @@ def read_envelope(topic: str, key: bytes | None, headers: Headers) -> Envelope:
             topic=topic,
             key=_key(key),
             version=_version(version),
-            time=datetime.fromisoformat(time),
+            time=_moment(time),
             merchant_id=values.get("ce_merchantid"),
             traceparent=values.get("traceparent"),
             request_id=values.get("request-id"),
@@ -116,6 +123,8 @@ def _texts(headers: Headers) -> dict[str, str]:
             texts[name] = value.decode()
         except UnicodeDecodeError as error:
             raise Unreadable(f"header {name!r} is not UTF-8") from error
+        if "\0" in texts[name]:
+            raise Unreadable(f"header {name!r} holds a NUL")
     return texts
 
 
@@ -127,9 +136,16 @@ def _required(values: dict[str, str], name: str) -> str:
 
 def _key(key: bytes) -> str:
     text = key.decode()
-    if not text or "\0" in text:
-        raise ValueError("the key is empty or holds a NUL")
+    if not is_key(text):
+        raise ValueError(f"the key has not 1 to {KEY_CHARACTERS_MAX} characters, or a NUL")
     return text
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("ce_time names no time zone")
+    return moment
 
 
 def _version(text: str) -> int:

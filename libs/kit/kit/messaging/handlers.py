@@ -90,8 +90,10 @@ class HandlerSet:
         handlers = self._by_type.get(envelope.type)
         if handlers is None:
             return Received(**place)
+        if payload is None:
+            return Received(**place, problem="the record has no payload")
         try:
-            message = handlers[0].message_class.FromString(payload or b"")
+            message = handlers[0].message_class.FromString(payload)
         except DecodeError as error:
             return Received(**place, problem=f"the payload is not a {envelope.type}: {error}")
         return Received(**place, message=message)

@@ -11,13 +11,12 @@ from sqlalchemy import text
 from kit.context import request_id_var, traceparent_var
 from kit.db import Transaction
 from kit.ids import new_id
+from kit.messaging.envelope import KEY_CHARACTERS_MAX, is_key
 from kit.messaging.events import cause_of, topic_of, type_of
 from kit.messaging.retention import prune
 from kit.messaging.tables import EVENT_BYTES_MAX
 
 __all__ = ["OutgoingEvent", "add", "events_of", "flush", "prune"]
-
-KEY_CHARACTERS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def add(
     without a topic, an unusable key, or an event over 900,000 bytes.
     """
     key_text = str(key)
-    if not key_text or len(key_text) > KEY_CHARACTERS_MAX or "\0" in key_text:
+    if not is_key(key_text):
         raise ValueError(f"an event key has 1 to {KEY_CHARACTERS_MAX} characters and no NUL")
     payload = message.SerializeToString()
     if len(payload) > EVENT_BYTES_MAX:

@@ -41,6 +41,16 @@ ERROR_PAUSE_SECONDS_MAX = 3.0
 log = get_logger(__name__)
 
 
+# InternalClientError is what asyncpg raises when the server dies in the middle of a statement.
+_DATABASE_TROUBLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
+
 class Relay:
     """Publishes what transactions of this service put into the outbox. Runs in each process."""
 
@@ -86,7 +96,7 @@ class Relay:
                 try:
                     await self._term()
                     failures = 0
-                except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:
+                except _DATABASE_TROUBLE as e:
                     failures += 1
                     log.warning("relay_waits_for_database", error=_words(e), failures=failures)
                     self.progress.beat()
@@ -179,7 +189,10 @@ class Relay:
     async def _next(self, connection: asyncpg.Connection) -> list[PendingEvent]:
         now = time.monotonic()
         self._resting_topics = {t: at for t, at in self._resting_topics.items() if at > now}
-        rows = await connection.fetch(_NEXT, self._kafka.relay_rows_max, list(self._resting_topics))
+        kafka = self._kafka
+        rows = await connection.fetch(
+            _NEXT, kafka.relay_rows_max, kafka.relay_bytes_max, list(self._resting_topics)
+        )
         return [_pending(row) for row in rows]
 
     async def _settle(
@@ -290,12 +303,18 @@ def _words(error: BaseException) -> str:
 _TRY_LOCK = "SELECT pg_try_advisory_lock($1, $2)"
 _NOTIFY = f"NOTIFY {CHANNEL}"
 _COUNT = "SELECT count(*) FROM outbox_pending"
+# The first row always, then as many as fit into the memory a round may take.
 _NEXT = """
-    SELECT p.id, e.event_id, e.topic, e.key, e.version, e.type, e.merchant_id, e.traceparent,
-           e.request_id, e.payload, e.at
-    FROM outbox_pending p JOIN event_log e ON e.id = p.id
-    WHERE e.topic <> ALL($2::text[])
-    ORDER BY p.id LIMIT $1
+    SELECT * FROM (
+      SELECT p.id, e.event_id, e.topic, e.key, e.version, e.type, e.merchant_id, e.traceparent,
+             e.request_id, e.payload, e.at,
+             sum(octet_length(e.payload)) OVER (ORDER BY p.id ROWS UNBOUNDED PRECEDING)
+               - octet_length(e.payload) AS bytes_before
+      FROM outbox_pending p JOIN event_log e ON e.id = p.id
+      WHERE e.topic <> ALL($3::text[])
+      ORDER BY p.id LIMIT $1
+    ) AS next
+    WHERE bytes_before < $2 ORDER BY id
 """
 _CONFIRM = "DELETE FROM outbox_pending WHERE id = ANY($1::bigint[])"
 _PARK_KEY = "UPDATE outbox_key SET parked = true WHERE topic = $1 AND key = $2"

@@ -49,8 +49,12 @@ _PRUNE_LOG = text(
 )
 _PRUNE_INBOX = text(
     """
-    WITH consumers AS (SELECT DISTINCT consumer FROM inbox_key),
-    oldest AS (
+    WITH RECURSIVE consumers AS (
+      SELECT min(consumer) AS consumer FROM inbox
+      UNION ALL
+      SELECT (SELECT min(i.consumer) FROM inbox i WHERE i.consumer > c.consumer)
+      FROM consumers c WHERE c.consumer IS NOT NULL
+    ), oldest AS (
       SELECT i.consumer, i.event_id, i.at FROM consumers c
       CROSS JOIN LATERAL (
         SELECT * FROM inbox i WHERE i.consumer = c.consumer ORDER BY i.event_id LIMIT :rows

@@ -114,8 +114,9 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
                 records = lane.waiting[0]
                 await self._worker.work_off(records, lane.stopping)
                 self._committer.finished(tp, records[-1].offset + 1)
+                await self._release()
+                # Last, and with no await before the lane is closed: a poll may append meanwhile.
                 lane.waiting.pop(0)
-            await self._release()
         except Stopped:
             return
         finally:

@@ -35,6 +35,9 @@ class KafkaSettings(BaseModel):
     relay_rows_max: int = Field(
         default=500, ge=1, le=5_000, description="outbox rows taken at once; rows"
     )
+    relay_bytes_max: int = Field(
+        default=4_194_304, ge=65_536, le=67_108_864, description="payloads taken at once; bytes"
+    )
     relay_poll_seconds: float = Field(
         default=0.2, ge=0.01, le=5.0, description="longest wait for a wake-up; seconds"
     )
@@ -60,7 +63,7 @@ class KafkaSettings(BaseModel):
         default=500, ge=1, le=5_000, description="records handled in one transaction; records"
     )
     handler_seconds: float = Field(
-        default=30.0, ge=0.1, le=100.0, description="deadline of one batch's transaction; seconds"
+        default=20.0, ge=0.1, le=25.0, description="deadline of one batch's transaction; seconds"
     )
     session_seconds: float = Field(
         default=10.0, ge=6.0, le=60.0, description="silence after which a worker is dead; seconds"

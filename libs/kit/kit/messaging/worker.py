@@ -4,7 +4,7 @@ record at fault stands alone, is tried again, and is put aside with its key.
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from uuid import UUID
 
@@ -145,8 +145,8 @@ class Worker:
         BATCH_SECONDS.labels(consumer).observe(seconds)
         if plan.duplicates:
             DUPLICATES.labels(consumer).inc(plan.duplicates)
-        for record in plan.accepted:
-            HANDLED.labels(consumer, record.attributes.type).inc()
+        for event_type, handled in Counter(r.attributes.type for r in plan.accepted).items():
+            HANDLED.labels(consumer, event_type).inc(handled)
         for letter in plan.letters:
             STORED.labels(consumer, letter.cause).inc()
             log.error(
