@@ -89,12 +89,11 @@ def import_routes(db: Database, imports: ImportService, desk: ImportDesk) -> API
     ) -> Response:
         """Imports a file of codes as a lot. Answers at once; follow `GET /v1/imports/{id}`."""
         desk.require_room()
-        form, file = await _read_form(request)
-        data = await file.read()
+        form, file_name, data = await _read_form(request)
         upload = Upload(
             merchant_id=who.merchant,
             pool_id=pool_id,
-            file_name=_file_name(file),
+            file_name=file_name,
             data=data,
             supplier=form.supplier,
             unit_cost=Money(form.unit_cost, form.currency),
@@ -134,7 +133,7 @@ def import_routes(db: Database, imports: ImportService, desk: ImportDesk) -> API
     return router
 
 
-async def _read_form(request: Request) -> tuple[LotForm, UploadFile]:
+async def _read_form(request: Request) -> tuple[LotForm, str, bytes]:
     """Raises NotMultipart, or RequestValidationError naming the field."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise NotMultipart
@@ -149,13 +148,17 @@ async def _read_form(request: Request) -> tuple[LotForm, UploadFile]:
         data = await parser.parse()
     except (MultiPartException, ValueError, LookupError) as error:
         raise NotMultipart(f"the form cannot be read: {error}") from error
-    return _checked_form(data)
+    try:
+        form, file = _checked_form(data)
+        return form, _file_name(file), await file.read()
+    finally:
+        await data.close()
 
 
 def _checked_form(data: FormData) -> tuple[LotForm, UploadFile]:
     file = data.get("file")
     fields = {name: value for name, value in data.multi_items() if name != "file" and value != ""}
-    errors: list[Any] = []
+    errors: list[dict[str, object]] = []
     form: LotForm | None = None
     try:
         form = LotForm.model_validate(fields)
@@ -165,10 +168,8 @@ def _checked_form(data: FormData) -> tuple[LotForm, UploadFile]:
         ]
     if not isinstance(file, UploadFile):
         errors.append({"type": "missing", "loc": ("body", "file"), "msg": "A file is required"})
-    if errors:
+    if form is None or not isinstance(file, UploadFile):
         raise RequestValidationError(errors)
-    assert form is not None
-    assert isinstance(file, UploadFile)
     return form, file
 
 

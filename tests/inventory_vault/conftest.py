@@ -1,0 +1,138 @@
+"""The vault on a database of its own, its API as a shop sees it, and a real opener on a socket."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from inventory_vault.app import create_service
+from inventory_vault.opener.keyring import load_keyring
+from inventory_vault.opener.server import Opener, listening
+from inventory_vault.settings import Settings
+from kit.auth import mint_api_key
+from kit.db import Database
+from kit.keys import UPSERT_KEY
+from kit.messaging.events import Event
+from kit.service import Service, create_app, running_jobs, service_tokens
+from sqlalchemy import text
+
+from tests.conftest import ServiceDatabase
+from tests.inventory_vault.factories import MERCHANT, Vault
+
+Deliver = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+async def settings(service_database: ServiceDatabase, folder: Path) -> Settings:
+    return Settings(
+        database_url=await service_database("inventory-vault"),
+        kafka_bootstrap="127.0.0.1:1",
+        internal_secret="s" * 32,
+        fingerprint_key="f" * 32,
+        opener_socket=folder / "opener.sock",
+        master_key_file=folder / "master.key",
+        database_pool_size=12,
+        api_key_cache_seconds=5,
+    )
+
+
+@pytest.fixture
+async def service(settings: Settings) -> AsyncIterator[Service]:
+    service = create_service(settings)
+    yield service
+    for close in service.closing:
+        await close()
+    await service.db.close()
+
+
+@pytest.fixture
+def db(service: Service) -> Database:
+    return service.db
+
+
+@pytest.fixture
+async def opener(settings: Settings) -> AsyncIterator[None]:
+    """The opener's own code on its own socket and connections, in this loop."""
+    db = Database(settings.database_url.get_secret_value(), application_name="opener", pool_size=2)
+    keyring = await load_keyring(db, settings.master_key_file)
+    async with listening(settings.opener_socket, Opener(db, keyring)):
+        yield
+    await db.close()
+
+
+@pytest.fixture
+async def api(service: Service) -> AsyncIterator[Callable[..., Awaitable[httpx.AsyncClient]]]:
+    """`await api("stock:read", merchant_id=...)` -> a client whose key has just these scopes."""
+    app = create_app(service)
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def open_client(*scopes: str, merchant_id: UUID = MERCHANT) -> httpx.AsyncClient:
+            key = mint_api_key()
+            async with service.db.transaction() as tx:
+                await tx.execute(
+                    UPSERT_KEY,
+                    {
+                        "key_id": key.key_id,
+                        "merchant_id": merchant_id,
+                        "secret_hash": key.secret_hash,
+                        "scopes": list(scopes),
+                        "expires_at": None,
+                        "revoked_at": None,
+                        "version": 1,
+                    },
+                )
+            return await stack.enter_async_context(_client(app, key.text))
+
+        yield open_client
+
+
+@pytest.fixture
+async def vault(
+    service: Service, opener: None, api: Callable[..., Awaitable[httpx.AsyncClient]]
+) -> AsyncIterator[Vault]:
+    """A shop's view of the whole service, imports included."""
+    async with running_jobs(service):
+        yield Vault(await api("stock:read", "stock:write", "reservations:write", "keys:reveal"))
+
+
+@pytest.fixture
+async def as_service(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with a service's token."""
+    token = service_tokens(service.settings).issue("fulfillment")
+    async with _client(create_app(service), token) as client:
+        yield client
+
+
+@pytest.fixture
+def deliver(service: Service) -> Deliver:
+    """Gives events of one class to their consumer, in one transaction."""
+    handlers = {handler.message_class: handler.fn for handler in service.handlers}
+
+    async def run(*events: Event[Any]) -> None:
+        async with service.db.transaction() as tx:
+            await handlers[type(events[0].message)](tx, events)
+
+    return run
+
+
+@pytest.fixture
+def rows(db: Database) -> Callable[..., Awaitable[list[Any]]]:
+    """`await rows("SELECT ...", name=value)`."""
+
+    async def read(sql: str, **parameters: Any) -> list[Any]:
+        async with db.read() as tx:
+            return list(await tx.execute(text(sql), parameters))
+
+    return read
+
+
+def _client(app: Any, credential: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app),
+        base_url="http://vault",
+        headers={"Authorization": f"Bearer {credential}"},
+        timeout=60,
+    )
