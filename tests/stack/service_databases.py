@@ -19,6 +19,7 @@ class ServiceDatabases:
         self._admin_url = admin_url
         self._templates: dict[str, asyncio.Task[str]] = {}
         self._numbers = itertools.count(1)
+        self._migrating = asyncio.Lock()  # Alembic keeps its state in globals
 
     async def create(self, service_name: str) -> tuple[str, str]:
         """(name, URL) of a new database with the service's migrations applied."""
@@ -51,5 +52,6 @@ class ServiceDatabases:
         finally:
             await admin.close()
         url = databases.service_url(self._admin_url, service, PASSWORD, database=name)
-        await migrate(service.package, url, new_metadata())
+        async with self._migrating:
+            await migrate(service.package, url, new_metadata())
         return name

@@ -31,12 +31,17 @@ def main() -> int:
     parser.add_argument("command", choices=["up", "down", "status", "clean", "install"])
     parser.add_argument("--home", type=Path, default=Path(".lockstock"), help="data folder")
     parser.add_argument("--detach", action="store_true", help="up: return when ready")
+    parser.add_argument("--quiet", action="store_true", help="up: do not show the demo key")
     parser.add_argument("--yes", action="store_true", help="clean: do not ask")
     arguments = parser.parse_args()
     home = Home(arguments.home.resolve())
     try:
         if arguments.command == "up":
-            return up_detached(home) if arguments.detach else asyncio.run(up(home))
+            return (
+                up_detached(home)
+                if arguments.detach
+                else asyncio.run(up(home, quiet=arguments.quiet))
+            )
         if arguments.command == "down":
             return down(home)
         if arguments.command == "status":
@@ -49,14 +54,14 @@ def main() -> int:
         return 1
 
 
-async def up(home: Home) -> int:
+async def up(home: Home, *, quiet: bool) -> int:
     """Starts everything and stays until a signal."""
     box = Onebox(Options(home=home.path, given=dict(os.environ)))
-    began = time.monotonic()
 
     async def serve() -> None:
         async with box:
-            box.output.plain(welcome(box, time.monotonic() - began))
+            if not quiet:
+                box.output.plain(welcome(home))
             await asyncio.Event().wait()
 
     await until_signal(serve, box.stop_hard)
@@ -70,7 +75,7 @@ def up_detached(home: Home) -> int:
         with home.lock():  # raises the sentence
             return 1
     log = home.logs / "supervisor.log"
-    argv = [sys.executable, "-m", "onebox", "up", "--home", str(home.path)]
+    argv = [sys.executable, "-m", "onebox", "up", "--quiet", "--home", str(home.path)]
     home.write_state({"ready": False})
     with log.open("wb") as output:
         child = subprocess.Popen(  # noqa: S603 - our own command
@@ -79,7 +84,7 @@ def up_detached(home: Home) -> int:
     deadline = time.monotonic() + DETACHED_SECONDS_MAX
     while child.poll() is None and time.monotonic() < deadline:
         if home.read_state().get("ready"):
-            sys.stdout.write(f"ready; key and URLs are in {home.demo}\n")
+            sys.stdout.write(welcome(home))
             return 0
         time.sleep(0.1)
     raise OneboxError(last_words(log, 1) or "It did not become ready.")

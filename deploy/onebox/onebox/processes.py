@@ -154,7 +154,7 @@ async def run(
         if complain is not None:
             for line in text.splitlines():
                 complain(line)
-        raise DidNotStart(f"{name} failed ({code}): {_last_lines(text)}")
+        raise DidNotStart(f"{name} failed ({code}): {_last_lines(text, 2)}")
     return text
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -62,6 +63,7 @@ class Onebox:
         self._resources = contextlib.ExitStack()
         self._output: Output | None = None
         self._wiring: Wiring | None = None
+        self._began = 0.0
 
     async def __aenter__(self) -> Self:
         try:
@@ -105,6 +107,7 @@ class Onebox:
 
     async def start(self) -> None:
         """Everything up and ready; raises `OneboxError` with one clear sentence."""
+        self._began = time.monotonic()
         preflight.check_python()
         self.home.make()
         self._resources.enter_context(self.home.lock())
@@ -114,7 +117,6 @@ class Onebox:
         await self._end_earlier_run()
         self._wiring = self._choose_wiring()
         await servers.together(self._start_postgres(), self._start_kafka())
-        await self._migrate()
         await self._start_services()
         if self.options.seed:
             self.output.say("preparing the demo merchant")
@@ -155,9 +157,12 @@ class Onebox:
 
     def write_state(self, *, ready: bool) -> None:
         """Leaves word for `status` and for a `--detach`ed start."""
-        state = {"ready": ready, "pids": self.pids}
+        state: dict[str, Any] = {"ready": ready, "pids": self.pids}
         if self._wiring is not None:
-            state |= {"base_urls": self.base_urls, "kafka": self.wiring.kafka_bootstrap}
+            state["seconds"] = time.monotonic() - self._began
+            state["base_urls"] = self.base_urls
+            state["kafka"] = self.wiring.kafka_bootstrap
+            state["postgres"] = self.wiring.admin_url.rpartition("@")[2]
         self.home.write_state(state)
 
     def _services(self) -> list[Service]:
@@ -207,6 +212,7 @@ class Onebox:
             self.output.say("starting PostgreSQL")
             await self._keepers["postgres"].start()
         await servers.make_databases(self.wiring.admin_url, self.wiring.secrets)
+        await self._migrate()
 
     async def _start_kafka(self) -> None:
         if "kafka" not in self._keepers:
@@ -220,20 +226,17 @@ class Onebox:
         await self._keepers["kafka"].start()
 
     async def _migrate(self) -> None:
-        self.output.say("bringing databases and topics up to date")
-
-        async def migrate(service: Service) -> None:
-            argv = [sys.executable, "-m", service.package, "migrate"]
-            env = environment(service, self.wiring)
-            await run(
-                argv,
-                env=env,
-                seconds_max=MIGRATE_SECONDS_MAX,
-                name=f"migrating {service.name}",
-                complain=partial(self.output.line, service.name),
-            )
-
-        await servers.together(*(migrate(service) for service in self._services()))
+        """Every service's database, in one process (see onebox.migrations)."""
+        self.output.say("bringing the databases up to date")
+        services = self._services()
+        urls = {k: v for s in services for k, v in environment(s, self.wiring).items()}
+        await run(
+            [sys.executable, "-m", "onebox.migrations", *(service.name for service in services)],
+            env=urls,
+            seconds_max=MIGRATE_SECONDS_MAX,
+            name="migrating",
+            complain=partial(self.output.line, "migrations"),
+        )
 
     async def _start_services(self) -> None:
         self.output.say("starting the services")

@@ -1,6 +1,8 @@
 """The words after a successful start: where things are and what to try."""
 
-from onebox.supervisor import Onebox
+import json
+
+from onebox.home import Home
 
 _TRY = """\
 Try:
@@ -8,23 +10,25 @@ Try:
   curl -s -H 'Authorization: Bearer {key}' \\
        {vault}/v1/pools                       what is in stock
   make status                                 what runs      (in another terminal)
-  make stop                                   end it         (or Ctrl-C here)
+  make stop                                   end it         (or Ctrl-C in its terminal)
 """
 
 
-def welcome(box: Onebox, seconds: float) -> str:
-    """The text; it holds the demo key, so it goes to the terminal and into no file."""
-    key = str(box.demo.get("api_key", ""))
-    lines = ["", f"Lockstock is ready ({seconds:.1f} s).", ""]
-    for name, url in box.base_urls.items():
+def welcome(home: Home) -> str:
+    """The text about the set that runs on this home.
+
+    It holds the demo key, so it goes to a terminal and into no file.
+    """
+    state, demo = home.read_state(), json.loads(home.demo.read_text())
+    lines = ["", f"Lockstock is ready ({state['seconds']:.1f} s).", ""]
+    for name, url in state["base_urls"].items():
         lines.append(f"  {name:<16} {url:<24} docs {url}/docs")
-    lines += ["", f"  PostgreSQL       {_without_password(box.wiring.admin_url)}"]
-    lines += [f"  Kafka            {box.wiring.kafka_bootstrap}"]
-    lines += ["", f"  demo merchant    {box.demo.get('merchant_id', '')}"]
-    lines += [f"  API key          {key}", f"                   (also in {box.home.demo})", ""]
-    lines.append(_TRY.format(key=key, vault=box.base_urls["inventory-vault"]))
-    return "\n".join(lines)
-
-
-def _without_password(url: str) -> str:
-    return url.rpartition("@")[2]
+    lines += ["", f"  PostgreSQL       {state['postgres']}", f"  Kafka            {state['kafka']}"]
+    lines += [
+        "",
+        f"  demo merchant    {demo['merchant_id']}",
+        f"  API key          {demo['api_key']}",
+    ]
+    lines += [f"                   (also in {home.demo})", ""]
+    vault = state["base_urls"]["inventory-vault"]
+    return "\n".join([*lines, _TRY.format(key=demo["api_key"], vault=vault)])
