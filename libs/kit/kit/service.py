@@ -45,7 +45,6 @@ from kit.messaging.relay import Relay
 from kit.messaging.retention import prune as prune_messages
 from kit.messaging.settings import KafkaSettings
 from kit.messaging.topics import ensure_topics, specs_of
-from kit.migrate import migrate
 from kit.periodic import Periodic
 from kit.settings import ServiceSettings
 
@@ -203,6 +202,8 @@ async def _command(
     service = create_service(settings)
     try:
         if name == "migrate":
+            from kit.migrate import migrate  # Alembic loads for 0.3 s; serving does without it
+
             await migrate(
                 service.package, settings.database_url.get_secret_value(), service.metadata
             )
