@@ -33,7 +33,7 @@ async def test_a_paid_order_is_delivered_revealed_and_in_the_books(shop: Shop):
     assert len({fields["code"] for fields in revealed}) == 2
     views = await shop.get("inventory-vault", f"/v1/units/{delivery['units'][0]['unit_id']}/views")
     assert len(views["items"]) == 1
-    assert views["items"][0]["viewer"]["ip"] == "203.0.113.9"
+    assert views["items"][0]["ip"] == "203.0.113.9"
 
     levels = await shop.levels(product.pool_id)
     assert (levels["available"], levels["reserved"]) == (3, 0)

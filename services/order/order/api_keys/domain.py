@@ -28,6 +28,7 @@ MERCHANT_SCOPES = frozenset(
         "payments:write",
         "reservations:read",
         "reservations:write",
+        "reviews:write",
         "risk:read",
         "risk:write",
         "stock:read",
