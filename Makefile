@@ -74,15 +74,11 @@ format: setup ## let ruff format the code and sort the imports
 proto: setup ## generate the Python of the event schemas into libs/schemas
 	@$(PYTHON) -m grpc_tools.protoc -I proto-schemas --python_out=libs/schemas \
 	  --pyi_out=libs/schemas $(PROTOS)
+	@$(PYTHON) proto-schemas/events_table.py
+	@$(PYTHON) -m tests.contracts.golden
 
-proto-check: setup ## schemas: style, no breaking change, generated code up to date
-	@$(BIN)/buf lint proto-schemas
-	@$(BIN)/buf breaking proto-schemas --against proto-schemas/baseline.binpb
-	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
-	  $(PYTHON) -m grpc_tools.protoc -I proto-schemas --python_out="$$fresh" --pyi_out="$$fresh" \
-	    $(PROTOS) && \
-	  diff -r -x __pycache__ -x py.typed -x __init__.py "$$fresh/lockstock" libs/schemas/lockstock \
-	  || { echo "the generated code is behind: run make proto"; exit 1; }
+proto-check: setup ## schemas: style, no breaking change, generated code and table up to date
+	@proto-schemas/check.sh
 
 lock: setup ## resolve requirements*.in into the lock files with hashes
 	@for name in requirements requirements-dev; do \

@@ -1,0 +1,80 @@
+"""Migrations lead from an empty database to exactly what the tables declare, and back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from kit.migrate import check_drift, migrate
+from kit.service import Service
+from onebox import databases
+from onebox.services import SERVICES, service_named
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from tests.conftest import ServiceDatabase
+from tests.contracts.catalog import catalog_of, differences
+from tests.contracts.services import build, closing, settings_of
+from tests.stack.service_databases import PASSWORD
+
+NAMES = [service.name for service in SERVICES]
+
+
+@pytest.fixture
+async def empty_database(postgres: str, request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """A database without a table, owned by the role of the service the test is about."""
+    service = service_named(request.getfixturevalue("name"))
+    database = f"{service.database}_empty"
+    admin = await databases.connect(postgres)
+    try:
+        await databases.ensure_role(admin, service, PASSWORD)
+        await databases.ensure_database(admin, service, name=database)
+        yield databases.service_url(postgres, service, PASSWORD, database=database)
+        await admin.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
+    finally:
+        await admin.close()
+
+
+@pytest.fixture
+async def service(name: str, tmp_path: Path) -> AsyncIterator[Service]:
+    async with closing(build(settings_of(name, tmp_path))) as service:
+        yield service
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_migrations_make_what_the_tables_declare(
+    name: str, service: Service, service_database: ServiceDatabase, empty_database: str
+):
+    migrated = await service_database(name)
+    await _create_all(service, empty_database)
+
+    found = differences(await catalog_of(migrated), await catalog_of(empty_database))
+
+    assert found == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_alembic_finds_no_drift(
+    name: str, service: Service, service_database: ServiceDatabase
+):
+    await check_drift(service.package, await service_database(name), service.metadata)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_migrating_by_several_processes_at_once_is_safe(
+    name: str, service: Service, empty_database: str
+):
+    await asyncio.gather(
+        *(migrate(service.package, empty_database, service.metadata) for _ in range(3))
+    )
+
+    await check_drift(service.package, empty_database, service.metadata)
+
+
+async def _create_all(service: Service, url: str) -> None:
+    engine = create_async_engine(url, poolclass=NullPool)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(service.metadata.create_all)
+    finally:
+        await engine.dispose()
