@@ -32,6 +32,8 @@ from order.orders.domain import (
 )
 from order.payments.domain import PaymentWord
 from order.saga import domain as saga
+from order.saga import service as saga_service
+from order.saga.service import Fact
 
 MERCHANT = UUID("0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a01")
 OTHER_MERCHANT = UUID("0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a02")
@@ -123,16 +125,20 @@ async def placed(db: Database, order: Order | None = None) -> Order:
     return order
 
 
-async def fulfilling(db: Database, order: Order | None = None) -> Order:
-    """An order that is paid and allowed."""
-    order = order or an_order()
-    payment = a_payment(order)
-    await placed(db, order)
+async def paid(db: Database, order: Order) -> None:
+    """Pays a placed order."""
     async with db.transaction() as tx:
         locked, now = await orders.lock_own(tx, order.merchant_id, order.id)
-        change = saga.pay(Change(locked, "test"), payment, now)
-        change = saga.assess(change, an_assessment())
+        change = saga.pay(Change(locked, "test"), a_payment(order), now)
         await orders.save_many(tx, [change])
+
+
+async def fulfilling(db: Database, order: Order | None = None) -> Order:
+    """An order that is placed, allowed and paid."""
+    order = await placed(db, order)
+    async with db.transaction() as tx:
+        await saga_service.assess(tx, [Fact(order.id, an_assessment(), "test")])
+    await paid(db, order)
     return order
 
 

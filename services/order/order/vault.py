@@ -93,11 +93,11 @@ class Vault:
 
 def _item(hold: Hold) -> dict[str, object]:
     return {
-        "merchant_id": hold.merchant_id,
+        "merchant_id": str(hold.merchant_id),
         "reference": hold.reference,
         "hold_seconds": hold.hold_seconds,
         "lines": [
-            {"pool_id": line.pool_id, "quantity": line.quantity, "line_no": line.line_no}
+            {"pool_id": str(line.pool_id), "quantity": line.quantity, "line_no": line.line_no}
             for line in hold.lines
         ],
     }

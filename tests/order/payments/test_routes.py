@@ -66,9 +66,7 @@ async def test_a_paid_and_allowed_order_goes_to_fulfilment_at_once(
     assert await published(db, order) == ["OrderPlaced", "OrderPaid", "FulfillmentRequested"]
 
 
-async def test_twenty_equal_payments_at_once_pay_once(
-    api: httpx.AsyncClient, db: Database
-) -> None:
+async def test_twenty_equal_payments_at_once_pay_once(api: httpx.AsyncClient, db: Database) -> None:
     order = await placed(db)
 
     answers = await asyncio.gather(*(pay(api, order) for _ in range(CALLERS)))
@@ -210,9 +208,7 @@ async def test_expiring_and_paying_at_once_has_one_winner(
         assert ("OrderPaid" in news) == (paid.status_code == 201)
 
 
-async def test_many_orders_paid_at_once_are_each_paid(
-    api: httpx.AsyncClient, db: Database
-) -> None:
+async def test_many_orders_paid_at_once_are_each_paid(api: httpx.AsyncClient, db: Database) -> None:
     orders = [await placed(db, an_order(lines=[a_line(), a_line(line_no=2)])) for _ in range(10)]
 
     answers = await asyncio.gather(*(pay(api, order) for order in orders for _ in range(3)))

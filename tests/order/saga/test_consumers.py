@@ -1,0 +1,202 @@
+"""Batches of events: sequence kept per order, a repeat changes nothing, few statements."""
+
+import pytest
+from google.protobuf.message import Message
+from kit.db import Database
+from kit.errors import Invalid
+from kit.service import Service
+from lockstock.order.v1.order_events_pb2 import (
+    FulfillmentRequested,
+    OrderCompleted,
+    OrderRefunded,
+)
+from order.orders.domain import LineStatus, OrderNotFound, OrderStatus, Verdict
+from order.payments.jobs import pay_back
+from order.provider import load_providers
+from sqlalchemy import event
+
+from tests.order.conftest import Consume
+from tests.order.factories import (
+    EMAIL,
+    a_line,
+    an_order,
+    assessed,
+    delivered,
+    failed,
+    fulfilling,
+    kinds_of,
+    paid,
+    placed,
+    state_of,
+    unknown,
+)
+
+
+async def test_an_assessment_of_an_unpaid_order_is_remembered(
+    db: Database, consume: Consume
+) -> None:
+    order = await placed(db)
+
+    news = await consume(assessed(order))
+
+    assert news == []
+    assert (await state_of(db, order)).verdict is Verdict.ALLOW
+    assert await kinds_of(db, order) == ["placed", "assessed"]
+
+
+async def test_an_order_that_is_not_here_yet_is_asked_for_again(consume: Consume) -> None:
+    with pytest.raises(OrderNotFound):
+        await consume(assessed(an_order()))
+
+
+async def test_a_decision_nobody_knows_is_put_aside(db: Database, consume: Consume) -> None:
+    order = await placed(db)
+
+    with pytest.raises(Invalid):
+        await consume(assessed(order, "UNSPECIFIED"))
+
+
+async def test_delivery_completes_the_order_with_its_costs(db: Database, consume: Consume) -> None:
+    order = await fulfilling(db, an_order(lines=[a_line(), a_line(line_no=2, quantity=2)]))
+
+    assert await consume(delivered(order, order.lines[0])) == []
+    news = await consume(delivered(order, order.lines[1]))
+
+    assert [type(message) for message in news] == [OrderCompleted]
+    completed = news[0]
+    assert isinstance(completed, OrderCompleted)
+    assert [line.costs[0].quantity for line in completed.lines] == [1, 2]
+    assert all(line.delivered for line in completed.lines)
+    assert (await state_of(db, order)).status is OrderStatus.COMPLETED
+
+
+async def test_the_timeline_tells_lots_and_masks_but_no_contact(
+    db: Database, consume: Consume
+) -> None:
+    order = await fulfilling(db)
+    await consume(delivered(order, order.lines[0]))
+
+    async with db.read() as tx:
+        rows = await tx.connection.exec_driver_sql(
+            "SELECT kind, details::text AS told FROM order_timeline"
+        )
+        told = {row.kind: row.told for row in rows}
+
+    assert '"lot-1"' in told["line_delivered"]
+    assert "12****89" in told["line_delivered"]
+    assert EMAIL not in "".join(told.values())
+
+
+async def test_the_same_events_again_change_nothing(db: Database, consume: Consume) -> None:
+    order = await fulfilling(db)
+    allow, done = assessed(order), delivered(order, order.lines[0])
+    await consume(done)
+    before = await state_of(db, order), await kinds_of(db, order)
+
+    assert await consume(done) == []
+    assert await consume(done, done) == []
+    assert (await state_of(db, order), await kinds_of(db, order)) == before
+    await consume(allow)
+    assert (await state_of(db, order)).status is OrderStatus.COMPLETED
+
+
+async def test_two_events_of_one_order_in_a_batch_keep_their_order(
+    db: Database, consume: Consume
+) -> None:
+    order = await placed(db)
+    held, released = assessed(order, "HOLD"), assessed(order, "ALLOW", reviewer="ann")
+
+    await consume(held, released)
+
+    assert (await state_of(db, order)).verdict is Verdict.ALLOW
+    assert await kinds_of(db, order) == ["placed", "assessed", "assessed"]
+
+
+async def test_events_of_many_orders_are_one_batch(
+    db: Database, service: Service, consume: Consume
+) -> None:
+    few = [await fulfilling(db) for _ in range(2)]
+    many = [await fulfilling(db) for _ in range(12)]
+
+    for_few = await _statements(service, consume, [delivered(o, o.lines[0]) for o in few])
+    for_many = await _statements(service, consume, [delivered(o, o.lines[0]) for o in many])
+
+    assert for_few == for_many <= 9
+    assert {(await state_of(db, order)).status for order in many} == {OrderStatus.COMPLETED}
+
+
+async def _statements(service: Service, consume: Consume, events: list[Message]) -> int:
+    """How many statements the batch takes."""
+    seen: list[str] = []
+
+    def count(*args: object) -> None:
+        seen.append(str(args[2]))
+
+    engine = service.db._engine.sync_engine
+    event.listen(engine, "before_cursor_execute", count)
+    try:
+        await consume(*events)
+    finally:
+        event.remove(engine, "before_cursor_execute", count)
+    return len(seen)
+
+
+async def test_a_held_order_goes_on_after_its_review(db: Database, consume: Consume) -> None:
+    order = await placed(db)
+    await consume(assessed(order, "HOLD"))
+    await paid(db, order)
+
+    assert (await state_of(db, order)).status is OrderStatus.ON_HOLD
+    news = await consume(assessed(order, "ALLOW", reviewer="ann", note="called the buyer"))
+
+    assert [type(message) for message in news] == [FulfillmentRequested]
+    requested = news[0]
+    assert isinstance(requested, FulfillmentRequested)
+    assert requested.email == EMAIL
+    assert requested.HasField("paid_at")
+    assert (await state_of(db, order)).status is OrderStatus.FULFILLING
+    assert "reviewed" in await kinds_of(db, order)
+
+
+async def test_a_declined_paid_order_is_refunded(db: Database, consume: Consume) -> None:
+    order = await placed(db)
+    await consume(assessed(order, "HOLD"))
+    await paid(db, order)
+    await consume(assessed(order, "DECLINE", reviewer="ann", note="stolen card"))
+    assert (await state_of(db, order)).status is OrderStatus.REFUNDING
+
+    await pay_back(db, load_providers([]), every_seconds=1)._run()
+
+    state = await state_of(db, order)
+    assert state.status is OrderStatus.REFUNDED
+    assert state.refunded == order.total
+    async with db.read() as tx:
+        rows = await tx.connection.exec_driver_sql(
+            "SELECT payload FROM event_log WHERE type LIKE '%%OrderRefunded'"
+        )
+        refunded = OrderRefunded.FromString(rows.scalar_one())
+    assert refunded.amount.amount_minor == order.total.amount_minor
+    assert refunded.reservation_id == str(order.reservation_id)
+
+
+async def test_a_line_may_be_unknown_before_it_is_delivered(db: Database, consume: Consume) -> None:
+    order = await fulfilling(db)
+    await consume(unknown(order, order.lines[0]))
+    assert (await state_of(db, order)).lines[0].status is LineStatus.UNKNOWN
+
+    await consume(delivered(order, order.lines[0]))
+
+    assert (await state_of(db, order)).status is OrderStatus.COMPLETED
+
+
+async def test_a_delivery_after_a_refund_is_told_and_changes_nothing(
+    db: Database, consume: Consume
+) -> None:
+    order = await fulfilling(db)
+    await consume(failed(order, order.lines[0]))
+    await pay_back(db, load_providers([]), every_seconds=1)._run()
+
+    await consume(delivered(order, order.lines[0]))
+
+    assert (await state_of(db, order)).status is OrderStatus.REFUNDED
+    assert (await kinds_of(db, order))[-1] == "line_contradiction"
