@@ -58,8 +58,8 @@ async def open_db(database_url: str) -> AsyncIterator[Callable[..., Awaitable[Da
     """`await open_db(pool_size=20)`: a Database that writes its outbox, closed at the end."""
     opened: list[Database] = []
 
-    async def open_one(pool_size: int = 10) -> Database:
-        db = Database(database_url, application_name="test", pool_size=pool_size)
+    async def open_one(pool_size: int = 10, application_name: str = "test") -> Database:
+        db = Database(database_url, application_name=application_name, pool_size=pool_size)
         db.before_commit.append(outbox.flush)
         opened.append(db)
         return db

@@ -1,21 +1,27 @@
 """The whole way of an event: transaction, outbox, broker, inbox, effect."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from google.protobuf.message import Message
 from kit.context import request_id_var, traceparent_var
 from kit.db import Database, Transaction
 from kit.errors import Invalid, NotFound, Unavailable
+from kit.ids import new_id
 from kit.messaging import outbox
 from kit.messaging.consumer import Consumer, handles
 from kit.messaging.dead_letters import list_letters, replay_event, replay_key
-from kit.messaging.events import Event, topic_of
+from kit.messaging.envelope import Envelope, headers_from_json, to_headers
+from kit.messaging.events import Event, topic_of, type_of
 from kit.messaging.handlers import HandlerSet
 from kit.messaging.relay import Relay
 from kit.messaging.settings import KafkaSettings
+from kit.messaging.topics import ensure_topics, specs_of
+from sqlalchemy import text
 
 from tests.kit.messaging.stage import (
     count,
@@ -31,26 +37,31 @@ from tests.kit.messaging.stage import (
     versions_of,
 )
 
+OpenDb = Callable[..., Awaitable[Database]]
 GROUP_PREFIX = "test-"
 
 
 class Line:
     """Relay and consumer of one test, with one event class."""
 
-    def __init__(self, db: Database, url: str, kafka: KafkaSettings, topic: str) -> None:
+    def __init__(
+        self, db: Database, consumer_db: Database, url: str, kafka: KafkaSettings, topic: str
+    ) -> None:
         self.db = db
+        self.consumer_db = consumer_db
         self.kafka = kafka
         self.topic = topic
         self.group = f"{GROUP_PREFIX}{topic[-12:]}"
         self.relay = Relay(url, kafka, "test")
-        db.before_commit.insert(0, self._wake)
+        for source in (db, consumer_db):
+            source.before_commit.insert(0, self._wake)
 
     async def _wake(self, tx: Transaction) -> None:
         if tx.outgoing:
             tx.on_commit(self.relay.wake)
 
     def consumer(self, *handlers: Any) -> Consumer:
-        return Consumer(self.db, self.kafka, self.group, handlers)
+        return Consumer(self.consumer_db, self.kafka, self.group, handlers)
 
     async def settled(self) -> bool:
         return await count(self.db, "outbox_pending") == 0
@@ -76,8 +87,11 @@ def counted(topic: str) -> type[Message]:
 
 
 @pytest.fixture
-def line(db: Database, database_url: str, kafka_settings: KafkaSettings, topic: str) -> Line:
-    return Line(db, database_url, kafka_settings, topic)
+async def line(
+    db: Database, open_db: OpenDb, database_url: str, kafka_settings: KafkaSettings, topic: str
+) -> Line:
+    consumer_db = await open_db(application_name="consumer")
+    return Line(db, consumer_db, database_url, kafka_settings, topic)
 
 
 async def test_events_of_many_keys_have_their_effect_once_and_in_order_per_key(line: Line, counted):
@@ -247,7 +261,8 @@ async def test_while_one_partition_waits_the_others_flow(line: Line, counted):
 async def test_a_handler_that_hangs_is_cut_off_and_tried_again(
     db: Database, database_url: str, kafka_settings: KafkaSettings, topic: str, counted
 ):
-    line = Line(db, database_url, kafka_settings.model_copy(update={"handler_seconds": 0.5}), topic)
+    hurried = kafka_settings.model_copy(update={"handler_seconds": 0.5})
+    line = Line(db, db, database_url, hurried, topic)
     calls = 0
 
     async def handle(tx: Transaction, events: Sequence[Event[Any]]) -> None:
@@ -351,6 +366,96 @@ async def test_outgoing_events_continue_the_trace_of_the_incoming_one(line: Line
     assert seen[0].traceparent == trace
     assert seen[0].request_id == "request-1"
     assert seen[0].message.number == 7
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "headers", "words"),
+    [
+        (None, b"x", [], "no key"),
+        (b"k", b"x", [], "ce_time is missing"),
+        (b"k", b"\xff\xff\xff", None, "payload is not a"),
+        (b"k", None, None, "no payload"),
+    ],
+)
+async def test_what_cannot_be_read_is_put_aside_with_its_bytes(
+    line: Line, topic: str, counted, key, value, headers, words: str
+):
+    envelope = Envelope(
+        new_id(), type_of(counted), topic, "k", 1, datetime.now(UTC), None, None, None
+    )
+    given = to_headers(envelope, source="test") if headers is None else headers
+    async with running(line.relay, line.consumer(handles(counted, record_effects))):
+        await ensure_topics(line.kafka.bootstrap_servers, specs_of([counted], line.kafka))
+        async with AIOKafkaProducer(bootstrap_servers=line.kafka.bootstrap_servers) as producer:
+            await producer.send_and_wait(topic, value, key=key, headers=given, partition=0)
+        await publish(line.db, counted(), key="healthy")
+        await until(lambda: _is(line.letters("undecodable"), 1))
+        await line.has_effects(1)
+
+    async with line.db.read() as tx:
+        stored = (await tx.execute(text("SELECT * FROM dead_letter"))).one()
+    assert words in stored.error
+    assert stored.payload == value
+    assert stored.record_key == key
+    assert headers_from_json(stored.headers) == given
+
+
+async def test_two_workers_share_the_partitions_and_hand_them_over(
+    line: Line, counted, open_db: OpenDb
+):
+    second_settings = line.kafka.model_copy(update={"member": 1})
+    handler = handles(counted, record_effects)
+    second = Consumer(await open_db(), second_settings, line.group, [handler])
+    async with running(line.relay, line.consumer(handler)):
+        await asyncio.gather(*(_publish_each(line.db, counted, f"k{k}", 5) for k in range(20)))
+        async with running(second):
+            for _ in range(10):
+                await asyncio.gather(
+                    *(_publish_each(line.db, counted, f"k{k}", 1) for k in range(20))
+                )
+                await asyncio.sleep(0.5)
+            assert second.progress.started
+        await asyncio.gather(*(_publish_each(line.db, counted, f"k{k}", 5) for k in range(20)))
+        await line.has_effects(400)
+
+    for k in range(20):
+        assert await versions_of(line.db, f"k{k}") == list(range(1, 21))
+    assert await count(line.db, "dead_letter", "resolved_at IS NULL") == 0
+
+
+async def test_a_lost_database_connection_delays_but_does_nothing_twice(line: Line, counted):
+    async with running(line.relay, line.consumer(handles(counted, record_effects))):
+        for n in range(40):
+            await publish(line.db, counted(number=n), key=str(n % 4))
+            if n % 10 == 5:
+                await _cut_off_consumer(line.db)
+        await line.has_effects(40)
+
+    for key in range(4):
+        assert await versions_of(line.db, str(key)) == list(range(1, 11))
+    assert await count(line.db, "dead_letter") == 0
+
+
+async def test_an_event_with_a_version_drawn_twice_is_not_lost_silently(line: Line, counted):
+    async with running(line.relay, line.consumer(handles(counted, record_effects))):
+        await publish(line.db, counted(number=1), counted(number=2), key="a")
+        await line.has_effects(2)
+        async with line.db.transaction() as tx:
+            await tx.execute(text("UPDATE outbox_key SET last_version = 0"))
+        await publish(line.db, counted(number=3), key="a")
+        await until(lambda: _is(line.letters("stale"), 1))
+
+    assert await versions_of(line.db, "a") == [1, 2]
+
+
+async def _cut_off_consumer(db: Database) -> None:
+    async with db.read() as tx:
+        await tx.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND application_name = 'consumer'"
+            )
+        )
 
 
 async def _is(number: Any, wanted: int) -> bool:
