@@ -53,8 +53,8 @@ def transaction_tables(metadata: MetaData) -> None:
         UniqueConstraint("reverses"),
         Index("ix_transaction_merchant_id_id", "merchant_id", "id"),
     )
-    # No foreign keys: the trigger checks transaction and account for a whole statement at once,
-    # at a tenth of the cost of a check per row.
+    # No foreign keys: the trigger checks transaction and account for a whole statement at once
+    # and spares two look-ups and two row locks per posting.
     Table(
         "posting",
         metadata,

@@ -53,28 +53,27 @@ _INSERT_EVENTS = text("""
 """)
 
 # One index range per key, newest first and cut at COUNT_MAX, whatever the key's past.
-_COUNT = text("""
-    SELECT given.position, seen.purchases
+_WINDOW_COUNTS = ",\n            ".join(
+    f"count(*) FILTER (WHERE past.at > given.at - interval '{length.total_seconds():.0f} seconds')"
+    f' AS "{window}"'
+    for window, length in WINDOWS.items()
+)
+_LONGEST_SECONDS = max(WINDOWS.values()).total_seconds()
+_COUNT = text(f"""
+    SELECT given.position, counted.*
     FROM unnest(CAST(:keys AS uuid[]), CAST(:ats AS timestamptz[]), CAST(:seqs AS bigint[]))
         WITH ORDINALITY AS given(key, at, seq, position)
     CROSS JOIN LATERAL (
-        SELECT array_agg(
-            (SELECT count(*) FROM unnest(newest.ats) AS past(at)
-             WHERE past.at > given.at - length.value)
-            ORDER BY length.position
-        ) AS purchases
+        SELECT {_WINDOW_COUNTS}
         FROM (
-            SELECT array_agg(event.at) AS ats FROM (
-                SELECT at FROM velocity_event
-                WHERE key = given.key AND at <= given.at
-                    AND at > given.at - CAST(:longest AS interval) AND seq <= given.seq
-                ORDER BY at DESC
-                LIMIT :count_max
-            ) AS event
-        ) AS newest
-        CROSS JOIN unnest(CAST(:windows AS interval[])) WITH ORDINALITY AS length(value, position)
-    ) AS seen
-""")
+            SELECT at FROM velocity_event
+            WHERE key = given.key AND at <= given.at AND seq <= given.seq
+                AND at > given.at - interval '{_LONGEST_SECONDS:.0f} seconds'
+            ORDER BY at DESC
+            LIMIT :count_max
+        ) AS past
+    ) AS counted
+""")  # noqa: S608 - made of the windows of the domain
 
 _TOTALS = text("""
     SELECT key, purchases_total FROM velocity_key WHERE key = ANY(CAST(:keys AS uuid[]))
@@ -165,16 +164,14 @@ class VelocityRepository:
                 "keys": [it.key.digest for it in counted],
                 "ats": [it.purchase.at for it in counted],
                 "seqs": [it.seq for it in counted],
-                "windows": list(WINDOWS.values()),
-                "longest": max(WINDOWS.values()),
                 "count_max": COUNT_MAX,
             },
         )
         counts: dict[tuple[UUID, KeyKind, str], int] = {}
-        for row in rows:
-            it = counted[row.position - 1]
-            for window, purchases in zip(WINDOWS, row.purchases, strict=True):
-                counts[it.purchase.id, it.key.kind, window] = purchases
+        for row in rows.mappings():
+            it = counted[row["position"] - 1]
+            for window in WINDOWS:
+                counts[it.purchase.id, it.key.kind, window] = row[window]
         return counts
 
     async def find_totals(
