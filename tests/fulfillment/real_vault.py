@@ -15,7 +15,7 @@ from inventory_vault.app import create_service
 from inventory_vault.settings import Settings
 from kit.auth import ServiceTokens
 from kit.ids import new_id
-from kit.service import create_app
+from kit.service import create_app, running_jobs
 from sqlalchemy import text
 
 from tests.fulfillment.factories import MERCHANT
@@ -48,6 +48,12 @@ class VaultLine(httpx.AsyncBaseTransport):
         return answer
 
 
+def _as_service(request: httpx.Request) -> httpx.Request:
+    """With a fresh token each time: they live shorter than a slow run."""
+    request.headers["Authorization"] = f"Bearer {ServiceTokens(SECRET).issue('tests')}"
+    return request
+
+
 class RealVault:
     """What tests ask of the vault beside fulfillment: stock, holds, figures."""
 
@@ -58,10 +64,8 @@ class RealVault:
         self._client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app),
             base_url="http://vault",
-            headers={
-                "Authorization": f"Bearer {ServiceTokens(SECRET).issue('tests')}",
-                "Lockstock-Merchant": str(MERCHANT),
-            },
+            headers={"Lockstock-Merchant": str(MERCHANT)},
+            auth=_as_service,
         )
 
     async def stock(self, codes: Sequence[str], *, kind: str = "code", cost: int = 4550) -> UUID:
@@ -145,7 +149,8 @@ async def running_vault(database_url: str) -> AsyncIterator[RealVault]:
             service = create_service(settings)
             vault = RealVault(create_app(service), service)
             try:
-                yield vault
+                async with running_jobs(service):
+                    yield vault
             finally:
                 await vault.close()
                 for close in reversed(service.closing):

@@ -153,7 +153,7 @@ async def test_a_lost_hold_is_reserved_again_and_claimed(served: Service, vault:
 async def test_losing_any_answer_on_the_way_to_a_second_hold_sells_once(
     served: Service, vault: RealVault, lost_at: int
 ) -> None:
-    pool = await vault.stock([f"AGAIN-{n:04}-XYZ" for n in range(3)])
+    pool = await vault.stock([f"AGAIN-{lost_at}-{n:04}-XYZ" for n in range(3)])
     order = await _order(vault, pool)
     await vault.release(order.message.reservation_id)
     await acceptor(served)(order)

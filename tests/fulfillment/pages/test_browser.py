@@ -274,7 +274,7 @@ async def test_nothing_runs_over_the_edge(
 ) -> None:
     page = watched.page
     await page.set_viewport_size({"width": width, "height": 800})
-    address = await _delivered(shown, vault, "W" * 120, reference="R" * 100)
+    address = await _delivered(shown, vault, f"{language}{width}".ljust(120, "W"), reference="R" * 100)
     await page.goto(f"{address}?lang={language}")
     await page.locator("button.show").click()
     await page.locator(".field-value").wait_for()
