@@ -140,7 +140,7 @@ async def _conserved(shop: Shop, product: Product, imported: int) -> None:
     assert levels["sold"] + levels["opened"] == ORDERS
     assert levels["available"] + levels["reserved"] == imported - ORDERS
     figures = await shop.get("inventory-vault", f"/v1/lots/{product.lot_id}/conservation")
-    assert figures["balanced"] is True, figures
+    assert figures["holds"] is True, figures
 
 
 async def _no_event_lost(box: Onebox) -> None:

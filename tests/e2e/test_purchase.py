@@ -39,7 +39,7 @@ async def test_a_paid_order_is_delivered_revealed_and_in_the_books(shop: Shop):
     assert (levels["available"], levels["reserved"]) == (3, 0)
     assert levels["sold"] + levels["opened"] == 2
     conservation = await shop.get("inventory-vault", f"/v1/lots/{product.lot_id}/conservation")
-    assert conservation["balanced"] is True
+    assert conservation["holds"] is True
 
     await _balanced_with_more_revenue(shop, before, 3980, 2400)
 
