@@ -14,21 +14,27 @@ from inventory_vault.opener.server import Opener, listening
 from inventory_vault.settings import Settings
 from kit.auth import mint_api_key
 from kit.db import Database
+from kit.ids import new_id
 from kit.keys import UPSERT_KEY
 from kit.messaging.events import Event
 from kit.service import Service, create_app, running_jobs, service_tokens
 from sqlalchemy import text
 
-from tests.conftest import ServiceDatabase
-from tests.inventory_vault.factories import MERCHANT, Vault
+from tests.inventory_vault.factories import Vault
+from tests.stack.service_databases import ServiceDatabases
 
 Deliver = Callable[..., Awaitable[None]]
+OpenClient = Callable[..., Awaitable[httpx.AsyncClient]]
 
 
-@pytest.fixture
-async def settings(service_database: ServiceDatabase, folder: Path) -> Settings:
-    return Settings(
-        database_url=await service_database("inventory-vault"),
+@pytest.fixture(scope="module")
+async def settings(service_databases: ServiceDatabases, run_dir: Path) -> AsyncIterator[Settings]:
+    """One database per module; tests keep apart by having a merchant each."""
+    name, url = await service_databases.create("inventory-vault")
+    folder = run_dir / name
+    folder.mkdir()
+    yield Settings(
+        database_url=url,
         kafka_bootstrap="127.0.0.1:1",
         internal_secret="s" * 32,
         fingerprint_key="f" * 32,
@@ -37,23 +43,21 @@ async def settings(service_database: ServiceDatabase, folder: Path) -> Settings:
         database_pool_size=12,
         api_key_cache_seconds=5,
     )
+    await service_databases.drop(name)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def service(settings: Settings) -> AsyncIterator[Service]:
+    """Built as in production, with its imports at work."""
     service = create_service(settings)
-    yield service
+    async with running_jobs(service):
+        yield service
     for close in service.closing:
         await close()
     await service.db.close()
 
 
-@pytest.fixture
-def db(service: Service) -> Database:
-    return service.db
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def opener(settings: Settings) -> AsyncIterator[None]:
     """The opener's own code on its own socket and connections, in this loop."""
     db = Database(settings.database_url.get_secret_value(), application_name="opener", pool_size=2)
@@ -63,13 +67,27 @@ async def opener(settings: Settings) -> AsyncIterator[None]:
     await db.close()
 
 
+@pytest.fixture(scope="module")
+def app(service: Service) -> Any:
+    return create_app(service)
+
+
 @pytest.fixture
-async def api(service: Service) -> AsyncIterator[Callable[..., Awaitable[httpx.AsyncClient]]]:
+def merchant() -> UUID:
+    return new_id()
+
+
+@pytest.fixture
+def db(service: Service) -> Database:
+    return service.db
+
+
+@pytest.fixture
+async def api(service: Service, app: Any, merchant: UUID) -> AsyncIterator[OpenClient]:
     """`await api("stock:read", merchant_id=...)` -> a client whose key has just these scopes."""
-    app = create_app(service)
     async with contextlib.AsyncExitStack() as stack:
 
-        async def open_client(*scopes: str, merchant_id: UUID = MERCHANT) -> httpx.AsyncClient:
+        async def open_client(*scopes: str, merchant_id: UUID = merchant) -> httpx.AsyncClient:
             key = mint_api_key()
             async with service.db.transaction() as tx:
                 await tx.execute(
@@ -84,25 +102,23 @@ async def api(service: Service) -> AsyncIterator[Callable[..., Awaitable[httpx.A
                         "version": 1,
                     },
                 )
-            return await stack.enter_async_context(_client(app, key.text))
+            return await stack.enter_async_context(client_of(app, key.text))
 
         yield open_client
 
 
 @pytest.fixture
-async def vault(
-    service: Service, opener: None, api: Callable[..., Awaitable[httpx.AsyncClient]]
-) -> AsyncIterator[Vault]:
-    """A shop's view of the whole service, imports included."""
-    async with running_jobs(service):
-        yield Vault(await api("stock:read", "stock:write", "reservations:write", "keys:reveal"))
+async def vault(opener: None, api: OpenClient, merchant: UUID) -> Vault:
+    """A shop's view of the whole service."""
+    scopes = ("stock:read", "stock:write", "reservations:write", "keys:reveal")
+    return Vault(await api(*scopes), merchant)
 
 
 @pytest.fixture
-async def as_service(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+async def as_service(service: Service, app: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client with a service's token."""
     token = service_tokens(service.settings).issue("fulfillment")
-    async with _client(create_app(service), token) as client:
+    async with client_of(app, token) as client:
         yield client
 
 
@@ -129,7 +145,7 @@ def rows(db: Database) -> Callable[..., Awaitable[list[Any]]]:
     return read
 
 
-def _client(app: Any, credential: str) -> httpx.AsyncClient:
+def client_of(app: Any, credential: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app=app),
         base_url="http://vault",

@@ -13,7 +13,6 @@ from kit.ids import new_id
 from kit.messaging.events import Event, topic_of, type_of
 from sealing import HEADER_BYTES
 
-MERCHANT = UUID("0193a3f0-0000-7000-8000-000000000001")
 OTHER_MERCHANT = UUID("0193a3f0-0000-7000-8000-000000000002")
 
 
@@ -41,8 +40,9 @@ class Recipient:
 class Vault:
     """The calls of the vault, short."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, merchant: UUID) -> None:
         self.client = client
+        self.merchant = merchant
 
     async def pool(self, kind: str = "code", **fields: Any) -> str:
         body = {"name": "a pool", "unit_kind": kind, **fields}
@@ -154,7 +154,7 @@ def an_event(message: Any, *, key: str, version: int = 1) -> Event[Any]:
         key=key,
         version=version,
         time=SystemClock().now(),
-        merchant_id=str(MERCHANT),
+        merchant_id=None,
         traceparent=None,
         request_id=None,
         message=message,

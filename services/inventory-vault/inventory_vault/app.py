@@ -2,18 +2,6 @@
 
 from uuid import UUID
 
-from kit.clock import SystemClock
-from kit.combine import Combiner
-from kit.keys import replica_handlers
-from kit.service import Service, open_database
-from lockstock.inventory_vault.v1.reservation_events_pb2 import (
-    ReservationExpired,
-    ReservationReleased,
-    ReservationSold,
-)
-from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported, StockLow, StockOut
-from sealing import Fingerprinter
-
 import inventory_vault.custody.tables
 import inventory_vault.imports.tables
 import inventory_vault.lots.tables
@@ -43,6 +31,17 @@ from inventory_vault.shelves.jobs import withdraw_expired
 from inventory_vault.shelves.service import ShelfService
 from inventory_vault.units.routes import unit_routes
 from inventory_vault.units.service import UnitService
+from kit.clock import SystemClock
+from kit.combine import Combiner
+from kit.keys import replica_handlers
+from kit.service import Service, open_database
+from lockstock.inventory_vault.v1.reservation_events_pb2 import (
+    ReservationExpired,
+    ReservationReleased,
+    ReservationSold,
+)
+from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported, StockLow, StockOut
+from sealing import Fingerprinter
 
 CLAIMS_TOGETHER_MAX = 64
 CLAIMING_LANES = 2

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import ClassVar
 
-from kit.settings import ServiceSettings
 from pydantic import Field, SecretStr
+
+from kit.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):

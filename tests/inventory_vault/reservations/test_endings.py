@@ -25,9 +25,11 @@ async def _expire_all(service: Service) -> None:
         pass
 
 
-async def _events(rows, kind: str) -> int:
+async def _events(rows, vault: Vault, kind: str) -> int:
     [row] = await rows(
-        "SELECT count(*) AS n FROM event_log WHERE type LIKE :kind", kind=f"%.{kind}"
+        "SELECT count(*) AS n FROM event_log WHERE type LIKE :kind AND merchant_id = :m",
+        kind=f"%.{kind}",
+        m=vault.merchant,
     )
     return row.n
 
@@ -43,7 +45,7 @@ async def test_a_hold_past_its_time_gives_its_units_back(vault: Vault, service: 
     assert read.json()["status"] == "expired"
     late = await vault.claim(reservation_id)
     assert (late.status_code, late.json()["code"]) == (409, "reservation_expired")
-    assert await _events(rows, "ReservationExpired") == 1
+    assert await _events(rows, vault, "ReservationExpired") == 1
 
 
 async def test_a_hold_past_its_time_is_claimable_until_it_is_swept(vault: Vault, service: Service):
@@ -83,7 +85,7 @@ async def test_an_order_that_ends_gives_its_units_back(vault: Vault, deliver, ro
     await deliver(an_event(OrderRefunded(order_id="c", reservation_id=held[2]), key="c"))
 
     assert (await vault.levels(pool_id))["available"] == 6
-    assert await _events(rows, "ReservationReleased") == 3
+    assert await _events(rows, vault, "ReservationReleased") == 3
     assert await vault.conserved(pool_id)
 
 
@@ -112,13 +114,13 @@ async def test_a_sale_is_published_once_with_the_ids_of_its_units(vault: Vault, 
     reservation_id = await vault.held(pool_id, 2)
     await vault.claim(reservation_id)
     await vault.claim(reservation_id)
-    assert await _events(rows, "ReservationSold") == 1
+    assert await _events(rows, vault, "ReservationSold") == 1
 
 
 async def test_the_last_unit_and_the_threshold_are_published_when_crossed(vault: Vault, rows):
     pool_id = await vault.stocked(10, low_stock_threshold=5)
     for _ in range(10):
         await vault.held(pool_id)
-    assert await _events(rows, "StockLow") == 1
-    assert await _events(rows, "StockOut") == 1
-    assert await _events(rows, "StockImported") == 1
+    assert await _events(rows, vault, "StockLow") == 1
+    assert await _events(rows, vault, "StockOut") == 1
+    assert await _events(rows, vault, "StockImported") == 1

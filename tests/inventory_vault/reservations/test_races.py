@@ -12,7 +12,7 @@ from inventory_vault.settings import Settings
 from kit.service import Service, create_app, service_tokens
 from sqlalchemy import text
 
-from tests.inventory_vault.factories import MERCHANT, Recipient, Vault
+from tests.inventory_vault.factories import Recipient, Vault
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ async def twins(settings: Settings, vault: Vault, service: Service) -> AsyncIter
     """The same vault behind two services, as two replicas would be."""
     second = create_service(settings)
     token = service_tokens(settings).issue("tests")
-    headers = {"Authorization": f"Bearer {token}", "Lockstock-Merchant": str(MERCHANT)}
+    headers = {"Authorization": f"Bearer {token}", "Lockstock-Merchant": str(vault.merchant)}
     clients = [
         httpx.AsyncClient(
             transport=httpx.ASGITransport(app=create_app(one)),
@@ -30,7 +30,7 @@ async def twins(settings: Settings, vault: Vault, service: Service) -> AsyncIter
         )
         for one in (service, second)
     ]
-    yield [Vault(client) for client in clients]
+    yield [Vault(client, vault.merchant) for client in clients]
     for client in clients:
         await client.aclose()
     for close in second.closing:
@@ -125,7 +125,10 @@ async def test_claim_release_and_expiry_raced_have_one_winner(
 
     await asyncio.gather(*(settle(n, id_) for n, id_ in enumerate(held)))
 
-    statuses = await rows("SELECT status, count(*) AS n FROM reservation GROUP BY status")
+    statuses = await rows(
+        "SELECT status, count(*) AS n FROM reservation WHERE merchant_id = :m GROUP BY status",
+        m=vault.merchant,
+    )
     by_status = {row.status: row.n for row in statuses}
     assert sum(by_status.values()) == 30
     assert set(by_status) <= {"sold", "released", "expired"}
@@ -141,5 +144,7 @@ async def test_a_claim_raced_with_itself_sells_once(twins: list[Vault], vault: V
     claims = await asyncio.gather(*(twins[n % 2].claim(reservation_id) for n in range(20)))
     assert {claim.status_code for claim in claims} == {200}
     assert len({str(claim.json()["units"]) for claim in claims}) == 1
-    [row] = await rows("SELECT count(*) AS n FROM unit_sale")
+    [row] = await rows(
+        "SELECT count(*) AS n FROM unit_sale WHERE merchant_id = :m", m=vault.merchant
+    )
     assert row.n == 3

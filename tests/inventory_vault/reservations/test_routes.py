@@ -2,7 +2,9 @@ import httpx
 import pytest
 from kit.ids import new_id
 
-from tests.inventory_vault.factories import MERCHANT, OTHER_MERCHANT, Recipient, Vault
+from tests.inventory_vault.factories import OTHER_MERCHANT, Recipient, Vault
+
+SOME_POOL = "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a10"
 
 
 async def test_units_are_held_claimed_and_opened_by_the_recipient_only(vault: Vault):
@@ -70,7 +72,7 @@ async def test_out_of_stock_names_the_short_lines_and_holds_nothing(vault: Vault
 
 async def test_a_pool_that_is_not_there_or_not_yours_is_not_found(vault: Vault, api):
     pool_id = await vault.stocked(1)
-    stranger = Vault(await api("reservations:write", merchant_id=OTHER_MERCHANT))
+    stranger = Vault(await api("reservations:write", merchant_id=OTHER_MERCHANT), OTHER_MERCHANT)
 
     for answer in (await vault.reserve(str(new_id())), await stranger.reserve(pool_id)):
         assert answer.status_code == 404
@@ -81,9 +83,9 @@ async def test_a_pool_that_is_not_there_or_not_yours_is_not_found(vault: Vault, 
     ("change", "pointer"),
     [
         ({"lines": []}, "/lines"),
-        ({"lines": [{"pool_id": str(MERCHANT), "quantity": 0}]}, "/lines/0/quantity"),
-        ({"lines": [{"pool_id": str(MERCHANT), "quantity": 10_001}]}, "/lines/0/quantity"),
-        ({"lines": [{"pool_id": str(MERCHANT), "quantity": 1}] * 51}, "/lines"),
+        ({"lines": [{"pool_id": SOME_POOL, "quantity": 0}]}, "/lines/0/quantity"),
+        ({"lines": [{"pool_id": SOME_POOL, "quantity": 10_001}]}, "/lines/0/quantity"),
+        ({"lines": [{"pool_id": SOME_POOL, "quantity": 1}] * 51}, "/lines"),
         ({"hold_seconds": 9}, "/hold_seconds"),
         ({"hold_seconds": 86_401}, "/hold_seconds"),
         ({"reference": "a\x00b"}, "/reference"),
@@ -91,14 +93,14 @@ async def test_a_pool_that_is_not_there_or_not_yours_is_not_found(vault: Vault, 
     ],
 )
 async def test_bad_input_names_the_field(vault: Vault, change, pointer):
-    body = {"reference": "r", "lines": [{"pool_id": str(MERCHANT), "quantity": 1}], **change}
+    body = {"reference": "r", "lines": [{"pool_id": SOME_POOL, "quantity": 1}], **change}
     answer = await vault.client.post("/v1/reservations", json=body)
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
 async def test_a_line_number_comes_once(vault: Vault):
-    lines = [{"pool_id": str(MERCHANT), "quantity": 1, "line_no": 4}] * 2
+    lines = [{"pool_id": SOME_POOL, "quantity": 1, "line_no": 4}] * 2
     answer = await vault.client.post("/v1/reservations", json={"reference": "r", "lines": lines})
     assert answer.json()["code"] == "line_no_repeated"
 
@@ -234,7 +236,7 @@ async def test_a_service_acts_for_the_merchants_it_names(
     pool_id = await vault.stocked(2)
     lines = [{"pool_id": pool_id, "quantity": 1}]
     items = [
-        {"reference": "s-1", "lines": lines, "merchant_id": str(MERCHANT)},
+        {"reference": "s-1", "lines": lines, "merchant_id": str(vault.merchant)},
         {"reference": "s-1", "lines": lines, "merchant_id": str(OTHER_MERCHANT)},
     ]
 
@@ -268,7 +270,7 @@ async def test_reservations_are_read_by_their_owner_only(vault: Vault, api):
 
 
 async def test_scopes_are_asked_for(vault: Vault, api):
-    reader = Vault(await api("stock:read"))
+    reader = Vault(await api("stock:read"), vault.merchant)
     answer = await reader.reserve(str(new_id()))
     assert (answer.status_code, answer.json()["scope"]) == (403, "reservations:write")
 

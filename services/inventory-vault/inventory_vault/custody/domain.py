@@ -2,7 +2,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from kit.auth import decode_public_key
+from kit.public_keys import decode_public_key
 from kit.errors import DomainError, ErrorKind, Invalid
 from sealing import BadPublicKey, check_public_key
 

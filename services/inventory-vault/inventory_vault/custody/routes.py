@@ -1,10 +1,10 @@
 import base64
 
 from fastapi import APIRouter
-from kit.http import Caller, caller
 
 from inventory_vault.custody.schemas import SealingKeyRead
 from inventory_vault.custody.service import CustodyService
+from kit.http import Caller, caller
 
 
 def custody_routes(custody: CustodyService) -> APIRouter:

@@ -1,7 +1,8 @@
 from uuid import UUID
 
-from kit.http import Model
 from pydantic import Field
+
+from kit.http import Model
 
 
 class SealingKeyRead(Model):

@@ -2,10 +2,9 @@ import time
 from collections.abc import Sequence
 from uuid import UUID
 
-from kit.errors import DomainError
-
 from inventory_vault.custody.domain import HandedBox, NotHandedOut, SealingKey, to_box
 from inventory_vault.opener.client import OpenerClient
+from kit.errors import DomainError
 
 KEY_TRUSTED_SECONDS = 5.0
 

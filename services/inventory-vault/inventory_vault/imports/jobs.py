@@ -1,11 +1,10 @@
 import asyncio
 from uuid import UUID
 
-from kit.db import Database
-from kit.periodic import Periodic
-
 from inventory_vault.imports.domain import ImportsBusy, Upload
 from inventory_vault.imports.service import ImportService
+from kit.db import Database
+from kit.periodic import Periodic
 
 LOOK_SECONDS = 1.0
 TAKE_BACK_SECONDS = 10.0

@@ -2,11 +2,11 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from kit.db import Transaction
 from sqlalchemy import Row, text
 
 from inventory_vault.cardfiles.records import Rejection
 from inventory_vault.imports.domain import ImportStatus, Progress, StockImport, Upload
+from kit.db import Transaction
 
 
 async def add(tx: Transaction, import_id: UUID, upload: Upload) -> None:

@@ -4,10 +4,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from kit.db import Database, Transaction
-from kit.errors import Invalid
-from kit.http import Caller, Once, caller, once
-from kit.money import Money
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -16,6 +12,10 @@ from inventory_vault.imports.domain import Upload
 from inventory_vault.imports.jobs import ImportDesk
 from inventory_vault.imports.schemas import ImportBegun, ImportRead, LotForm
 from inventory_vault.imports.service import ImportService
+from kit.db import Database, Transaction
+from kit.errors import Invalid
+from kit.http import Caller, Once, caller, once
+from kit.money import Money
 
 LINES_SHOWN_MAX = 1_000
 FORM_FIELDS_MAX = 10

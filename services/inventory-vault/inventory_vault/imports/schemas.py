@@ -2,12 +2,12 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from kit.http import CurrencyCode, Model, Name, Timestamp
-from kit.http.wire import AMOUNT_MINOR_MAX
 from pydantic import Field
 
 from inventory_vault.cardfiles.records import Rejection
 from inventory_vault.imports.domain import StockImport
+from kit.http import CurrencyCode, Model, Name, Timestamp
+from kit.http.wire import AMOUNT_MINOR_MAX
 
 
 class LotForm(Model):

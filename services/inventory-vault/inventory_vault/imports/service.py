@@ -5,14 +5,6 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from kit.clock import Clock
-from kit.db import Database, Transaction
-from kit.errors import DomainError
-from kit.ids import new_id
-from kit.logging import get_logger
-from kit.money import Money
-from sealing import Fingerprinter, Header, Sealer, Secret, mask_of
-
 from inventory_vault.cardfiles.columns import FIELDS_OF_KIND
 from inventory_vault.cardfiles.reading import CardFile, Rules, read_card_file
 from inventory_vault.cardfiles.records import Record, Rejection, rejection
@@ -33,6 +25,13 @@ from inventory_vault.imports.domain import (
 from inventory_vault.lots.domain import NewLot, SealedUnit
 from inventory_vault.lots.service import LotService
 from inventory_vault.pools.service import PoolService
+from kit.clock import Clock
+from kit.db import Database, Transaction
+from kit.errors import DomainError
+from kit.ids import new_id
+from kit.logging import get_logger
+from kit.money import Money
+from sealing import Fingerprinter, Header, Sealer, Secret, mask_of
 
 log = get_logger(__name__)
 

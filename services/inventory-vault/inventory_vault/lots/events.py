@@ -1,11 +1,11 @@
 from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
+from inventory_vault.lots.domain import NewLot
 from kit.money import Money
 from lockstock.common.v1.money_pb2 import Money as MoneyMessage
 from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported
-
-from inventory_vault.lots.domain import NewLot
 
 
 def stock_imported(lot: NewLot, quantity: int, total_cost: Money) -> StockImported:

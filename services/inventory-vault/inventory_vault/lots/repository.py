@@ -3,11 +3,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from kit.db import Transaction
-from kit.money import Money
 from sqlalchemy import Row, text
 
 from inventory_vault.lots.domain import Levels, Lot, LotState, NewLot, SealedUnit
+from kit.db import Transaction
+from kit.money import Money
 
 _UNIT_COLUMNS = (
     "lot_id",

@@ -2,9 +2,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
-from kit.db import Database, Transaction
-from kit.http import Caller, Once, caller, once
-from kit.paging import Page, PageRequest, page_of, page_request
 
 from inventory_vault.lots.domain import Levels
 from inventory_vault.lots.schemas import (
@@ -17,6 +14,9 @@ from inventory_vault.lots.schemas import (
 from inventory_vault.lots.service import LotService
 from inventory_vault.pools.domain import UnitKind
 from inventory_vault.pools.service import PoolService
+from kit.db import Database, Transaction
+from kit.http import Caller, Once, caller, once
+from kit.paging import Page, PageRequest, page_of, page_request
 
 
 def pool_routes(db: Database, pools: PoolService, lots: LotService) -> APIRouter:

@@ -2,12 +2,12 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from kit.http import Model, MoneyModel, Name
 from pydantic import ConfigDict, Field
 
 from inventory_vault.lots.domain import Levels, Lot
 from inventory_vault.lots.service import Conservation
 from inventory_vault.pools.domain import Pool
+from kit.http import Model, MoneyModel, Name
 
 THRESHOLD_MAX = 1_000_000_000
 UnitKindText = Literal["card", "code", "link", "image", "voucher", "reusable"]

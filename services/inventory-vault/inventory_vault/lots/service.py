@@ -3,12 +3,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from inventory_vault.lots import events, repository
+from inventory_vault.lots.domain import Levels, Lot, LotNotFound, NewLot, SealedUnit
 from kit.db import Transaction
 from kit.messaging import outbox
 from kit.money import Money
-
-from inventory_vault.lots import events, repository
-from inventory_vault.lots.domain import Levels, Lot, LotNotFound, NewLot, SealedUnit
 
 LOTS_SHOWN_MAX = 100
 DISCARD_BATCH = 20_000

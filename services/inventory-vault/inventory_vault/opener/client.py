@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from kit.errors import Unavailable
-
 from inventory_vault.opener.protocol import IDS_MAX, BadFrame, frame, read_frame
+from kit.errors import Unavailable
 
 
 class OpenerSilent(Unavailable):

@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 from uuid import UUID
 
+from inventory_vault.opener import repository
 from kit.db import Database
 from kit.ids import new_id
 from kit.logging import get_logger
@@ -17,8 +18,6 @@ from sealing import (
     unwrap_key_pair,
     wrap_private_key,
 )
-
-from inventory_vault.opener import repository
 
 log = get_logger(__name__)
 

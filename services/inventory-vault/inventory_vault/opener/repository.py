@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from kit.db import Transaction
 from sqlalchemy import Row, text
+
+from kit.db import Transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
-from kit.logging import get_logger
 from prometheus_client import Counter
-from sealing import BadPublicKey, Box, Header, HeaderMismatch, Sealer, Unopenable
 
 from inventory_vault.opener.keyring import Keyring
 from inventory_vault.opener.repository import Opening
+from kit.logging import get_logger
+from sealing import BadPublicKey, Box, Header, HeaderMismatch, Sealer, Unopenable
 
 log = get_logger(__name__)
 

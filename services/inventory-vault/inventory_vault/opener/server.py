@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from kit.db import Database, Transaction
-from kit.errors import DomainError, Unavailable
-from kit.logging import get_logger
-
 from inventory_vault.opener import repository
 from inventory_vault.opener.keyring import Keyring, KeyTrouble, load_keyring
 from inventory_vault.opener.protocol import IDS_MAX, BadFrame, frame, read_frame
 from inventory_vault.opener.repository import Opening
 from inventory_vault.opener.resealing import reseal
 from inventory_vault.settings import Settings
+from kit.db import Database, Transaction
+from kit.errors import DomainError, Unavailable
+from kit.logging import get_logger
 
 log = get_logger(__name__)
 

@@ -2,11 +2,11 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from kit.db import Transaction
 from sqlalchemy import Row, insert, select, text
 
 from inventory_vault.pools.domain import Pool, UnitKind
 from inventory_vault.pools.tables import pool
+from kit.db import Transaction
 
 
 async def add(tx: Transaction, values: dict[str, Any]) -> Pool:

@@ -1,11 +1,10 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from kit.db import Transaction
-from kit.ids import new_id
-
 from inventory_vault.pools import repository
 from inventory_vault.pools.domain import Pool, PoolNotFound, UnitKind
+from kit.db import Transaction
+from kit.ids import new_id
 
 
 class PoolService:

@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from inventory_vault.reservations.service import ReservationService
 from kit.db import Transaction
 from kit.messaging.consumer import Handler, handles
 from kit.messaging.events import Event
@@ -10,8 +11,6 @@ from lockstock.order.v1.order_events_pb2 import (
     OrderPaid,
     OrderRefunded,
 )
-
-from inventory_vault.reservations.service import ReservationService
 
 
 def reservation_handlers(reservations: ReservationService) -> list[Handler]:

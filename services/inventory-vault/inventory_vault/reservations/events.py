@@ -1,9 +1,8 @@
 from collections.abc import Sequence
 
-from lockstock.inventory_vault.v1 import reservation_events_pb2 as messages
-
 from inventory_vault.reservations.domain import Reservation
 from inventory_vault.shelves.domain import TakenUnit
+from lockstock.inventory_vault.v1 import reservation_events_pb2 as messages
 
 UNITS_PER_EVENT = 5_000
 """An event of so many units has about 430 KB; a larger sale is told in several."""

@@ -1,7 +1,6 @@
+from inventory_vault.reservations.service import ReservationService
 from kit.db import Database
 from kit.periodic import Periodic
-
-from inventory_vault.reservations.service import ReservationService
 
 EVERY_SECONDS = 1.0
 

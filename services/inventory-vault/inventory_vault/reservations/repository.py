@@ -2,8 +2,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from kit.db import Transaction, constraint_of
-from kit.ids import new_id
 from sqlalchemy import Row, text
 from sqlalchemy.exc import IntegrityError
 
@@ -15,6 +13,8 @@ from inventory_vault.reservations.domain import (
     ReservationStatus,
     Wish,
 )
+from kit.db import Transaction, constraint_of
+from kit.ids import new_id
 
 
 async def add(tx: Transaction, new: Sequence[tuple[UUID, Wish]]) -> list[Reservation]:

@@ -5,11 +5,6 @@ from typing import TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from kit.combine import Combiner
-from kit.db import Database, Transaction
-from kit.errors import Denied, DomainError, Unavailable
-from kit.http import Caller, Once, caller, once
-from kit.http.once import model_bytes
 from pydantic import BaseModel
 
 from inventory_vault.custody.domain import HandedBox, checked_recipient_key
@@ -33,6 +28,11 @@ from inventory_vault.reservations.schemas import (
     claimed_units,
 )
 from inventory_vault.reservations.service import ReservationService, Sale
+from kit.combine import Combiner
+from kit.db import Database, Transaction
+from kit.errors import Denied, DomainError, Unavailable
+from kit.http import Caller, Once, caller, once
+from kit.http.once import model_bytes
 
 REFERENCE_RACES_MAX = 3
 

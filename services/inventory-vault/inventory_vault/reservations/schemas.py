@@ -10,9 +10,6 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from kit.errors import DomainError
-from kit.http import Model, MoneyModel, Name, PublicKeyText, Reference
-from kit.http.problems import STATUS_OF_KIND
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
@@ -24,6 +21,9 @@ from inventory_vault.reservations.domain import (
     numbered,
 )
 from inventory_vault.shelves.domain import TakenUnit
+from kit.errors import DomainError
+from kit.http import Model, MoneyModel, Name, PublicKeyText, Reference
+from kit.http.problems import STATUS_OF_KIND
 
 LINES_MAX = 50
 QUANTITY_MAX = 10_000

@@ -3,11 +3,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from kit.db import Transaction
-from kit.errors import DomainError
-from kit.ids import new_id
-from kit.messaging import outbox
-
 from inventory_vault.pools.domain import PoolNotFound
 from inventory_vault.reservations import events, repository
 from inventory_vault.reservations.domain import (
@@ -25,6 +20,10 @@ from inventory_vault.reservations.domain import (
 )
 from inventory_vault.shelves.domain import TakenUnit, WantedLine
 from inventory_vault.shelves.service import OpenShelves, ShelfService
+from kit.db import Transaction
+from kit.errors import DomainError
+from kit.ids import new_id
+from kit.messaging import outbox
 
 EXPIRE_BATCH = 200
 EXPIRE_UNITS_MAX = 20_000

@@ -1,6 +1,5 @@
-from lockstock.inventory_vault.v1.stock_events_pb2 import StockLow, StockOut
-
 from inventory_vault.pools.domain import Pool
+from lockstock.inventory_vault.v1.stock_events_pb2 import StockLow, StockOut
 
 
 def stock_low(pool: Pool, available: int) -> StockLow:

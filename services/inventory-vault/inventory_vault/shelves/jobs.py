@@ -1,7 +1,6 @@
+from inventory_vault.shelves.service import ShelfService
 from kit.db import Database
 from kit.periodic import Periodic
-
-from inventory_vault.shelves.service import ShelfService
 
 EVERY_SECONDS = 5.0
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from kit.db import Transaction
-from kit.money import Money
 from sqlalchemy import text
 
 from inventory_vault.shelves.domain import Allotted, ShelfChanged, ShelfLot, TakenUnit
+from kit.db import Transaction
+from kit.money import Money
 
 
 @dataclass(frozen=True, slots=True)

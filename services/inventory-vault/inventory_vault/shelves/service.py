@@ -3,13 +3,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from kit.db import Transaction
-from kit.messaging import outbox
-
 from inventory_vault.pools.domain import Pool
 from inventory_vault.pools.service import PoolService
 from inventory_vault.shelves import events, repository
 from inventory_vault.shelves.domain import Shelves, TakenUnit, allot
+from kit.db import Transaction
+from kit.messaging import outbox
 
 STALE_LOTS_MAX = 50
 

@@ -3,10 +3,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from kit.db import Transaction
 from sqlalchemy import Row, text
 
 from inventory_vault.units.domain import Unit, View, Viewer
+from kit.db import Transaction
 
 
 @dataclass(frozen=True, slots=True)

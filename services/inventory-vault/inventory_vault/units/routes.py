@@ -2,9 +2,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
-from kit.db import Database
-from kit.http import Caller, caller
-from kit.paging import Page, PageRequest, page_of, page_request
 
 from inventory_vault.custody.domain import checked_recipient_key
 from inventory_vault.custody.service import CustodyService
@@ -16,6 +13,9 @@ from inventory_vault.units.schemas import (
     ViewRead,
 )
 from inventory_vault.units.service import UnitService
+from kit.db import Database
+from kit.http import Caller, caller
+from kit.paging import Page, PageRequest, page_of, page_request
 
 
 def unit_routes(db: Database, units: UnitService, custody: CustodyService) -> APIRouter:

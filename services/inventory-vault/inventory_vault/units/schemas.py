@@ -3,11 +3,11 @@ from ipaddress import ip_address
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from kit.http import Model, Name, PublicKeyText
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from inventory_vault.custody.domain import HandedBox
 from inventory_vault.units.domain import Unit, View, Viewer
+from kit.http import Model, Name, PublicKeyText
 
 _PLAIN = r"^[^\x00-\x1f\x7f]*$"
 

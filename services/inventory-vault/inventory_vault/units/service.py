@@ -1,12 +1,11 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from kit.db import Transaction
-from kit.ids import new_id
-
 from inventory_vault.shelves.service import ShelfService
 from inventory_vault.units import repository
 from inventory_vault.units.domain import Unit, UnitNotFound, UnitNotSold, View, Viewer
+from kit.db import Transaction
+from kit.ids import new_id
 
 
 class UnitService:
