@@ -6,6 +6,8 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import text
+
 from kit.auth import mint_api_key
 from kit.db import Database
 from kit.keys import UPSERT_KEY
@@ -13,8 +15,6 @@ from kit.messaging.events import Event
 from kit.service import Service, create_app
 from ledger.app import create_service
 from ledger.settings import Settings
-from sqlalchemy import text
-
 from tests.ledger.factories import MERCHANT
 from tests.stack.service_databases import ServiceDatabases
 

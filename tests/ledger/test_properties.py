@@ -7,13 +7,13 @@ from uuid import UUID
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
+
 from kit.db import Database
 from kit.ids import new_id
 from kit.messaging.events import Event
 from kit.service import Service
 from lockstock.common.v1.money_pb2 import Money
-from sqlalchemy import text
-
 from tests.ledger.conftest import Balances, Deliver
 from tests.ledger.factories import (
     CHANNEL,
@@ -56,7 +56,7 @@ orders = st.tuples(
 
 
 @settings(
-    max_examples=100,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -6,6 +6,8 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import text
+
 from kit.auth import mint_api_key
 from kit.db import Database, Transaction
 from kit.keys import UPSERT_KEY
@@ -16,8 +18,6 @@ from lockstock.order.v1.order_events_pb2 import OrderPlaced
 from lockstock.risk.v1.assessment_events_pb2 import OrderAssessed
 from risk.app import create_service
 from risk.settings import Settings
-from sqlalchemy import text
-
 from tests.risk.factories import MERCHANT
 from tests.stack.service_databases import ServiceDatabases
 

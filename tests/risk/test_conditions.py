@@ -4,6 +4,7 @@ import time
 from uuid import UUID
 
 import pytest
+
 from risk.conditions import ConditionFailed, ConditionRefused, Conditions
 from risk.facts import CATALOGUE, Facts
 

@@ -1,5 +1,4 @@
 from kit.service import main
-
 from risk.app import create_service
 from risk.settings import Settings
 

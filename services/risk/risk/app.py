@@ -4,7 +4,6 @@ from kit.clock import SystemClock
 from kit.keys import replica_handlers
 from kit.service import Service, open_database
 from lockstock.risk.v1.assessment_events_pb2 import OrderAssessed
-
 from risk.assessments import routes as assessment_routes
 from risk.assessments.consumers import AssessmentConsumers
 from risk.assessments.repository import AssessmentRepository

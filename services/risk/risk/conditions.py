@@ -13,8 +13,8 @@ from typing import Any
 from uuid import UUID
 
 from cel_expr_python import cel
-from kit.errors import Invalid
 
+from kit.errors import Invalid
 from risk.facts import CATALOGUE, Facts, FactType
 
 CONDITION_LENGTH_MAX = 2_048

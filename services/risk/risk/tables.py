@@ -1,9 +1,9 @@
 """The metadata all slices' tables belong to, with the backbone every service's database has."""
 
-from kit.backbone import backbone_tables
-from kit.db import new_metadata
 from sqlalchemy import MetaData
 
+from kit.backbone import backbone_tables
+from kit.db import new_metadata
 from risk.assessments.tables import assessment_tables
 from risk.reviews.tables import review_tables
 from risk.rules.tables import rule_tables

@@ -1,7 +1,7 @@
 import httpx
 import pytest
-from kit.ids import new_id
 
+from kit.ids import new_id
 from tests.ledger.conftest import ApiClient, Deliver
 from tests.ledger.factories import a_payment, an_import, cny, usd
 

@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from kit.db import Database, Unstorable
-from kit.ids import new_id
 from sqlalchemy import text
 
+from kit.db import Database, Unstorable
+from kit.ids import new_id
 from tests.ledger.conftest import Balances, Deliver
 from tests.ledger.factories import (
     CHANNEL,

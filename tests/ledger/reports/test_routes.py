@@ -1,4 +1,6 @@
+import asyncio
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +15,7 @@ from tests.ledger.factories import (
     a_cost,
     a_line,
     a_partial_completion,
+    a_payment,
     an_import,
     cny,
     usd,
@@ -50,6 +53,23 @@ async def test_the_trial_balance_of_nothing_is_balanced(client: httpx.AsyncClien
         "totals": [],
         "items": [],
     }
+
+
+async def test_the_trial_balance_is_balanced_at_every_moment(
+    client: httpx.AsyncClient, deliver: Deliver
+) -> None:
+    async def post() -> None:
+        for _ in range(10):
+            await deliver(*(a_payment(new_id(), cny(1)) for _ in range(20)))
+
+    async def read() -> list[dict[str, Any]]:
+        return [(await client.get("/v1/trial-balance")).json() for _ in range(20)]
+
+    *_, balances = await asyncio.gather(post(), post(), post(), read())
+
+    assert all(balance["balanced"] for balance in balances)
+    (total,) = (await client.get("/v1/trial-balance")).json()["totals"]
+    assert total["debit"] == 600
 
 
 async def test_margin_is_revenue_less_the_cost_of_the_lots(

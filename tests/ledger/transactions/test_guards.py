@@ -4,13 +4,13 @@ from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
 from kit.db import Database, constraint_of
 from kit.ids import new_id
 from kit.service import Service
 from ledger.accounts.domain import AccountKey, AccountKind
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, IntegrityError
-
 from tests.ledger.conftest import Deliver
 from tests.ledger.factories import MERCHANT, OTHER_MERCHANT, a_payment, cny
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
-from kit.ids import new_id
 
+from kit.ids import new_id
 from tests.ledger.conftest import ApiClient, Deliver
 from tests.ledger.factories import OTHER_MERCHANT, a_completion, a_cost, a_line, a_payment, cny
 

@@ -158,6 +158,44 @@ async def test_a_condition_that_cannot_be_decided_holds_the_order_and_is_counted
     assert UNDECIDABLE.labels("enforce")._value.get() == before + 1
 
 
+async def test_a_saved_condition_that_no_longer_compiles_holds_the_order(
+    service: Service, assess: Assess, db: Database
+) -> None:
+    await add_rule(service, a_rule("amount_minor > 1000000"))
+    async with db.transaction() as tx:
+        await tx.execute(
+            text("UPDATE rule_version SET condition = 'gone > 1' WHERE author = 'test'")
+        )
+
+    (assessed,) = await assess([an_order()])
+
+    assert assessed.decision == HELD
+    assert "undeclared reference to 'gone'" in assessed.rules[0].explanation
+
+
+async def test_long_conditions_of_many_rules_fit_into_the_event(
+    service: Service, assess: Assess, db: Database
+) -> None:
+    long = "amount_minor > 0 || ip == '" + "x" * 2000 + "'"
+    for _ in range(60):
+        await add_rule(service, a_rule(long))
+
+    (assessed,) = await assess([an_order()])
+
+    assert len(assessed.rules) == 50
+    assert assessed.ByteSize() < 50_000
+    async with db.read() as tx:
+        row = (
+            await tx.execute(
+                text(
+                    "SELECT jsonb_array_length(outcomes) AS rules, reason FROM assessment "
+                    "JOIN review ON review.assessment_id = assessment.id"
+                )
+            )
+        ).one()
+    assert (row.rules, len(row.reason)) == (60, 2000)
+
+
 async def test_a_shadow_condition_that_cannot_be_decided_changes_nothing(
     service: Service, assess: Assess
 ) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 
 import httpx
 import pytest
-from kit.db import Database
 from sqlalchemy import text
 
+from kit.db import Database
 from tests.risk.conftest import ApiClient, Assess
 from tests.risk.factories import IP, OTHER_MERCHANT, an_order
 

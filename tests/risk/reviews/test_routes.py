@@ -7,6 +7,8 @@ from uuid import UUID
 import httpx
 import pytest
 from google.protobuf.message import Message
+from sqlalchemy import text
+
 from kit.db import Database
 from kit.ids import new_id
 from kit.messaging.events import Event
@@ -17,8 +19,6 @@ from lockstock.risk.v1.assessment_events_pb2 import (
     DECISION_DECLINE,
     OrderAssessed,
 )
-from sqlalchemy import text
-
 from tests.risk.conftest import ApiClient, Assess
 from tests.risk.factories import MERCHANT, OTHER_MERCHANT, an_order
 

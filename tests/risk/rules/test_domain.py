@@ -1,4 +1,5 @@
 import pytest
+
 from kit.ids import new_id
 from risk.rules.domain import Action, Mode, Outcome, decide
 

@@ -8,9 +8,10 @@ from kit.ids import new_id
 from kit.service import Service
 from risk.facts import CATALOGUE
 from risk.rules.schemas import FactsGiven
+from sqlalchemy import text
 
 from tests.risk.conftest import ApiClient
-from tests.risk.factories import MERCHANT, OTHER_MERCHANT, a_rule
+from tests.risk.factories import MERCHANT, OTHER_MERCHANT
 
 
 @pytest.fixture
@@ -187,10 +188,12 @@ async def test_a_merchant_has_at_most_two_hundred_rules(
     client: httpx.AsyncClient, service: Service
 ) -> None:
     async with service.db.transaction() as tx:
-        for _ in range(200):
-            await service.state["rules"].create(
-                tx, MERCHANT, a_rule(), author="test", is_enabled=False
-            )
+        await tx.execute(
+            text("""INSERT INTO rule (id, merchant_id, version, is_enabled)
+                    SELECT gen_random_uuid(), :merchant_id, 1, false
+                    FROM generate_series(1, 200)"""),
+            {"merchant_id": MERCHANT},
+        )
 
     refused = await client.post("/v1/rules", json=a_body())
 

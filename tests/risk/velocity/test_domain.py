@@ -1,4 +1,5 @@
 import pytest
+
 from risk.velocity.domain import address_key, normal_address
 
 

@@ -3,11 +3,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from kit.db import Transaction
 from kit.messaging.events import Event
 from kit.messaging.handlers import Handler, handles
 from lockstock.order.v1.order_events_pb2 import OrderPlaced
-
 from risk.assessments.service import AssessmentService
 from risk.velocity.domain import Purchase, PurchasedLine, PurchaseSource
 

@@ -9,9 +9,13 @@ from uuid import UUID
 from kit.errors import Conflict
 
 from risk.facts import Facts
-from risk.rules.domain import Action, Outcome
+from risk.rules.domain import Action, Outcome, shorten
 from risk.velocity.domain import WINDOWS, KeyKind, Purchase, Velocity, address_key, normal_address
 
+REASON_LENGTH_MAX = 2_000
+"""Characters."""
+RULES_TOLD_MAX = 50
+"""Fired rules named in the event; the assessment keeps all of them."""
 CHALLENGE_WITHOUT_CHANNEL = "a challenge is due and there is no channel for it yet"
 
 
@@ -42,7 +46,7 @@ class Assessment:
         said = [f"{outcome.name}: {outcome.explain()}" for outcome in self.deciding]
         if self.asked is Action.CHALLENGE:
             said.insert(0, CHALLENGE_WITHOUT_CHANNEL)
-        return "; ".join(said)
+        return shorten("; ".join(said), REASON_LENGTH_MAX)
 
 
 @dataclass(frozen=True, slots=True)

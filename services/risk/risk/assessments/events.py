@@ -10,7 +10,7 @@ from lockstock.risk.v1.assessment_events_pb2 import (
     OrderAssessed,
 )
 
-from risk.assessments.domain import CHALLENGE_WITHOUT_CHANNEL, Assessment
+from risk.assessments.domain import CHALLENGE_WITHOUT_CHANNEL, RULES_TOLD_MAX, Assessment
 from risk.rules.domain import Action
 
 _DECISIONS: Mapping[Action, Decision] = {
@@ -35,7 +35,7 @@ def order_assessed(assessment: Assessment) -> OrderAssessed:
                 name=outcome.name,
                 explanation=outcome.explain(),
             )
-            for outcome in assessment.deciding
+            for outcome in assessment.deciding[:RULES_TOLD_MAX]
         ],
         note=CHALLENGE_WITHOUT_CHANNEL if assessment.asked is Action.CHALLENGE else "",
     )

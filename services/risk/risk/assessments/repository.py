@@ -4,9 +4,9 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from kit.db import Transaction
 from sqlalchemy import text
 
+from kit.db import Transaction
 from risk.assessments.domain import Assessment, StoredAssessment
 from risk.rules.domain import Action
 from risk.velocity.domain import PurchaseSource

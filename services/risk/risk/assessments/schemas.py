@@ -2,9 +2,9 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID, uuid5
 
-from kit.http import CodeText, Model, MoneyModel, Reference, Timestamp
 from pydantic import ConfigDict, Field, StringConstraints
 
+from kit.http import CodeText, Model, MoneyModel, Reference, Timestamp
 from risk.assessments.domain import Assessment, StoredAssessment
 from risk.rules.domain import Action
 from risk.rules.schemas import OutcomeRead

@@ -2,11 +2,11 @@ import time
 from collections.abc import Sequence
 from uuid import UUID
 
+from prometheus_client import Counter, Histogram
+
 from kit.db import Transaction
 from kit.ids import new_id
 from kit.messaging import outbox
-from prometheus_client import Counter, Histogram
-
 from risk.assessments import events
 from risk.assessments.domain import AlreadyAssessed, Assessment, StoredAssessment, facts_of
 from risk.assessments.repository import AssessmentRepository

@@ -5,7 +5,6 @@ from kit.db import Transaction
 from kit.messaging.events import Event
 from kit.messaging.handlers import Handler, handles
 from lockstock.order.v1.order_events_pb2 import OrderCancelled, OrderExpired
-
 from risk.reviews.service import ReviewService
 
 

@@ -3,7 +3,6 @@ from lockstock.risk.v1.assessment_events_pb2 import (
     DECISION_DECLINE,
     OrderAssessed,
 )
-
 from risk.reviews.domain import Review, ReviewStatus
 
 

@@ -2,10 +2,10 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from kit.db import Transaction
-from kit.ids import new_id
 from sqlalchemy import text
 
+from kit.db import Transaction
+from kit.ids import new_id
 from risk.reviews.domain import Review, ReviewOpening, ReviewStatus
 
 _COLUMNS = """id, merchant_id, order_id, assessment_id, status, reason, opened_at, decided_at,

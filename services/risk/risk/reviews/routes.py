@@ -2,10 +2,10 @@ from typing import Annotated, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+
 from kit.db import Database, Transaction
 from kit.http import Caller, Once, caller, once
 from kit.paging import Page, PageRequest, page_of, page_request
-
 from risk.reviews.domain import ReviewStatus
 from risk.reviews.schemas import ReviewDecision, ReviewRead
 from risk.reviews.service import ReviewService

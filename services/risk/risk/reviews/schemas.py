@@ -2,9 +2,9 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from kit.http import Model, Text
 from pydantic import ConfigDict, Field
 
+from kit.http import Model, Text
 from risk.reviews.domain import Review, ReviewStatus
 
 

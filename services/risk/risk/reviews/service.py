@@ -3,7 +3,6 @@ from uuid import UUID
 
 from kit.db import Transaction
 from kit.messaging import outbox
-
 from risk.reviews import events
 from risk.reviews.domain import Review, ReviewClosed, ReviewNotFound, ReviewOpening, ReviewStatus
 from risk.reviews.repository import ReviewRepository

@@ -8,11 +8,14 @@ from uuid import UUID
 
 from kit.errors import Conflict, NotFound
 
-from risk.conditions import ConditionFailed, Conditions
+from risk.conditions import ConditionFailed, ConditionRefused, Conditions
 from risk.facts import Facts
 
 RULES_MAX = 200
 """Rules of one merchant, disabled ones included: every decision reads them all."""
+
+EXPLANATION_LENGTH_MAX = 500
+"""Characters. Conditions and lists of SKUs may be long; events and reviews stay readable."""
 
 
 class Mode(StrEnum):
@@ -104,7 +107,9 @@ class Outcome:
         """The condition with the values that made it true, for timelines and reviewers."""
         known = ", ".join(f"{name} = {value}" for name, value in self.values.items())
         text = f"{self.condition} ({known})" if known else self.condition
-        return f"{text}: not decidable, {self.failure}" if self.failure else text
+        if self.failure:
+            text = f"not decidable, {self.failure}: {text}"
+        return shorten(text, EXPLANATION_LENGTH_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +128,15 @@ def judge(rules: Sequence[Rule], facts: Facts, conditions: Conditions) -> list[O
     record = facts.record()
     outcomes = []
     for rule in rules:
-        condition = conditions.compiled(rule.id, rule.version, rule.text.condition)
+        mentions: Sequence[str] = ()
         failure: str | None = None
         try:
+            condition = conditions.compiled(rule.id, rule.version, rule.text.condition)
+            mentions = condition.mentions
             if not bound.satisfy(condition):
                 continue
-        except ConditionFailed as error:
+        except (ConditionFailed, ConditionRefused) as error:
+            # Refused here: saved when a fact still existed that is gone now.
             failure = str(error)
         outcomes.append(
             Outcome(
@@ -139,7 +147,7 @@ def judge(rules: Sequence[Rule], facts: Facts, conditions: Conditions) -> list[O
                 rule.text.priority,
                 rule.text.action if failure is None else Action.HOLD,
                 rule.text.condition,
-                {name: record[name] for name in condition.mentions},
+                {name: record[name] for name in mentions},
                 failure,
             )
         )
@@ -156,6 +164,11 @@ def decide(outcomes: Sequence[Outcome]) -> Action:
         (outcome.action for outcome in enforced if outcome.priority == first),
         key=lambda action: action.strictness,
     )
+
+
+def shorten(text: str, length_max: int) -> str:
+    """The text, or its beginning and an ellipsis."""
+    return text if len(text) <= length_max else f"{text[: length_max - 1]}…"
 
 
 class RuleNotFound(NotFound):

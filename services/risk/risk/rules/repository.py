@@ -2,10 +2,10 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from kit.db import Transaction
-from kit.ids import new_id
 from sqlalchemy import text
 
+from kit.db import Transaction
+from kit.ids import new_id
 from risk.rules.domain import Action, Mode, Rule, RuleText, Template
 
 _COLUMNS = """

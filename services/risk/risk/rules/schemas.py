@@ -2,9 +2,9 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from kit.http import CodeText, CurrencyCode, Model, Name, Timestamp
 from pydantic import ConfigDict, Field, StringConstraints
 
+from kit.http import CodeText, CurrencyCode, Model, Name, Timestamp
 from risk.conditions import CONDITION_LENGTH_MAX
 from risk.facts import CATALOGUE, UNKNOWN_TIME, FactKind, Facts, FactType
 from risk.rules.domain import Action, Mode, Outcome, Rule, RuleText

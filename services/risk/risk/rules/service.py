@@ -2,7 +2,6 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from kit.db import Transaction
-
 from risk.conditions import ConditionFailed, Conditions
 from risk.facts import Facts
 from risk.rules.domain import (

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from kit.db import Transaction
 from sqlalchemy import text
 
+from kit.db import Transaction
 from risk.velocity.domain import COUNT_MAX, WINDOWS, KeyKind, Purchase, VelocityKey
 
 _INSERT_PURCHASES = text("""

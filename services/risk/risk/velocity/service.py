@@ -2,7 +2,6 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from kit.db import Transaction
-
 from risk.velocity.domain import COUNT_MAX, WINDOWS, KeyKind, Purchase, Velocity, VelocityKey
 from risk.velocity.repository import Counted, VelocityRepository
 

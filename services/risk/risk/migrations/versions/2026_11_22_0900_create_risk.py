@@ -2,8 +2,9 @@
 
 import sqlalchemy as sa
 from alembic import op
-from kit import backbone
 from sqlalchemy.dialects import postgresql
+
+from kit import backbone
 
 revision = "0001"
 down_revision = None
