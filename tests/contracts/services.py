@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, get_args
 
+from pydantic import SecretStr
+
 from kit.service import Service
 from kit.settings import ServiceSettings
 from onebox.services import SERVICES, service_named
-from pydantic import SecretStr
 
 SECRET = "contracts-" + "s" * 40
 NOWHERE = "127.0.0.1:1"
@@ -30,6 +31,17 @@ def settings_of(name: str, folder: Path, database_url: str = NO_DATABASE) -> Ser
         elif info.annotation is Path:
             values[field] = folder / field
     return settings_class.model_validate(values)
+
+
+def variables(settings: ServiceSettings) -> dict[str, str]:
+    """The settings that differ from their defaults, as environment variables of a process."""
+    prefix = settings.env_prefix()
+    found: dict[str, str] = {}
+    for field in settings.model_fields_set:
+        value = getattr(settings, field)
+        shown = value.get_secret_value() if isinstance(value, SecretStr) else value
+        found[f"{prefix}{field.upper()}"] = str(shown)
+    return found
 
 
 def build(settings: ServiceSettings, **more: Any) -> Service:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pytest
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
+
 from kit.service import Service
 from onebox.services import SERVICES
-
 from tests.contracts.events import event_candidates, event_classes, topic_of
 from tests.contracts.golden import Golden, as_content, goldens, newest, sample
 from tests.contracts.services import built_services
