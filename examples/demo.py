@@ -12,14 +12,15 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from lockstock_client import Config, Lockstock, LockstockError, NotConfigured
-from lockstock_client.config import DEMO_FILE
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from storefront import afterwards, tables
 from storefront.scenarios import Ending, Group, Wrong, groups
 from storefront.stall import Stall
 from storefront.stock import GOODS, Stocked, stock_up
+
+from lockstock_client import Config, Lockstock, LockstockError, NotConfigured
+from lockstock_client.config import DEMO_FILE
 
 ORDERS = 30
 SIDE_BY_SIDE = 8

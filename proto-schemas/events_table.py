@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf import descriptor_pb2
+
 from lockstock.common.v1 import options_pb2
 
 ROOT = Path(__file__).parent

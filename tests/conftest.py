@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from onebox.kafka import EmbeddedKafka
 from onebox.ports import free_ports
 from onebox.postgres import EmbeddedPostgres
-
 from tests.stack.run_dir import make_run_dir
 from tests.stack.service_databases import PASSWORD, ServiceDatabases
 

@@ -8,7 +8,6 @@ from typing import Any
 from lockstock_client import Lockstock, NoAnswer, Recipient
 from lockstock_client.wire import ConservationJson
 from sealing import mask_of
-
 from storefront.scenarios import Ending, Wrong
 from storefront.stock import Stocked, codes_of
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from lockstock_client import LockstockError, OutOfStock, Problem, Recipient
 from lockstock_client.wire import OrderJson
-
 from storefront.stall import Quantities, Stall, any_address
 
 SAME_CALLS = 20

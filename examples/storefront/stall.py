@@ -8,7 +8,6 @@ from typing import Any
 
 from lockstock_client import Lockstock, Recipient
 from lockstock_client.wire import MoneyJson, OrderJson
-
 from storefront.stock import Stocked
 
 SETTLED_SECONDS_MAX = 40.0

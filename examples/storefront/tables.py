@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lockstock_client.wire import ConservationJson
 from rich.table import Table
 from rich.text import Text
 
+from lockstock_client.wire import ConservationJson
 from storefront.afterwards import Revealed
 from storefront.scenarios import Ending
 from storefront.stock import Stocked

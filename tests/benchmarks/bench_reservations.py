@@ -23,6 +23,7 @@ from uuid import UUID
 
 import asyncpg
 import orjson
+
 from kit.auth import ServiceTokens
 from kit.db import new_metadata
 from kit.ids import new_id
@@ -31,7 +32,6 @@ from onebox import databases
 from onebox.ports import free_ports
 from onebox.postgres import EmbeddedPostgres
 from onebox.services import service_environment, service_named
-
 from tests.benchmarks.load import Outcome, request_bytes, run_load
 from tests.benchmarks.reservation_server import MERCHANT
 from tests.benchmarks.results import save, say

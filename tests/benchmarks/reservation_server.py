@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from fastapi import APIRouter, Response
+from sqlalchemy import text
+
 from inventory_vault.app import create_service
 from inventory_vault.reservations.schemas import (
     ReservationCreate,
@@ -26,7 +28,6 @@ from kit.http.once import model_bytes
 from kit.ids import new_id
 from kit.logging import configure_logging
 from kit.service import running_api
-from sqlalchemy import text
 
 MERCHANT = UUID(int=7)
 

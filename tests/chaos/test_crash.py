@@ -15,9 +15,9 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+
 from onebox.services import SERVICES, service_named
 from onebox.supervisor import Onebox, Options
-
 from tests.stack.shop import Product, Shop, open_shop
 
 ORDERS = 200

@@ -3,6 +3,7 @@ import stat
 from uuid import uuid4
 
 import pytest
+
 from lockstock_client import Recipient, Unopenable
 from sealing import Header, Sealer, Secret
 

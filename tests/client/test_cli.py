@@ -3,9 +3,9 @@ import json
 from pathlib import Path
 
 import pytest
-from lockstock_client.cli import app
 from typer.testing import CliRunner
 
+from lockstock_client.cli import app
 from tests.client.scripted import ok, problem, serving
 
 POOL = "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a10"

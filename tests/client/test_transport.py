@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+
 from lockstock_client import (
     Conflict,
     Lockstock,
@@ -20,7 +21,6 @@ from lockstock_client import (
     Upload,
 )
 from onebox.ports import free_ports
-
 from tests.client.scripted import HANG_UP, ScriptedServer, ok, problem, serving
 
 QUICK = Retry(attempts_max=4, pause_seconds=0.001, pause_seconds_max=0.002, wait_seconds_max=2)

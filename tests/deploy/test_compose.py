@@ -8,8 +8,9 @@ from typing import Any, get_args
 
 import pytest
 import yaml
-from onebox.services import SERVICES, Service
 from pydantic import SecretStr, ValidationError
+
+from onebox.services import SERVICES, Service
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+
 from onebox import servers
 from onebox.environment import SecretFiles
 from onebox.ports import free_ports

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from onebox.supervisor import Onebox, Options
 
+from onebox.supervisor import Onebox, Options
 from tests.stack.shop import Shop, open_shop
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from onebox.supervisor import Onebox
-
 from tests.stack.shop import Shop
 
 

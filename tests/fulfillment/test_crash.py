@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
-from fulfillment.settings import Settings
-from kit.service import Service
-from onebox.ports import free_ports
 from sqlalchemy import text
 from starlette.types import Message, Receive, Scope, Send
 
+from fulfillment.settings import Settings
+from kit.service import Service
+from onebox.ports import free_ports
 from tests.fulfillment.conftest import LINK_SECRET, acceptor, published
 from tests.fulfillment.factories import a_line, a_request
 from tests.fulfillment.real_vault import SECRET, RealVault

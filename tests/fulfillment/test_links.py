@@ -2,6 +2,7 @@ import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from fulfillment.links import TOKEN_LENGTH, PageLink, PageLinks
 from kit.ids import new_id
 

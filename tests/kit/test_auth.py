@@ -1,7 +1,8 @@
 import time
 
 import pytest
-from kit.auth import ServiceTokens, decode_public_key, mint_api_key, read_api_key
+from kit.auth import ServiceTokens, mint_api_key, read_api_key
+from kit.public_keys import decode_public_key
 from kit.errors import Unauthenticated
 
 

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+
 from kit.combine import Combiner
 from kit.errors import Unavailable
 

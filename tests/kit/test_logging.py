@@ -3,6 +3,7 @@ import json
 import logging
 
 import pytest
+
 from kit.logging import configure_logging, get_logger, redact_text
 
 

@@ -4,6 +4,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kit.errors import Limited, NotFound
 from kit.ids import new_id
 from kit.money import CurrencyMismatch, Money

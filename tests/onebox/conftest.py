@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from onebox.kafka import EmbeddedKafka
 from onebox.ports import free_ports
 from onebox.postgres import EmbeddedPostgres

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
 from onebox.errors import ProgramMissing
 from onebox.kafka import EmbeddedKafka
 from onebox.processes import is_alive

@@ -4,6 +4,7 @@ import os
 import socket
 
 import pytest
+
 from onebox import ports
 from onebox.errors import PortInUse
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+
 from onebox.errors import DidNotStart, OneboxError
 from onebox.postgres import EmbeddedPostgres, _require_reach
 from onebox.processes import Child, Spec, find_processes, lives_in
-
 from tests.stack.processes import gone
 
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from onebox import preflight
 from onebox.errors import OneboxError, ProgramMissing
 from onebox.preflight import NoRoom

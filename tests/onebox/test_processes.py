@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from onebox import processes
 from onebox.errors import DidNotStart
 from onebox.processes import Child, Spec, is_alive
-
 from tests.stack.processes import gone
 
 PARENT = """

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+
 from onebox.errors import PortInUse
 from onebox.home import AlreadyRunning, Home
 from onebox.ports import free_ports

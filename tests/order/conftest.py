@@ -7,6 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from google.protobuf.message import Message
+
 from kit.auth import mint_api_key
 from kit.db import Database
 from kit.keys import UPSERT_KEY
@@ -18,7 +19,6 @@ from order.app import create_service
 from order.merchants import service as merchants
 from order.payments.service import PaymentService
 from order.settings import Settings
-
 from tests.conftest import ServiceDatabase
 from tests.order.factories import MERCHANT, OTHER_MERCHANT, SHOP, UNTRUSTED
 from tests.order.vaults import ScriptedVault

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from google.protobuf.message import Message
+
 from kit.db import Database
 from kit.ids import new_id
 from kit.messaging.events import Event, topic_of, type_of

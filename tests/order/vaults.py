@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import orjson
+
 from kit.ids import new_id
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 from nacl.public import Box, PrivateKey, PublicKey
+
 from sealing import HEADER_BYTES
 
 POLL_SECONDS = 0.05

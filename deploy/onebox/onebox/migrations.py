@@ -10,7 +10,6 @@ import sys
 
 from kit.db import new_metadata
 from kit.migrate import migrate
-
 from onebox.services import Service, service_named
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
-from sealing import Box, BoxOpener, SealingError, Secret, key_pair_of, new_key_pair
-
 from lockstock_client.problems import Unopenable
 from lockstock_client.wire import BoxJson
+from sealing import Box, BoxOpener, SealingError, Secret, key_pair_of, new_key_pair
 
 
 class Recipient:

@@ -11,7 +11,6 @@ revocation commits.
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -213,14 +212,3 @@ def _crc(text_: str) -> str:
         value, remainder = divmod(value, 62)
         digits = _ALPHABET[remainder] + digits
     return digits
-
-
-def decode_public_key(value: str) -> bytes:
-    """The 32 bytes of a base64 X25519 public key; raises ValueError."""
-    try:
-        raw = base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError("not base64") from error
-    if len(raw) != 32:
-        raise ValueError("an X25519 public key has 32 bytes")
-    return raw

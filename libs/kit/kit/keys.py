@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from lockstock.order.v1.api_key_events_pb2 import ApiKeyChanged
 from sqlalchemy import text
 
 from kit.db import Transaction
 from kit.messaging.consumer import Handler, handles
 from kit.messaging.events import Event
+from lockstock.order.v1.api_key_events_pb2 import ApiKeyChanged
 
 
 async def on_api_key_changed(tx: Transaction, events: Sequence[Event[ApiKeyChanged]]) -> None:

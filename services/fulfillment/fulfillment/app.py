@@ -4,14 +4,6 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import httpx
-from kit.clock import SystemClock
-from kit.keys import replica_handlers
-from kit.messaging.handlers import handles
-from kit.peers import Peer
-from kit.periodic import Periodic
-from kit.service import Service, open_database, service_tokens
-from lockstock.fulfillment.v1.delivery_events_pb2 import LineDelivered, LineFailed, LineUnknown
-from lockstock.order.v1.order_events_pb2 import FulfillmentRequested
 
 from fulfillment.deliveries import routes as delivery_routes
 from fulfillment.deliveries.consumers import OrderConsumers
@@ -28,6 +20,14 @@ from fulfillment.rendering import PageRenderer
 from fulfillment.settings import Settings
 from fulfillment.tables import metadata
 from fulfillment.vault import Vault
+from kit.clock import SystemClock
+from kit.keys import replica_handlers
+from kit.messaging.handlers import handles
+from kit.peers import Peer
+from kit.periodic import Periodic
+from kit.service import Service, open_database, service_tokens
+from lockstock.fulfillment.v1.delivery_events_pb2 import LineDelivered, LineFailed, LineUnknown
+from lockstock.order.v1.order_events_pb2 import FulfillmentRequested
 
 DESCRIPTION = """Deliveries of paid orders, and the page on which a buyer opens them.
 

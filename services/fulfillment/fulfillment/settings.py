@@ -2,8 +2,9 @@
 
 from typing import ClassVar
 
-from kit.settings import ServiceSettings
 from pydantic import Field, SecretStr
+
+from kit.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):

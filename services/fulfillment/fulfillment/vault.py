@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from kit.money import Money
-from kit.peers import Peer, PeerProblem
 from pydantic import BaseModel, Field
 
 from fulfillment.deliveries.domain import Box
+from kit.money import Money
+from kit.peers import Peer, PeerProblem
 
 BATCH_MAX = 200
 """Claims or reservations in one call: the vault's own limit."""

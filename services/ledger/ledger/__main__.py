@@ -1,5 +1,4 @@
 from kit.service import main
-
 from ledger.app import create_service
 from ledger.settings import Settings
 

@@ -3,7 +3,6 @@
 from kit.clock import SystemClock
 from kit.keys import replica_handlers
 from kit.service import Service, open_database
-
 from ledger.accounts import routes as account_routes
 from ledger.accounts.repository import AccountRepository
 from ledger.accounts.service import AccountService

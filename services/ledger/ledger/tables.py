@@ -1,9 +1,9 @@
 """The metadata all slices' tables belong to, with the backbone every service's database has."""
 
-from kit.backbone import backbone_tables
-from kit.db import new_metadata
 from sqlalchemy import MetaData
 
+from kit.backbone import backbone_tables
+from kit.db import new_metadata
 from ledger.accounts.tables import account_tables
 from ledger.transactions.tables import transaction_tables
 

@@ -1,5 +1,4 @@
 from kit.service import main
-
 from order.app import create_service
 from order.seed import platform_key, seed
 from order.settings import Settings

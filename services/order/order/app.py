@@ -1,11 +1,11 @@
 """Composition: the only place that builds this service's objects."""
 
 import httpx
+
 from kit.peers import Peer
 from kit.service import Service, open_database, service_tokens
 from lockstock.order.v1.api_key_events_pb2 import ApiKeyChanged
 from lockstock.order.v1.order_events_pb2 import OrderPlaced
-
 from order.api_keys import routes as api_key_routes
 from order.api_keys import tables as api_key_tables
 from order.catalogue import routes as catalogue_routes

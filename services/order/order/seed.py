@@ -14,7 +14,6 @@ from kit.db import Database, Transaction
 from kit.errors import Unauthenticated
 from kit.logging import get_logger
 from kit.service import open_database
-
 from order.api_keys import service as api_keys
 from order.api_keys.domain import MERCHANT_SCOPES, PLATFORM_SCOPES
 from order.merchants import service as merchants

@@ -1,7 +1,8 @@
 from typing import ClassVar
 
-from kit.settings import ServiceSettings
 from pydantic import Field, SecretStr
+
+from kit.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):

@@ -1,11 +1,11 @@
 import asyncio
 
 import pytest
+from sqlalchemy import text
+
 from fulfillment.deliveries.domain import UnknownKind
 from kit.db import Database
 from kit.errors import Unavailable
-from sqlalchemy import text
-
 from tests.fulfillment.conftest import Accept, ApiClient
 from tests.fulfillment.factories import a_line, a_request
 

@@ -4,6 +4,8 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
+
 from fulfillment.deliveries.domain import Delivered, Failed, Kind, Retry, Settled, Task, Unit
 from fulfillment.deliveries.service import DeliveryService
 from fulfillment.kinds.pool.service import PoolKind
@@ -12,8 +14,6 @@ from kit.ids import new_id
 from kit.messaging.outbox import events_of
 from kit.service import Service
 from lockstock.fulfillment.v1.delivery_events_pb2 import LineDelivered, LineFailed, LineUnknown
-from sqlalchemy import text
-
 from tests.fulfillment.conftest import Accept, ApiClient
 from tests.fulfillment.factories import a_request
 

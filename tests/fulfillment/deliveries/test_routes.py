@@ -1,5 +1,4 @@
 from kit.ids import new_id
-
 from tests.fulfillment.conftest import Accept, ApiClient
 from tests.fulfillment.factories import OTHER_MERCHANT, a_line, a_request
 

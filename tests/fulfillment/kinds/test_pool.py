@@ -5,13 +5,13 @@ from typing import Any
 
 import nacl.public
 import pytest
+from sqlalchemy import text
+
 from kit.ids import new_id
 from kit.messaging.events import Event
 from kit.service import Service, create_app
 from lockstock.fulfillment.v1.delivery_events_pb2 import LineDelivered, LineFailed
 from lockstock.order.v1.order_events_pb2 import FulfillmentRequested
-from sqlalchemy import text
-
 from tests.fulfillment.conftest import (
     a_client,
     acceptor,

@@ -1,4 +1,5 @@
 import pytest
+
 from fulfillment.pages.domain import Language, choose_language
 
 

@@ -6,14 +6,14 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import text
+
 from fulfillment.deliveries.domain import Delivered, Settled, Unit
 from fulfillment.deliveries.service import DeliveryService
 from fulfillment.kinds.pool.service import PoolKind
 from fulfillment.links import PageLink, PageLinks
 from kit.ids import new_id
 from kit.service import Service
-from sqlalchemy import text
-
 from tests.fulfillment.conftest import LINK_SECRET, Accept, ApiClient
 from tests.fulfillment.factories import a_line, a_request
 

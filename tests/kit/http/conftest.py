@@ -8,6 +8,9 @@ from uuid import UUID
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
+from pydantic import Field
+from sqlalchemy import text
+
 from kit.auth import Callers, MintedKey, ServiceTokens, mint_api_key
 from kit.backbone import backbone_metadata
 from kit.db import Database, Transaction
@@ -15,8 +18,6 @@ from kit.errors import Conflict, Unavailable
 from kit.http import AppParts, Caller, Model, Name, Once, build_app, caller, once
 from kit.ids import new_id
 from onebox import databases
-from pydantic import Field
-from sqlalchemy import text
 
 SECRET = "a shared secret of enough length!"
 

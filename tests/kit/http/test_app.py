@@ -3,9 +3,9 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from kit.auth import ServiceTokens, mint_api_key
 from sqlalchemy import text
 
+from kit.auth import ServiceTokens, mint_api_key
 from tests.kit.http.conftest import SECRET, Bench
 
 

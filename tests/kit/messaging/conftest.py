@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import text
+
 from kit.backbone import backbone_metadata
 from kit.db import Database
 from kit.messaging import outbox
 from kit.messaging.settings import KafkaSettings
 from onebox import databases
-from sqlalchemy import text
 
 TEMPLATE = "messaging_template"
 _numbers = itertools.count(1)

@@ -9,13 +9,14 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
+from sqlalchemy import text
+
 from kit.db import Database, Transaction
 from kit.ids import new_id
 from kit.messaging import outbox
 from kit.messaging.events import Event
 from kit.messaging.settings import KafkaSettings
 from lockstock.common.v1 import options_pb2
-from sqlalchemy import text
 
 PARTITIONS = KafkaSettings(bootstrap_servers="unused").partitions
 

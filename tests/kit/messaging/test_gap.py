@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 import asyncpg
 from aiokafka import ConsumerRecord
 from google.protobuf.message import Message
+
 from kit.db import Database
 from kit.messaging import outbox
 from kit.messaging.relay import Relay
 from kit.messaging.sender import PendingEvent
 from kit.messaging.settings import KafkaSettings
 from kit.messaging.topics import ensure_topics, specs_of
-
 from tests.kit.messaging.stage import (
     count,
     event_class,

@@ -6,14 +6,14 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from google.protobuf.message import Message
+from sqlalchemy import event, text
+
 from kit.db import Database, Transaction
 from kit.messaging import letters, outbox
 from kit.messaging.relay import Relay
 from kit.messaging.settings import KafkaSettings
 from kit.messaging.topics import TopicSpec, ensure_topics
 from lockstock.common.v1.money_pb2 import Money
-from sqlalchemy import event, text
-
 from tests.kit.messaging.stage import (
     count,
     event_class,

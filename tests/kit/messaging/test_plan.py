@@ -7,6 +7,7 @@ import pytest
 from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kit.ids import new_id
 from kit.messaging.envelope import (
     Envelope,
@@ -17,7 +18,6 @@ from kit.messaging.envelope import (
     to_headers,
 )
 from kit.messaging.plan import Failure, KeyState, Received, make_plan, waves
-
 from tests.kit.messaging.stage import event_class
 
 TOPIC = "lockstock.test.plan"

@@ -1,11 +1,11 @@
 """The state machine in the database is the one of the domain: every pair of states is tried."""
 
 import pytest
-from kit.db import Database
-from order.orders.domain import LEGAL, LineStatus, OrderStatus
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from kit.db import Database
+from order.orders.domain import LEGAL, LineStatus, OrderStatus
 from tests.order.factories import an_order, placed
 
 _FORCE = text(

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
+from sqlalchemy import text
+
 from kit.db import Database
 from order.orders.domain import LineStatus, OrderStatus
 from order.payments.jobs import pay_back
 from order.provider import Provider, RefundOutcome
 from order.refunds.domain import Refund
-from sqlalchemy import text
-
 from tests.order.conftest import Consume
 from tests.order.factories import a_line, an_order, delivered, failed, fulfilling, state_of
 

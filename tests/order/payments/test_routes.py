@@ -6,12 +6,12 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import text
+
 from kit.db import Database
 from kit.ids import new_id
 from order.orders.domain import Order, OrderStatus
 from order.saga import service as saga
-from sqlalchemy import text
-
 from tests.order.conftest import ApiClient, Consume
 from tests.order.factories import (
     UNTRUSTED,

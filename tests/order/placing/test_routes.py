@@ -5,12 +5,12 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
+
 from kit.db import Database
 from kit.ids import new_id
 from lockstock.order.v1.order_events_pb2 import OrderPlaced
 from order.orders.domain import OrderStatus
-from sqlalchemy import text
-
 from tests.order.conftest import ApiClient
 from tests.order.factories import EMAIL, POOL, SHOP, UNTRUSTED
 from tests.order.vaults import ScriptedVault

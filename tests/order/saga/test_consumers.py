@@ -2,6 +2,8 @@
 
 import pytest
 from google.protobuf.message import Message
+from sqlalchemy import event
+
 from kit.db import Database
 from kit.errors import Invalid
 from kit.service import Service
@@ -13,8 +15,6 @@ from lockstock.order.v1.order_events_pb2 import (
 from order.orders.domain import LineStatus, OrderNotFound, OrderStatus, Verdict
 from order.payments.jobs import pay_back
 from order.provider import load_providers
-from sqlalchemy import event
-
 from tests.order.conftest import Consume
 from tests.order.factories import (
     EMAIL,

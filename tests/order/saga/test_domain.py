@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+
 from kit.ids import new_id
 from kit.money import Money
 from order.orders.domain import (
@@ -19,7 +20,6 @@ from order.orders.domain import (
 )
 from order.refunds.domain import Refund
 from order.saga import domain as saga
-
 from tests.order.factories import a_line, a_payment, an_assessment, an_order
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

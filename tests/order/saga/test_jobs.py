@@ -3,11 +3,11 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import text
+
 from kit.db import Database
 from order.orders.domain import OrderStatus
 from order.saga import service as saga
-from sqlalchemy import text
-
 from tests.order.factories import an_order, kinds_of, placed, state_of
 
 LATE = datetime.now(UTC) - timedelta(seconds=1)

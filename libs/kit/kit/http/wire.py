@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from kit.auth import decode_public_key
+from kit.public_keys import decode_public_key
 from kit.money import Money
 
 AMOUNT_MINOR_MAX = 10**13

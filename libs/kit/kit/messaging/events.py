@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from google.protobuf.message import Message
+
 from lockstock.common.v1 import options_pb2
 
 M = TypeVar("M", bound=Message)

@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from fulfillment.deliveries.domain import Line, Request
+from fulfillment.deliveries.service import DeliveryService
 from kit.db import Transaction
 from kit.ids import new_id
 from kit.messaging.events import Event
 from lockstock.order.v1.order_events_pb2 import FulfillmentRequested, RequestedLine
-
-from fulfillment.deliveries.domain import Line, Request
-from fulfillment.deliveries.service import DeliveryService
 
 
 class OrderConsumers:

@@ -1,5 +1,6 @@
 """What this slice tells the others. Ids and masks only; never a code."""
 
+from fulfillment.deliveries.domain import Delivered, Delivery, Failed
 from lockstock.common.v1.money_pb2 import Money
 from lockstock.fulfillment.v1.delivery_events_pb2 import (
     DeliveredUnit,
@@ -8,8 +9,6 @@ from lockstock.fulfillment.v1.delivery_events_pb2 import (
     LineUnknown,
 )
 from lockstock.order.v1.order_events_pb2 import LotCost
-
-from fulfillment.deliveries.domain import Delivered, Delivery, Failed
 
 UNITS_MAX = 5_000
 """Units one event names: an event has its size; the others are read over HTTP."""

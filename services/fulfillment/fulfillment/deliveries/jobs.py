@@ -6,12 +6,11 @@ the outside world, asked the same thing under the same reference, answers the sa
 
 from collections.abc import Sequence
 
+from fulfillment.deliveries.domain import Attempt, Kind, Retry, Task
+from fulfillment.deliveries.service import DeliveryService
 from kit.db import Database
 from kit.errors import Unavailable
 from kit.logging import get_logger
-
-from fulfillment.deliveries.domain import Attempt, Kind, Retry, Task
-from fulfillment.deliveries.service import DeliveryService
 
 log = get_logger(__name__)
 

@@ -6,7 +6,6 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from kit.db import Transaction
 from sqlalchemy import Row, text
 
 from fulfillment.deliveries.domain import (
@@ -23,6 +22,7 @@ from fulfillment.deliveries.domain import (
     Task,
     Unit,
 )
+from kit.db import Transaction
 
 _EVERY_POSITION = range(1, 2**31 - 1)
 

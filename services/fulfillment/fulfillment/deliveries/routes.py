@@ -4,12 +4,12 @@ from typing import Annotated, Any, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
-from kit.db import Database
-from kit.http import Caller, caller
-from kit.paging import Page, PageRequest, page_of, page_request
 
 from fulfillment.deliveries.schemas import DeliveryRead
 from fulfillment.deliveries.service import DeliveryService
+from kit.db import Database
+from kit.http import Caller, caller
+from kit.paging import Page, PageRequest, page_of, page_request
 
 router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 READ = "deliveries:read"

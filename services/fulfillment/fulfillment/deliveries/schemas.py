@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any, Literal, Self
 from uuid import UUID
 
-from kit.http import Model
 from pydantic import ConfigDict, Field
 
 from fulfillment.deliveries.domain import Box, Delivery, Unit
+from kit.http import Model
 
 _DELIVERY: dict[str, Any] = {
     "id": "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a77",

@@ -4,11 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from kit.db import Transaction
-from kit.ids import new_id
-from kit.messaging import outbox
-from kit.messaging.events import Cause, caused_by
-
 from fulfillment.deliveries import events
 from fulfillment.deliveries.domain import (
     Attempt,
@@ -28,6 +23,10 @@ from fulfillment.deliveries.domain import (
 )
 from fulfillment.deliveries.repository import DeliveryRepository
 from fulfillment.links import PageLink, PageLinks
+from kit.db import Transaction
+from kit.ids import new_id
+from kit.messaging import outbox
+from kit.messaging.events import Cause, caused_by
 
 
 class DeliveryService:

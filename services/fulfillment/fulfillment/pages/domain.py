@@ -7,9 +7,8 @@ from enum import StrEnum
 from ipaddress import ip_address
 from uuid import UUID
 
-from kit.errors import DomainError, ErrorKind, Invalid, Limited
-
 from fulfillment.deliveries.domain import Box, Delivery, DeliveryState, Request
+from kit.errors import DomainError, ErrorKind, Invalid, Limited
 
 UNITS_PER_PART = 100
 """Units of each line that one part of the page shows."""

@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from kit.db import Transaction
 from sqlalchemy import text
 
 from fulfillment.pages.domain import Buyer
+from kit.db import Transaction
 
 
 class PageRepository:

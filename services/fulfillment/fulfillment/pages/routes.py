@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import HTMLResponse
-from kit.auth import decode_public_key
+from kit.public_keys import decode_public_key
 from kit.db import Database
 from kit.errors import NotFound, Unavailable
 

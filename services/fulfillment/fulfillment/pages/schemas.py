@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from kit.http import Model, PublicKeyText
 from pydantic import ConfigDict, Field
 
 from fulfillment.deliveries.schemas import BoxRead
 from fulfillment.pages.domain import BuyerPage, Revealed
+from kit.http import Model, PublicKeyText
 
 
 class RevealCreate(Model):

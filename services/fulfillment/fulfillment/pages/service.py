@@ -4,11 +4,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from kit.clock import Clock
-from kit.db import Database, Transaction
-from kit.errors import DomainError, Unavailable
-from kit.logging import get_logger
-
 from fulfillment.deliveries.service import DeliveryService
 from fulfillment.links import PageLink, PageLinks
 from fulfillment.pages.domain import (
@@ -26,6 +21,10 @@ from fulfillment.pages.domain import (
 )
 from fulfillment.pages.repository import PageRepository
 from fulfillment.vault import Refused, Vault
+from kit.clock import Clock
+from kit.db import Database, Transaction
+from kit.errors import DomainError, Unavailable
+from kit.logging import get_logger
 
 log = get_logger(__name__)
 

@@ -4,10 +4,10 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from kit.db import Transaction
-from kit.ids import new_id
 from sqlalchemy import text
 
+from kit.db import Transaction
+from kit.ids import new_id
 from ledger.accounts.domain import Account, AccountKey, AccountKind
 
 KNOWN_ACCOUNTS_MAX = 50_000

@@ -2,10 +2,10 @@ from typing import Annotated, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+
 from kit.db import Database, Transaction
 from kit.http import Caller, CurrencyCode, Once, caller, once
 from kit.paging import Page, PageRequest, page_of, page_request
-
 from ledger.accounts.schemas import AccountOpen, AccountRead
 from ledger.accounts.service import AccountService
 

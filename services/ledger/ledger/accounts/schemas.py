@@ -2,9 +2,9 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from kit.http import CurrencyCode, Model
 from pydantic import ConfigDict, Field, StringConstraints
 
+from kit.http import CurrencyCode, Model
 from ledger.accounts.domain import Account, AccountKey, AccountKind
 
 AccountCode = Annotated[

@@ -2,7 +2,6 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from kit.db import Transaction
-
 from ledger.accounts.domain import (
     Account,
     AccountCodeReserved,

@@ -5,16 +5,6 @@ from kit.db import Transaction
 from kit.messaging.events import Event
 from kit.messaging.handlers import Handler, handles
 from kit.money import Money
-from lockstock.common.v1 import money_pb2
-from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported
-from lockstock.order.v1 import order_events_pb2
-from lockstock.order.v1.order_events_pb2 import (
-    OrderCompleted,
-    OrderPaid,
-    OrderPartiallyCompleted,
-    OrderRefunded,
-)
-
 from ledger.posting_rules.domain import (
     LotCost,
     OrderMoment,
@@ -25,6 +15,15 @@ from ledger.posting_rules.domain import (
     stock_imported,
 )
 from ledger.transactions.service import TransactionService
+from lockstock.common.v1 import money_pb2
+from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported
+from lockstock.order.v1 import order_events_pb2
+from lockstock.order.v1.order_events_pb2 import (
+    OrderCompleted,
+    OrderPaid,
+    OrderPartiallyCompleted,
+    OrderRefunded,
+)
 
 OrderEvent = (
     Event[OrderPaid] | Event[OrderCompleted] | Event[OrderPartiallyCompleted] | Event[OrderRefunded]

@@ -6,7 +6,6 @@ from datetime import datetime
 from uuid import UUID
 
 from kit.money import Money
-
 from ledger.accounts.domain import (
     COST_OF_GOODS,
     CUSTOMER_DEPOSITS,

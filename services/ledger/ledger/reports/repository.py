@@ -3,9 +3,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from kit.db import Transaction
 from sqlalchemy import TextClause, text
 
+from kit.db import Transaction
 from ledger.accounts.domain import INVENTORY, AccountKind
 from ledger.reports.domain import (
     CurrencyTotal,

@@ -3,9 +3,9 @@ from typing import Annotated, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
+
 from kit.db import Database
 from kit.http import Caller, Timestamp, caller
-
 from ledger.reports.domain import MarginGroup
 from ledger.reports.schemas import (
     LotValueRead,

@@ -1,9 +1,9 @@
 from typing import Self
 from uuid import UUID
 
-from kit.http import Model
 from pydantic import Field
 
+from kit.http import Model
 from ledger.accounts.domain import AccountKind
 from ledger.reports.domain import (
     CurrencyTotal,

@@ -2,7 +2,6 @@ from datetime import datetime
 from uuid import UUID
 
 from kit.db import Transaction
-
 from ledger.reports.domain import LotValue, MarginGroup, MarginLine, TrialBalance
 from ledger.reports.repository import ReportRepository
 

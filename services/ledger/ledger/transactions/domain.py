@@ -8,7 +8,6 @@ from uuid import UUID
 
 from kit.errors import Conflict, Invalid, NotFound
 from kit.ids import new_id
-
 from ledger.accounts.domain import AccountKey, AccountKind, AccountRef
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from kit.db import Transaction
 from sqlalchemy import text
 
+from kit.db import Transaction
 from ledger.accounts.domain import AccountKey, AccountKind, AccountRef
 from ledger.transactions.domain import Dimensions, Draft, PostedTransaction, Posting
 

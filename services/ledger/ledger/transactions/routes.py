@@ -2,11 +2,11 @@ from typing import Annotated, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+
 from kit.clock import Clock
 from kit.db import Database, Transaction
 from kit.http import Caller, Once, caller, once
 from kit.paging import Page, PageRequest, page_of, page_request
-
 from ledger.transactions.schemas import TransactionPost, TransactionRead, TransactionReverse
 from ledger.transactions.service import TransactionService
 

@@ -3,10 +3,10 @@ from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
-from kit.http import CodeText, CurrencyCode, Model, Reference, Timestamp
-from kit.ids import new_id
 from pydantic import ConfigDict, Field, StringConstraints
 
+from kit.http import CodeText, CurrencyCode, Model, Reference, Timestamp
+from kit.ids import new_id
 from ledger.accounts.domain import AccountKind, AccountRef
 from ledger.accounts.schemas import AccountCode
 from ledger.transactions.domain import Dimensions, Draft, PostedTransaction, Posting

@@ -2,9 +2,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from kit.db import Transaction
 from prometheus_client import Counter
 
+from kit.db import Transaction
 from ledger.accounts.domain import AccountKey, AccountKind, AccountUnknown
 from ledger.accounts.service import AccountService
 from ledger.transactions.domain import (

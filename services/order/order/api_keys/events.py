@@ -1,5 +1,4 @@
 from lockstock.order.v1.api_key_events_pb2 import ApiKeyChanged
-
 from order.api_keys.domain import ApiKey
 
 

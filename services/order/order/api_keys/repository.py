@@ -3,9 +3,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from kit.db import Transaction
 from sqlalchemy import text
 
+from kit.db import Transaction
 from order.api_keys.domain import ApiKey
 
 _KEYS = (

@@ -3,10 +3,10 @@ from typing import Annotated, cast
 
 import orjson
 from fastapi import APIRouter, Depends, Path, Request, Response
+
 from kit.db import Database, Transaction
 from kit.http import Caller, Once, caller, once
 from kit.paging import Page, PageRequest, page_of, page_request
-
 from order.api_keys import service
 from order.api_keys.domain import ApiKey
 from order.api_keys.schemas import ApiKeyCreate, ApiKeyIssued, ApiKeyRead

@@ -2,9 +2,9 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from kit.http import Model, Name, Timestamp
 from pydantic import ConfigDict, Field, StringConstraints
 
+from kit.http import Model, Name, Timestamp
 from order.api_keys.domain import ApiKey
 
 Scope = Annotated[str, StringConstraints(max_length=60, pattern=r"^[a-z][a-z-]*:[a-z]+$")]

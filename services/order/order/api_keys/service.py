@@ -5,7 +5,6 @@ from uuid import UUID
 from kit.auth import MintedKey, Principal, mint_api_key
 from kit.db import Transaction
 from kit.messaging import outbox
-
 from order.api_keys import events, repository
 from order.api_keys.domain import (
     LIVE_KEYS_PER_NAME_MAX,

@@ -3,11 +3,11 @@ from typing import Any, assert_never
 from uuid import UUID
 
 import orjson
-from kit.db import Transaction, constraint_of
-from kit.money import Money
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from kit.db import Transaction, constraint_of
+from kit.money import Money
 from order.catalogue.domain import Fulfillment, Kind, PoolFulfillment, Product, SkuTaken
 
 _INSERT = text(

@@ -2,10 +2,10 @@ from typing import Annotated, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+
 from kit.db import Database, Transaction
 from kit.http import Caller, CodeText, Once, caller, once
 from kit.paging import Page, PageRequest, page_of, page_request
-
 from order.catalogue import service
 from order.catalogue.schemas import ProductCreate, ProductEdit, ProductRead, fulfillment_of
 

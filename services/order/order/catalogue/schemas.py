@@ -2,10 +2,10 @@ from datetime import datetime
 from typing import Annotated, Literal, Self, assert_never
 from uuid import UUID
 
-from kit.http import CodeText, Model, MoneyModel, Name, Text
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
+from kit.http import CodeText, Model, MoneyModel, Name, Text
 from order.catalogue.domain import Fulfillment, PoolFulfillment, Product, UnsupportedKind
 
 _POOL_EXAMPLE: JsonDict = {

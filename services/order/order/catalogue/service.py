@@ -4,7 +4,6 @@ from uuid import UUID
 from kit.db import Transaction
 from kit.ids import new_id
 from kit.money import Money
-
 from order.catalogue import repository
 from order.catalogue.domain import Fulfillment, Product, ProductNotFound
 from order.merchants import service as merchants

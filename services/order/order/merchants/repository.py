@@ -2,9 +2,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from kit.db import Transaction
 from sqlalchemy import text
 
+from kit.db import Transaction
 from order.merchants.domain import Channel, Merchant
 
 _INSERT_MERCHANT = text("INSERT INTO merchant (id, name) VALUES (:id, :name) RETURNING *")

@@ -2,10 +2,10 @@ from typing import Annotated, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
+
 from kit.db import Database, Transaction
 from kit.http import Caller, Once, caller, once
 from kit.paging import Page, PageRequest, page_of, page_request
-
 from order.merchants import service
 from order.merchants.schemas import ChannelCreate, ChannelRead, MerchantCreate, MerchantRead
 

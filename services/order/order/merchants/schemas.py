@@ -2,9 +2,9 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from kit.http import Model, Name
 from pydantic import ConfigDict, Field, StringConstraints
 
+from kit.http import Model, Name
 from order.merchants.domain import Channel, Merchant
 
 ChannelKind = Annotated[

@@ -3,7 +3,6 @@ from uuid import UUID
 
 from kit.db import Transaction
 from kit.ids import new_id
-
 from order.merchants import repository
 from order.merchants.domain import Channel, ChannelNotFound, Merchant, MerchantNotFound
 

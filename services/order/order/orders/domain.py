@@ -9,7 +9,6 @@ from uuid import UUID
 
 from kit.errors import Conflict, NotFound
 from kit.money import Money
-
 from order.refunds.domain import Refund
 from order.timeline.domain import Entry
 

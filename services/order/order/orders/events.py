@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 
 from google.protobuf.message import Message
+
 from kit.money import Money
 from lockstock.common.v1 import money_pb2
 from lockstock.order.v1 import order_events_pb2 as pb
-
 from order.orders.domain import Line, LineStatus, News, Order
 
 

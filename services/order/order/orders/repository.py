@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from kit.db import Transaction
-from kit.money import Money
 from sqlalchemy import text
 
+from kit.db import Transaction
+from kit.money import Money
 from order.orders.domain import (
     Change,
     Customer,

@@ -2,10 +2,10 @@ from typing import Annotated, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
+
 from kit.db import Database
 from kit.http import Caller, Reference, caller
 from kit.paging import Page, PageRequest, page_of, page_request
-
 from order.orders import service
 from order.orders.domain import OrderStatus
 from order.orders.schemas import OrderRead, TimelineEntryRead

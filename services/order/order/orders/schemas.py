@@ -3,9 +3,9 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from kit.http import Model, MoneyModel
 from pydantic import Field
 
+from kit.http import Model, MoneyModel
 from order.orders.domain import Delivery, Line, Order, OrderView
 from order.timeline.domain import ToldEntry
 

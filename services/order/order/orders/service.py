@@ -7,7 +7,6 @@ from uuid import UUID
 
 from kit.db import Transaction
 from kit.messaging import outbox
-
 from order.orders import events, repository
 from order.orders.domain import Change, Order, OrderNotFound, OrderView
 from order.refunds import service as refunds

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from kit.db import Database
 from kit.periodic import Periodic
-
 from order.provider import Provider, RefundOutcome
 from order.refunds import service as refunds
 from order.refunds.domain import Refund

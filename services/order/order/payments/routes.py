@@ -2,9 +2,9 @@ from typing import cast
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
+
 from kit.db import Transaction
 from kit.http import Caller, Once, caller, once
-
 from order.payments.schemas import PaymentCreate, PaymentRead
 from order.payments.service import PaymentService
 

@@ -2,9 +2,9 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from kit.http import CodeText, Model, MoneyModel, Reference
 from pydantic import ConfigDict, Field
 
+from kit.http import CodeText, Model, MoneyModel, Reference
 from order.payments.domain import PaymentWord, Receipt
 
 

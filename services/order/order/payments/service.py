@@ -6,7 +6,6 @@ from uuid import UUID
 
 from kit.db import Transaction
 from kit.ids import new_id
-
 from order.merchants import service as merchants
 from order.merchants.domain import Channel, ChannelNotTrusted
 from order.orders import service as orders

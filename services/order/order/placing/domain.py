@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from kit.ids import new_id
-
 from order.catalogue.domain import Product
 from order.merchants.domain import Channel
 from order.orders.domain import Change, Customer, Line, News, Order, Payment

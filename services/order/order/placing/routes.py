@@ -1,9 +1,9 @@
 from typing import cast
 
 from fastapi import APIRouter, Request, Response
+
 from kit.db import Transaction
 from kit.http import Caller, Once, caller, once
-
 from order.contacts import ContactHasher
 from order.orders.schemas import OrderRead
 from order.placing.schemas import OrderCreate

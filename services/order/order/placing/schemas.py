@@ -2,7 +2,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated
 from uuid import UUID
 
-from kit.auth import decode_public_key
+from kit.public_keys import decode_public_key
 from kit.http import CodeText, Model, Name, PublicKeyText, Reference, Timestamp
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict

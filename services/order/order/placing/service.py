@@ -11,7 +11,6 @@ from uuid import UUID
 from kit.combine import Combiner
 from kit.db import Database, Transaction
 from kit.errors import DomainError, Unavailable
-
 from order.catalogue import service as catalogue
 from order.merchants import service as merchants
 from order.merchants.domain import ChannelClosed, ChannelNotFound

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from kit.errors import Conflict, Invalid
 from kit.money import Money
-
 from order.catalogue.domain import Product
 
 TOTAL_MINOR_MAX = 10**13

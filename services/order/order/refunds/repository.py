@@ -1,10 +1,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from kit.db import Transaction
-from kit.money import Money
 from sqlalchemy import text
 
+from kit.db import Transaction
+from kit.money import Money
 from order.refunds.domain import Refund
 
 # A repeat is refused by the unique key of the line, never paid twice.

@@ -1,7 +1,6 @@
 from collections.abc import Sequence
 
 from kit.db import Transaction
-
 from order.refunds import repository
 from order.refunds.domain import Refund
 

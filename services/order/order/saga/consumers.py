@@ -11,7 +11,6 @@ from kit.messaging.handlers import Handler, handles
 from kit.money import Money
 from lockstock.fulfillment.v1.delivery_events_pb2 import LineDelivered, LineFailed, LineUnknown
 from lockstock.risk.v1.assessment_events_pb2 import Decision, OrderAssessed
-
 from order.orders.domain import (
     Assessment,
     DeliveredUnit,

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import assert_never
 
 from kit.ids import new_id
-
 from order.orders.domain import (
     NEVER_PAID,
     SETTLED,

@@ -2,7 +2,6 @@
 
 from kit.db import Database
 from kit.periodic import Periodic
-
 from order.saga import service
 
 EXPIRE_BATCH_MAX = 200

@@ -1,9 +1,9 @@
 from uuid import UUID
 
 from fastapi import APIRouter, Response
+
 from kit.db import Transaction
 from kit.http import Caller, Once, caller, once
-
 from order.orders.schemas import OrderRead
 from order.saga import service
 from order.saga.schemas import CancelCreate

@@ -1,5 +1,6 @@
-from kit.http import Model, Name
 from pydantic import ConfigDict
+
+from kit.http import Model, Name
 
 
 class CancelCreate(Model):

@@ -6,7 +6,6 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from kit.db import Transaction
-
 from order.orders import service as orders
 from order.orders.domain import Assessment, Change, LineOutcome, Order
 from order.refunds.domain import Refund

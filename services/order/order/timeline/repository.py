@@ -2,9 +2,9 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import orjson
-from kit.db import Transaction
 from sqlalchemy import text
 
+from kit.db import Transaction
 from order.timeline.domain import Entry, ToldEntry
 
 # Ids are drawn in the order given, because the rows reach the insert sorted by it.

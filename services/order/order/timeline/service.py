@@ -2,7 +2,6 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from kit.db import Transaction
-
 from order.timeline import repository
 from order.timeline.domain import Entry, ToldEntry
 

@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID
 
-from kit.errors import Unavailable
-
 from fulfillment.deliveries.domain import (
     Attempt,
     Delivered,
@@ -23,6 +21,7 @@ from fulfillment.deliveries.domain import (
     Unit,
 )
 from fulfillment.vault import Claim, ClaimedUnit, Hold, Refused, Vault
+from kit.errors import Unavailable
 
 _GONE = frozenset({"reservation_expired", "reservation_released", "reservation_not_found"})
 _OUT_OF_STOCK = "out_of_stock"

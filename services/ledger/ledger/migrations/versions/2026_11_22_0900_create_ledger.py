@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+
 from kit import backbone
 
 revision = "0001"

@@ -1,6 +1,7 @@
 """Create the order service: backbone, merchants, keys, catalogue, orders, their state machine."""
 
 from alembic import op
+
 from kit import backbone
 
 revision = "0001"
