@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from kit.db import Database, Transaction
 from kit.logging import configure_logging
 from kit.messaging import outbox
@@ -61,6 +62,12 @@ async def _block(_: Transaction, __: Sequence[Event[Any]]) -> None:
     time.sleep(600)  # noqa: ASYNC251 - that is the bug
 
 
+async def _hear_nothing(*_: Any, **__: Any) -> dict[Any, Any]:
+    """A client that polls for ever and gets nothing, as aiokafka's open bugs have it."""
+    await asyncio.sleep(0.1)
+    return {}
+
+
 async def _main(arguments: argparse.Namespace) -> None:
     kafka = KafkaSettings.model_validate_json(arguments.kafka)
     if arguments.what == "relay":
@@ -70,16 +77,18 @@ async def _main(arguments: argparse.Namespace) -> None:
         return
     db = Database(arguments.database, application_name="child", pool_size=2)
     db.before_commit.append(outbox.flush)
-    fn = {"crashing": _die_after_some, "blocked": _block}[arguments.what]
+    handlers = {"crashing": _die_after_some, "blocked": _block, "deaf": record_effects}
+    if arguments.what == "deaf":
+        AIOKafkaConsumer.getmany = _hear_nothing
     if arguments.what == "crashing":
         Committer.flush = _never_commits  # type: ignore[method-assign]  # see there
-    handler = handles(event_class(arguments.topic), fn)
+    handler = handles(event_class(arguments.topic), handlers[arguments.what])
     await Consumer(db, kafka, arguments.group, [handler], stall_seconds=arguments.stall).run()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["relay", "crashing", "blocked"])
+    parser.add_argument("what", choices=["relay", "crashing", "blocked", "deaf"])
     parser.add_argument("--database", required=True)
     parser.add_argument("--kafka", required=True)
     parser.add_argument("--topic", required=True)

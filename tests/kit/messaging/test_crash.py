@@ -148,7 +148,13 @@ async def test_a_crash_between_commit_and_offset_has_each_effect_once(
     assert await versions_of(db, "0") == list(range(1, 22))
 
 
-async def test_the_watchdog_ends_a_process_whose_consumer_is_stuck(
+@pytest.mark.parametrize(
+    ("illness", "words"),
+    [("blocked", "no sign of life"), ("deaf", "1 events wait and none was handled")],
+)
+async def test_the_watchdog_ends_a_process_whose_consumer_is_alive_but_dead(
+    illness: str,
+    words: str,
     db: Database,
     database_url: str,
     kafka_settings: KafkaSettings,
@@ -159,12 +165,13 @@ async def test_the_watchdog_ends_a_process_whose_consumer_is_stuck(
     async with running(Relay(database_url, kafka_settings, "test")):
         await publish(db, counted(number=1), key="a")
         await until(lambda: _drained(db))
-    stuck = await child("blocked", group=f"group-{topic[-8:]}", stall=3.0)
+    stuck = await child(illness, group=f"group-{topic[-8:]}", stall=3.0)
 
     assert await asyncio.wait_for(stuck.wait(), 40) == EXIT_STALLED
     assert stuck.stderr is not None
-    words = (await stuck.stderr.read()).decode()
-    assert "watchdog_ends_process" in words
+    said = (await stuck.stderr.read()).decode()
+    assert "watchdog_ends_process" in said
+    assert words in said
 
 
 async def test_relay_and_consumer_go_on_after_the_broker_was_killed(
