@@ -7,9 +7,11 @@ from uuid import UUID
 import httpx
 import pytest
 from fastapi import FastAPI
+from google.protobuf.message import Message
+from sqlalchemy import text
+
 from fulfillment.app import create_service
 from fulfillment.settings import Settings
-from google.protobuf.message import Message
 from kit.auth import mint_api_key
 from kit.db import Database
 from kit.keys import UPSERT_KEY
@@ -17,11 +19,9 @@ from kit.messaging.events import Event, type_of
 from kit.messaging.outbox import events_of
 from kit.service import Service, create_app
 from lockstock.order.v1.order_events_pb2 import FulfillmentRequested
-from sqlalchemy import text
-
 from tests.conftest import ServiceDatabase
 from tests.fulfillment.factories import MERCHANT
-from tests.fulfillment.real_vault import SECRET, RealVault, VaultLine, running_vault
+from tests.fulfillment.real_vault import SECRET, RealVault, running_vault
 from tests.stack.service_databases import ServiceDatabases
 
 Accept = Callable[..., Awaitable[list[Message]]]
@@ -31,8 +31,12 @@ LINK_SECRET = "l" * 32
 
 @pytest.fixture
 async def settings(service_database: ServiceDatabase) -> Settings:
+    return settings_with(await service_database("fulfillment"))
+
+
+def settings_with(database_url: str) -> Settings:
     return Settings(
-        database_url=await service_database("fulfillment"),
+        database_url=database_url,
         kafka_bootstrap="127.0.0.1:1",
         internal_secret=SECRET,
         link_secret=LINK_SECRET,
@@ -65,7 +69,7 @@ async def vault_of_run(service_databases: ServiceDatabases) -> AsyncIterator[Rea
 @pytest.fixture
 def vault(vault_of_run: RealVault) -> RealVault:
     """The vault with a whole line to it."""
-    vault_of_run.line = VaultLine(vault_of_run.app)
+    vault_of_run.line.mend()
     return vault_of_run
 
 

@@ -11,13 +11,13 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+from sqlalchemy import text
+
 from inventory_vault.app import create_service
 from inventory_vault.settings import Settings
 from kit.auth import ServiceTokens
 from kit.ids import new_id
 from kit.service import create_app, running_jobs
-from sqlalchemy import text
-
 from tests.fulfillment.factories import MERCHANT
 
 SECRET = "s" * 32
@@ -32,6 +32,12 @@ class VaultLine(httpx.AsyncBaseTransport):
         self.is_cut = False
         self.calls: list[str] = []
         self._lost: set[int] = set()
+
+    def mend(self) -> None:
+        """Whole again, and nothing said yet."""
+        self.is_cut = False
+        self.calls.clear()
+        self._lost.clear()
 
     def lose_answer(self, number: int) -> None:
         """The n-th call from now arrives and works, but its answer does not come back."""
