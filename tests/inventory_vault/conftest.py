@@ -8,6 +8,8 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import text
+
 from inventory_vault.app import create_service
 from inventory_vault.opener.keyring import load_keyring
 from inventory_vault.opener.server import Opener, listening
@@ -18,8 +20,6 @@ from kit.ids import new_id
 from kit.keys import UPSERT_KEY
 from kit.messaging.events import Event
 from kit.service import Service, create_app, running_jobs, service_tokens
-from sqlalchemy import text
-
 from tests.inventory_vault.factories import Vault
 from tests.stack.service_databases import ServiceDatabases
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import httpx
 import nacl.bindings as sodium
 import orjson
+
 from kit.clock import SystemClock
 from kit.ids import new_id
 from kit.messaging.events import Event, topic_of, type_of

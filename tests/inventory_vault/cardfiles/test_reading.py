@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+
 from inventory_vault.cardfiles.checks import Refused, check_cost, check_expiry, check_field
 from inventory_vault.cardfiles.reading import CardFile, Rules, read_card_file
 from inventory_vault.cardfiles.records import UnreadableFile

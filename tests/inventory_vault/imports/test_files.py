@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from kit.service import Service
 from sqlalchemy import text
 
+from kit.service import Service
 from tests.inventory_vault.factories import Recipient, Vault
 
 CARDS = Path(__file__).parents[3] / "examples" / "cards"

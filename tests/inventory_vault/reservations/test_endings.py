@@ -1,5 +1,7 @@
 """How holds end without their owner: orders, time."""
 
+from sqlalchemy import text
+
 from kit.service import Service
 from lockstock.order.v1.order_events_pb2 import (
     OrderCancelled,
@@ -7,8 +9,6 @@ from lockstock.order.v1.order_events_pb2 import (
     OrderPaid,
     OrderRefunded,
 )
-from sqlalchemy import text
-
 from tests.inventory_vault.factories import Vault, an_event
 
 

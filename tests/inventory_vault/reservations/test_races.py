@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from sqlalchemy import text
+
 from inventory_vault.app import create_service
 from inventory_vault.settings import Settings
 from kit.service import Service, create_app, service_tokens
-from sqlalchemy import text
-
 from tests.inventory_vault.factories import Recipient, Vault
 
 

@@ -1,7 +1,7 @@
 import httpx
 import pytest
-from kit.ids import new_id
 
+from kit.ids import new_id
 from tests.inventory_vault.factories import OTHER_MERCHANT, Recipient, Vault
 
 SOME_POOL = "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a10"

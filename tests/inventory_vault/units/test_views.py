@@ -1,10 +1,10 @@
 import pytest
-from inventory_vault.opener.client import OpenerSilent
-from kit.ids import new_id
-from kit.service import Service
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from inventory_vault.opener.client import OpenerSilent
+from kit.ids import new_id
+from kit.service import Service
 from tests.inventory_vault.factories import OTHER_MERCHANT, Recipient, Vault
 
 
