@@ -5,6 +5,8 @@ import random
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import text
+
 from kit.db import Database
 from kit.ids import new_id
 from kit.messaging.events import Event
@@ -18,8 +20,6 @@ from lockstock.risk.v1.assessment_events_pb2 import (
 )
 from risk.assessments.service import UNDECIDABLE
 from risk.rules.domain import Action, Mode, RuleText
-from sqlalchemy import text
-
 from tests.risk.conftest import Assess
 from tests.risk.factories import IP, MERCHANT, NOON, OTHER_MERCHANT, a_rule, an_order
 
@@ -67,12 +67,31 @@ async def test_a_purchase_leaves_the_window_at_exactly_one_hour(
     assert decisions(await assess([an_order(at=NOON)])) == [decision]
 
 
-async def test_a_purchase_that_happened_later_does_not_count_for_a_late_one(assess: Assess) -> None:
+@pytest.mark.parametrize("seed", range(5))
+async def test_of_six_purchases_within_an_hour_one_is_held_in_whatever_order_they_come(
+    assess: Assess, seed: int
+) -> None:
+    orders = [an_order(at=NOON + timedelta(minutes=10 * number)) for number in range(6)]
+    random.Random(seed).shuffle(orders)
+
+    assessed = [it for order in orders for it in await assess([order])]
+
+    assert decisions(assessed) == [ALLOWED] * 5 + [HELD]
+
+
+async def test_inside_a_batch_the_sixth_that_happened_is_held(assess: Assess) -> None:
+    orders = [an_order(at=NOON + timedelta(seconds=number)) for number in range(6)]
+
+    assessed = await assess(orders[::-1])
+
+    (held,) = (it for it in assessed if it.decision == HELD)
+    assert held.order_id == orders[5].message.order_id
+
+
+async def test_a_late_order_does_not_count_what_came_an_hour_after_it(assess: Assess) -> None:
     await assess([an_order(at=NOON) for _ in range(5)])
 
-    late = await assess([an_order(at=NOON - timedelta(minutes=1))])
-
-    assert decisions(late) == [ALLOWED]
+    assert decisions(await assess([an_order(at=NOON - timedelta(hours=1))])) == [ALLOWED]
 
 
 async def test_the_same_order_twice_changes_nothing(assess: Assess) -> None:
@@ -287,28 +306,32 @@ async def test_counts_equal_those_of_a_plain_walk_through_random_events(
         for _ in range(200)
     ]
     delivered = orders + seeded.sample(orders, 40)
+    walked: list[Event[OrderPlaced]] = []
 
     position = 0
     while position < len(delivered):
         size = seeded.choice([1, 7, 30])
-        await assess(delivered[position : position + size])
+        batch = sorted(delivered[position : position + size], key=lambda order: order.time)
+        walked += batch
+        await assess(batch)
         position += size
 
     async with db.read() as tx:
         rows = await tx.execute(text("SELECT purchase_id, facts FROM assessment"))
         counted = {str(row.purchase_id): row.facts["purchases_by_ip_1h"] for row in rows}
-    assert counted == _plain_walk(orders)
+    assert counted == _plain_walk(walked)
 
 
 def _plain_walk(orders: list[Event[OrderPlaced]]) -> dict[str, int]:
     seen: list[tuple[str, datetime]] = []
-    counts = {}
+    counts: dict[str, int] = {}
     for order in orders:
+        if order.message.order_id in counts:
+            continue
         ip, at = order.message.customer.ip, order.time
         if ip:
             seen.append((ip, at))
-        window = (at - timedelta(hours=1), at)
         counts[order.message.order_id] = sum(
-            1 for it, when in seen if it == ip and window[0] < when <= window[1]
+            1 for it, when in seen if it == ip and abs(when - at) < timedelta(hours=1)
         )
     return counts

@@ -4,12 +4,12 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
+
 from kit.ids import new_id
 from kit.service import Service
 from risk.facts import CATALOGUE
 from risk.rules.schemas import FactsGiven
-from sqlalchemy import text
-
 from tests.risk.conftest import ApiClient
 from tests.risk.factories import MERCHANT, OTHER_MERCHANT
 

@@ -20,8 +20,9 @@ class AssessmentConsumers:
         return [handles(OrderPlaced, self.on_order_placed)]
 
     async def on_order_placed(self, tx: Transaction, events: Sequence[Event[OrderPlaced]]) -> None:
-        """Judges the batch in the order it came."""
-        await self._assessments.assess(tx, [_purchase(event) for event in events])
+        """Judges the batch in the order it happened; partitions bring it in any order."""
+        happened = sorted(events, key=lambda event: event.time)
+        await self._assessments.assess(tx, [_purchase(event) for event in happened])
 
 
 def _purchase(event: Event[OrderPlaced]) -> Purchase:

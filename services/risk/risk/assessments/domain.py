@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from kit.errors import Conflict
-
 from risk.facts import Facts
 from risk.rules.domain import Action, Outcome, shorten
 from risk.velocity.domain import WINDOWS, KeyKind, Purchase, Velocity, address_key, normal_address

@@ -9,7 +9,6 @@ from lockstock.risk.v1.assessment_events_pb2 import (
     FiredRule,
     OrderAssessed,
 )
-
 from risk.assessments.domain import CHALLENGE_WITHOUT_CHANNEL, RULES_TOLD_MAX, Assessment
 from risk.rules.domain import Action
 

@@ -7,7 +7,6 @@ from enum import StrEnum
 from uuid import UUID
 
 from kit.errors import Conflict, NotFound
-
 from risk.conditions import ConditionFailed, ConditionRefused, Conditions
 from risk.facts import Facts
 

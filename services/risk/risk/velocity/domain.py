@@ -9,7 +9,11 @@ from enum import StrEnum
 from uuid import UUID
 
 WINDOWS: Mapping[str, timedelta] = {"1h": timedelta(hours=1), "24h": timedelta(hours=24)}
-"""A purchase counts while it is younger than the window; at exactly its length it has left."""
+"""Two purchases count for each other while they are less than the window apart, by event time.
+
+Events may overtake each other on their way: of n purchases within a window the one that is recorded
+last sees all n, in whatever order they come. In order, this is simply "in the last hour".
+"""
 
 COUNT_MAX = 1_000
 """Counts stop here, so that one hot address cannot make each decision slower than the last."""

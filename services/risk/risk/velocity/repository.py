@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import text
@@ -52,28 +53,25 @@ _INSERT_EVENTS = text("""
     RETURNING purchase_id, kind, seq
 """)
 
-# One index range per key, newest first and cut at COUNT_MAX, whatever the key's past.
-_WINDOW_COUNTS = ",\n            ".join(
-    f"count(*) FILTER (WHERE past.at > given.at - interval '{length.total_seconds():.0f} seconds')"
-    f' AS "{window}"'
-    for window, length in WINDOWS.items()
-)
-_LONGEST_SECONDS = max(WINDOWS.values()).total_seconds()
+
+def _window_count(window: str, length: timedelta) -> str:
+    """One index range, cut at COUNT_MAX, whatever the key's past."""
+    interval = f"interval '{length.total_seconds():.0f} seconds'"
+    return f"""
+        (SELECT count(*) FROM (
+            SELECT FROM velocity_event AS event
+            WHERE event.key = given.key AND event.seq <= given.seq
+                AND event.at > given.at - {interval} AND event.at < given.at + {interval}
+            LIMIT :count_max
+        ) AS near) AS "{window}"
+    """  # noqa: S608 - made of the windows of the domain
+
+
 _COUNT = text(f"""
-    SELECT given.position, counted.*
+    SELECT given.position, {", ".join(_window_count(*window) for window in WINDOWS.items())}
     FROM unnest(CAST(:keys AS uuid[]), CAST(:ats AS timestamptz[]), CAST(:seqs AS bigint[]))
         WITH ORDINALITY AS given(key, at, seq, position)
-    CROSS JOIN LATERAL (
-        SELECT {_WINDOW_COUNTS}
-        FROM (
-            SELECT at FROM velocity_event
-            WHERE key = given.key AND at <= given.at AND seq <= given.seq
-                AND at > given.at - interval '{_LONGEST_SECONDS:.0f} seconds'
-            ORDER BY at DESC
-            LIMIT :count_max
-        ) AS past
-    ) AS counted
-""")  # noqa: S608 - made of the windows of the domain
+""")  # noqa: S608 - as above
 
 _TOTALS = text("""
     SELECT key, purchases_total FROM velocity_key WHERE key = ANY(CAST(:keys AS uuid[]))
@@ -155,7 +153,7 @@ class VelocityRepository:
     async def count(
         self, tx: Transaction, counted: Sequence[Counted]
     ) -> dict[tuple[UUID, KeyKind, str], int]:
-        """(purchase, kind, window) -> purchases recorded up to it within the window before it."""
+        """(purchase, kind, window) -> purchases recorded up to it, less than the window away."""
         if not counted:
             return {}
         rows = await tx.execute(

@@ -17,7 +17,7 @@ class VelocityService:
     ) -> list[tuple[Purchase, Velocity]]:
         """Records the purchases not seen before, in the order given, and counts for each of them.
 
-        A count covers what was recorded up to that purchase with a time in (at - window, at].
+        A count covers what was recorded up to that purchase, less than the window away from it.
         Purchases known already are left out: a repeat changes nothing.
         """
         first: dict[UUID, Purchase] = {}
