@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from rich.console import Console
@@ -64,6 +64,7 @@ async def play(config: Config, console: Console) -> bool:
     is_right = (
         len(endings) == ORDERS
         and all(ending.is_right for ending in endings)
+        and afterwards.sold_once(endings)
         and all(good.as_published for good in stocked)
         and balance["balanced"]
         and all(figures["holds"] for _, figures in lots)
@@ -106,15 +107,14 @@ async def _sell(stall: Stall, progress: Progress) -> list[Ending]:
     async def one(group: Group) -> list[Ending]:
         endings: list[Ending] = []
         async with free:
-            async for ending in _told(group(stall), progress):
+            async for ending in _told(group, progress):
                 endings.append(ending)
                 progress.advance(task)
         return endings
 
-    # The longest group first: seven orders one after the other.
-    in_order: Sequence[Group] = list(reversed(list(groups())))
-    found = await asyncio.gather(*(one(group) for group in in_order))
-    return [ending for endings in found for ending in endings]
+    # The longest group begins first.
+    found = await asyncio.gather(*(one(group) for group in reversed(list(groups(stall)))))
+    return [ending for endings in reversed(found) for ending in endings]
 
 
 async def _told(endings: AsyncIterator[Ending], progress: Progress) -> AsyncIterator[Ending]:

@@ -42,6 +42,18 @@ async def reveal_one(shop: Lockstock, endings: Iterable[Ending], good: Stocked) 
     return Revealed(reference, unit["mask"], fields["code"] in codes_of(file), file, len(views))
 
 
+def sold_once(endings: Iterable[Ending]) -> bool:
+    """Whether no unit was delivered twice, all orders of the run together."""
+    units = [
+        unit["unit_id"]
+        for ending in endings
+        if ending.order
+        for delivery in ending.order["deliveries"]
+        for unit in delivery["units"]
+    ]
+    return len(units) == len(set(units))
+
+
 async def books(shop: Lockstock, endings: Iterable[Ending]) -> dict[str, Any]:
     """The trial balance, once the ledger has heard of every paid order of this run."""
     paid = [
@@ -71,7 +83,7 @@ async def conservation(
 
 def _first_unit(endings: Iterable[Ending], sku: str) -> tuple[str, str, Any]:
     for ending in endings:
-        if ending.order is None or ending.actual != "completed":
+        if ending.order is None or ending.actual != "completed" or ending.is_boxed:
             continue
         lines = {line["id"] for line in ending.order["lines"] if line["sku"] == sku}
         for delivery in ending.order["deliveries"]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -28,6 +28,8 @@ class Ending:
     order: OrderJson | None = None
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    is_boxed: bool = False
+    """Handed out to the shop's own key, which is a look at its units too."""
 
     @property
     def is_right(self) -> bool:
@@ -38,25 +40,20 @@ class Wrong(Exception):
     """Something on an order's way was not as it must be."""
 
 
-Group = Callable[[Stall], AsyncIterator[Ending]]
+Group = AsyncIterator[Ending]
 
 
-def groups() -> Iterator[Group]:
-    """Independent parts of the thirty, to be played at the same time."""
+def groups(stall: Stall) -> Iterator[Group]:
+    """Independent parts of the thirty, to be played at the same time; the last is the longest."""
     for count, story, quantities in _PLAIN:
         for _ in range(count):
-            yield _one(story, "completed", _paid_later(quantities))
+            yield _one(stall, story, "completed", _paid_later(quantities))
     for count, story, quantities in _PREPAID:
         for _ in range(count):
-            yield _one(story, "completed", _prepaid(quantities))
-    yield _one("unpaid, then cancelled", "cancelled", _cancelled)
-    yield _one("cancelled, then paid: refused", "cancelled", _paid_too_late)
-    yield _one("asks for more than there is", "out_of_stock", _more_than_there_is)
-    yield _one(f"paid {SAME_CALLS} times at once", "completed", _paid_many_times)
-    yield _one("placed twice by one key", "completed", _placed_twice)
-    yield _one("wrong amount, then the right one", "completed", _wrong_amount_first)
-    yield _one("boxed for the shop's own key", "completed", _boxed)
-    yield _one_address
+            yield _one(stall, story, "completed", _prepaid(quantities))
+    for story, expected, play in _PARTICULAR:
+        yield _one(stall, story, expected, play)
+    yield _one_address(stall, [stall.reference() for _ in range(BUYERS_AT_ONE_ADDRESS)])
 
 
 _PLAIN = (
@@ -73,14 +70,15 @@ _PREPAID = (
 )
 
 
-def _one(story: str, expected: str, play: Play) -> Group:
-    async def group(stall: Stall) -> AsyncIterator[Ending]:
-        ending = Ending(story, expected, stall.reference())
+def _one(stall: Stall, story: str, expected: str, play: Play) -> Group:
+    ending = Ending(story, expected, stall.reference())
+
+    async def group() -> AsyncIterator[Ending]:
         async with _ends(ending):
             _note_end(ending, await play(stall, ending))
         yield ending
 
-    return group
+    return group()
 
 
 @asynccontextmanager
@@ -143,8 +141,8 @@ async def _more_than_there_is(stall: Stall, ending: Ending) -> str:
             ending.reference, {"COFFEE": 1, "JD": stall.goods["JD"].available + 1_000}
         )
     except OutOfStock as short:
-        available = [line.get("available") for line in short.short_lines]
-        ending.notes.append(f"refused, available {available}")
+        left = ", ".join(str(line.get("available")) for line in short.short_lines)
+        ending.notes.append(f"only {left} there, nothing held")
         return short.code
     return order["status"]
 
@@ -178,7 +176,7 @@ async def _wrong_amount_first(stall: Stall, ending: Ending) -> OrderJson:
 
 
 async def _boxed(stall: Stall, ending: Ending) -> OrderJson:
-    recipient = Recipient.new()
+    recipient, ending.is_boxed = Recipient.new(), True
     order = await stall.place(ending.reference, {"STEAM": 2}, recipient=recipient)
     await stall.pay(order)
     settled = _with_units(await stall.settled(order), {"STEAM": 2})
@@ -193,19 +191,19 @@ async def _boxed(stall: Stall, ending: Ending) -> OrderJson:
     return settled
 
 
-async def _one_address(stall: Stall) -> AsyncIterator[Ending]:
+async def _one_address(stall: Stall, references: list[str]) -> AsyncIterator[Ending]:
     """Seven orders from one address within a minute: the sixth and the seventh wait for a person,
     who lets one go on and declines the other.
     """
     ip = any_address()
-    for number in range(1, BUYERS_AT_ONE_ADDRESS + 1):
+    for number, reference in enumerate(references, start=1):
         story = f"purchase {number} from one address"
         expected = "completed"
         if number == BUYERS_AT_ONE_ADDRESS - 1:
             story += ", held, approved"
         elif number == BUYERS_AT_ONE_ADDRESS:
             story, expected = story + ", held, declined", "refunded"
-        ending = Ending(story, expected, stall.reference())
+        ending = Ending(story, expected, reference)
         async with _ends(ending):
             order = await stall.place(ending.reference, {"POINTS": 1}, ip=ip)
             # One after the other, so that it is known which are the sixth and the seventh.
@@ -245,3 +243,14 @@ def _with_units(order: OrderJson, quantities: Quantities) -> OrderJson:
     if order["status"] == "completed" and not (len(units) == len(set(units)) == wanted):
         raise Wrong(f"{wanted} units bought, {len(units)} delivered")
     return order
+
+
+_PARTICULAR: Sequence[tuple[str, str, Play]] = (
+    ("unpaid, then cancelled", "cancelled", _cancelled),
+    ("cancelled, then paid: refused", "cancelled", _paid_too_late),
+    ("asks for more than there is", "out_of_stock", _more_than_there_is),
+    (f"paid {SAME_CALLS} times at once", "completed", _paid_many_times),
+    ("placed twice by one key", "completed", _placed_twice),
+    ("wrong amount, then the right one", "completed", _wrong_amount_first),
+    ("boxed for the shop's own key", "completed", _boxed),
+)

@@ -41,7 +41,7 @@ def orders_table(endings: Sequence[Ending]) -> Table:
     table = Table(title=f"Orders: {right} of {len(endings)} ended as they must", **_LEFT)
     for name in ("order", "what it shows", "must end", "ended", "s", ""):
         table.add_column(name, justify="right" if name == "s" else "left")
-    for ending in sorted(endings, key=lambda ending: ending.reference):
+    for ending in endings:
         table.add_row(
             ending.reference,
             ending.story,

@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 order_app = typer.Typer(help="One order.", no_args_is_help=True)
 app.add_typer(order_app, name="order")
+PIPED_WIDTH = 160
 T = TypeVar("T")
 
 
@@ -122,8 +123,9 @@ def _run(context: typer.Context, work: Callable[[Lockstock], Awaitable[T]]) -> T
 
 
 def _console(*, stderr: bool = False) -> Console:
-    # Built when used: a console keeps the stream it saw first.
-    return Console(file=sys.stderr if stderr else sys.stdout)
+    # Built when used: a console keeps the stream it saw first. Pipes and files have no width.
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(file=stream, width=None if stream.isatty() else PIPED_WIDTH)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from rich import box
 from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
@@ -16,7 +17,18 @@ from lockstock_client.wire import (
     TimelineEntryJson,
 )
 
-STATES = ("available", "reserved", "sold", "opened", "expired", "quarantined", "void", "total")
+STATES = (
+    "available",
+    "reserved",
+    "sold",
+    "opened",
+    "redeemed",
+    "expired",
+    "quarantined",
+    "void",
+    "total",
+)
+STATES_ALWAYS_SHOWN = frozenset({"available", "reserved", "sold", "opened", "total"})
 REJECTED_SHOWN_MAX = 50
 # ISO 4217 where a major unit is not a hundred minor ones.
 _MINOR_DIGITS = dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "VND"), 0) | dict.fromkeys(
@@ -36,7 +48,7 @@ _COLOURS = {
 
 def receipt_table(receipt: ImportJson) -> Table:
     """What became of a file, and each refused line with its reason."""
-    table = Table(title=f"import {receipt['status']}", title_style=state_style(receipt["status"]))
+    table = _table(title=f"import {receipt['status']}", style=state_style(receipt["status"]))
     table.add_column("line", justify="right")
     table.add_column("code")
     table.add_column("detail")
@@ -49,29 +61,36 @@ def receipt_table(receipt: ImportJson) -> Table:
     return table
 
 
-def levels_table(pools: Iterable[PoolJson]) -> Table:
-    """One row per pool."""
-    table = Table("pool", "kind")
-    for state in STATES:
+def levels_table(pools: Sequence[PoolJson]) -> Table:
+    """One row per pool; rare states have a column only when a unit is in one."""
+    levels = [dict(pool.get("levels") or {}) for pool in pools]
+    shown = [
+        state
+        for state in STATES
+        if state in STATES_ALWAYS_SHOWN or any(figures.get(state) for figures in levels)
+    ]
+    table = _table("pool", "kind")
+    for state in shown:
         table.add_column(state, justify="right")
-    for pool in pools:
-        figures = dict(pool.get("levels") or {})
+    for pool, figures in zip(pools, levels, strict=True):
         table.add_row(
-            escape(pool["name"]), pool["unit_kind"], *(str(figures.get(s, "")) for s in STATES)
+            escape(pool["name"]), pool["unit_kind"], *(str(figures.get(s, "")) for s in shown)
         )
     return table
 
 
 def orders_table(orders: Iterable[OrderJson]) -> Table:
     """One row per order."""
-    table = Table("placed", "reference", "status", "total", "id")
+    table = _table("id", "placed", "reference", "status", "total")
+    # An id is there to be copied.
+    table.columns[0].no_wrap = True
     for order in orders:
         table.add_row(
-            order["placed_at"][:19],
+            order["id"],
+            order["placed_at"][5:16].replace("T", " "),
             escape(order["reference"]),
             state_text(order["status"]),
             money_text(order["total"]),
-            order["id"],
         )
     return table
 
@@ -119,7 +138,7 @@ def error_text(error: LockstockError) -> Text:
 
 def _lines_table(order: OrderJson) -> Table:
     deliveries = {delivery["line_id"]: delivery for delivery in order["deliveries"]}
-    table = Table("line", "sku", "quantity", "status", "units", "buyer's page")
+    table = _table("line", "sku", "quantity", "status", "units", "buyer's page")
     for line in order["lines"]:
         delivery = deliveries.get(line["id"])
         table.add_row(
@@ -134,7 +153,14 @@ def _lines_table(order: OrderJson) -> Table:
 
 
 def _story_table(timeline: Sequence[TimelineEntryJson]) -> Table:
-    table = Table("at", "what", "why", title="timeline")
+    table = _table("at", "what", "why", title="timeline")
     for entry in timeline:
         table.add_row(entry["at"][:23], escape(entry["summary"]), escape(entry["cause"]))
+    return table
+
+
+def _table(*columns: str, title: str | None = None, style: str = "bold") -> Table:
+    table = Table(title=title, title_justify="left", title_style=style, box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, overflow="fold")
     return table
