@@ -63,10 +63,10 @@ async def test_the_database_allows_a_line_to_settle_once(db: Database) -> None:
     assert allowed == {(before, after) for before in _LEGAL_LINES for after in _LEGAL_LINES[before]}
 
 
-@pytest.mark.parametrize("status", sorted(set(OrderStatus) - {"pending_payment", "paid"}))
-async def test_an_order_begins_unpaid_or_paid_only(db: Database, status: OrderStatus) -> None:
-    with pytest.raises(IntegrityError):
-        await placed(db, an_order(status=status))
+async def test_an_order_begins_unpaid_or_paid_only(db: Database) -> None:
+    for status in set(OrderStatus) - {OrderStatus.PENDING_PAYMENT, OrderStatus.PAID}:
+        with pytest.raises(IntegrityError):
+            await placed(db, an_order(status=status))
 
 
 async def test_what_was_agreed_does_not_change(db: Database) -> None:

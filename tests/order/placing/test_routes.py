@@ -142,26 +142,17 @@ async def test_a_trusted_channel_places_and_pays_in_one_call(
     assert types == ["OrderPlaced", "OrderPaid"]
 
 
-@pytest.mark.parametrize(
-    ("paid", "channel", "code"),
-    [
-        ({"amount": {"amount": 1, "currency": "CNY"}}, SHOP, "amount_mismatch"),
-        ({}, UNTRUSTED, "channel_not_trusted"),
-    ],
-)
 async def test_a_prepaid_order_that_is_not_rightly_paid_holds_nothing(
-    api: httpx.AsyncClient, vault: ScriptedVault, paid: dict[str, Any], channel: object, code: str
+    api: httpx.AsyncClient, vault: ScriptedVault
 ) -> None:
-    word = {
-        "provider": "market",
-        "provider_reference": "m-1",
-        "amount": {"amount": 1990, "currency": "CNY"},
-        **paid,
-    }
-
-    answer = await place(api, a_body(paid=word, channel_id=str(channel)))
-
-    assert answer.json()["code"] == code
+    word = {"provider": "market", "provider_reference": "m-1"}
+    for amount, channel, code in (
+        (1, SHOP, "amount_mismatch"),
+        (1990, UNTRUSTED, "channel_not_trusted"),
+    ):
+        paid = {**word, "amount": {"amount": amount, "currency": "CNY"}}
+        answer = await place(api, a_body(paid=paid, channel_id=str(channel)))
+        assert answer.json()["code"] == code
     assert vault.calls == []
 
 
@@ -282,43 +273,32 @@ async def test_a_vault_that_stays_silent_makes_the_order_unavailable(
     assert await count(db, "orders") == 0
 
 
-@pytest.mark.parametrize(
-    ("result", "status", "code"),
-    [
+async def test_what_else_the_vault_may_say_of_an_item(
+    api: httpx.AsyncClient, vault: ScriptedVault
+) -> None:
+    cases: list[tuple[dict[str, Any], int, str]] = [
         ({"result": "pool_not_found", "problem": {"status": 404}}, 409, "stock_refused"),
         ({"result": "unavailable", "problem": {"status": 503}}, 503, "unavailable"),
         ({"result": "rubbish"}, 503, "unavailable"),
-    ],
-)
-async def test_what_else_the_vault_may_say_of_an_item(
-    api: httpx.AsyncClient, vault: ScriptedVault, result: dict[str, Any], status: int, code: str
-) -> None:
-    vault.results.append(result)
-
-    answer = await place(api, a_body())
-
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    ]
+    for result, status, code in cases:
+        vault.results.append(result)
+        answer = await place(api, a_body())
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-@pytest.mark.parametrize(
-    ("lines", "status", "code"),
-    [
-        ([("NOPE", 1)], 422, "unknown_sku"),
-        ([("GAME-100", 1), ("USD-10", 1)], 422, "mixed_currencies"),
-        ([("DEAR", 2)], 422, "total_too_large"),
-    ],
-)
 async def test_lines_that_cannot_be_priced_hold_nothing(
-    api: httpx.AsyncClient,
-    vault: ScriptedVault,
-    lines: list[tuple[str, int]],
-    status: int,
-    code: str,
+    api: httpx.AsyncClient, vault: ScriptedVault
 ) -> None:
-    answer = await place(api, a_body(*lines))
-
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
-    assert answer.json()["errors"][0]["pointer"].startswith("/lines/")
+    cases = [
+        ([("NOPE", 1)], "unknown_sku"),
+        ([("GAME-100", 1), ("USD-10", 1)], "mixed_currencies"),
+        ([("DEAR", 2)], "total_too_large"),
+    ]
+    for lines, code in cases:
+        answer = await place(api, a_body(*lines))
+        assert (answer.status_code, answer.json()["code"]) == (422, code)
+        assert answer.json()["errors"][0]["pointer"].startswith("/lines/")
     assert vault.calls == []
 
 
@@ -331,33 +311,32 @@ async def test_a_product_that_is_off_sale_cannot_be_ordered(api: httpx.AsyncClie
     assert (answer.status_code, answer.json()["code"]) == (409, "product_inactive")
 
 
-@pytest.mark.parametrize(
-    ("given", "pointer"),
-    [
-        ({"lines": []}, "/lines"),
-        ({"lines": [{"sku": "GAME-100", "quantity": 1}] * 51}, "/lines"),
-        ({"lines": [{"sku": "GAME-100", "quantity": 0}]}, "/lines/0/quantity"),
-        ({"lines": [{"sku": "GAME-100", "quantity": 10_001}]}, "/lines/0/quantity"),
-        ({"lines": [{"sku": "GAME-100", "quantity": 1.0}]}, "/lines/0/quantity"),
-        ({"lines": [{"sku": "a\u0000b", "quantity": 1}]}, "/lines/0/sku"),
-        ({"customer": {"id": ""}}, "/customer/id"),
-        ({"customer": {"id": "b", "email": "no"}}, "/customer/email"),
-        ({"customer": {"id": "b", "phone": "no"}}, "/customer/phone"),
-        ({"customer": {"id": "b", "ip": "999.1.1.1"}}, "/customer/ip"),
-        ({"customer": {"id": "b", "registered_at": "2024-01-01T00:00:00"}}, "/customer/registered"),
-        ({"recipient_public_key": "short"}, "/recipient_public_key"),
-        ({"channel_id": "no"}, "/channel_id"),
-        ({"reference": "x" * 121}, "/reference"),
-        ({"surprise": 1}, "/surprise"),
-    ],
-)
-async def test_bad_input_is_refused_naming_the_field(
-    api: httpx.AsyncClient, vault: ScriptedVault, given: dict[str, Any], pointer: str
-) -> None:
-    answer = await place(api, a_body(**given))
+BAD_INPUT: list[tuple[dict[str, Any], str]] = [
+    ({"lines": []}, "/lines"),
+    ({"lines": [{"sku": "GAME-100", "quantity": 1}] * 51}, "/lines"),
+    ({"lines": [{"sku": "GAME-100", "quantity": 0}]}, "/lines/0/quantity"),
+    ({"lines": [{"sku": "GAME-100", "quantity": 10_001}]}, "/lines/0/quantity"),
+    ({"lines": [{"sku": "GAME-100", "quantity": 1.0}]}, "/lines/0/quantity"),
+    ({"lines": [{"sku": "a\u0000b", "quantity": 1}]}, "/lines/0/sku"),
+    ({"customer": {"id": ""}}, "/customer/id"),
+    ({"customer": {"id": "b", "email": "no"}}, "/customer/email"),
+    ({"customer": {"id": "b", "phone": "no"}}, "/customer/phone"),
+    ({"customer": {"id": "b", "ip": "999.1.1.1"}}, "/customer/ip"),
+    ({"customer": {"id": "b", "registered_at": "2024-01-01T00:00:00"}}, "/customer/registered"),
+    ({"recipient_public_key": "short"}, "/recipient_public_key"),
+    ({"channel_id": "no"}, "/channel_id"),
+    ({"reference": "x" * 121}, "/reference"),
+    ({"surprise": 1}, "/surprise"),
+]
 
-    assert answer.status_code == 422, answer.text
-    assert answer.json()["errors"][0]["pointer"].startswith(pointer)
+
+async def test_bad_input_is_refused_naming_the_field(
+    api: httpx.AsyncClient, vault: ScriptedVault
+) -> None:
+    for given, pointer in BAD_INPUT:
+        answer = await place(api, a_body(**given))
+        assert answer.status_code == 422, (given, answer.text)
+        assert answer.json()["errors"][0]["pointer"].startswith(pointer), given
     assert vault.calls == []
 
 

@@ -1,11 +1,13 @@
 """Batches of events: sequence kept per order, a repeat changes nothing, few statements."""
 
+from typing import Any
+
 import pytest
-from google.protobuf.message import Message
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from kit.db import Database
 from kit.errors import Invalid
+from kit.messaging.events import Event
 from kit.service import Service
 from lockstock.order.v1.order_events_pb2 import (
     FulfillmentRequested,
@@ -77,9 +79,7 @@ async def test_the_timeline_tells_lots_and_masks_but_no_contact(
     await consume(delivered(order, order.lines[0]))
 
     async with db.read() as tx:
-        rows = await tx.connection.exec_driver_sql(
-            "SELECT kind, details::text AS told FROM order_timeline"
-        )
+        rows = await tx.execute(text("SELECT kind, details::text AS told FROM order_timeline"))
         told = {row.kind: row.told for row in rows}
 
     assert '"lot-1"' in told["line_delivered"]
@@ -125,7 +125,7 @@ async def test_events_of_many_orders_are_one_batch(
     assert {(await state_of(db, order)).status for order in many} == {OrderStatus.COMPLETED}
 
 
-async def _statements(service: Service, consume: Consume, events: list[Message]) -> int:
+async def _statements(service: Service, consume: Consume, events: list[Event[Any]]) -> int:
     """How many statements the batch takes."""
     seen: list[str] = []
 
@@ -171,10 +171,8 @@ async def test_a_declined_paid_order_is_refunded(db: Database, consume: Consume)
     assert state.status is OrderStatus.REFUNDED
     assert state.refunded == order.total
     async with db.read() as tx:
-        rows = await tx.connection.exec_driver_sql(
-            "SELECT payload FROM event_log WHERE type LIKE '%%OrderRefunded'"
-        )
-        refunded = OrderRefunded.FromString(rows.scalar_one())
+        query = text("SELECT payload FROM event_log WHERE type LIKE '%OrderRefunded'")
+        refunded = OrderRefunded.FromString((await tx.execute(query)).scalar_one())
     assert refunded.amount.amount_minor == order.total.amount_minor
     assert refunded.reservation_id == str(order.reservation_id)
 
