@@ -215,7 +215,7 @@ async def _balanced_with_more_revenue(shop: Shop, before: dict, revenue: int, co
 
     def totals(balance: dict) -> dict[str, int]:
         found: dict[str, int] = {}
-        for account in balance["accounts"]:
+        for account in balance["items"]:
             kind = account["kind"]
             found[kind] = found.get(kind, 0) + account["debit"] - account["credit"]
         return found
