@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+
 from kit.db import Database, Transaction
 from kit.logging import configure_logging
 from kit.messaging import outbox
@@ -19,7 +20,6 @@ from kit.messaging.events import Event
 from kit.messaging.relay import Relay
 from kit.messaging.sender import PendingEvent
 from kit.messaging.settings import KafkaSettings
-
 from tests.kit.messaging.stage import event_class, record_effects
 
 KILLED_AFTER_EVENTS = 20

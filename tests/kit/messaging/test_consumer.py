@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 from google.protobuf.message import Message
+from sqlalchemy import text
+
 from kit.context import request_id_var, traceparent_var
 from kit.db import Database, Transaction
 from kit.errors import Invalid, NotFound, Unavailable
@@ -21,8 +23,6 @@ from kit.messaging.handlers import HandlerSet
 from kit.messaging.relay import Relay
 from kit.messaging.settings import KafkaSettings
 from kit.messaging.topics import ensure_topics, specs_of
-from sqlalchemy import text
-
 from tests.kit.messaging.stage import (
     count,
     effects,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from google.protobuf.message import Message
+
 from kit.db import Database
 from kit.messaging.consumer import Consumer, handles
 from kit.messaging.metrics import DUPLICATES
@@ -18,7 +19,6 @@ from kit.messaging.relay import LOCK_CLASS, Relay
 from kit.messaging.settings import KafkaSettings
 from onebox.kafka import EmbeddedKafka
 from onebox.ports import free_ports
-
 from tests.kit.messaging.stage import (
     count,
     effects,

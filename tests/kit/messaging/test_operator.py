@@ -9,9 +9,10 @@ from uuid import UUID
 
 import pytest
 from google.protobuf.message import Message
+from sqlalchemy import text
+
 from kit.db import Database, Transaction
 from kit.ids import new_id
-from kit.messaging import outbox
 from kit.messaging.consumer import Handler, handles
 from kit.messaging.dead_letters import command
 from kit.messaging.envelope import Envelope, to_headers
@@ -20,10 +21,9 @@ from kit.messaging.handlers import HandlerSet
 from kit.messaging.inbox import Inbox
 from kit.messaging.plan import Received
 from kit.messaging.progress import Progress
+from kit.messaging.retention import prune
 from kit.messaging.settings import KafkaSettings
 from kit.messaging.worker import Worker
-from sqlalchemy import text
-
 from tests.kit.messaging.stage import (
     count,
     event_class,
@@ -177,7 +177,7 @@ async def test_old_events_leave_in_bounded_batches_but_never_what_is_still_neede
         await tx.execute(text("UPDATE inbox SET at = at - interval '36 days'"))
         await tx.execute(text("DELETE FROM outbox_pending WHERE id <= 25"))
 
-    rounds = [await outbox.prune(clinic.db, rows_max=10) for _ in range(4)]
+    rounds = [await prune(clinic.db, rows_max=10) for _ in range(4)]
 
     assert rounds == [True, True, True, False]
     assert await count(clinic.db, "event_log") == await count(clinic.db, "outbox_pending") == 5
@@ -188,7 +188,7 @@ async def test_young_events_stay(clinic: Clinic):
     await publish(clinic.db, clinic.counted(), key="a")
     await clinic.receive(clinic.record(1))
 
-    assert await outbox.prune(clinic.db) is False
+    assert await prune(clinic.db) is False
     assert await count(clinic.db, "event_log") == await count(clinic.db, "inbox") == 1
 
 

@@ -13,10 +13,7 @@ from kit.db import Transaction
 from kit.ids import new_id
 from kit.messaging.envelope import KEY_CHARACTERS_MAX, is_key
 from kit.messaging.events import cause_of, topic_of, type_of
-from kit.messaging.retention import prune
 from kit.messaging.tables import EVENT_BYTES_MAX
-
-__all__ = ["OutgoingEvent", "add", "events_of", "flush", "prune"]
 
 
 @dataclass(frozen=True, slots=True)

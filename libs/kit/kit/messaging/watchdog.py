@@ -53,6 +53,7 @@ class Watchdog:
         self._probe = _Probe(kafka, group, topics)
         self._backlog = backlog
         self._stall_seconds = stall_seconds
+        self._answers = True
         self._beat_seconds = min(BEAT_SECONDS, stall_seconds)
         self._check_seconds = min(CHECK_SECONDS, stall_seconds / 4)
         self._stopping = threading.Event()
@@ -79,6 +80,7 @@ class Watchdog:
         now = time.monotonic()
         silent = self._progress.started and now - self._progress.beat_at > self._beat_seconds
         backlog = await self._measure()
+        self._tell(answers=backlog is not None)
         if backlog is None:
             return None
         if silent:
@@ -90,6 +92,14 @@ class Watchdog:
         elif still > self._stall_seconds:
             return f"{backlog} events wait and none was handled for {still:.0f} s"
         return None
+
+    def _tell(self, *, answers: bool) -> None:
+        """Says once that no broker answers, and once that one does again."""
+        if answers != self._answers:
+            log.warning(
+                "brokers_answer_again" if answers else "no_broker_answers", watched=self._name
+            )
+        self._answers = answers
 
     async def _measure(self) -> int | None:
         """The backlog, or None while no broker answers: then nobody can make progress."""
