@@ -82,6 +82,11 @@ class Lines(asyncio.Protocol):
     def __init__(self, take: Callable[[str], None]) -> None:
         self._take = take
         self._rest = b""
+        self.ended = asyncio.Event()
+        """Every byte was taken."""
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.ended.set()
 
     def data_received(self, data: bytes) -> None:
         *whole, self._rest = (self._rest + data).split(b"\n")

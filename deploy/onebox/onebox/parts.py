@@ -14,6 +14,7 @@ from onebox.processes import Child, Spec
 READY_SECONDS_MAX = 60.0
 BACKOFF_FIRST_SECONDS = 0.2
 BACKOFF_MAX_SECONDS = 10.0
+LAST_WORDS_SECONDS = 0.5
 STEADY_SECONDS = 20.0  # having lived so long, the next death is a first one again
 
 
@@ -45,6 +46,8 @@ class Program:
         self._ready = ready
         self._output = output
         self._last_lines: list[str] = []
+        self._lines = Lines(self._take)
+        self._pipe: asyncio.ReadTransport | None = None
         self.child: Child | None = None
 
     @property
@@ -54,15 +57,15 @@ class Program:
     async def launch(self) -> None:
         self._last_lines.clear()
         self.child = Child.spawn(self._spec, subprocess.PIPE)
-        await asyncio.get_running_loop().connect_read_pipe(
-            lambda: Lines(self._take), self.child.output
-        )
+        loop = asyncio.get_running_loop()
+        self._lines = Lines(self._take)
+        self._pipe, _ = await loop.connect_read_pipe(lambda: self._lines, self.child.output)
 
     async def wait_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS_MAX
         while time.monotonic() < deadline:
             if self.child is None or self.child.exit_code is not None:
-                await asyncio.sleep(0.1)  # its last words are still in the pipe
+                await self._read_to_the_end()
                 words = " / ".join(self._last_lines[-4:])
                 raise DidNotStart(f"{self.name} ended while starting: {words}")
             if await self._ready():
@@ -76,10 +79,18 @@ class Program:
     async def stop(self, grace_seconds: float = 5.0) -> None:
         if self.child is not None:
             await self.child.stop(grace_seconds)
+            await self._read_to_the_end()
 
     async def kill(self) -> None:
         if self.child is not None:
             await self.child.kill()
+            await self._read_to_the_end()
+
+    async def _read_to_the_end(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._lines.ended.wait(), LAST_WORDS_SECONDS)
+        if self._pipe is not None:
+            self._pipe.close()
 
     def _take(self, line: str) -> None:
         self._last_lines = [*self._last_lines[-9:], line]

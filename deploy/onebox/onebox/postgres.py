@@ -69,16 +69,20 @@ def binaries() -> Path:
 
 
 def _copied(installed: Path, version: str) -> Path:
-    place = SHARED_PLACE / f"postgresql-{version}"
+    """The wheel's tree of programs and, beside the package, the libraries they look for there."""
+    package, place = installed.parent, SHARED_PLACE / f"postgresql-{version}"
     if not place.exists():
         making = place.with_name(f"{place.name}.{os.getpid()}")
-        shutil.copytree(installed, making, symlinks=True)
-        SHARED_PLACE.chmod(0o755)
+        for folder in (installed, package.with_name(f"{package.name}.libs")):
+            target = making / folder.relative_to(package.parent)
+            shutil.copytree(folder, target, symlinks=True)
+        for folder in (SHARED_PLACE, making, making / package.name):
+            folder.chmod(0o755)
         try:
             making.rename(place)
         except OSError:  # another start was quicker
             shutil.rmtree(making)
-    return place
+    return place / package.name / installed.name
 
 
 class EmbeddedPostgres:

@@ -106,18 +106,16 @@ class Child:
                 self._popen.send_signal(signum)
 
     async def stop(self, grace_seconds: float = 5.0) -> int:
-        """Asks, waits, then insists (SIGKILL to its whole session)."""
+        """Asks, waits, then insists; what it started itself ends with it."""
         self.send(self.spec.stop_signal)
-        try:
-            return await asyncio.wait_for(self.wait(), grace_seconds)
-        except TimeoutError:
-            return await self.kill()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.wait(), grace_seconds)
+        return await self.kill()
 
     async def kill(self) -> int:
-        """SIGKILL to the process and to what it started in its session, then reaps it."""
-        if self._popen.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._popen.pid, signal.SIGKILL)
+        """SIGKILL to the process and to what it started in its process group, then reaps it."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
         return await self.wait()
 
 
