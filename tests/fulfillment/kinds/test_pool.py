@@ -101,6 +101,17 @@ async def test_units_are_handed_to_the_shops_key_and_the_box_is_kept(
     assert b"SHOP-CODE-0001" in opened
 
 
+async def test_a_key_nothing_can_be_sealed_to_still_delivers_to_the_buyers_page(
+    served: Service, vault: RealVault
+) -> None:
+    pool = await vault.stock(["WEAK-KEY-0001", "WEAK-KEY-0002"])
+    weak = await _order(vault, pool, recipient_public_key=bytes(32))
+    await acceptor(served)(weak, await _order(vault, pool))
+    await dispatch(served)
+    assert await _states(served) == ["delivered", "delivered"]
+    assert (await vault.levels(pool))["sold"] == 2
+
+
 async def test_a_silent_vault_fails_nothing_and_its_return_delivers_all(
     served: Service, vault: RealVault
 ) -> None:

@@ -25,6 +25,7 @@ from fulfillment.deliveries.domain import (
 from kit.db import Transaction
 
 _EVERY_POSITION = range(1, 2**31 - 1)
+_LAST_ID = UUID(int=2**128 - 1)
 
 
 class DeliveryRepository:
@@ -116,8 +117,9 @@ class DeliveryRepository:
     ) -> list[tuple[Request, Delivery]]:
         """A merchant's deliveries, newest first, starting behind the id `after`."""
         rows = await tx.execute(
-            _LIST,
-            {"merchant_id": merchant_id, "order_id": order_id, "after": after, "limit": limit},
+            _LIST if order_id is None else _LIST_OF_ORDER,
+            {"merchant_id": merchant_id, "after": after or _LAST_ID, "limit": limit}
+            | ({"order_id": order_id} if order_id is not None else {}),
         )
         return await self._with_units(tx, rows.all())
 
@@ -342,15 +344,13 @@ _READ = f"""
 
 _GET = text(_READ + " WHERE d.merchant_id = :merchant_id AND d.id = :id")
 
-_LIST = text(
-    _READ
-    + """
-    WHERE d.merchant_id = :merchant_id
-      AND (CAST(:order_id AS uuid) IS NULL OR d.order_id = :order_id)
-      AND (CAST(:after AS uuid) IS NULL OR d.id < :after)
+_NEWEST_FIRST = """
+    WHERE d.merchant_id = :merchant_id AND d.id < :after {further}
     ORDER BY d.id DESC LIMIT :limit
-    """
-)
+"""
+_LIST = text(_READ + _NEWEST_FIRST.format(further=""))
+# Two statements: one that covers both could not use the index of either.
+_LIST_OF_ORDER = text(_READ + _NEWEST_FIRST.format(further="AND d.order_id = :order_id"))
 
 _OF_PAGE = text(_READ + " WHERE r.page_id = :page_id ORDER BY d.line_no")
 

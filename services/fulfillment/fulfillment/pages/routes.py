@@ -5,9 +5,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import HTMLResponse
-from kit.public_keys import decode_public_key
-from kit.db import Database
-from kit.errors import NotFound, Unavailable
 
 from fulfillment.pages.domain import (
     PART_MAX,
@@ -20,6 +17,9 @@ from fulfillment.pages.domain import (
 from fulfillment.pages.schemas import ProgressRead, RevealCreate, RevealRead
 from fulfillment.pages.service import PageService
 from fulfillment.rendering import PageRenderer
+from kit.db import Database
+from kit.errors import NotFound, Unavailable
+from kit.public_keys import decode_public_key
 
 router = APIRouter(tags=["buyer's page"])
 

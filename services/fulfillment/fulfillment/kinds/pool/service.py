@@ -6,6 +6,7 @@ reserved again under a reference made from the order's id, and that hold is clai
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from fulfillment.deliveries.domain import (
@@ -22,13 +23,31 @@ from fulfillment.deliveries.domain import (
 )
 from fulfillment.vault import Claim, ClaimedUnit, Hold, Refused, Vault
 from kit.errors import Unavailable
+from kit.logging import get_logger
 
 _GONE = frozenset({"reservation_expired", "reservation_released", "reservation_not_found"})
 _OUT_OF_STOCK = "out_of_stock"
+_UNUSABLE_KEY = "bad_recipient_public_key"
+
+log = get_logger(__name__)
 
 
 class VaultDisagrees(Exception):
     """The vault handed out something else than what the lines ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A task and the reservation that holds its units."""
+
+    task: Task
+    reservation_id: UUID
+    with_key: bool = True
+
+    def claim(self) -> Claim:
+        request = self.task.request
+        key = request.recipient_public_key if self.with_key else None
+        return Claim(request.merchant_id, self.reservation_id, key)
 
 
 class PoolKind:
@@ -45,34 +64,37 @@ class PoolKind:
 
     async def attempt(self, tasks: Sequence[Task]) -> list[Attempt]:
         """Two calls at most per reference, whatever the number of tasks."""
-        held = [(task, task.request.reservation_id) for task in tasks]
-        attempts, lost = await self._claim([(t, r) for t, r in held if r is not None])
-        lost += [task for task, reservation_id in held if reservation_id is None]
+        held = [Held(t, t.request.reservation_id) for t in tasks if t.request.reservation_id]
+        attempts, lost = await self._claim(held)
+        lost += [task for task in tasks if task.request.reservation_id is None]
         if lost:
             attempts |= await self._reserve_again(lost)
         return [attempts[task.id] for task in tasks]
 
-    async def _claim(
-        self, held: Sequence[tuple[Task, UUID]]
-    ) -> tuple[dict[UUID, Attempt], list[Task]]:
+    async def _claim(self, held: Sequence[Held]) -> tuple[dict[UUID, Attempt], list[Task]]:
         """What came of each task, and the tasks whose hold is gone."""
         attempts: dict[UUID, Attempt] = {}
         lost: list[Task] = []
+        keyless: list[Held] = []
         if not held:
             return attempts, lost
-        answers = await self._vault.claim(
-            [
-                Claim(task.request.merchant_id, reservation, task.request.recipient_public_key)
-                for task, reservation in held
-            ]
-        )
-        for (task, _), answer in zip(held, answers, strict=True):
+        answers = await self._vault.claim([one.claim() for one in held])
+        for one, answer in zip(held, answers, strict=True):
             if not isinstance(answer, Refused):
-                attempts[task.id] = _settled(task, answer)
+                attempts[one.task.id] = _settled(one.task, answer)
             elif answer.code in _GONE:
-                lost.append(task)
+                lost.append(one.task)
+            elif answer.code == _UNUSABLE_KEY and one.with_key:
+                keyless.append(replace(one, with_key=False))
             else:
-                attempts[task.id] = Retry(task, answer.code, task.generation)
+                attempts[one.task.id] = Retry(one.task, answer.code, one.task.generation)
+        if keyless:
+            # Paid is paid: the buyer's page can open what cannot be sealed to the shop.
+            log.warning(
+                "shop_key_unusable", orders=[str(it.task.request.order_id) for it in keyless]
+            )
+            more, more_lost = await self._claim(keyless)
+            return attempts | more, lost + more_lost
         return attempts, lost
 
     async def _reserve_again(self, lost: Sequence[Task]) -> dict[UUID, Attempt]:
@@ -84,11 +106,11 @@ class PoolKind:
 
     async def _claim_anew(self, lost: Sequence[Task]) -> dict[UUID, Attempt]:
         attempts: dict[UUID, Attempt] = {}
-        held: list[tuple[Task, UUID]] = []
+        held: list[Held] = []
         answers = await self._vault.reserve([_hold(task) for task in lost])
         for task, answer in zip(lost, answers, strict=True):
             if not isinstance(answer, Refused):
-                held.append((task, answer))
+                held.append(Held(task, answer))
             elif answer.code == _OUT_OF_STOCK:
                 attempts[task.id] = _failed(task, _OUT_OF_STOCK)
             else:
