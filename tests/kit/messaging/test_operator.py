@@ -3,13 +3,13 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from google.protobuf.message import Message
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from kit.db import Database, Transaction
 from kit.ids import new_id
@@ -50,7 +50,7 @@ class Clinic:
         self._worker = Worker(db, Inbox(GROUP), self._set, kafka, Progress())
 
     async def _handle(self, tx: Transaction, events: Sequence[Event[Any]]) -> None:
-        if not self.healed and any(event.message.note == "poison" for event in events):
+        if not self.healed and any(one.message.note == "poison" for one in events):
             raise ValueError("cannot digest this")
         await record_effects(tx, events)
 
@@ -190,6 +190,39 @@ async def test_young_events_stay(clinic: Clinic):
 
     assert await prune(clinic.db) is False
     assert await count(clinic.db, "event_log") == await count(clinic.db, "inbox") == 1
+
+
+async def test_a_large_batch_costs_three_statements(clinic: Clinic):
+    records = [clinic.record(1, key=f"k{n}") for n in range(500)]
+    statements: list[str] = []
+    engine = clinic.db._engine.sync_engine
+    event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+
+    await clinic.receive(*records)
+
+    assert len(statements) == 3, "look, handle, settle"
+    assert await count(clinic.db, "effect") == 500
+
+
+async def test_events_a_broker_lost_are_queued_again_in_their_order(clinic: Clinic, capsys):
+    for n in range(4):
+        await publish(clinic.db, clinic.counted(number=n), key="a")
+    async with clinic.db.transaction() as tx:
+        await tx.execute(text("DELETE FROM outbox_pending"))
+        await tx.execute(text("UPDATE event_log SET at = at - interval '1 day' WHERE version = 1"))
+
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    await clinic.run("replay", "--republish-since", an_hour_ago.isoformat())
+
+    assert await count(clinic.db, "outbox_pending") == 3
+    assert capsys.readouterr().out.endswith("3 queued, 0 left\n")
+
+
+async def test_a_time_without_zone_is_refused(clinic: Clinic, capsys):
+    with pytest.raises(SystemExit):
+        await clinic.run("replay", "--republish-since", "2026-11-22T09:00:00")
+
+    assert "name the time zone" in capsys.readouterr().err
 
 
 async def _tries(db: Database, event_id: UUID) -> int:

@@ -9,8 +9,9 @@ from google.protobuf.message import Message
 from sqlalchemy import event, text
 
 from kit.db import Database, Transaction
-from kit.messaging import letters, outbox
+from kit.messaging import outbox
 from kit.messaging.relay import Relay
+from kit.messaging.republish import revive_outbox
 from kit.messaging.settings import KafkaSettings
 from kit.messaging.topics import TopicSpec, ensure_topics
 from lockstock.common.v1.money_pb2 import Money
@@ -169,7 +170,7 @@ async def test_what_the_broker_refuses_for_itself_parks_its_key_and_comes_back_i
         dead = await count(db, "outbox_dead")
 
         await _widen_topic(kafka_settings, topic, bytes_max=1_000_000)
-        assert await letters.revive_outbox(db) == 3
+        assert await revive_outbox(db) == 3
         await publish(db, counted(), key="big")
         await until(lambda: _sent(db))
     after = await read_topic(kafka_settings.bootstrap_servers, topic)

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
@@ -19,8 +20,8 @@ from kit.messaging.letters import (
     list_letters,
     replay_event,
     replay_key,
-    revive_outbox,
 )
+from kit.messaging.republish import republish, revive_outbox
 
 __all__ = [
     "DeadLetter",
@@ -30,6 +31,7 @@ __all__ = [
     "list_letters",
     "replay_event",
     "replay_key",
+    "republish",
     "revive_outbox",
 ]
 
@@ -51,7 +53,8 @@ async def command(
     applied = sum(result.applied for result in results)
     left = sum(result.left for result in results)
     errors = sorted({result.error for result in results if result.error})
-    _say(f"{applied} applied, {left} left" + "".join(f"\n  {error}" for error in errors))
+    verb = "queued" if wanted.outbox or wanted.republish_since else "applied"
+    _say(f"{applied} {verb}, {left} left" + "".join(f"\n  {error}" for error in errors))
     if errors or left:
         raise SystemExit(1)
 
@@ -77,6 +80,12 @@ def _replay_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     which.add_argument(
         "--outbox", action="store_true", help="send again what the broker refused for itself"
     )
+    which.add_argument(
+        "--republish-since",
+        type=_moment,
+        metavar="TIME",
+        help="the broker lost events: send everything since this ISO 8601 time (with zone) again",
+    )
     parser.add_argument(
         "--skip-gap", action="store_true", help="missing versions will never come: go on without"
     )
@@ -87,6 +96,13 @@ def _replay_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     if parsed.dismiss and parsed.event is None:
         parser.error("--dismiss needs --event")
     return parsed
+
+
+def _moment(given: str) -> datetime:
+    moment = datetime.fromisoformat(given)
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError("name the time zone, e.g. 2026-11-22T09:00:00+00:00")
+    return moment
 
 
 async def _list(db: Database, consumer: str, wanted: argparse.Namespace) -> None:
@@ -116,6 +132,8 @@ async def _replay(
 ) -> list[Replayed]:
     if wanted.outbox:
         return [Replayed(applied=await revive_outbox(db))]
+    if wanted.republish_since is not None:
+        return [Replayed(applied=await republish(db, wanted.republish_since))]
     if wanted.event is not None:
         run = dismiss_event if wanted.dismiss else replay_event
         return [await run(db, consumer, handlers, wanted.event)]

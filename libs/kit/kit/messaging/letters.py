@@ -258,14 +258,6 @@ async def dismiss_event(
     return await replay_key(db, consumer, handlers, (row.topic, row.key))
 
 
-async def revive_outbox(db: Database) -> int:
-    """Queues again what the broker had refused, in order, and opens the keys; returns how many."""
-    async with db.transaction() as tx:
-        # Locks the keys: writers that saw them parked have committed once this returns.
-        await tx.execute(_UNPARK_OUTBOX_KEYS)
-        return int((await tx.execute(_REQUEUE)).scalar_one())
-
-
 def _record(handlers: HandlerSet, row: Any) -> Received:
     """The letter's record, read again by the present code."""
     headers = json.loads(row.headers) if isinstance(row.headers, str) else row.headers
@@ -340,12 +332,4 @@ _FAIL_FIRST = text(
 _SKIP_VERSION = text(
     "UPDATE inbox_key SET last_version = :version "
     "WHERE consumer = :consumer AND topic = :topic AND key = :key AND last_version = :version - 1"
-)
-_UNPARK_OUTBOX_KEYS = text("UPDATE outbox_key SET parked = false WHERE parked")
-_REQUEUE = text(
-    """
-    WITH back AS (DELETE FROM outbox_dead RETURNING id),
-    queued AS (INSERT INTO outbox_pending (id) SELECT id FROM back RETURNING id)
-    SELECT count(*) FROM queued
-    """
 )
