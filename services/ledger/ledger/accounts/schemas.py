@@ -18,7 +18,12 @@ class AccountOpen(Model):
     """A merchant's own account; those that events post to open by themselves."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"code": "bank:ccb", "currency": "CNY", "kind": "asset"}]}
+        json_schema_extra={
+            "examples": [
+                {"code": "bank:ccb", "currency": "CNY", "kind": "asset"},
+                {"code": "owner-capital", "currency": "CNY", "kind": "equity"},
+            ]
+        }
     )
 
     code: AccountCode

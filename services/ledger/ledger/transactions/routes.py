@@ -55,7 +55,7 @@ async def list_transactions(
     status_code=201,
     response_model=TransactionRead,
     summary="Post a transaction by hand",
-    description="422 `unbalanced` names the difference of each currency.",
+    description="Open the accounts first. 422 `unbalanced` names the difference per currency.",
 )
 async def post_transaction(
     body: TransactionPost,

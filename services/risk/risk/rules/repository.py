@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -67,7 +68,14 @@ _ENABLE = text("""
 """)
 
 
+SEEDED_MAX = 100_000
+"""Merchants remembered to have their first rules, about 100 bytes each; rules are never deleted."""
+
+
 class RuleRepository:
+    def __init__(self) -> None:
+        self._seeded: set[UUID] = set()
+
     async def list_rules(
         self, tx: Transaction, merchant_id: UUID, *, after: UUID | None, limit: int
     ) -> list[Rule]:
@@ -101,14 +109,17 @@ class RuleRepository:
         self, tx: Transaction, merchants: Sequence[UUID], templates: Sequence[Template]
     ) -> None:
         """Makes the rules of `templates` for the merchants that never had them."""
+        unsure = [merchant_id for merchant_id in merchants if merchant_id not in self._seeded]
+        if not unsure:
+            return
         texts = {template.name: template.text for template in templates}
-        missing = await tx.execute(
-            _UNSEEDED, {"merchants": list(merchants), "templates": list(texts)}
-        )
+        missing = await tx.execute(_UNSEEDED, {"merchants": unsure, "templates": list(texts)})
         for row in missing.all():
             await self.add_rule(
                 tx, row.merchant_id, texts[row.template], author="platform", template=row.template
             )
+        # Only what is committed is remembered.
+        tx.on_commit(partial(self._remember, unsure))
 
     async def add_rule(
         self,
@@ -168,6 +179,11 @@ class RuleRepository:
             _ENABLE, {"merchant_id": merchant_id, "id": rule_id, "is_enabled": is_enabled}
         )
         return row.scalar_one_or_none() is not None
+
+    def _remember(self, merchants: Sequence[UUID]) -> None:
+        if len(self._seeded) + len(merchants) > SEEDED_MAX:
+            self._seeded.clear()
+        self._seeded.update(merchants)
 
 
 def _version(rule_id: UUID, version: int, rule: RuleText, author: str) -> dict[str, Any]:
