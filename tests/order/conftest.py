@@ -7,6 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from google.protobuf.message import Message
+from sqlalchemy import text
 
 from kit.auth import mint_api_key
 from kit.db import Database
@@ -19,9 +20,9 @@ from order.app import create_service
 from order.merchants import service as merchants
 from order.payments.service import PaymentService
 from order.settings import Settings
-from tests.conftest import ServiceDatabase
 from tests.order.factories import MERCHANT, OTHER_MERCHANT, SHOP, UNTRUSTED
 from tests.order.vaults import ScriptedVault
+from tests.stack.service_databases import ServiceDatabases
 
 Consume = Callable[..., Awaitable[list[Message]]]
 ApiClient = Callable[..., Awaitable[httpx.AsyncClient]]
@@ -29,10 +30,17 @@ SECRET = "s" * 32
 CONTACT_KEY = "c" * 32
 
 
-@pytest.fixture
-async def settings(service_database: ServiceDatabase) -> Settings:
+@pytest.fixture(scope="module")
+async def settings(service_databases: ServiceDatabases) -> AsyncIterator[Settings]:
+    """One database per module, emptied before each test."""
+    name, url = await service_databases.create("order")
+    yield settings_for(url)
+    await service_databases.drop(name)
+
+
+def settings_for(database_url: str) -> Settings:
     return Settings(
-        database_url=await service_database("order"),
+        database_url=database_url,
         kafka_bootstrap="127.0.0.1:1",
         internal_secret=SECRET,
         contact_key=CONTACT_KEY,
@@ -40,20 +48,34 @@ async def settings(service_database: ServiceDatabase) -> Settings:
     )
 
 
-@pytest.fixture
-def vault() -> ScriptedVault:
-    """A vault that holds everything unless it is told to misbehave."""
+@pytest.fixture(scope="module")
+def scripted_vault() -> ScriptedVault:
     return ScriptedVault()
 
 
 @pytest.fixture
-async def service(settings: Settings, vault: ScriptedVault) -> AsyncIterator[Service]:
-    service = create_service(settings, vault_transport=vault)
-    await make_merchants(service.db)
+def vault(scripted_vault: ScriptedVault) -> ScriptedVault:
+    """A vault that holds everything unless it is told to misbehave."""
+    scripted_vault.forget()
+    return scripted_vault
+
+
+@pytest.fixture(scope="module")
+async def built(settings: Settings, scripted_vault: ScriptedVault) -> AsyncIterator[Service]:
+    service = create_service(settings, vault_transport=scripted_vault)
     yield service
     for close in service.closing:
         await close()
     await service.db.close()
+
+
+@pytest.fixture
+async def service(built: Service, vault: ScriptedVault) -> Service:
+    """The service with empty tables, two merchants and their channels."""
+    async with built.db.transaction() as tx:
+        await tx.execute(text(f"TRUNCATE {', '.join(built.metadata.tables)}"))
+    await make_merchants(built.db)
+    return built
 
 
 async def make_merchants(db: Database) -> None:
@@ -92,9 +114,9 @@ def consume(service: Service) -> Consume:
     return run
 
 
-@pytest.fixture
-def app(service: Service) -> FastAPI:
-    return create_app(service)
+@pytest.fixture(scope="module")
+def app(built: Service) -> FastAPI:
+    return create_app(built)
 
 
 @pytest.fixture

@@ -16,6 +16,10 @@ class ScriptedVault(httpx.AsyncBaseTransport):
     """Holds everything. `silences` is how many calls get no answer; `results` are given first."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """As new."""
         self.calls: list[tuple[str, Any]] = []
         self.silences = 0
         self.results: list[dict[str, Any]] = []
