@@ -118,11 +118,14 @@
   function fieldOf(name, value) {
     const field = element("div", "field");
     const left = element("div", "field-text");
-    left.append(element("div", "field-name", texts["field_" + name] || name), valueOf(value));
+    const shown = valueOf(value);
+    left.append(element("div", "field-name", texts["field_" + name] || name), shown);
+    field.append(left);
+    if (shown.tagName === "IMG") return field;
     const copy = element("button", "quiet", texts.copy);
     copy.type = "button";
     copy.addEventListener("click", () => copyText(copy, value));
-    field.append(left, copy);
+    field.append(copy);
     return field;
   }
 
