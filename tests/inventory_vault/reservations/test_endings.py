@@ -31,7 +31,7 @@ async def _events(rows, vault: Vault, kind: str) -> int:
         kind=f"%.{kind}",
         m=vault.merchant,
     )
-    return row.n
+    return int(row.n)
 
 
 async def test_a_hold_past_its_time_gives_its_units_back(vault: Vault, service: Service, rows):

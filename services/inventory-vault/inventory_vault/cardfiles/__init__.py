@@ -1,1 +1,1 @@
-"""Reads the files suppliers send: encodings, separators, headers, and what is wrong with each line."""
+"""Reads suppliers' files: encodings, separators, headers, and what is wrong with each line."""

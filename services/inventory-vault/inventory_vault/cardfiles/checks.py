@@ -1,4 +1,4 @@
-"""The checks of single cells. A check answers the cell's value, or raises the code of its refusal."""
+"""Checks of single cells. Each answers the cell's value, or raises the code of its refusal."""
 
 import re
 from datetime import UTC, date, datetime, time, timedelta

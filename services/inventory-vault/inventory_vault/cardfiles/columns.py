@@ -1,4 +1,4 @@
-"""Which column is what: header names in Chinese and English, or the usual order without a header."""
+"""Which column is what: header names in Chinese and English, or else the usual order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ FIELDS_OF_KIND: dict[str, tuple[str, ...]] = {
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "number": (
-        "卡号", "卡號", "账号", "帐号", "卡券号", "cardno", "cardnumber", "card", "number", "account",
-        "cardid", "no",
+        "卡号", "卡號", "账号", "帐号", "卡券号", "cardno", "cardnumber", "card", "number",
+        "account", "cardid", "no",
     ),
     "password": (
-        "卡密", "密码", "密碼", "卡密码", "password", "cardpwd", "cardpassword", "pwd", "pass", "pin",
-        "secret",
+        "卡密", "密码", "密碼", "卡密码", "password", "cardpwd", "cardpassword", "pwd", "pass",
+        "pin", "secret",
     ),
     "code": (
         "兑换码", "兌換碼", "激活码", "券码", "卡券码", "code", "key", "cdkey", "cdk", "redeemcode",
@@ -32,8 +32,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "cost": ("成本", "成本价", "进价", "采购价", "cost", "unitcost", "purchaseprice"),
     "expiry": (
         "有效期", "有效期至", "到期", "到期日", "到期时间", "过期时间", "截止日期", "expireat",
-        "expiresat", "expiry", "expirydate", "expires", "expiration", "expirationdate", "validuntil",
-        "expiredate",
+        "expiresat", "expiry", "expirydate", "expires", "expiration", "expirationdate",
+        "validuntil", "expiredate",
     ),
     "ignored": (
         "面值", "备注", "名称", "商品", "facevalue", "value", "note", "remark", "name", "product",

@@ -48,7 +48,7 @@ def read_table(data: bytes, *, one_column_of_links: bool = False) -> Table:
 
 
 def decode(data: bytes) -> tuple[str, str]:
-    """(encoding, text). UTF-8 is tried first: text that is valid UTF-8 is hardly ever anything else,
+    """(encoding, text). UTF-8 is tried first: what is valid UTF-8 is hardly ever anything else,
     while GB18030 accepts nearly all bytes.
     """
     if data.startswith(b"\xef\xbb\xbf"):
@@ -77,8 +77,8 @@ def guess_separator(text: str, *, links: bool) -> str | None:
         if wanted == 0:
             continue
         share = sum(count == wanted for count in counts) / len(counts)
-        # Strictly better only: the order of SEPARATORS settles ties, so ---- is not taken for dashes
-        # and a comma inside a text does not beat the semicolon between the columns.
+        # Strictly better only: the order of SEPARATORS settles ties, so ---- is not taken for
+        # dashes and a comma inside a text does not beat the semicolon between the columns.
         if share >= 0.5 and (best is None or share > best[0]):
             best = (share, separator)
     return best[1] if best else None
@@ -113,7 +113,7 @@ def _quoted_rows(text: str, separator: str) -> Iterator[Row]:
 
 
 def _lines(text: str) -> list[str]:
-    """Lines by \\n, \\r\\n or \\r only: str.splitlines would also split at odd characters in a code."""
+    """Lines by \\n, \\r\\n or \\r only: str.splitlines also splits at odd characters in codes."""
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 

@@ -2,8 +2,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from kit.public_keys import decode_public_key
 from kit.errors import DomainError, ErrorKind, Invalid
+from kit.public_keys import decode_public_key
 from sealing import BadPublicKey, check_public_key
 
 

@@ -10,7 +10,7 @@ KEY_TRUSTED_SECONDS = 5.0
 
 
 class CustodyService:
-    """The way to the opener. Never called inside a transaction: the opener reads what is committed."""
+    """The way to the opener. Never called inside a transaction: it reads what is committed."""
 
     def __init__(self, opener: OpenerClient) -> None:
         self._opener = opener
@@ -32,7 +32,7 @@ class CustodyService:
     async def hand_out(
         self, handout_ids: Sequence[UUID]
     ) -> dict[UUID, dict[UUID, HandedBox] | DomainError]:
-        """Per hand-out its boxes by unit, or the error that keeps it back whole. Raises Unavailable."""
+        """Per hand-out its boxes by unit, or the error that keeps it back. Raises Unavailable."""
         answers = await self._opener.handouts(handout_ids)
         found: dict[UUID, dict[UUID, HandedBox] | DomainError] = {}
         for handout_id in handout_ids:

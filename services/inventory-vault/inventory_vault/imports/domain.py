@@ -58,8 +58,8 @@ class ShelfOrder:
     records: Sequence[Record]
     # Set when all units share it; of mixed ones each has its own.
     expires_at: datetime | None
-    is_mixed: bool
     default: datetime | None
+    is_mixed: bool
 
     def expiry_of(self, record: Record) -> datetime | None:
         return record.expires_at or self.default
@@ -71,10 +71,10 @@ def in_order_of_expiry(records: Sequence[Record], default: datetime | None) -> S
     """
     expiries = {record.expires_at or default for record in records}
     if len(expiries) <= 1:
-        return ShelfOrder(records, next(iter(expiries), default), False, default)
+        return ShelfOrder(records, next(iter(expiries), default), default, is_mixed=False)
     far = datetime.max.replace(tzinfo=UTC)
     ordered = sorted(records, key=lambda record: record.expires_at or default or far)
-    return ShelfOrder(ordered, None, True, default)
+    return ShelfOrder(ordered, None, default, is_mixed=True)
 
 
 @dataclass(slots=True)

@@ -163,5 +163,6 @@ _FAIL_CRASHED = text(
     """
 )
 _FAILED_LOTS = text(
-    "SELECT id, lot_id FROM stock_import WHERE status = 'failed' AND lot_id IS NOT NULL LIMIT :limit"
+    "SELECT id, lot_id FROM stock_import "
+    "WHERE status = 'failed' AND lot_id IS NOT NULL LIMIT :limit"
 )

@@ -29,8 +29,8 @@ class NotMultipart(Invalid):
 
 
 class MemoryParser(MultiPartParser):
-    """Starlette's parser spools files over 1 MB into the temporary folder: codes in clear on a disk.
-    Ours keeps the whole upload in memory; the size of a body is limited before it gets here.
+    """Starlette's parser spools files over 1 MB into the temporary folder: codes in clear on a
+    disk. Ours keeps the upload in memory; the size of a body is limited before it gets here.
     """
 
     spool_max_size = 1 << 40

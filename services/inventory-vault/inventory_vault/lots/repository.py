@@ -174,8 +174,10 @@ def _levels(row: Row[Any]) -> Levels:
 _ADD = text(
     """
     WITH new_lot AS (
-      INSERT INTO lot (id, merchant_id, pool_id, state, unit_cost, currency, expires_at, supplier, note)
-      VALUES (:id, :merchant, :pool, 'importing', :unit_cost, :currency, :expires_at, :supplier, :note)
+      INSERT INTO lot
+        (id, merchant_id, pool_id, state, unit_cost, currency, expires_at, supplier, note)
+      VALUES
+        (:id, :merchant, :pool, 'importing', :unit_cost, :currency, :expires_at, :supplier, :note)
       RETURNING id, merchant_id
     ), seal AS (
       INSERT INTO lot_seal (lot_id, seal_no, merchant_id, key_id, sender_public_key)
@@ -210,9 +212,9 @@ _DISCARD_UNITS = text(
 
 _DISCARD = text("DELETE FROM lot WHERE id = :lot AND state = 'importing'")
 
-# Every unit of a lot is on the shelf, allocated or withdrawn. On the shelf: by cursor and free list;
-# withdrawn and sold: by tally; what remains is reserved. A lot that is frozen, void or past its time
-# as a whole gives its units on the shelf that name, without touching one row.
+# Every unit of a lot is on the shelf, allocated or withdrawn. On the shelf: by cursor and free
+# list; withdrawn and sold: by tally; what remains is reserved. A lot that is frozen, void or past
+# its time as a whole gives its units on the shelf that name, without touching one row.
 _LEVELS = """
     SELECT l.id, l.merchant_id, l.pool_id, l.state, l.supplier, l.note, l.unit_cost, l.total_cost,
       l.currency, l.expires_at, l.created_at, t.sold, t.opened, t.redeemed,

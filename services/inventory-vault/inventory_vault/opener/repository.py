@@ -74,12 +74,12 @@ def _opening(row: Row[Any]) -> Opening:
     )
 
 
-# Three witnesses must agree: the log row, the append-only sale, and the allocation's state. A log row
-# is good for five minutes, so an old one cannot be used to open again.
+# Three witnesses must agree: the log row, the append-only sale, and the allocation's state. A log
+# row is good for five minutes, so an old one cannot be used to open again.
 _HANDOUTS = text(
     """
-    SELECT h.id AS log_id, h.recipient_public_key, u.merchant_id, u.lot_id, u.unit_id, u.nonce, u.box,
-           s.key_id, s.sender_public_key
+    SELECT h.id AS log_id, h.recipient_public_key, u.merchant_id, u.lot_id, u.unit_id, u.nonce,
+           u.box, s.key_id, s.sender_public_key
     FROM handout h
     JOIN reservation r ON r.id = h.reservation_id AND r.merchant_id = h.merchant_id
       AND r.status = 'sold'
@@ -94,8 +94,8 @@ _HANDOUTS = text(
 
 _VIEWS = text(
     """
-    SELECT v.id AS log_id, v.recipient_public_key, u.merchant_id, u.lot_id, u.unit_id, u.nonce, u.box,
-           s.key_id, s.sender_public_key
+    SELECT v.id AS log_id, v.recipient_public_key, u.merchant_id, u.lot_id, u.unit_id, u.nonce,
+           u.box, s.key_id, s.sender_public_key
     FROM unit_view v
     JOIN unit u ON u.unit_id = v.unit_id AND u.merchant_id = v.merchant_id
     JOIN unit_sale us ON us.unit_id = u.unit_id AND us.reservation_id = v.reservation_id

@@ -1,4 +1,4 @@
-"""Opens units and seals them to their recipients at once; nothing in clear leaves these functions."""
+"""Opens units and seals them to their recipients at once; nothing in clear leaves here."""
 
 import base64
 from collections.abc import Sequence
@@ -22,8 +22,7 @@ Boxes = dict[str, dict[str, Any]]
 def reseal(keyring: Keyring, openings: Sequence[Opening]) -> Boxes:
     """{log id: {unit id: box}}; a unit that does not open as its row has {"error": code} instead.
 
-    One ephemeral key pair per log row: a recipient cannot tell units of two hand-outs apart from any
-    others, and one call costs one key exchange per recipient.
+    An ephemeral key pair per log row, not per unit: one key exchange serves the whole hand-out.
     """
     sealers: dict[Any, Sealer] = {}
     boxes: Boxes = {}

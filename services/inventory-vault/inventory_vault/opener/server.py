@@ -6,7 +6,8 @@ import ctypes
 import os
 import resource
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -77,7 +78,7 @@ class Opener:
         except (KeyError, ValueError, TypeError, AttributeError):
             answer = {"error": "bad_request"}
         except Exception as error:
-            log.error("opener_bug", exc_info=error)
+            log.exception("opener_bug", exc_info=error)
             answer = {"error": "internal_error"}
         with contextlib.suppress(ConnectionError):
             writer.write(frame({**answer, "number": request.get("number", 0)}))
@@ -134,26 +135,48 @@ async def run_opener(settings: Settings, _: list[str]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def listening(path: Path, opener: Opener) -> Any:
+async def listening(path: Path, opener: Opener) -> AsyncIterator[None]:
     """The socket, mode 0600. A file left by a killed opener is replaced."""
-    if len(str(path)) > SOCKET_PATH_MAX:
-        raise KeyTrouble(f"{path}: a socket's path has {SOCKET_PATH_MAX} characters at most")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    before = os.umask(0o177)
-    try:
-        server = await asyncio.start_unix_server(opener.serve_connection, path=str(path))
-    finally:
-        os.umask(before)
+    listener = bind_socket(path)
+    identity = inode_of(path)
+    server = await asyncio.start_unix_server(opener.serve_connection, sock=listener)
     try:
         yield
     finally:
         server.close()
+        remove_socket(path, identity)
+
+
+def bind_socket(path: Path) -> socket.socket:
+    """Raises KeyTrouble for a path too long for the kernel."""
+    if len(str(path)) > SOCKET_PATH_MAX:
+        raise KeyTrouble(f"{path}: a socket's path has {SOCKET_PATH_MAX} characters at most")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    return listener
+
+
+def inode_of(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
+def remove_socket(path: Path, inode: int | None) -> None:
+    """Unless a successor has put its own in the place already."""
+    if inode_of(path) == inode:
         path.unlink(missing_ok=True)
 
 
 def close_to_debuggers() -> None:
-    """No core file, no ptrace, no /proc/<pid>/mem by the same user: the key leaves in no such way."""
+    """No core file, no ptrace, no /proc/<pid>/mem for the same user: no key leaves that way."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""A reservation: units held for one reference until they are sold, given back, or the time runs out."""
+"""Units held for one reference until they are sold, given back, or the time runs out."""
 
 import hashlib
 from collections.abc import Sequence
@@ -147,7 +147,7 @@ class ReferenceReused(Invalid):
 
 
 class ReservationExpired(Conflict):
-    """The hold ran out and its units are on the shelf again; reserve anew under another reference."""
+    """The hold ran out, its units are on the shelf again; reserve under another reference."""
 
     code = "reservation_expired"
 

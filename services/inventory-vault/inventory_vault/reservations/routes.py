@@ -119,8 +119,9 @@ def _add_holding(router: APIRouter, reservations: ReservationService, reserving:
     async def reserve(
         body: ReservationCreate, who: Caller = caller("reservations:write"), run: Once = once()
     ) -> Response:
-        """Holds units: every line or nothing. `reference` makes it idempotent: the same lines again
-        answer the same hold, other lines are refused. Not enough: 409 `out_of_stock` names the lines.
+        """Holds units: every line or nothing. `reference` makes it idempotent: the same lines
+        again answer the same hold, other lines are refused. Not enough: 409 `out_of_stock` names
+        the short lines.
         """
         wish = body.to_domain(who.merchant)
         if not run.has_key:
@@ -141,8 +142,8 @@ def _add_holding(router: APIRouter, reservations: ReservationService, reserving:
     async def reserve_many(
         body: ReservationBatch, who: Caller = caller("reservations:write")
     ) -> Response:
-        """Many independent reservations. 200 with one result per item, in order: `held`, or the code
-        of its problem. Idempotent by each item's reference.
+        """Many independent reservations. 200 with one result per item, in order: `held`, or the
+        code of its problem. Idempotent by each item's reference.
         """
 
         async def reserve_item(item: ReservationBatchItem) -> Reservation:
@@ -157,8 +158,8 @@ def _add_holding(router: APIRouter, reservations: ReservationService, reserving:
 def _add_claiming(router: APIRouter, claiming: Claiming) -> None:
     @router.post("/claims", response_model=ClaimBatchRead)
     async def claim_many(body: ClaimBatch, who: Caller = caller("reservations:write")) -> Response:
-        """Many independent claims. 200 with one result per item, in order: `sold` with its units, or
-        the code of its problem. A repeat answers the same units.
+        """Many independent claims. 200 with one result per item, in order: `sold` with its units,
+        or the code of its problem. A repeat answers the same units.
         """
 
         async def claim_item(item: ClaimBatchItem) -> HandedSale:
@@ -182,8 +183,9 @@ def _add_claiming(router: APIRouter, claiming: Claiming) -> None:
         body: ClaimCreate,
         who: Caller = caller("reservations:write"),
     ) -> Response:
-        """held -> sold. The same units on repeat. With `recipient_public_key` each unit comes in a box
-        that only its owner opens. 409 `reservation_expired` or `reservation_released` when too late.
+        """held -> sold. The same units on repeat. With `recipient_public_key` each unit comes in a
+        box that only its owner opens. Too late: 409 `reservation_expired` or
+        `reservation_released`.
         """
         handed = await claiming(_claim(who, who.merchant, reservation_id, body))
         units = claimed_units(handed.sale.units, handed.boxes)
@@ -198,7 +200,7 @@ def _add_ending(router: APIRouter, db: Database, reservations: ReservationServic
         who: Caller = caller("reservations:write"),
         run: Once = once(),
     ) -> Response:
-        """Gives the units back; doing it again changes nothing. 409 `reservation_sold` if too late."""
+        """Gives the units back; again changes nothing. 409 `reservation_sold` if too late."""
 
         async def work(tx: Transaction) -> ReservationRead:
             reason = body.reason or "released by the caller"

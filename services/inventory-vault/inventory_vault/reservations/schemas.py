@@ -1,8 +1,8 @@
 """The wire of reservations. `order` and `fulfillment` write their calls against this file.
 
-Batch calls answer 200 with one result per item, in the order asked; each item stands by itself, so
-one that fails leaves the others untouched. `result` says how an item ended: the reservation's status
-when there is a reservation ("held" for a new one), otherwise the code of its problem.
+Batch calls answer 200 with one result per item, in the order asked; each item stands by itself,
+so one that fails leaves the others untouched. `result` says how an item ended: the reservation's
+status when there is a reservation ("held" for a new one), otherwise the code of its problem.
 """
 
 from collections.abc import Mapping
@@ -248,7 +248,7 @@ class ClaimRead(Model):
 
 
 class ClaimResult(Model):
-    """`units` when sold; `problem` when not (`reservation_expired`, `reservation_released`, ...)."""
+    """`units` when sold; `problem` when not: `reservation_expired`, `reservation_released`, ..."""
 
     result: str
     reservation_id: UUID

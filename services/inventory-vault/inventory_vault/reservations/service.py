@@ -49,9 +49,9 @@ class ReservationService:
     async def reserve(
         self, tx: Transaction, wishes: Sequence[Wish]
     ) -> list[Reservation | DomainError]:
-        """Each wish wholly or not at all. A repeated reference answers its reservation as it is now,
-        ReferenceReused if the lines differ. Raises ReferenceTaken when another process was faster
-        under the same reference: the caller rolls back and asks again.
+        """Each wish wholly or not at all. A repeated reference answers its reservation as it is
+        now, ReferenceReused if the lines differ. Raises ReferenceTaken when another process was
+        faster under the same reference: the caller rolls back and asks again.
         """
         shelves = await self._shelves.open(
             tx, {line.pool_id for wish in wishes for line in wish.lines}

@@ -92,7 +92,7 @@ class Shelves:
         return sum(lot.left for lot in self.lots.get(pool_id, ()))
 
     def short(self, lines: Iterable[WantedLine]) -> list[tuple[WantedLine, int]]:
-        """The lines that cannot be served, each with what is left for it. Lines of one pool share."""
+        """The lines that cannot be served, with what is left for each. Lines of a pool share."""
         left: dict[UUID, int] = {}
         short = []
         for line in lines:

@@ -1,4 +1,4 @@
-"""SQL of the shelves. Everything that moves a cursor or a free list is called under the pool's lock."""
+"""SQL of the shelves. What moves a cursor or a free list is called under the pool's lock."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -174,8 +174,8 @@ _READ_SHELVES = text(
     """
 )
 
-# Units of such a lot are numbered in the order of expiry, so the expired ones ahead are a run at the
-# cursor and the first living one is found by walking over that run only.
+# Units of such a lot are numbered in the order of expiry, so the expired ones ahead are a run at
+# the cursor and the first living one is found by walking over that run only.
 _WITHDRAW_EXPIRED = text(
     """
     WITH moment AS (SELECT clock_timestamp() AS now),

@@ -86,8 +86,8 @@ def _to_domain(row: Row[Any]) -> Unit:
     )
 
 
-# The allocation may be missing, and FOR UPDATE cannot lock the empty side of an outer join: hence two
-# steps in one statement.
+# The allocation may be missing, and FOR UPDATE cannot lock the empty side of an outer join: hence
+# two steps in one statement.
 _LOCK = text(
     """
     WITH found AS (

@@ -25,8 +25,8 @@ def unit_routes(db: Database, units: UnitService, custody: CustodyService) -> AP
     async def reveal(
         unit_id: UUID, body: RevealCreate, who: Caller = caller("keys:reveal")
     ) -> RevealRead:
-        """Shows a sold unit to the owner of `recipient_public_key`, and to nobody else. The view is in
-        the log before this answers; every call is a view of its own.
+        """Shows a sold unit to the owner of `recipient_public_key`, and to nobody else. The view
+        is in the log before this answers; every call is a view of its own.
         """
         key = checked_recipient_key(body.recipient_public_key)
         async with db.transaction() as tx:

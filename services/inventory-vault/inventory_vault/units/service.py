@@ -25,8 +25,8 @@ class UnitService:
         reason: str,
         requested_by: str,
     ) -> UUID:
-        """Writes the view into the log (sold -> opened on the first) and answers its id, by which the
-        opener re-seals once `tx` has committed. Raises UnitNotFound, UnitNotSold.
+        """Writes the view into the log (sold -> opened on the first) and answers its id, by which
+        the opener re-seals once `tx` has committed. Raises UnitNotFound, UnitNotSold.
         """
         unit = await repository.lock(tx, merchant_id, unit_id)
         if unit is None:

@@ -12,8 +12,8 @@ from sqlalchemy import (
 
 from inventory_vault.metadata import metadata
 
-# Append-only: who saw which unit, when, from where, why. Committed before the opener is asked, which
-# re-seals to the key written here and to no other.
+# Append-only: who saw which unit, when, from where, why. Committed before the opener is asked,
+# which re-seals to the key written here and to no other.
 unit_view = Table(
     "unit_view",
     metadata,

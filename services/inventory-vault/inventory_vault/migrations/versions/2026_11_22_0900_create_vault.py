@@ -1,4 +1,4 @@
-"""Create the vault: backbone, stock, reservations, logs, imports, keys, and the guards of their truth."""
+"""Create the vault: backbone, stock, reservations, logs, imports, keys, and their guards."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,8 +10,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# What a program cannot be trusted with. The conditions stand in WHEN: they cost nothing on the way of
-# a legal change, and only a refused one ever calls a function.
+# What a program cannot be trusted with. The conditions stand in WHEN: they cost nothing on the
+# way of a legal change, and only a refused one ever calls a function.
 REFUSE = """
 CREATE FUNCTION vault_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
