@@ -29,6 +29,7 @@ MERCHANT_SCOPES = frozenset(
         "reservations:read",
         "reservations:write",
         "reviews:write",
+        "reviews:write",
         "risk:read",
         "risk:write",
         "stock:read",
