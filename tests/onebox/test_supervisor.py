@@ -80,8 +80,9 @@ async def test_everything_ends_quickly_and_in_good_order(folder: Path) -> None:
     assert log.rstrip().endswith("database system is shut down")
 
 
-async def test_only_one_supervisor_runs_on_a_home(folder: Path) -> None:
-    async with Onebox(servers_only(folder / "home")):
+async def test_only_one_supervisor_runs_on_a_home(folder: Path, postgres: str, kafka: str) -> None:
+    given = {"LOCKSTOCK_DATABASE_URL": postgres, "LOCKSTOCK_KAFKA_BOOTSTRAP": kafka}
+    async with Onebox(servers_only(folder / "home", **given)):
         with pytest.raises(AlreadyRunning, match=r"runs already \(process \d+\)"):
             await Onebox(servers_only(folder / "home")).start()
 

@@ -227,8 +227,10 @@ class Onebox:
 
     async def _migrate(self) -> None:
         """Every service's database, in one process (see onebox.migrations)."""
-        self.output.say("bringing the databases up to date")
         services = self._services()
+        if not services:
+            return
+        self.output.say("bringing the databases up to date")
         urls = {k: v for s in services for k, v in environment(s, self.wiring).items()}
         await run(
             [sys.executable, "-m", "onebox.migrations", *(service.name for service in services)],
