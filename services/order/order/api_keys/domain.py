@@ -29,7 +29,6 @@ MERCHANT_SCOPES = frozenset(
         "reservations:read",
         "reservations:write",
         "reviews:write",
-        "reviews:write",
         "risk:read",
         "risk:write",
         "stock:read",
