@@ -24,6 +24,7 @@ from tests.kit.messaging.stage import event_class, record_effects
 
 KILLED_AFTER_EVENTS = 20
 STOPS_IN_ROUND = 5
+STOPS_AT_NUMBER = 20
 
 
 class StoppingRelay(Relay):
@@ -57,6 +58,13 @@ async def _die_after_some(tx: Transaction, events: Sequence[Event[Any]]) -> None
         tx.on_commit(lambda: os._exit(9))
 
 
+async def _stop_with_open_batch(tx: Transaction, events: Sequence[Event[Any]]) -> None:
+    """Stops once, in the middle of the transaction of the batch that brings a certain event."""
+    await record_effects(tx, events)
+    if any(event.message.number == STOPS_AT_NUMBER for event in events):
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
 async def _block(_: Transaction, __: Sequence[Event[Any]]) -> None:
     """Blocks the whole loop, as a bug would: no deadline of asyncio can end this."""
     time.sleep(600)  # noqa: ASYNC251 - that is the bug
@@ -77,7 +85,12 @@ async def _main(arguments: argparse.Namespace) -> None:
         return
     db = Database(arguments.database, application_name="child", pool_size=2)
     db.before_commit.append(outbox.flush)
-    handlers = {"crashing": _die_after_some, "blocked": _block, "deaf": record_effects}
+    handlers = {
+        "blocked": _block,
+        "crashing": _die_after_some,
+        "deaf": record_effects,
+        "stopping": _stop_with_open_batch,
+    }
     if arguments.what == "deaf":
         AIOKafkaConsumer.getmany = _hear_nothing
     if arguments.what == "crashing":
@@ -88,7 +101,7 @@ async def _main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["relay", "crashing", "blocked", "deaf"])
+    parser.add_argument("what", choices=["relay", "crashing", "blocked", "deaf", "stopping"])
     parser.add_argument("--database", required=True)
     parser.add_argument("--kafka", required=True)
     parser.add_argument("--topic", required=True)

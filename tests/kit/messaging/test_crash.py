@@ -148,6 +148,34 @@ async def test_a_crash_between_commit_and_offset_has_each_effect_once(
     assert await versions_of(db, "0") == list(range(1, 22))
 
 
+async def test_a_stopped_consumer_with_an_open_batch_does_nothing_twice_when_it_returns(
+    db: Database,
+    database_url: str,
+    kafka_settings: KafkaSettings,
+    child: Start,
+    topic: str,
+    counted: type[Message],
+):
+    group = f"group-{topic[-8:]}"
+    async with running(Relay(database_url, kafka_settings, "test")):
+        zombie = await child("stopping", group=group)
+        for number in range(40):
+            await publish(db, counted(number=number), key=str(number % 4))
+        await until(lambda: _is_stopped(zombie.pid))
+        successor = Consumer(db, kafka_settings, group, [handles(counted, record_effects)])
+        async with running(successor):
+            await until(lambda: _has_effects(db, 40))
+            os.kill(zombie.pid, signal.SIGCONT)
+            for number in range(40, 80):
+                await publish(db, counted(number=number), key=str(number % 4))
+                await asyncio.sleep(0.02)
+            await until(lambda: _has_effects(db, 80))
+
+    for key in range(4):
+        assert await versions_of(db, str(key)) == list(range(1, 21))
+    assert await count(db, "dead_letter", "resolved_at IS NULL") == 0
+
+
 @pytest.mark.parametrize(
     ("illness", "words"),
     [("blocked", "no sign of life"), ("deaf", "1 events wait and none was handled")],
