@@ -107,6 +107,11 @@ class RealVault:
         )
         return str(held["id"])
 
+    async def claim(self, reservation_id: str) -> list[str]:
+        """Sells what is held; answers the ids of the units."""
+        sold = await self._post(f"/v1/reservations/{reservation_id}/claim", {})
+        return [unit["unit_id"] for unit in sold["units"]]
+
     async def release(self, reservation_id: str) -> None:
         await self._post(f"/v1/reservations/{reservation_id}/release", {"reason": "test"})
 

@@ -234,3 +234,28 @@ async def test_one_order_nobody_can_serve_does_not_hold_up_its_neighbours(
     await acceptor(served)(*good, odd)
     await dispatch(served)
     assert sorted(await _states(served)) == ["delivered"] * 3 + ["pending"]
+
+
+async def test_an_outcome_that_cannot_be_written_does_not_hold_up_the_others(
+    served: Service, vault: RealVault
+) -> None:
+    pool = await vault.stock([f"WRITE-{n:04}-XYZ" for n in range(4)])
+    earlier = await _order(vault, pool)
+    await acceptor(served)(earlier)
+    await dispatch(served)
+    contested = await _order(vault, pool)
+    [unit_id] = await vault.claim(contested.message.reservation_id)
+    async with served.db.transaction() as tx:
+        await tx.execute(_DELIVER_TO_EARLIER, {"unit_id": unit_id})
+    await acceptor(served)(*[await _order(vault, pool) for _ in range(2)], contested)
+    await dispatch(served)
+    assert sorted(await _states(served)) == ["delivered"] * 3 + ["pending"]
+
+
+_DELIVER_TO_EARLIER = text(
+    """
+    INSERT INTO delivered_unit (unit_id, delivery_id, position, lot_id, mask)
+    SELECT CAST(:unit_id AS uuid), d.id, 2, u.lot_id, u.mask
+    FROM delivery d JOIN delivered_unit u ON u.delivery_id = d.id
+    """
+)
