@@ -27,7 +27,7 @@ PLANTED = "PLANTED-7Q4X-91ZK"
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
     if not CHROMIUM.exists():
-        pytest.fail(f"{CHROMIUM} is missing: apt-get install -y chromium (make setup does it)")
+        pytest.fail(f"{CHROMIUM} is missing; install it with: apt-get install -y chromium")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]

@@ -1,6 +1,8 @@
 """The page over HTTP, up to the point where the vault is asked."""
 
+import asyncio
 import base64
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -220,16 +222,20 @@ async def test_codes_cannot_be_opened_faster_than_the_page_allows(
     await accept(event)
     await _hand_over(service)
     path, units = await _page_of(service, event.message.order_id)
-    codes = []
-    for _ in range(22):
-        answer = await browser.post(
+
+    async def reveal() -> httpx.Response:
+        return await browser.post(
             f"{path}/units/{units[0]}/reveal", json={"recipient_public_key": KEY}
         )
-        codes.append(answer.json()["code"])
-    # Nothing listens where the vault should be: what the page lets through finds it silent.
-    assert codes[:20] == ["peer_silent"] * 20
-    assert "too_many_reveals" in codes[20:]
-    assert int(answer.headers["retry-after"]) >= 1
+
+    answers = await asyncio.gather(*(reveal() for _ in range(60)))
+    codes = Counter(answer.json()["code"] for answer in answers)
+    # Nothing listens where the vault should be: what the page lets through finds it silent. A slow
+    # run may earn one more reveal every two seconds.
+    assert set(codes) == {"peer_silent", "too_many_reveals"}
+    assert 20 <= codes["peer_silent"] <= 30
+    waits = [answer.headers["retry-after"] for answer in answers if answer.status_code == 429]
+    assert set(waits) == {"2"}
 
 
 async def test_bad_keys_and_ids_are_named(
