@@ -112,11 +112,15 @@ async def api(service: Service) -> AsyncIterator[ApiClient]:
 async def _empty(service: Service) -> None:
     """The ledger refuses this; only the owner of the tables may take its guards off."""
     guarded = ("transaction", "posting", "account", "account_balance")
-    tables = ", ".join(f'"{name}"' for name in service.metadata.tables)
+    # One statement and no new files: many times faster than TRUNCATE.
+    deletes = ", ".join(
+        f'd{number} AS (DELETE FROM "{name}")'  # noqa: S608 - our own tables
+        for number, name in enumerate(service.metadata.tables)
+    )
     async with service.db.transaction() as tx:
         for name in guarded:
             await tx.execute(text(f"ALTER TABLE {name} DISABLE TRIGGER USER"))
-        await tx.execute(text(f"TRUNCATE {tables}"))
+        await tx.execute(text(f"WITH {deletes} SELECT 1"))
         for name in guarded:
             await tx.execute(text(f"ALTER TABLE {name} ENABLE TRIGGER USER"))
 

@@ -105,6 +105,10 @@ async def _store_key(
 
 
 async def _empty(service: Service) -> None:
-    tables = ", ".join(f'"{name}"' for name in service.metadata.tables)
+    # One statement and no new files: many times faster than TRUNCATE.
+    deletes = ", ".join(
+        f'd{number} AS (DELETE FROM "{name}")'  # noqa: S608 - our own tables
+        for number, name in enumerate(service.metadata.tables)
+    )
     async with service.db.transaction() as tx:
-        await tx.execute(text(f"TRUNCATE {tables}"))
+        await tx.execute(text(f"WITH {deletes} SELECT 1"))

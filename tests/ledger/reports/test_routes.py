@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx
 import pytest
-from kit.ids import new_id
 
+from kit.ids import new_id
 from tests.ledger.conftest import ApiClient, Deliver
 from tests.ledger.factories import (
     CHANNEL,
