@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -176,4 +177,18 @@ async def test_down_ends_a_running_supervisor_in_good_order(folder: Path) -> Non
     assert f"supervisor {supervisor.pid}, ready" in text
     assert await command(folder / "home", "down") == (0, "Stopped.\n")
     assert await supervisor.wait() == 0
+    assert not any(is_alive(pid) for pid in pids.values())
+
+
+async def test_a_second_signal_does_not_wait_for_a_part_that_hangs(folder: Path) -> None:
+    supervisor = supervise(folder / "home")
+    pids = json.loads(await first_line(supervisor))
+    os.kill(pids["kafka"], signal.SIGSTOP)
+    supervisor.send(signal.SIGINT)
+    await asyncio.sleep(0.5)
+    assert is_alive(pids["kafka"])
+    began = time.monotonic()
+    supervisor.send(signal.SIGINT)
+    assert await supervisor.wait() == 0
+    assert time.monotonic() - began < 3
     assert not any(is_alive(pid) for pid in pids.values())
