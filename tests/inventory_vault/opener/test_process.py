@@ -5,7 +5,7 @@ import os
 import signal
 import stat
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,16 +19,37 @@ from kit.service import Service
 from tests.inventory_vault.conftest import OpenClient
 from tests.inventory_vault.factories import Recipient, Vault
 
-Start = Callable[..., Awaitable[asyncio.subprocess.Process]]
 START_SECONDS_MAX = 30.0
 
 
-@pytest.fixture
-async def start(settings: Settings) -> AsyncIterator[Start]:
-    """Starts `python -m inventory_vault opener` with the module's settings, or others."""
-    running: list[asyncio.subprocess.Process] = []
+class OpenerProcess:
+    """`python -m inventory_vault opener` with the module's settings; kept for all its tests."""
 
-    async def run(**others: str) -> asyncio.subprocess.Process:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Returns when it answers."""
+        self.process = await self.spawn()
+        client = OpenerClient(self._settings.opener_socket, timeout_seconds=2)
+        for _ in range(int(START_SECONDS_MAX / 0.05)):
+            try:
+                await client.active_key()
+            except OpenerSilent:
+                await asyncio.sleep(0.05)
+            else:
+                await client.close()
+                return
+        raise AssertionError("the opener does not start")
+
+    async def stop(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+        await self.process.communicate()
+
+    async def spawn(self, **others: str) -> asyncio.subprocess.Process:
+        settings = self._settings
         values = {
             "database_url": settings.database_url.get_secret_value(),
             "kafka_bootstrap": "127.0.0.1:1",
@@ -37,7 +58,7 @@ async def start(settings: Settings) -> AsyncIterator[Start]:
             "master_key_file": str(settings.master_key_file),
             **others,
         }
-        process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "inventory_vault",
@@ -45,14 +66,15 @@ async def start(settings: Settings) -> AsyncIterator[Start]:
             env={**os.environ, **{f"INVENTORY_VAULT_{k.upper()}": v for k, v in values.items()}},
             stderr=asyncio.subprocess.PIPE,
         )
-        running.append(process)
-        return process
 
-    yield run
-    for process in running:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+
+@pytest.fixture(scope="module")
+async def running(settings: Settings) -> AsyncIterator[OpenerProcess]:
+    one = OpenerProcess(settings)
+    await one.start()
+    yield one
+    await one.stop(signal.SIGTERM)
+    assert not settings.opener_socket.exists()
 
 
 @pytest.fixture
@@ -63,35 +85,18 @@ async def shop(api: OpenClient, merchant) -> Vault:
     )
 
 
-async def _answers(settings: Settings) -> None:
-    client = OpenerClient(settings.opener_socket, timeout_seconds=2)
-    for _ in range(int(START_SECONDS_MAX / 0.1)):
-        try:
-            await client.active_key()
-        except OpenerSilent:
-            await asyncio.sleep(0.1)
-        else:
-            await client.close()
-            return
-    raise AssertionError("the opener does not start")
-
-
 async def test_a_killed_opener_loses_nothing_and_its_successor_opens_everything(
-    start: Start, shop: Vault, service: Service, settings: Settings
+    running: OpenerProcess, shop: Vault
 ):
-    first = await start()
-    await _answers(settings)
     pool_id = await shop.stocked(2)
     reservation_id = await shop.held(pool_id, 2)
-    first.send_signal(signal.SIGKILL)
-    await first.wait()
+    await running.stop(signal.SIGKILL)
 
     cut_off = await shop.claim(reservation_id, Recipient())
     assert (cut_off.status_code, cut_off.json()["code"]) == (503, "opener_unavailable")
     assert (await shop.levels(pool_id))["sold"] == 2
 
-    await start()
-    await _answers(settings)
+    await running.start()
     buyer = Recipient()
     claimed = await shop.claim(reservation_id, buyer)
     assert claimed.status_code == 200, claimed.text
@@ -100,33 +105,32 @@ async def test_a_killed_opener_loses_nothing_and_its_successor_opens_everything(
 
 
 async def test_the_socket_and_the_master_key_are_for_their_owner_only(
-    start: Start, settings: Settings
+    running: OpenerProcess, settings: Settings
 ):
-    await start()
-    await _answers(settings)
     for path in (settings.opener_socket, settings.master_key_file):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-async def test_the_private_key_is_in_no_core_file_and_no_debugger(start: Start, settings: Settings):
-    process = await start()
-    await _answers(settings)
-    limits = Path(f"/proc/{process.pid}/limits").read_text()
+async def test_the_private_key_is_in_no_core_file_and_no_debugger(
+    running: OpenerProcess, settings: Settings
+):
+    assert running.process is not None
+    limits = Path(f"/proc/{running.process.pid}/limits").read_text()
     [core] = [line for line in limits.splitlines() if line.startswith("Max core file size")]
     assert core.split()[4:6] == ["0", "0"]
     # A process that may not be dumped belongs to root in /proc, whoever runs it.
-    assert Path(f"/proc/{process.pid}/environ").stat().st_uid == 0
+    assert Path(f"/proc/{running.process.pid}/environ").stat().st_uid == 0
 
 
 async def test_another_master_key_is_refused_in_one_sentence(
-    start: Start, settings: Settings, tmp_path: Path
+    running: OpenerProcess, settings: Settings, tmp_path: Path
 ):
-    await start()
-    await _answers(settings)
     other = tmp_path / "other.key"
     other.write_text("ab" * 32)
 
-    process = await start(master_key_file=str(other), opener_socket=str(tmp_path / "o.sock"))
+    process = await running.spawn(
+        master_key_file=str(other), opener_socket=str(tmp_path / "o.sock")
+    )
     _, errors = await asyncio.wait_for(process.communicate(), START_SECONDS_MAX)
 
     assert process.returncode == 1
@@ -135,10 +139,8 @@ async def test_another_master_key_is_refused_in_one_sentence(
 
 
 async def test_a_request_can_only_name_rows_of_the_logs(
-    start: Start, settings: Settings, shop: Vault, rows
+    running: OpenerProcess, settings: Settings, shop: Vault, rows
 ):
-    await start()
-    await _answers(settings)
     pool_id = await shop.stocked(2)
     await shop.held(pool_id)
     units = await rows("SELECT unit_id FROM unit WHERE merchant_id = :m", m=shop.merchant)
@@ -163,10 +165,8 @@ async def test_a_request_can_only_name_rows_of_the_logs(
 
 
 async def test_a_log_row_opens_for_five_minutes_only(
-    start: Start, settings: Settings, shop: Vault, service: Service, rows
+    running: OpenerProcess, settings: Settings, shop: Vault, service: Service, rows
 ):
-    await start()
-    await _answers(settings)
     [unit] = await shop.sold(await shop.stocked(1))
     await shop.reveal(unit["unit_id"], Recipient())
     [view] = await rows("SELECT id FROM unit_view WHERE unit_id = :u", u=unit["unit_id"])

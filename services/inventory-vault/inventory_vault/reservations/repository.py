@@ -20,6 +20,7 @@ from kit.ids import new_id
 async def add(tx: Transaction, new: Sequence[tuple[UUID, Wish]]) -> list[Reservation]:
     """New holds with their lines, in the order given: one statement. Raises ReferenceTaken."""
     lines = [(id_, wish.merchant_id, line) for id_, wish in new for line in wish.lines]
+    hashes = [wish.request_hash() for _, wish in new]
     try:
         rows = await tx.execute(
             _ADD,
@@ -27,7 +28,7 @@ async def add(tx: Transaction, new: Sequence[tuple[UUID, Wish]]) -> list[Reserva
                 "ids": [id_ for id_, _ in new],
                 "merchants": [wish.merchant_id for _, wish in new],
                 "references": [wish.reference for _, wish in new],
-                "hashes": [wish.request_hash() for _, wish in new],
+                "hashes": hashes,
                 "quantities": [wish.quantity for _, wish in new],
                 "holds": [wish.hold_seconds for _, wish in new],
                 "line_ids": [id_ for id_, _, _ in lines],
@@ -48,12 +49,12 @@ async def add(tx: Transaction, new: Sequence[tuple[UUID, Wish]]) -> list[Reserva
             merchant_id=wish.merchant_id,
             reference=wish.reference,
             status=ReservationStatus.HELD,
-            request_hash=wish.request_hash(),
+            request_hash=request_hash,
             created_at=times[id_].created_at,
             expires_at=times[id_].expires_at,
             lines=wish.lines,
         )
-        for id_, wish in new
+        for (id_, wish), request_hash in zip(new, hashes, strict=True)
     ]
 
 

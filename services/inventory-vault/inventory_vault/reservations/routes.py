@@ -59,6 +59,12 @@ def reserve_together(
     """The work of the reserving combiner: all that wait, in one transaction."""
 
     async def work(wishes: Sequence[Wish]) -> list[Reservation | DomainError]:
+        answers: list[Reservation | DomainError] = []
+        while len(answers) < len(wishes):
+            answers += await reserve_some(wishes[len(answers) :])
+        return answers
+
+    async def reserve_some(wishes: Sequence[Wish]) -> list[Reservation | DomainError]:
         for _ in range(REFERENCE_RACES_MAX):
             try:
                 async with db.transaction() as tx:
@@ -76,9 +82,12 @@ def claim_together(
     """The work of the claiming combiner: the sale is committed before the opener is asked."""
 
     async def work(claims: Sequence[Claim]) -> list[HandedSale | DomainError]:
-        async with db.transaction() as tx:
-            sales = await reservations.claim(tx, claims)
-        return await _hand_out(custody, sales)
+        answers: list[HandedSale | DomainError] = []
+        while len(answers) < len(claims):
+            async with db.transaction() as tx:
+                sales = await reservations.claim(tx, claims[len(answers) :])
+            answers += await _hand_out(custody, sales)
+        return answers
 
     return work
 

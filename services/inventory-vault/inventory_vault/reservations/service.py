@@ -1,6 +1,7 @@
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 from inventory_vault.pools.domain import PoolNotFound
@@ -26,7 +27,10 @@ from kit.ids import new_id
 from kit.messaging import outbox
 
 EXPIRE_BATCH = 200
-EXPIRE_UNITS_MAX = 20_000
+UNITS_TOGETHER_MAX = 20_000
+"""Units that calls served together move in one transaction: about 200 ms. One may be larger."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +53,12 @@ class ReservationService:
     async def reserve(
         self, tx: Transaction, wishes: Sequence[Wish]
     ) -> list[Reservation | DomainError]:
-        """Each wish wholly or not at all. A repeated reference answers its reservation as it is
-        now, ReferenceReused if the lines differ. Raises ReferenceTaken when another process was
-        faster under the same reference: the caller rolls back and asks again.
+        """Each wish wholly or not at all, for as many of the first wishes as one transaction should
+        carry; the caller comes again with the rest. A repeated reference answers its reservation
+        as it is now, ReferenceReused if the lines differ. Raises ReferenceTaken when another
+        process was faster under the same reference: the caller rolls back and asks again.
         """
+        wishes = _first(wishes, lambda wish: wish.quantity)
         shelves = await self._shelves.open(
             tx, {line.pool_id for wish in wishes for line in wish.lines}
         )
@@ -60,9 +66,11 @@ class ReservationService:
         known = await repository.find_by_reference(tx, [wish.name for wish in wishes])
         answers: dict[tuple[UUID, str], Reservation | DomainError] = dict(known)
         new: list[tuple[UUID, Wish]] = []
+        seen = set(answers)
         for wish in wishes:
-            if wish.name in answers or wish.name in {other.name for _, other in new}:
+            if wish.name in seen:
                 continue
+            seen.add(wish.name)
             reservation_id = new_id()
             refusal = _draw(shelves, reservation_id, wish)
             if refusal is None:
@@ -77,9 +85,11 @@ class ReservationService:
 
     async def claim(self, tx: Transaction, claims: Sequence[Claim]) -> list[Sale | DomainError]:
         """held or secured -> sold, even past its time: the sweeper's lock decides, not the clock.
-        A repeat answers the same units.
+        A repeat answers the same units. Answers for as many of the first claims as one transaction
+        should carry, at least one; the caller comes again with the rest.
         """
         locked = await repository.lock(tx, [claim.reservation_id for claim in claims])
+        claims = _first(claims, lambda claim: _units_in(locked.get(claim.reservation_id)))
         verdicts = [_claimable(claim, locked.get(claim.reservation_id)) for claim in claims]
         good = {v.id: v for v in verdicts if isinstance(v, Reservation)}
         fresh = [r for r in good.values() if r.status.holds_units]
@@ -126,13 +136,7 @@ class ReservationService:
     async def expire_due(self, tx: Transaction) -> bool:
         """Takes back holds past their time, a bounded number; True while more may wait."""
         due = await repository.lock_due(tx, EXPIRE_BATCH)
-        batch: list[Reservation] = []
-        left = EXPIRE_UNITS_MAX
-        for reservation in due:
-            left -= sum(line.quantity for line in reservation.lines)
-            if batch and left < 0:
-                break
-            batch.append(reservation)
+        batch = _first(due, _units_in)
         await self._expire(tx, batch)
         return len(batch) < len(due) or len(due) == EXPIRE_BATCH
 
@@ -218,6 +222,20 @@ def _draw(shelves: OpenShelves, reservation_id: UUID, wish: Wish) -> DomainError
         )
     shelves.stock.draw(wanted)
     return None
+
+
+def _first(items: Sequence[T], units_in: Callable[[T], int]) -> Sequence[T]:
+    """As many of the first items as move UNITS_TOGETHER_MAX units, at least one."""
+    units = 0
+    for count, item in enumerate(items):
+        units += units_in(item)
+        if count and units > UNITS_TOGETHER_MAX:
+            return items[:count]
+    return items
+
+
+def _units_in(reservation: Reservation | None) -> int:
+    return sum(line.quantity for line in reservation.lines) if reservation else 0
 
 
 def _answer_to(wish: Wish, answer: Reservation | DomainError) -> Reservation | DomainError:
