@@ -28,15 +28,13 @@ from typing import Any, Protocol, TypeVar
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
-from google.protobuf.message import Message
 from pydantic import ValidationError
 from sqlalchemy import MetaData
 
 from kit.auth import Callers, ServiceTokens
 from kit.db import Database, Transaction
-from kit.errors import Unavailable
 from kit.http import AppParts, build_app
-from kit.http.app import Check
+from kit.http.app import Check, Notice
 from kit.http.once import prune as prune_answers
 from kit.logging import configure_logging, get_logger
 from kit.messaging import dead_letters, outbox
@@ -44,7 +42,6 @@ from kit.messaging.consumer import Consumer, Handler
 from kit.messaging.relay import Relay
 from kit.messaging.retention import prune as prune_messages
 from kit.messaging.settings import KafkaSettings
-from kit.messaging.topics import ensure_topics, specs_of
 from kit.periodic import Periodic
 from kit.settings import ServiceSettings
 
@@ -52,7 +49,6 @@ log = get_logger(__name__)
 
 STOP_SECONDS_MAX = 8.0
 HTTP_STOP_SECONDS_MAX = 3
-BROKER_PAUSE_SECONDS = 0.5
 
 Close = Callable[[], Awaitable[None]]
 
@@ -84,9 +80,9 @@ class Service:
     metadata: MetaData
     routers: Sequence[APIRouter] = ()
     handlers: Sequence[Handler] = ()
+    publishes: Sequence[type[Message]] = ()
     jobs: Sequence[Periodic] = ()
     api_jobs: Sequence[Periodic] = ()
-    publishes: Sequence[type[Message]] = ()
     checks: Mapping[str, Check] = field(default_factory=dict)
     large_bodies: Mapping[str, int] = field(default_factory=dict)
     state: Mapping[str, Any] = field(default_factory=dict)
@@ -118,7 +114,7 @@ def service_tokens(settings: ServiceSettings) -> ServiceTokens:
     return ServiceTokens(settings.internal_secret.get_secret_value())
 
 
-def create_app(service: Service) -> FastAPI:
+def create_app(service: Service, notices: Mapping[str, Notice] | None = None) -> FastAPI:
     """The FastAPI app of a service."""
     settings = service.settings
     callers = Callers(
@@ -132,6 +128,7 @@ def create_app(service: Service) -> FastAPI:
             callers=callers,
             routers=service.routers,
             checks=service.checks,
+            notices=notices or {},
             body_bytes_max=settings.body_bytes_max,
             large_bodies=service.large_bodies,
             state=service.state,
@@ -140,33 +137,31 @@ def create_app(service: Service) -> FastAPI:
 
 
 @asynccontextmanager
-async def running_worker(service: Service) -> AsyncIterator[None]:
-    """Relay, consumer and jobs of a service, for the length of the block."""
-    settings = service.settings
+async def running_relay(service: Service) -> AsyncIterator[Relay]:
+    """The way out of the outbox. Every process runs one: the leader sends, the others wake it."""
     relay = Relay(
-        settings.database_url.get_secret_value(),
+        service.settings.database_url.get_secret_value(),
         service.kafka,
         service.name,
-        stall_seconds=settings.watchdog_stall_seconds,
+        stall_seconds=service.settings.watchdog_stall_seconds,
     )
     _wake_on_commit(service.db, relay)
-    messages = [*service.publishes, *(handler.message_class for handler in service.handlers)]
-    topics = asyncio.create_task(_topics_exist(service.kafka, messages))
-    loops: list[Loop] = [_After(topics, relay), *service.jobs, *_housekeeping(service)]
-    if service.handlers:
-        consumer = Consumer(
-            service.db,
-            service.kafka,
-            service.name,
-            service.handlers,
-            stall_seconds=settings.watchdog_stall_seconds,
-        )
-        loops.append(_After(topics, consumer))
-    async with _running(loops):
-        try:
-            yield
-        finally:
-            topics.cancel()
+    async with _running([relay]):
+        yield relay
+
+
+@asynccontextmanager
+async def running_worker(service: Service) -> AsyncIterator[Consumer]:
+    """Consumer and jobs of a service, for the length of the block."""
+    consumer = Consumer(
+        service.db,
+        service.kafka,
+        service.name,
+        service.handlers,
+        stall_seconds=service.settings.watchdog_stall_seconds,
+    )
+    async with _running([consumer, *service.jobs, *_housekeeping(service)]):
+        yield consumer
 
 
 @asynccontextmanager
@@ -221,11 +216,14 @@ async def _serve(service: Service, *, api: bool, worker: bool) -> None:
     stopping = asyncio.Event()
     with _signals(stopping):
         async with contextlib.AsyncExitStack() as stack:
+            relay = await stack.enter_async_context(running_relay(service))
+            notices = {"broker": relay.condition}
             if worker:
-                await stack.enter_async_context(running_worker(service))
+                consumer = await stack.enter_async_context(running_worker(service))
+                notices["lag"] = consumer.condition
             if api:
                 await stack.enter_async_context(running_jobs(service))
-                await stack.enter_async_context(running_api(service, stopping))
+                await stack.enter_async_context(running_api(service, stopping, notices))
             log.info("started", api=api, worker=worker, port=service.settings.port if api else None)
             await stopping.wait()
             log.info("stopping")
@@ -233,11 +231,13 @@ async def _serve(service: Service, *, api: bool, worker: bool) -> None:
 
 @asynccontextmanager
 async def running_api(
-    service: Service, stopping: asyncio.Event | None = None
+    service: Service,
+    stopping: asyncio.Event | None = None,
+    notices: Mapping[str, Notice] | None = None,
 ) -> AsyncIterator[None]:
     """Uvicorn inside this loop; `stopping` is set when the server ends by itself (port in use)."""
     config = uvicorn.Config(
-        create_app(service),
+        create_app(service, notices),
         host=service.settings.host,
         port=service.settings.port,
         log_config=None,
@@ -288,34 +288,6 @@ async def _running(loops: Sequence[Loop]) -> AsyncIterator[None]:
             _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS_MAX)
             for task in late:
                 task.cancel()
-
-
-class _After:
-    """A loop that begins once the topics exist; until then the API serves and events queue up."""
-
-    def __init__(self, ready: asyncio.Task[None], loop: Loop) -> None:
-        self._ready = ready
-        self._loop = loop
-
-    async def run(self) -> None:
-        await asyncio.wait({self._ready})
-        if not self._ready.cancelled():
-            await self._loop.run()
-
-    def stop(self) -> Awaitable[None] | None:
-        return self._loop.stop() if self._ready.done() else None
-
-
-async def _topics_exist(kafka: KafkaSettings, messages: Sequence[type[Message]]) -> None:
-    """Makes the topics, waiting for the broker as long as it takes."""
-    while True:
-        try:
-            await ensure_topics(kafka.bootstrap_servers, specs_of(messages, kafka))
-        except Unavailable as error:
-            log.warning("broker_awaited", reason=error.detail)
-            await asyncio.sleep(BROKER_PAUSE_SECONDS)
-        else:
-            return
 
 
 def _exit_when_crashed(task: asyncio.Task[None]) -> None:

@@ -22,13 +22,16 @@ from kit.http.problems import PROBLEM_RESPONSES, Problem, install_problem_handle
 _STATIC = Path(__file__).parent.parent / "static"
 
 Check = Callable[[], Awaitable[None]]
+Notice = Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True)
 class AppParts:
     """What an app is built from.
 
-    `checks` are asked by /readyz, each raises a DomainError when its part is not ready.
+    `checks` are asked by /readyz, each raises a DomainError when its part is not ready. `notices`
+    are shown there too but do not make the API unready: without a broker orders are still taken
+    and their events wait in the outbox.
     `large_bodies` maps the end of a path to its own body limit in bytes.
     """
 
@@ -38,6 +41,7 @@ class AppParts:
     callers: Callers
     routers: Sequence[APIRouter]
     checks: Mapping[str, Check] = field(default_factory=dict)
+    notices: Mapping[str, Notice] = field(default_factory=dict)
     body_bytes_max: int = 1_048_576
     large_bodies: Mapping[str, int] = field(default_factory=dict)
     state: Mapping[str, Any] = field(default_factory=dict)
@@ -101,7 +105,10 @@ def _operations(parts: AppParts) -> APIRouter:
             except DomainError as error:
                 found[name] = error.detail
         ready = all(state == "ok" for state in found.values())
-        document = {"status": "ready" if ready else "not_ready", "checks": found}
+        found.update({name: notice() for name, notice in parts.notices.items()})
+        well = all(state == "ok" for state in found.values())
+        status = ("ready" if well else "degraded") if ready else "not_ready"
+        document = {"status": status, "checks": found}
         return Response(
             orjson.dumps(document),
             status_code=200 if ready else 503,

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from kit.public_keys import decode_public_key
 from kit.money import Money
+from kit.public_keys import decode_public_key
 
 AMOUNT_MINOR_MAX = 10**13
 """Far above any order, far below 2**53, so JavaScript clients read it exactly."""

@@ -27,6 +27,7 @@ from kit.messaging.worker import Worker, pause
 
 __all__ = ["Consumer", "Handler", "handles"]
 
+LAG_NOTICED = 10_000
 POLL_SECONDS = 0.5
 POLL_DEADLINE_SECONDS = 30.0
 START_SECONDS = 30.0
@@ -70,6 +71,13 @@ class Consumer:
             topics=self._handlers.topics,
             stall_seconds=stall_seconds,
         )
+
+    def condition(self) -> str:
+        """ "ok", or what an operator should know."""
+        if not self._watchdog.answers:
+            return "no broker answers"
+        lag = self._watchdog.measured
+        return "ok" if lag <= LAG_NOTICED else f"{lag} events behind"
 
     async def run(self) -> None:
         """Consumes until `stop()`; broker and database troubles are waited out."""

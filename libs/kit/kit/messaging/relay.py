@@ -87,6 +87,10 @@ class Relay:
         """Look at the outbox now: a transaction with events has committed."""
         self._wake.set()
 
+    def condition(self) -> str:
+        """ "ok", or what an operator should know."""
+        return "ok" if self._watchdog.answers else "no broker answers; events wait in the outbox"
+
     async def run(self) -> None:
         """Relays until `stop()`; database and broker troubles are waited out."""
         self._watchdog.start()

@@ -53,7 +53,10 @@ class Watchdog:
         self._probe = _Probe(kafka, group, topics)
         self._backlog = backlog
         self._stall_seconds = stall_seconds
-        self._answers = True
+        self.answers = True
+        """False while no broker answers (as far as this watchdog had to ask)."""
+        self.measured = 0
+        """Events that waited when last looked at."""
         self._beat_seconds = min(BEAT_SECONDS, stall_seconds)
         self._check_seconds = min(CHECK_SECONDS, stall_seconds / 4)
         self._stopping = threading.Event()
@@ -83,6 +86,7 @@ class Watchdog:
         self._tell(answers=backlog is not None)
         if backlog is None:
             return None
+        self.measured = backlog
         if silent:
             return f"no sign of life for {now - self._progress.beat_at:.0f} s"
         still = time.monotonic() - self._progress.advanced_at
@@ -95,11 +99,11 @@ class Watchdog:
 
     def _tell(self, *, answers: bool) -> None:
         """Says once that no broker answers, and once that one does again."""
-        if answers != self._answers:
+        if answers != self.answers:
             log.warning(
                 "brokers_answer_again" if answers else "no_broker_answers", watched=self._name
             )
-        self._answers = answers
+        self.answers = answers
 
     async def _measure(self) -> int | None:
         """The backlog, or None while no broker answers: then nobody can make progress."""
