@@ -10,6 +10,7 @@ import pytest
 
 from onebox import servers
 from onebox.environment import SecretFiles
+from onebox.errors import OneboxError
 from onebox.ports import free_ports
 from onebox.postgres import EmbeddedPostgres, binaries
 from onebox.processes import run
@@ -90,3 +91,37 @@ async def test_roles_have_no_rights_on_the_server(
         await admin.close()
     assert {row["rolname"] for row in rows} == {service.database for service in SERVICES}
     assert not any(row["mighty"] for row in rows)
+
+
+async def test_an_administrator_without_superpowers_is_enough(folder: Path) -> None:
+    """As managed servers offer it: CREATEROLE and CREATEDB; and twice, as every start does it."""
+    server = EmbeddedPostgres(folder / "postgres", free_ports(1)[0], "secret")
+    await server.start()
+    try:
+        admin = await asyncpg.connect(server.url)
+        await admin.execute("CREATE ROLE manager LOGIN CREATEROLE CREATEDB PASSWORD 'secret'")
+        await admin.close()
+        url = server.url.replace("postgres:secret", "manager:secret")
+        (folder / "secrets").mkdir()
+        secrets = SecretFiles(folder / "secrets")
+        for given in (url, url.replace("postgresql://", "postgresql+asyncpg://")):
+            await servers.make_databases(given, secrets)
+        admin = await asyncpg.connect(server.url)
+        names = await admin.fetch("SELECT datname FROM pg_database WHERE datname LIKE 'lock%'")
+        await admin.close()
+    finally:
+        await server.stop()
+    assert {row[0] for row in names} == {service.database for service in SERVICES}
+
+
+@pytest.mark.parametrize("url", ["mysql://a:b@localhost/x", "postgresql:///x", "nonsense"])
+async def test_a_url_that_names_no_server_is_one_sentence(url: str, folder: Path) -> None:
+    with pytest.raises(OneboxError, match="must be postgresql://user:password@host"):
+        await servers.make_databases(url, SecretFiles(folder))
+
+
+async def test_a_server_that_does_not_answer_is_one_sentence(folder: Path) -> None:
+    url = f"postgresql://postgres:secret@127.0.0.1:{free_ports(1)[0]}/postgres"
+    with pytest.raises(OneboxError, match=r"PostgreSQL at 127\.0\.0\.1:\d+ refuses") as caught:
+        await servers.make_databases(url, SecretFiles(folder))
+    assert "secret" not in str(caught.value)

@@ -12,7 +12,8 @@ def service_url(admin_url: str, service: Service, password: str, *, database: st
     """The URL a service connects with, on the server of `admin_url`."""
     at = urlsplit(admin_url)
     host = f"{at.hostname}:{at.port or 5432}"
-    query = f"?{at.query}" if at.query else ""
+    # The driver's own word for libpq's sslmode.
+    query = f"?{at.query}".replace("sslmode=", "ssl=") if at.query else ""
     name = database or service.database
     return (
         f"postgresql+asyncpg://{service.database}:{quote(password, safe='')}@{host}/{name}{query}"
@@ -21,10 +22,20 @@ def service_url(admin_url: str, service: Service, password: str, *, database: st
 
 async def connect(admin_url: str, *, database: str | None = None) -> asyncpg.Connection:
     """A connection with the administrator's rights; `OneboxError` in one sentence if it fails."""
-    at = urlsplit(admin_url)
+    at = urlsplit(admin_url.replace("postgresql+asyncpg://", "postgresql://", 1))
+    if at.scheme not in {"postgresql", "postgres"} or not at.hostname:
+        raise OneboxError(
+            "LOCKSTOCK_DATABASE_URL must be postgresql://user:password@host:port/name"
+        )
     try:
-        return await asyncpg.connect(admin_url, database=database, timeout=10)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return await asyncpg.connect(at.geturl(), database=database, timeout=10)
+    except (
+        OSError,
+        ValueError,
+        TimeoutError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+    ) as error:
         raise OneboxError(
             f"PostgreSQL at {at.hostname}:{at.port or 5432} refuses the administrator: {error}"
         ) from error
@@ -35,9 +46,11 @@ async def ensure_role(admin: asyncpg.Connection, service: Service, password: str
     # A password cannot be a bind parameter of CREATE ROLE; the server quotes it for us.
     quoted = await admin.fetchval("SELECT quote_literal($1::text)", password)
     known = await admin.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", service.database)
-    verb = "ALTER" if known else "CREATE"
+    if known:
+        await admin.execute(f'ALTER ROLE "{service.database}" PASSWORD {quoted}')
+        return
     await admin.execute(
-        f'{verb} ROLE "{service.database}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE'
+        f'CREATE ROLE "{service.database}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE'
         f" PASSWORD {quoted}"
     )
 
@@ -49,6 +62,9 @@ async def ensure_database(
     name = name or service.database
     if await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
         return
+    if not await admin.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
+        # An administrator of a managed server may give away only what it is a member of.
+        await admin.execute(f'GRANT "{service.database}" TO CURRENT_USER')
     await admin.execute(
         f'CREATE DATABASE "{name}" OWNER "{service.database}" TEMPLATE "{template}"'
     )
