@@ -1,17 +1,37 @@
 """Time-ordered identifiers (UUIDv7, RFC 9562): new rows land at the end of their index."""
 
 import os
+import threading
 import time
 from uuid import UUID
 
 _RANDOM_BITS = 74
 _RANDOM_MASK = (1 << _RANDOM_BITS) - 1
+_STEP_MASK = (1 << 32) - 1
+
+_lock = threading.Lock()
+_last_ms = 0
+_last_random = 0
 
 
 def new_id() -> UUID:
-    """A UUIDv7 of this millisecond. 74 random bits: no coordination, no guessing."""
-    unix_ms = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big") & _RANDOM_MASK
+    """A UUIDv7 greater than every one this process made before.
+
+    Within a millisecond the 74 random bits go up by a random step (RFC 9562, 6.2, method 2), so
+    ids stay unguessable and lists by id are in the order of making.
+    """
+    global _last_ms, _last_random
+    entropy = int.from_bytes(os.urandom(10), "big")
+    with _lock:
+        unix_ms = max(time.time_ns() // 1_000_000, _last_ms)
+        if unix_ms == _last_ms:
+            random = _last_random + 1 + (entropy & _STEP_MASK)
+            if random > _RANDOM_MASK:
+                unix_ms, random = unix_ms + 1, entropy & _RANDOM_MASK
+        else:
+            # The top bit stays free, so that steps within the millisecond have room.
+            random = entropy & (_RANDOM_MASK >> 1)
+        _last_ms, _last_random = unix_ms, random
     value = (
         (unix_ms & ((1 << 48) - 1)) << 80
         | 0x7 << 76

@@ -28,6 +28,7 @@ from typing import Any, Protocol, TypeVar
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
+from google.protobuf.message import Message
 from pydantic import ValidationError
 from sqlalchemy import MetaData
 
@@ -68,8 +69,9 @@ Settings = TypeVar("Settings", bound=ServiceSettings)
 class Service:
     """What a service is made of; `create_service(settings)` in its app.py builds one.
 
-    `publishes` are the event classes it owns; the worker makes their topics. `jobs` are background
-    loops of the worker, `api_jobs` of the API process. `closing` is awaited at the end, last first.
+    `publishes` are the event classes it owns, for the event tables and the contract tests. `jobs`
+    are background loops of the worker, `api_jobs` of the API process. `closing` is awaited at the
+    end, last first.
     """
 
     settings: ServiceSettings
