@@ -119,12 +119,12 @@ class _Maker:
         """An account and a transaction."""
         accounts = [
             self.post("ledger", "/v1/accounts", {"code": code, "currency": "CNY", "kind": kind})
-            for code, kind in (("bank:known", "asset"), ("owner-capital", "equity"))
+            for code, kind in (("bank:known", "asset"), ("capital:known", "equity"))
         ]
         amount = {"amount": 100, "currency": "CNY"}
         postings = [
             {"account": "bank:known", "side": "debit", "amount": amount},
-            {"account": "owner-capital", "side": "credit", "amount": amount},
+            {"account": "capital:known", "side": "credit", "amount": amount},
         ]
         body = {"description": "known", "reference": str(uuid4()), "postings": postings}
         posted = self.post("ledger", "/v1/transactions", body)
