@@ -48,6 +48,7 @@ secrets: ## make the secret files that docker compose hands to the containers (o
 ##@ Check it
 
 test: setup ## every test; real PostgreSQL and Kafka are started by the run
+	@$(PYTHON) -m onebox install --browser
 	@$(PYTHON) -m pytest -q $(ARGS)
 
 check: lint types imports proto-check ## every gate: style, types, layers, schemas
@@ -80,6 +81,10 @@ proto: setup ## generate the Python of the event schemas into libs/schemas
 proto-check: setup ## schemas: style, no breaking change, generated code and table up to date
 	@proto-schemas/check.sh
 
+docs: setup ## the tables of the READMEs: settings, events
+	@$(PYTHON) -m onebox.settings_table README.md
+	@$(PYTHON) proto-schemas/events_table.py
+
 lock: setup ## resolve requirements*.in into the lock files with hashes
 	@for name in requirements requirements-dev; do \
 	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
@@ -90,4 +95,4 @@ help: ## this list
 	  /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup run start status stop demo clean kafka secrets test check lint types imports bench format \
-  proto proto-check lock help
+  proto proto-check docs lock help

@@ -32,6 +32,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, default=Path(".lockstock"), help="data folder")
     parser.add_argument("--detach", action="store_true", help="up: return when ready")
     parser.add_argument("--quiet", action="store_true", help="up: do not show the demo key")
+    parser.add_argument("--browser", action="store_true", help="install: the tests' browser too")
     parser.add_argument("--yes", action="store_true", help="clean: do not ask")
     arguments = parser.parse_args()
     home = Home(arguments.home.resolve())
@@ -48,7 +49,7 @@ def main() -> int:
             return status(home)
         if arguments.command == "clean":
             return clean(home, sure=arguments.yes)
-        return asyncio.run(install())
+        return asyncio.run(install(browser=arguments.browser))
     except OneboxError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -144,12 +145,14 @@ def _agreed(question: str) -> bool:
         return False
 
 
-async def install() -> int:
-    """Brings what the embedded servers need: Java, Maven, the broker's jars."""
+async def install(*, browser: bool) -> int:
+    """Brings what the embedded servers need: Java, Maven, the broker's jars; for tests a browser."""
     there = jars_are_there(KAFKA_HOME / "lib")
     await preflight.ensure_programs(jars_are_there=there)
     if shutil.which("mvn") or there:
         await bring_jars()
+    if browser:
+        await preflight.ensure_browser()
     return 0
 
 

@@ -15,7 +15,7 @@ PYTHON_MIN = (3, 11)
 JAVA_MIN = 17
 FREE_BYTES_MIN = 1 << 30
 APT_SECONDS_MAX = 900
-PACKAGES = {"java": "default-jre-headless", "mvn": "maven"}
+PACKAGES = {"java": "default-jre-headless", "mvn": "maven", "chromium": "chromium"}
 
 
 class NoRoom(OneboxError):
@@ -46,14 +46,22 @@ async def ensure_programs(*, jars_are_there: bool) -> None:
 
     Raises `ProgramMissing` with the command to run where we may not.
     """
-    needed = ["java"] if jars_are_there else ["java", "mvn"]
+    await _ensure(["java"] if jars_are_there else ["java", "mvn"])
+    await asyncio.to_thread(_check_java)
+
+
+async def ensure_browser() -> None:
+    """Chromium, for the tests of the buyer's page. As `ensure_programs`."""
+    await _ensure(["chromium"])
+
+
+async def _ensure(needed: list[str]) -> None:
     missing = [PACKAGES[name] for name in needed if shutil.which(name) is None]
     if missing:
         await _install(missing)
         for name in needed:
             if shutil.which(name) is None:
                 raise ProgramMissing(f"{name} is still missing after installing {missing}.")
-    await asyncio.to_thread(_check_java)
 
 
 async def _install(packages: list[str]) -> None:
