@@ -146,7 +146,7 @@ def _agreed(question: str) -> bool:
 
 
 async def install(*, browser: bool) -> int:
-    """Brings what the embedded servers need: Java, Maven, the broker's jars; for tests a browser."""
+    """Brings what the embedded servers need (Java, Maven, the jars) and the tests' browser."""
     there = jars_are_there(KAFKA_HOME / "lib")
     await preflight.ensure_programs(jars_are_there=there)
     if shutil.which("mvn") or there:
