@@ -4,6 +4,7 @@ from kit.http.app import AppParts, build_app
 from kit.http.callers import Caller, caller
 from kit.http.once import Once, once
 from kit.http.problems import PROBLEM_RESPONSES, Problem
+from kit.http.together import Together
 from kit.http.wire import (
     CodeText,
     CurrencyCode,
@@ -31,6 +32,7 @@ __all__ = [
     "Reference",
     "Text",
     "Timestamp",
+    "Together",
     "build_app",
     "caller",
     "once",

@@ -10,6 +10,7 @@ boxes or other secrets must not be wrapped (they re-render from the resource ins
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
@@ -48,6 +49,15 @@ class StillRunning(DomainError):
     kind = ErrorKind.CONFLICT
 
 
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One caller's use of an Idempotency-Key, and what it was used for."""
+
+    principal: str
+    key: str
+    request_hash: bytes
+
+
 class Once:
     """Runs a route's work once per Idempotency-Key; without the header it is one transaction."""
 
@@ -61,6 +71,13 @@ class Once:
     def has_key(self) -> bool:
         """Whether the caller gave an Idempotency-Key."""
         return self._key is not None
+
+    async def ticket(self, who: Principal) -> Ticket | None:
+        """This call's use of its key; None without a key. Raises BadIdempotencyKey."""
+        await self._hash_request(None)
+        if self._key is None or self._request_hash is None:
+            return None
+        return Ticket(_principal(who), self._key, self._request_hash)
 
     async def replay(self, who: Principal, *, fingerprint: bytes | None = None) -> Response | None:
         """The stored answer of an earlier call, so that costly preparation can be skipped.
@@ -87,7 +104,7 @@ class Once:
         if self._key is None:
             async with self._db.transaction() as tx:
                 model = await work(tx)
-            return _answer(model_bytes(model), status, location(model) if location else None)
+            return answer(model_bytes(model), status, location(model) if location else None)
         await self._hash_request(fingerprint)
         try:
             async with self._db.transaction() as tx:
@@ -110,10 +127,10 @@ class Once:
                     },
                 )
         except Unavailable as error:
-            if _is_lock_timeout(error):
+            if is_lock_timeout(error):
                 raise StillRunning from error
             raise
-        return _answer(body, status, where)
+        return answer(body, status, where)
 
     async def _hash_request(self, fingerprint: bytes | None) -> None:
         if self._key is None or self._request_hash is not None:
@@ -142,7 +159,7 @@ class Once:
             return None
         if row.request_hash != self._request_hash:
             raise IdempotencyKeyReused
-        return _answer(row.body, row.status, row.location, {REPLAYED_HEADER: "true"})
+        return answer(row.body, row.status, row.location, {REPLAYED_HEADER: "true"})
 
 
 async def _once(
@@ -174,9 +191,10 @@ def model_bytes(model: BaseModel) -> bytes:
     return model.__pydantic_serializer__.to_json(model)
 
 
-def _answer(
+def answer(
     body: bytes, status: int, location: str | None, headers: Mapping[str, str] | None = None
 ) -> Response:
+    """The response of a call that took effect."""
     given = dict(headers or {})
     if location:
         given["Location"] = location
@@ -196,7 +214,8 @@ def _canonical(body: bytes) -> bytes:
         return body
 
 
-def _is_lock_timeout(error: Unavailable) -> bool:
+def is_lock_timeout(error: Unavailable) -> bool:
+    """Whether a row that another call holds was waited for in vain."""
     cause = error.__cause__
     return "55P03" in str(getattr(getattr(cause, "orig", None), "sqlstate", ""))
 
