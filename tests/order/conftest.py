@@ -18,7 +18,6 @@ from kit.service import Service, create_app
 from order.api_keys.domain import MERCHANT_SCOPES
 from order.app import create_service
 from order.merchants import service as merchants
-from order.payments.service import PaymentService
 from order.settings import Settings
 from tests.order.factories import MERCHANT, OTHER_MERCHANT, SHOP, UNTRUSTED
 from tests.order.vaults import ScriptedVault
@@ -92,13 +91,6 @@ async def make_merchants(db: Database) -> None:
 @pytest.fixture
 def db(service: Service) -> Database:
     return service.db
-
-
-@pytest.fixture
-def payments(service: Service) -> PaymentService:
-    found = service.state["payments"]
-    assert isinstance(found, PaymentService)
-    return found
 
 
 @pytest.fixture

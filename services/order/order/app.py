@@ -93,7 +93,8 @@ def create_service(
         publishes=[OrderPlaced, ApiKeyChanged],
         state={
             "placing": placing,
-            "payments": payments,
+            "place_together": placing_routes.place_together(db, placing),
+            "pay_together": payment_routes.pay_together(db, payments),
             "contacts": ContactHasher(settings.contact_key.get_secret_value()),
         },
         closing=[peer.close],

@@ -223,3 +223,31 @@ async def test_an_idempotency_key_replays_and_refuses_another_body(
     assert first.content == again.content
     assert again.headers["idempotent-replayed"] == "true"
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_refused_payments_do_not_harm_those_taken_with_them(
+    api: httpx.AsyncClient, db: Database
+) -> None:
+    orders = [await placed(db) for _ in range(6)]
+    cancelled = orders[4]
+    await api.post(f"/v1/orders/{cancelled.id}/cancel")
+    wrong = {"amount": 1, "currency": "CNY"}
+
+    answers = await asyncio.gather(
+        pay(api, orders[0]),
+        pay(api, orders[1], amount=wrong),
+        pay(api, orders[2], provider_reference="same"),
+        pay(api, orders[3], provider_reference="same"),
+        pay(api, cancelled),
+        pay(api, an_order()),
+        pay(api, orders[5], provider_reference="one"),
+        pay(api, orders[5], provider_reference="other"),
+    )
+
+    codes = [answer.json().get("code", "paid") for answer in answers]
+    assert codes[:2] == ["paid", "amount_mismatch"]
+    assert sorted(codes[2:4]) == ["paid", "payment_reference_used"]
+    assert codes[4:6] == ["order_not_payable", "order_not_found"]
+    assert sorted(codes[6:8]) == ["already_paid", "paid"]
+    news = [await published(db, order) for order in orders]
+    assert sum(told.count("OrderPaid") for told in news) == 3

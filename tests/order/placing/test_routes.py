@@ -380,3 +380,30 @@ async def test_a_placed_order_can_be_cancelled_with_a_reason(
     assert answer.status_code == 200, answer.text
     assert (answer.json()["status"], answer.json()["reason"]) == (OrderStatus.CANCELLED, "typo")
     assert again.json() == answer.json()
+
+
+async def test_refused_orders_do_not_harm_those_placed_with_them(
+    api: httpx.AsyncClient, db: Database, vault: ScriptedVault
+) -> None:
+    paid = {
+        "provider": "market",
+        "provider_reference": "m-1",
+        "amount": {"amount": 1990, "currency": "CNY"},
+    }
+    twice, key = a_body(), {"Idempotency-Key": str(new_id())}
+    good = [place(api, a_body(), **{"Idempotency-Key": str(new_id())}) for _ in range(8)]
+    doubled = [place(api, twice, **{"Idempotency-Key": str(new_id())}) for _ in range(3)]
+    prepaid = [place(api, a_body(paid=paid), **{"Idempotency-Key": str(new_id())}) for _ in "123"]
+    short = place(api, a_body(("NOPE", 1)), **key)
+
+    answers = await asyncio.gather(*good, *doubled, *prepaid, short)
+
+    assert [answer.status_code for answer in answers[:8]] == [201] * 8
+    assert sorted(answer.status_code for answer in answers[8:11]) == [201, 409, 409]
+    assert sorted(answer.status_code for answer in answers[11:14]) == [201, 409, 409]
+    assert {answer.json()["code"] for answer in answers[11:14] if answer.status_code == 409} == {
+        "payment_reference_used"
+    }
+    assert await count(db, "orders") == len(vault.holds) == 10
+    assert await count(db, "idempotency") == 10
+    assert await count(db, "order_payment") == 1

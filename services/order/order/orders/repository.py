@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -61,6 +61,8 @@ _INSERT = text(
     SELECT id FROM placed
     """
 )
+# Nothing was locked, so nothing happens at this time.
+_NO_TIME = datetime.min.replace(tzinfo=UTC)
 _LOCK = text(
     "SELECT *, clock_timestamp() AS locked_at FROM orders "
     "WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE"
@@ -124,10 +126,10 @@ async def add_many(tx: Transaction, orders: Sequence[Order]) -> set[UUID]:
     return set((await tx.execute(_INSERT, values)).scalars())
 
 
-async def lock_many(tx: Transaction, ids: Iterable[UUID]) -> tuple[list[Order], datetime | None]:
+async def lock_many(tx: Transaction, ids: Iterable[UUID]) -> tuple[list[Order], datetime]:
     """The orders that exist, locked in the order of their ids, and the database's time."""
     rows = (await tx.execute(_LOCK, {"ids": list(ids)})).all()
-    return await _with_lines(tx, rows), rows[0].locked_at if rows else None
+    return await _with_lines(tx, rows), rows[0].locked_at if rows else _NO_TIME
 
 
 async def take_unpaid_due(tx: Transaction, limit: int) -> list[Order]:

@@ -19,12 +19,19 @@ class Locked:
     """Orders whose rows are held by this transaction, and the database's time."""
 
     orders: dict[UUID, Order]
-    now: datetime | None
+    now: datetime
 
     def get(self, order_id: UUID) -> Order:
         """Raises OrderNotFound."""
         order = self.orders.get(order_id)
         if order is None:
+            raise OrderNotFound(order_id=str(order_id))
+        return order
+
+    def get_own(self, merchant_id: UUID, order_id: UUID) -> Order:
+        """Raises OrderNotFound, also for another merchant's order."""
+        order = self.get(order_id)
+        if order.merchant_id != merchant_id:
             raise OrderNotFound(order_id=str(order_id))
         return order
 
@@ -45,10 +52,7 @@ async def lock_many(tx: Transaction, ids: Iterable[UUID]) -> Locked:
 async def lock_own(tx: Transaction, merchant_id: UUID, order_id: UUID) -> tuple[Order, datetime]:
     """One order of the merchant, locked, and the database's time. Raises OrderNotFound."""
     locked = await lock_many(tx, [order_id])
-    order = locked.get(order_id)
-    if order.merchant_id != merchant_id or locked.now is None:
-        raise OrderNotFound(order_id=str(order_id))
-    return order, locked.now
+    return locked.get_own(merchant_id, order_id), locked.now
 
 
 async def take_unpaid_due(tx: Transaction, limit: int) -> Sequence[Order]:

@@ -1,12 +1,15 @@
+from collections.abc import Sequence
 from typing import cast
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from kit.db import Transaction
-from kit.http import Caller, Once, caller, once
+from kit.db import Database, Transaction
+from kit.errors import DomainError
+from kit.http import Caller, Once, Together, caller, once
+from order.payments.domain import Receipt
 from order.payments.schemas import PaymentCreate, PaymentRead
-from order.payments.service import PaymentService
+from order.payments.service import PayCall, PaymentService
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"])
 
@@ -25,12 +28,20 @@ async def pay_order(
     `amount_mismatch`, 409 `already_paid` (by another payment), 409 `order_not_payable` (it has
     expired or was cancelled: refund the buyer).
     """
-    payments = cast(PaymentService, request.app.state.payments)
+    together = cast("Together[PayCall]", request.app.state.pay_together)
+    call = PayCall(who.merchant, order_id, body.to_domain(), f"{who.kind}:{who.id}")
+    return await together(run, who, call)
 
-    async def work(tx: Transaction) -> PaymentRead:
-        receipt = await payments.pay(
-            tx, who.merchant, order_id, body.to_domain(), f"{who.kind}:{who.id}"
-        )
-        return PaymentRead.from_domain(receipt)
 
-    return await run(who, work)
+def pay_together(db: Database, payments: PaymentService) -> Together[PayCall]:
+    """Payments that arrive at the same time share a transaction."""
+
+    async def work(
+        tx: Transaction, calls: Sequence[PayCall]
+    ) -> Sequence[PaymentRead | DomainError]:
+        return [
+            PaymentRead.from_domain(result) if isinstance(result, Receipt) else result
+            for result in await payments.pay_many(tx, calls)
+        ]
+
+    return Together(db, work)

@@ -1,11 +1,15 @@
+from collections.abc import Sequence
 from typing import cast
 
 from fastapi import APIRouter, Request, Response
 
-from kit.db import Transaction
-from kit.http import Caller, Once, caller, once
+from kit.db import Database, Transaction
+from kit.errors import DomainError
+from kit.http import Caller, Once, Together, caller, once
 from order.contacts import ContactHasher
+from order.orders.domain import Order
 from order.orders.schemas import OrderRead
+from order.placing.domain import Draft
 from order.placing.schemas import OrderCreate
 from order.placing.service import PlacingService
 
@@ -32,9 +36,18 @@ async def place_order(
     placing = cast(PlacingService, request.app.state.placing)
     contacts = cast(ContactHasher, request.app.state.contacts)
     wanted = body.to_domain(who.merchant, contacts, f"{who.kind}:{who.id}")
+    together = cast("Together[Draft]", request.app.state.place_together)
     async with placing.prepared(wanted) as draft:
+        return await together(run, who, draft)
 
-        async def work(tx: Transaction) -> OrderRead:
-            return OrderRead.from_domain(await placing.place(tx, draft))
 
-        return await run(who, work, location=lambda order: f"/v1/orders/{order.id}")
+def place_together(db: Database, placing: PlacingService) -> Together[Draft]:
+    """Orders that are placed at the same time share a transaction."""
+
+    async def work(tx: Transaction, drafts: Sequence[Draft]) -> Sequence[OrderRead | DomainError]:
+        return [
+            OrderRead.from_domain(result) if isinstance(result, Order) else result
+            for result in await placing.place_many(tx, drafts)
+        ]
+
+    return Together(db, work, location=lambda order: f"/v1/orders/{order.id}")

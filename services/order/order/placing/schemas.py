@@ -2,11 +2,11 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated
 from uuid import UUID
 
-from kit.public_keys import decode_public_key
-from kit.http import CodeText, Model, Name, PublicKeyText, Reference, Timestamp
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
+from kit.http import CodeText, Model, Name, PublicKeyText, Reference, Timestamp
+from kit.public_keys import decode_public_key
 from order.contacts import ContactHasher
 from order.orders.domain import Customer
 from order.payments.schemas import PaymentCreate

@@ -62,17 +62,38 @@ class PlacingService:
         if not draft.is_placed:
             await self._give_back(draft)
 
-    async def place(self, tx: Transaction, draft: Draft) -> Order:
-        """Writes the order with its story and its news. Raises ReferenceTaken."""
-        order = draft.change.order
-        if order.id not in await orders.add_many(tx, [draft.change]):
-            wanted = (order.merchant_id, order.channel_id, order.reference)
-            taken, _ = await orders.find_references(tx, [wanted])
-            raise _reference_taken(taken.get((order.channel_id, order.reference)))
-        if draft.payment is not None:
-            await self._payments.record(tx, [(order, draft.payment, order.placed_at)])
-        draft.is_placed = True
-        return order
+    async def place_many(
+        self, tx: Transaction, drafts: Sequence[Draft]
+    ) -> Sequence[Order | DomainError]:
+        """Writes orders with their story and their news. Answers, per draft, ReferenceTaken.
+
+        Raises PaymentReferenceUsed when a prepaid one's payment was used before: the transaction
+        must be undone then.
+        """
+        placed = await orders.add_many(tx, [draft.change for draft in drafts])
+        prepaid = [
+            (draft.change.order, draft.payment, draft.change.order.placed_at)
+            for draft in drafts
+            if draft.payment is not None and draft.change.order.id in placed
+        ]
+        if prepaid:
+            await self._payments.record(tx, prepaid)
+        for draft in drafts:
+            draft.is_placed = draft.change.order.id in placed
+        refused = [draft.change.order for draft in drafts if not draft.is_placed]
+        taken = await self._taken(tx, refused) if refused else {}
+        return [taken.get(draft.change.order.id, draft.change.order) for draft in drafts]
+
+    async def _taken(
+        self, tx: Transaction, refused: Sequence[Order]
+    ) -> dict[UUID, Order | DomainError]:
+        found, _ = await orders.find_references(
+            tx, [(order.merchant_id, order.channel_id, order.reference) for order in refused]
+        )
+        return {
+            order.id: _reference_taken(found.get((order.channel_id, order.reference)))
+            for order in refused
+        }
 
     async def _prepare(self, request: Request) -> Draft:
         found = await self._find(request)
