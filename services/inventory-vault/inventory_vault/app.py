@@ -57,6 +57,7 @@ def create_service(settings: Settings) -> Service:
     reservations = ReservationService(shelves)
     imports = ImportService(db, pools, lots, custody, SystemClock(), _fingerprinters(settings))
     desk = ImportDesk(
+        db,
         imports,
         waiting_max=settings.imports_waiting_max,
         workers=settings.imports_at_once_max,
@@ -90,7 +91,7 @@ def create_service(settings: Settings) -> Service:
             withdraw_expired(db, shelves),
             take_back_failed(db, imports),
         ],
-        api_jobs=desk.workers,
+        api_jobs=desk.jobs(),
         publishes=[
             ReservationSold,
             ReservationReleased,

@@ -1,5 +1,6 @@
 """The suppliers' sample files give their known answers, whatever their encoding and separators."""
 
+import asyncio
 import json
 import tempfile
 from collections import Counter
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from inventory_vault.imports.service import seal_chunk
 from kit.service import Service
 from tests.inventory_vault.factories import Recipient, Vault
 
@@ -228,3 +230,40 @@ async def test_receipts_are_read_in_pages_and_by_their_owner_only(vault: Vault, 
     assert second["next_line"] is None
     stranger = await api("stock:read", merchant_id=pool_id)
     assert (await stranger.get(url)).status_code == 404
+
+
+async def test_a_lot_whose_time_is_over_is_refused(vault: Vault):
+    pool_id = await vault.pool()
+    answer = await vault.upload(pool_id, "A\n", expires_at="2020-01-01T00:00:00Z")
+    assert (answer.status_code, answer.json()["code"]) == (422, "expires_at_in_the_past")
+
+
+async def test_an_import_that_was_taken_back_meanwhile_stocks_nothing(
+    vault: Vault, service: Service, monkeypatch: pytest.MonkeyPatch
+):
+    pool_id = await vault.pool()
+    monkeypatch.setattr(
+        "inventory_vault.imports.service.seal_chunk", _taken_back_while_sealing(service, vault)
+    )
+    receipt = await vault.imported(pool_id, "A-1\nA-2\n")
+    assert receipt["status"] == "failed"
+    assert (await vault.levels(pool_id))["total"] == 0
+
+
+def _taken_back_while_sealing(service: Service, vault: Vault):
+    """Sealing that takes so long that the import is taken for crashed."""
+
+    loop = asyncio.get_running_loop()
+
+    async def take_back() -> None:
+        async with service.db.transaction() as tx:
+            await tx.execute(
+                text("UPDATE stock_import SET status = 'failed' WHERE merchant_id = :m"),
+                {"m": vault.merchant},
+            )
+
+    def slow(*arguments):
+        asyncio.run_coroutine_threadsafe(take_back(), loop).result(10)
+        return seal_chunk(*arguments)
+
+    return slow

@@ -101,6 +101,12 @@ class KindNotImportable(Invalid):
     code = "unit_kind_not_importable"
 
 
+class LotExpired(Invalid):
+    """expires_at lies in the past; such a lot could not be sold."""
+
+    code = "expires_at_in_the_past"
+
+
 class ImportTakenBack(DomainError):
     """The import stood still for so long that it was taken for crashed and undone."""
 

@@ -8,17 +8,25 @@ from kit.periodic import Periodic
 
 LOOK_SECONDS = 1.0
 TAKE_BACK_SECONDS = 10.0
+ALIVE_SECONDS = 10.0
 
 
 class ImportDesk:
     """Uploads that wait in memory for one of the workers of this process."""
 
-    def __init__(self, imports: ImportService, *, waiting_max: int, workers: int) -> None:
+    def __init__(
+        self, db: Database, imports: ImportService, *, waiting_max: int, workers: int
+    ) -> None:
+        self._db = db
         self._imports = imports
+        self._mine: set[UUID] = set()
         self._waiting: asyncio.Queue[tuple[UUID, Upload]] = asyncio.Queue(waiting_max + workers)
-        self.workers = [
+        self._workers = [
             Periodic(f"import-{number}", LOOK_SECONDS, self._work) for number in range(workers)
         ]
+
+    def jobs(self) -> list[Periodic]:
+        return [*self._workers, Periodic("imports-alive", ALIVE_SECONDS, self._note_alive)]
 
     def require_room(self) -> None:
         """Raises ImportsBusy."""
@@ -31,15 +39,24 @@ class ImportDesk:
             self._waiting.put_nowait((import_id, upload))
         except asyncio.QueueFull:
             raise ImportsBusy(retry_after_seconds=30) from None
-        for worker in self.workers:
+        self._mine.add(import_id)
+        for worker in self._workers:
             worker.wake()
 
     async def _work(self) -> bool:
         if self._waiting.empty():
             return False
         import_id, upload = self._waiting.get_nowait()
-        await self._imports.work_on(import_id, upload)
+        try:
+            await self._imports.work_on(import_id, upload)
+        finally:
+            self._mine.discard(import_id)
         return True
+
+    async def _note_alive(self) -> None:
+        if self._mine:
+            async with self._db.transaction() as tx:
+                await self._imports.note_alive(tx, list(self._mine))
 
 
 def take_back_failed(db: Database, imports: ImportService) -> Periodic:

@@ -60,6 +60,10 @@ async def note_progress(tx: Transaction, import_id: UUID, progress: Progress) ->
     )
 
 
+async def note_alive(tx: Transaction, import_ids: Sequence[UUID]) -> None:
+    await tx.execute(_NOTE_ALIVE, {"ids": list(import_ids)})
+
+
 async def add_lines(
     tx: Transaction, import_id: UUID, merchant_id: UUID, refused: Sequence[Rejection]
 ) -> None:
@@ -138,6 +142,10 @@ _NOTE_PROGRESS = text(
       alive_at = clock_timestamp()
     WHERE id = :id
     """
+)
+_NOTE_ALIVE = text(
+    "UPDATE stock_import SET alive_at = clock_timestamp() "
+    "WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'running'"
 )
 _ADD_LINES = text(
     """

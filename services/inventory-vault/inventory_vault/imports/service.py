@@ -1,7 +1,9 @@
 import asyncio
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import PurePath
 from typing import TypeVar
 from uuid import UUID
 
@@ -16,6 +18,7 @@ from inventory_vault.imports.domain import (
     ImportStatus,
     ImportTakenBack,
     KindNotImportable,
+    LotExpired,
     Progress,
     ShelfOrder,
     StockImport,
@@ -27,7 +30,7 @@ from inventory_vault.lots.service import LotService
 from inventory_vault.pools.service import PoolService
 from kit.clock import Clock
 from kit.db import Database, Transaction
-from kit.errors import DomainError
+from kit.errors import DomainError, Unavailable
 from kit.ids import new_id
 from kit.logging import get_logger
 from kit.money import Money
@@ -38,6 +41,7 @@ log = get_logger(__name__)
 CHUNK = 10_000
 """Units per transaction: about 100 ms."""
 IDLE_SECONDS_MAX = 120
+STORE_ATTEMPTS_MAX = 5
 TAKE_BACK_AT_ONCE = 10
 
 T = TypeVar("T")
@@ -67,10 +71,12 @@ class ImportService:
         self._fingerprinter_for = fingerprinter_for
 
     async def begin(self, tx: Transaction, upload: Upload) -> UUID:
-        """Notes the import. Raises PoolNotFound, KindNotImportable, ImportsNotSetUp."""
+        """Notes the import. Raises PoolNotFound, KindNotImportable, LotExpired, ImportsNotSetUp."""
         if self._fingerprinter_for is None:
             raise ImportsNotSetUp
         pool = await self._pools.get(tx, upload.merchant_id, upload.pool_id)
+        if upload.expires_at is not None and upload.expires_at <= self._clock.now():
+            raise LotExpired
         if pool.unit_kind.value not in FIELDS_OF_KIND:
             raise KindNotImportable(f"a pool of kind {pool.unit_kind} takes no file of codes")
         import_id = new_id()
@@ -97,9 +103,18 @@ class ImportService:
         except DomainError as error:
             await self._fail(import_id, error.detail)
         except Exception as error:
-            # The type only: a message could quote what it stumbled over.
-            log.error("import_failed", import_id=str(import_id), error_type=type(error).__name__)  # noqa: TRY400
+            # Type and place only: a message could quote what it stumbled over.
+            log.error(  # noqa: TRY400 - the traceback would carry that message
+                "import_failed",
+                import_id=str(import_id),
+                error_type=type(error).__name__,
+                place=place_of(error),
+            )
             await self._fail(import_id, "this is our mistake; the file was not imported")
+
+    async def note_alive(self, tx: Transaction, import_ids: Sequence[UUID]) -> None:
+        """Says that a process still has these uploads, waiting or at work."""
+        await repository.note_alive(tx, import_ids)
 
     async def take_back_failed(self, tx: Transaction) -> bool:
         """Undoes failed and crashed imports, a bounded number of units; True while more wait."""
@@ -168,11 +183,30 @@ class ImportService:
         for chunk in chunks(shelf.records):
             new, known = await self._sift(upload.merchant_id, chunk)
             units = await asyncio.to_thread(seal_chunk, sealer, lot, found, new, shelf)
-            await self._store(import_id, lot, stocked, list(zip(new, units, strict=True)), known)
+            sealed = list(zip(new, units, strict=True))
+            await self._store_patiently(import_id, lot, stocked, sealed, known)
             progress.accepted = stocked.count
             progress.duplicates += len(stocked.last_known)
             await self._note(import_id, upload, progress, stocked.last_known)
         await self._open_for_sale(import_id, lot, stocked, is_mixed=shelf.is_mixed)
+
+    async def _store_patiently(
+        self,
+        import_id: UUID,
+        lot: NewLot,
+        stocked: "Stocked",
+        sealed: list[tuple[Record, SealedUnit]],
+        known: list[Rejection],
+    ) -> None:
+        for attempt in range(1, STORE_ATTEMPTS_MAX + 1):
+            try:
+                await self._store(import_id, lot, stocked, sealed, known)
+            except Unavailable:
+                if attempt == STORE_ATTEMPTS_MAX:
+                    raise
+                await asyncio.sleep(0.2 * 2**attempt)
+            else:
+                return
 
     async def _store(
         self,
@@ -184,8 +218,7 @@ class ImportService:
     ) -> None:
         """One chunk, numbered and copied. What another import brought meanwhile is a duplicate."""
         async with self._db.transaction() as tx:
-            if not await repository.lock_running(tx, import_id):
-                raise ImportTakenBack
+            await self._require_alone(tx, import_id, lot, stocked)
             await repository.queue_merchant(tx, lot.merchant_id)
             late = await self._lots.known_fingerprints(
                 tx, lot.merchant_id, [unit.fingerprint for _, unit in sealed]
@@ -204,8 +237,7 @@ class ImportService:
         self, import_id: UUID, lot: NewLot, stocked: "Stocked", *, is_mixed: bool
     ) -> None:
         async with self._db.transaction() as tx:
-            if not await repository.lock_running(tx, import_id):
-                raise ImportTakenBack
+            await self._require_alone(tx, import_id, lot, stocked)
             if stocked.count:
                 await self._lots.put_on_shelf(
                     tx,
@@ -219,6 +251,17 @@ class ImportService:
                 await self._lots.discard(tx, lot.id)
                 await repository.set_lot(tx, import_id, None)
             await repository.finish(tx, import_id, ImportStatus.COMPLETED)
+
+    async def _require_alone(
+        self, tx: Transaction, import_id: UUID, lot: NewLot, stocked: "Stocked"
+    ) -> None:
+        """Raises ImportTakenBack. A commit that was cut off may have stored a chunk after all: then
+        the lot holds more than was counted here, and nothing may be put on top of it.
+        """
+        if not await repository.lock_running(tx, import_id):
+            raise ImportTakenBack
+        if await self._lots.last_seq(tx, lot.id) != stocked.count:
+            raise ImportTakenBack("the database failed in the middle of it; upload the file again")
 
     async def _sift(
         self, merchant_id: UUID, chunk: Sequence[Record]
@@ -294,6 +337,12 @@ def seal_chunk(
             )
         )
     return units
+
+
+def place_of(error: BaseException) -> str:
+    """Where it happened, e.g. repository.py:42."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{PurePath(frame.filename).name}:{frame.lineno}"
 
 
 def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -70,6 +70,12 @@ async def add_units(
     )
 
 
+async def last_seq(tx: Transaction, lot_id: UUID) -> int:
+    """Of the units stored so far; 0 for none."""
+    row = (await tx.execute(_LAST_SEQ, {"lot": lot_id})).one()
+    return int(row.seq)
+
+
 async def known_fingerprints(
     tx: Transaction, merchant_id: UUID, fingerprints: Sequence[bytes]
 ) -> set[bytes]:
@@ -186,6 +192,8 @@ _ADD = text(
     INSERT INTO lot_tally (lot_id, merchant_id) SELECT id, merchant_id FROM new_lot
     """
 )
+
+_LAST_SEQ = text("SELECT coalesce(max(seq), 0) AS seq FROM unit WHERE lot_id = :lot")
 
 _KNOWN_FINGERPRINTS = text(
     "SELECT fingerprint FROM unit WHERE merchant_id = :merchant "

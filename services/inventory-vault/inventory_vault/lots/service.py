@@ -49,6 +49,10 @@ class LotService:
         """Which of these the merchant's stock holds already."""
         return await repository.known_fingerprints(tx, merchant_id, fingerprints)
 
+    async def last_seq(self, tx: Transaction, lot_id: UUID) -> int:
+        """How far the lot's sequence is stored."""
+        return await repository.last_seq(tx, lot_id)
+
     async def add_units(self, tx: Transaction, lot: NewLot, units: Sequence[SealedUnit]) -> None:
         await repository.add_units(tx, lot.id, lot.merchant_id, units)
 
