@@ -57,6 +57,9 @@ class Opener:
                 task.add_done_callback(self._done)
         except BadFrame as error:
             log.warning("bad_frame", reason=str(error))
+        except asyncio.CancelledError:
+            # The process ends. Python 3.11 logs a connection's cancelled task as an error.
+            return
         finally:
             writer.close()
 
