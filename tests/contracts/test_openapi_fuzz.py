@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -51,13 +51,17 @@ def _operations(schema: Any) -> Iterator[Any]:
 
 
 class Fuzz:
-    """Calls of one service; half of them with ids that exist."""
+    """Calls of one service; half of them name things that exist."""
 
     def __init__(self, url: str, session: requests.Session, known: Any) -> None:
         self._url = url
         self._session = session
         self._known = known
         self.statuses: Counter[int] = Counter()
+
+    @property
+    def _calls(self) -> int:
+        return self.statuses.total()
 
     def failures_of(self, operation: Any) -> Iterator[str]:
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
@@ -90,6 +94,8 @@ class Fuzz:
             suppress_health_check=list(HealthCheck),
         )
         def examine(case: Case[Any]) -> None:
+            if mode is GenerationMode.POSITIVE and self._calls % 2:
+                case.body = planted(case.body, self._known)
             self._call(case)
 
         examine()
@@ -105,6 +111,18 @@ class Fuzz:
             _assert_problem(case, answer)
         checks = [status_code_conformance, content_type_conformance, response_schema_conformance]
         case.validate_response(answer, checks=checks)
+
+
+def planted(body: Any, known: Mapping[str, str]) -> Any:
+    """The body with names of things that exist in the places of made-up ones."""
+    if isinstance(body, list):
+        return [planted(item, known) for item in body]
+    if not isinstance(body, dict):
+        return body
+    return {
+        name: known[name] if name in known and isinstance(value, str) else planted(value, known)
+        for name, value in body.items()
+    }
 
 
 def _assert_problem(case: Case[Any], answer: Any) -> None:

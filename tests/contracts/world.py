@@ -13,7 +13,7 @@ from tests.contracts.running import RunningSet
 
 IMPORT_SECONDS_MAX = 30.0
 Known = Mapping[str, Mapping[str, str]]
-"""Service -> name of a path parameter -> an id that exists."""
+"""Service -> name of a path parameter or of a body's field -> something that exists."""
 
 
 def furnish(running: RunningSet) -> Known:
@@ -32,7 +32,7 @@ def furnish(running: RunningSet) -> Known:
             "/v1/reservations",
             {"reference": "known-2", "lines": [{"pool_id": pool_id, "quantity": 1}]},
         )
-        product_id, order_id = made.order(pool_id)
+        order = made.order(pool_id)
         return {
             "inventory-vault": {
                 "pool_id": pool_id,
@@ -41,7 +41,7 @@ def furnish(running: RunningSet) -> Known:
                 "reservation_id": held["id"],
                 "unit_id": made.unit(reservation["id"]),
             },
-            "order": {"product_id": product_id, "order_id": order_id},
+            "order": order,
             "risk": {"rule_id": made.rule()},
             "ledger": made.books(),
             "fulfillment": {},
@@ -61,7 +61,7 @@ class _Maker:
     def stock(self) -> tuple[str, str, str]:
         """Pool, lot, import."""
         pool = self.post("inventory-vault", "/v1/pools", {"name": "known", "unit_kind": "code"})
-        codes = "\n".join(f"KNOWN-CODE-{number:04d}" for number in range(50))
+        codes = "\n".join(f"KNOWN-CODE-{number:04d}" for number in range(3_000))
         answer = self._http.post(
             f"{self._urls['inventory-vault']}/v1/pools/{pool['id']}/lots",
             files={"file": ("codes.txt", codes.encode())},
@@ -86,8 +86,8 @@ class _Maker:
         claim = self.post("inventory-vault", f"/v1/reservations/{reservation_id}/claim", body)
         return str(claim["units"][0]["unit_id"])
 
-    def order(self, pool_id: str) -> tuple[str, str]:
-        """Product and a placed order."""
+    def order(self, pool_id: str) -> dict[str, str]:
+        """Product, channel and a placed order."""
         product = self.post(
             "order",
             "/v1/products",
@@ -109,7 +109,14 @@ class _Maker:
                 "lines": [{"sku": "KNOWN", "quantity": 1}],
             },
         )
-        return product["id"], order["id"]
+        return {
+            "product_id": product["id"],
+            "order_id": order["id"],
+            "channel_id": channel["id"],
+            "pool_id": pool_id,
+            "sku": "KNOWN",
+            "currency": "CNY",
+        }
 
     def rule(self) -> str:
         rule = {"name": "Known", "condition": "purchases_by_ip_1h > 9", "action": "hold"}
@@ -128,4 +135,9 @@ class _Maker:
         ]
         body = {"description": "known", "reference": str(uuid4()), "postings": postings}
         posted = self.post("ledger", "/v1/transactions", body)
-        return {"account_id": accounts[0]["id"], "transaction_id": posted["id"]}
+        return {
+            "account_id": accounts[0]["id"],
+            "transaction_id": posted["id"],
+            "account": "bank:known",
+            "currency": "CNY",
+        }
