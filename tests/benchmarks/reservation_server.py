@@ -27,6 +27,7 @@ from kit.http import Caller, caller
 from kit.http.once import model_bytes
 from kit.ids import new_id
 from kit.logging import configure_logging
+from kit.loop import run
 from kit.service import running_api
 
 MERCHANT = UUID(int=7)
@@ -100,4 +101,4 @@ _PICK = text(
 )
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

@@ -38,6 +38,7 @@ from kit.http import AppParts, build_app
 from kit.http.app import Check, Notice
 from kit.http.once import prune as prune_answers
 from kit.logging import configure_logging, get_logger
+from kit.loop import run
 from kit.messaging import dead_letters, outbox
 from kit.messaging.consumer import Consumer, Handler
 from kit.messaging.relay import Relay
@@ -188,9 +189,9 @@ def main(
     settings = _settings_or_exit(settings_class)
     configure_logging(settings.service, log_format=settings.log_format, level=settings.log_level)
     if arguments.command in extra:
-        asyncio.run(extra[arguments.command](settings, rest))
+        run(extra[arguments.command](settings, rest))
         return
-    asyncio.run(_command(create_service, settings, arguments.command, rest))
+    run(_command(create_service, settings, arguments.command, rest))
 
 
 async def _command(
