@@ -154,12 +154,20 @@ class Once:
 
     async def _stored(self, tx: Transaction, who: Principal) -> Response | None:
         result = await tx.execute(_FIND, {"principal": _principal(who), "key": self._key})
-        row = result.one_or_none()
-        if row is None:
-            return None
-        if row.request_hash != self._request_hash:
-            raise IdempotencyKeyReused
-        return answer(row.body, row.status, row.location, {REPLAYED_HEADER: "true"})
+        ticket = await self.ticket(who)
+        replayed = replay_of(ticket, result.one_or_none()) if ticket else None
+        if isinstance(replayed, IdempotencyKeyReused):
+            raise replayed
+        return replayed
+
+
+def replay_of(ticket: Ticket, row: Any) -> Response | IdempotencyKeyReused | None:  # untyped row
+    """The first answer again, from its stored row; None when there is no row."""
+    if row is None:
+        return None
+    if row.request_hash != ticket.request_hash:
+        return IdempotencyKeyReused()
+    return answer(row.body, row.status, row.location, {REPLAYED_HEADER: "true"})
 
 
 async def _once(

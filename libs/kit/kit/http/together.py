@@ -16,9 +16,19 @@ from kit.auth import Principal
 from kit.combine import Combiner
 from kit.db import Database, Transaction
 from kit.errors import DomainError, Unavailable
-from kit.http.once import Once, StillRunning, Ticket, answer, is_lock_timeout, model_bytes
+from kit.http.once import (
+    IdempotencyKeyReused,
+    Once,
+    StillRunning,
+    Ticket,
+    answer,
+    is_lock_timeout,
+    model_bytes,
+    replay_of,
+)
 
 Item = TypeVar("Item")
+FIND_BATCH_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +61,31 @@ class Together(Generic[Item]):
         self._combined: Combiner[_Call[Item], Response | None] = Combiner(
             self._serve, batch_max=batch_max, lanes=lanes
         )
+        self._found: Combiner[Ticket, Response | None] = Combiner(
+            self._find, batch_max=FIND_BATCH_MAX
+        )
+
+    async def replay(self, run: Once, who: Principal) -> Response | None:
+        """As `run.replay(who)`, looked up together with other calls'."""
+        ticket = await run.ticket(who)
+        return await self._found(ticket) if ticket else None
 
     async def __call__(self, run: Once, who: Principal, item: Item) -> Response:
         """Committed before it returns. Raises what `work` answers for the item, or Once raises."""
         response = await self._combined(_Call(await run.ticket(who), item))
         if response is None:
-            response = await run.replay(who)
+            response = await self.replay(run, who)
         if response is None:
             raise StillRunning
         return response
+
+    async def _find(
+        self, tickets: Sequence[Ticket]
+    ) -> Sequence[Response | IdempotencyKeyReused | None]:
+        async with self._db.read() as tx:
+            rows = await tx.execute(_FIND, _names(tickets))
+            stored = {(row.principal, row.key): row for row in rows}
+        return [replay_of(ticket, stored.get((ticket.principal, ticket.key))) for ticket in tickets]
 
     async def _serve(
         self, calls: Sequence[_Call[Item]]
@@ -117,8 +143,7 @@ async def _claim(tx: Transaction, tickets: Sequence[Ticket]) -> set[tuple[str, s
     rows = await tx.execute(
         _CLAIM,
         {
-            "principals": [ticket.principal for ticket in tickets],
-            "keys": [ticket.key for ticket in tickets],
+            **_names(tickets),
             "request_hashes": [ticket.request_hash for ticket in tickets],
         },
     )
@@ -145,13 +170,14 @@ async def _settle(
     if done:
         await tx.execute(_SAVE, _columns(done))
     if undone:
-        await tx.execute(
-            _FORGET,
-            {
-                "principals": [ticket.principal for ticket in undone],
-                "keys": [ticket.key for ticket in undone],
-            },
-        )
+        await tx.execute(_FORGET, _names(undone))
+
+
+def _names(tickets: Sequence[Ticket]) -> dict[str, list[Any]]:
+    return {
+        "principals": [ticket.principal for ticket in tickets],
+        "keys": [ticket.key for ticket in tickets],
+    }
 
 
 def _columns(done: Sequence[tuple[Ticket, Response]]) -> dict[str, list[Any]]:
@@ -171,6 +197,11 @@ _CLAIM = text(
     "CAST(:keys AS text[]), CAST(:request_hashes AS bytea[])) "
     "WITH ORDINALITY AS t(principal, key, request_hash, place) ORDER BY principal, key, place "
     "ON CONFLICT DO NOTHING RETURNING principal, key"
+)
+_FIND = text(
+    "SELECT i.* FROM idempotency i JOIN unnest(CAST(:principals AS text[]), "
+    "CAST(:keys AS text[])) AS t(principal, key) ON i.principal = t.principal AND i.key = t.key "
+    "WHERE i.status > 0"
 )
 _SAVE = text(
     "UPDATE idempotency AS i SET status = t.status, body = t.body, location = t.location "
