@@ -30,13 +30,13 @@ async def place_order(
     """
     if body.paid is not None:
         who.require("payments:write")
-    replayed = await run.replay(who)
+    together = cast("Together[Draft]", request.app.state.place_together)
+    replayed = await together.replay(run, who)
     if replayed is not None:
         return replayed
     placing = cast(PlacingService, request.app.state.placing)
     contacts = cast(ContactHasher, request.app.state.contacts)
     wanted = body.to_domain(who.merchant, contacts, f"{who.kind}:{who.id}")
-    together = cast("Together[Draft]", request.app.state.place_together)
     async with placing.prepared(wanted) as draft:
         return await together(run, who, draft)
 
