@@ -66,7 +66,7 @@ async def test_the_timeline_is_paged_in_order(
         "paid",
         "held",
         "assessed",
-        "reviewed",
+        "released",
         "fulfillment_requested",
         "line_delivered",
         "completed",

@@ -155,7 +155,7 @@ async def test_a_held_order_goes_on_after_its_review(db: Database, consume: Cons
     assert requested.email == EMAIL
     assert requested.HasField("paid_at")
     assert (await state_of(db, order)).status is OrderStatus.FULFILLING
-    assert "reviewed" in await kinds_of(db, order)
+    assert "released" in await kinds_of(db, order)
 
 
 async def test_a_declined_paid_order_is_refunded(db: Database, consume: Consume) -> None:

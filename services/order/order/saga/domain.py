@@ -62,8 +62,9 @@ def assess(change: Change, assessment: Assessment) -> Change:
     )
     if change.order.status not in (UNPAID, OrderStatus.PAID, OrderStatus.ON_HOLD):
         return change.told("assessed_too_late", f"the order is {change.order.status} already")
-    if assessment.reviewer and change.order.status is OrderStatus.ON_HOLD:
-        change = change.told("reviewed", f"a review decided {assessment.verdict}")
+    if change.order.status is OrderStatus.ON_HOLD and assessment.verdict is Verdict.ALLOW:
+        who = assessment.reviewer or "risk"
+        change = change.told("released", f"released by {who}", note=assessment.note)
     change = change.with_order(
         verdict=assessment.verdict, assessment_id=assessment.id, reason=_reason(assessment)
     )
