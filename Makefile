@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 PYTHON := $(BIN)/python
 HOME_DIR ?= .lockstock
+WORKERS ?= 3
 PROTOS = $(shell cd proto-schemas && find lockstock -name '*.proto')
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml) deploy/onebox/pyproject.toml
 CODE := libs services deploy tests
@@ -47,9 +48,9 @@ secrets: ## make the secret files that docker compose hands to the containers (o
 
 ##@ Check it
 
-test: setup ## every test; real PostgreSQL and Kafka are started by the run
+test: setup ## every test; each of WORKERS=3 starts its own PostgreSQL and Kafka
 	@$(PYTHON) -m onebox install --browser
-	@$(PYTHON) -m pytest -q $(ARGS)
+	@$(PYTHON) -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: lint types imports proto-check ## every gate: style, types, layers, schemas
 
