@@ -7,7 +7,8 @@ import inventory_vault.imports.tables
 import inventory_vault.lots.tables
 import inventory_vault.pools.tables
 import inventory_vault.reservations.tables
-import inventory_vault.units.tables  # noqa: F401 - the tables register themselves
+import inventory_vault.units.tables
+import inventory_vault.withdrawals.tables  # noqa: F401 - the tables register themselves
 from inventory_vault.custody.routes import custody_routes
 from inventory_vault.custody.service import CustodyService
 from inventory_vault.imports.jobs import ImportDesk, take_back_failed
@@ -31,6 +32,8 @@ from inventory_vault.shelves.jobs import withdraw_expired
 from inventory_vault.shelves.service import ShelfService
 from inventory_vault.units.routes import unit_routes
 from inventory_vault.units.service import UnitService
+from inventory_vault.withdrawals.routes import withdrawal_routes
+from inventory_vault.withdrawals.service import WithdrawalService
 from kit.clock import SystemClock
 from kit.combine import Combiner
 from kit.keys import replica_handlers
@@ -55,6 +58,7 @@ def create_service(settings: Settings) -> Service:
     lots = LotService()
     shelves = ShelfService(pools)
     reservations = ReservationService(shelves)
+    units = UnitService(shelves)
     imports = ImportService(db, pools, lots, custody, SystemClock(), _fingerprinters(settings))
     desk = ImportDesk(
         db,
@@ -82,7 +86,8 @@ def create_service(settings: Settings) -> Service:
             lot_routes(db, lots),
             import_routes(db, imports, desk),
             reservation_routes(db, reservations, reserving, claiming),
-            unit_routes(db, UnitService(shelves), custody),
+            unit_routes(db, units, custody),
+            withdrawal_routes(WithdrawalService(pools, lots, units)),
             custody_routes(custody),
         ],
         handlers=[*reservation_handlers(reservations), *replica_handlers()],

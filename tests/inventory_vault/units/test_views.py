@@ -145,6 +145,7 @@ async def test_a_changed_box_is_refused(vault: Vault, service: Service):
         "TRUNCATE unit_sale",
         "DELETE FROM unit_view WHERE merchant_id = :m",
         "DELETE FROM handout WHERE merchant_id = :m",
+        "DELETE FROM stock_action WHERE merchant_id = :m",
         "UPDATE reservation SET status = 'released' WHERE merchant_id = :m",
         "UPDATE lot SET next_seq = 1 WHERE merchant_id = :m",
         "INSERT INTO allocation SELECT lot_id, 3, reservation_id, 1, merchant_id, 'sold' "
