@@ -10,7 +10,7 @@ HOME_DIR ?= .lockstock
 WORKERS ?= 3
 PROTOS = $(shell cd proto-schemas && find lockstock -name '*.proto')
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml) deploy/onebox/pyproject.toml
-CODE := libs services deploy tests
+CODE := libs services deploy tests examples proto-schemas
 
 ##@ Run it
 
