@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import secrets
+from typing import Any
 
 from nacl.public import PrivateKey
 
@@ -210,10 +211,12 @@ async def _becomes(shop: Shop, service: str, path: str, key: str, status: int) -
     raise AssertionError(f"{service} still answers {answer.status_code} {answer.text}")
 
 
-async def _balanced_with_more_revenue(shop: Shop, before: dict, revenue: int, cost: int) -> None:
+async def _balanced_with_more_revenue(
+    shop: Shop, before: dict[str, Any], revenue: int, cost: int
+) -> None:
     """The books after the sale: balanced, and moved by exactly its price and its lot's cost."""
 
-    def totals(balance: dict) -> dict[str, int]:
+    def totals(balance: dict[str, Any]) -> dict[str, int]:
         found: dict[str, int] = {}
         for account in balance["items"]:
             kind = account["kind"]

@@ -1,9 +1,10 @@
 import asyncio
+from typing import Any
 
 from tests.kit.http.conftest import Bench
 
 
-async def post(bench: Bench, body: dict, key: str | None = None, **headers: str):
+async def post(bench: Bench, body: dict[str, Any], key: str | None = None, **headers: str):
     given = {**bench.bearer(), **headers}
     if key is not None:
         given["Idempotency-Key"] = key
