@@ -57,18 +57,15 @@ async def run_load(
     deadline = started + seconds
     pace = callers / per_second if per_second else 0.0
     connections = [
-        cast(
-            _Caller,
-            (
-                await loop.create_connection(
-                    lambda number=number: _Caller(  # type: ignore[misc]  # default binds the number
-                        next_request, outcome, deadline, pace, pace * number / callers
-                    ),
-                    "127.0.0.1",
-                    port,
-                )
-            )[1],
-        )
+        (
+            await loop.create_connection(
+                lambda number=number: _Caller(  # type: ignore[misc]  # default binds the number
+                    next_request, outcome, deadline, pace, pace * number / callers
+                ),
+                "127.0.0.1",
+                port,
+            )
+        )[1]
         for number in range(callers)
     ]
     await asyncio.gather(*(connection.finished for connection in connections))
