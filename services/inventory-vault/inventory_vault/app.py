@@ -81,11 +81,12 @@ def create_service(settings: Settings) -> Service:
         description="Sealed stock: pools, lots, reservations, sales, views.",
         db=db,
         metadata=metadata,
+        # Routes are matched one after the other: the hottest stand first.
         routers=[
+            reservation_routes(db, reservations, reserving, claiming),
             pool_routes(db, pools, lots),
             lot_routes(db, lots),
             import_routes(db, imports, desk),
-            reservation_routes(db, reservations, reserving, claiming),
             unit_routes(db, units, custody),
             withdrawal_routes(WithdrawalService(pools, lots, units)),
             custody_routes(custody),
