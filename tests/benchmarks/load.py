@@ -31,12 +31,12 @@ class Outcome:
         return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
-def request_bytes(path: str, body: bytes, token: str, merchant_id: str) -> bytes:
-    """A complete HTTP/1.1 POST."""
+def request_bytes(path: str, body: bytes, token: str, merchant_id: str | None = None) -> bytes:
+    """A complete HTTP/1.1 POST; a service's token acts for the merchant it names."""
+    acting = f"lockstock-merchant: {merchant_id}\r\n" if merchant_id else ""
     head = (
         f"POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
-        f"authorization: Bearer {token}\r\nlockstock-merchant: {merchant_id}\r\n"
-        f"content-length: {len(body)}\r\n\r\n"
+        f"authorization: Bearer {token}\r\n{acting}content-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 

@@ -1,0 +1,185 @@
+"""Orders per second through everything, and the time from payment to the key being ready.
+
+The whole set of `make run` on this machine with its own broker and database; the load runs beside
+it. (a) as fast as it goes: prepaid orders by BENCH_CALLERS callers, until every one is completed;
+orders per second and CPU per order over all processes of the set. (b) BENCH_PACE orders per
+second: from the payment's commit to the delivery's commit. Nothing may be lost or double.
+"""
+
+import asyncio
+import itertools
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import orjson
+
+from onebox.services import service_named
+from onebox.supervisor import Onebox, Options
+from tests.benchmarks.load import Outcome, request_bytes, run_load
+from tests.benchmarks.results import save, say
+from tests.stack.shop import Shop, open_shop
+
+CALLERS = int(os.environ.get("BENCH_CALLERS", "32"))
+SECONDS = float(os.environ.get("BENCH_SECONDS", "15"))
+PACE = float(os.environ.get("BENCH_PACE", "50"))
+STOCK = 30_000
+SETTLE_SECONDS = 180.0
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+async def run() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="lockstock-bench-"))
+    folder.chmod(0o755)
+    try:
+        options = Options(home=folder / "box", random_ports=True, echo=False)
+        async with Onebox(options) as box, open_shop(box.demo) as shop:
+            figures = await _measure(box, shop)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    for name, value in figures.items():
+        say(f"{name:52} {value}")
+    say(f"written to {save('orders', figures)}")
+
+
+async def _measure(box: Onebox, shop: Shop) -> dict[str, Any]:
+    codes = [f"B{number:06d}{secrets.token_hex(5).upper()}" for number in range(STOCK)]
+    product = await shop.stocked_product(codes)
+    await _flood(box, shop, product.sku, seconds=3, pace=None)
+    cpu, started = _cpu_seconds(box), time.perf_counter()
+    flooded = await _flood(box, shop, product.sku, seconds=SECONDS, pace=None)
+    seconds, cpu = time.perf_counter() - started, _cpu_seconds(box) - cpu
+    orders = flooded.statuses[201]
+    await asyncio.sleep(2)
+    since = await _now(box)
+    paced = await _flood(box, shop, product.sku, seconds=SECONDS, pace=PACE)
+    waits = await _payment_to_delivery(box, since)
+    levels = await shop.levels(product.pool_id)
+    total = await _count(box, "order", "SELECT count(*) FROM orders WHERE status = 'completed'")
+    return {
+        "orders, as fast as it goes": orders,
+        "orders/s through everything (goal 300, then 500)": round(orders / seconds, 1),
+        "CPU per order in all processes, ms (goal 6, then 4)": round(cpu * 1000 / orders, 2),
+        "placing p50, ms": _ms(flooded.percentile(0.5)),
+        f"paid -> delivered p50 at {PACE:.0f}/s, ms (goal 15)": _ms(_share(waits, 0.5)),
+        f"paid -> delivered p99 at {PACE:.0f}/s, ms (goal 60)": _ms(_share(waits, 0.99)),
+        "orders at that pace": paced.statuses[201],
+        "completed orders": total,
+        "units sold": levels["sold"],
+        "lost or double": total - levels["sold"],
+    }
+
+
+async def _flood(
+    box: Onebox, shop: Shop, sku: str, *, seconds: float, pace: float | None
+) -> Outcome:
+    """Prepaid orders; returns when every one of them is completed."""
+    port = box.wiring.ports["order"]
+    outcome = await run_load(
+        port,
+        _orders(shop, sku),
+        callers=CALLERS,
+        seconds=seconds,
+        per_second=pace,
+    )
+    if set(outcome.statuses) != {201}:
+        raise SystemExit(f"answers were {dict(outcome.statuses)}")
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while await _count(box, "order", "SELECT count(*) FROM orders WHERE status <> 'completed'"):
+        if time.monotonic() > deadline:
+            raise SystemExit(f"orders are not completed after {SETTLE_SECONDS:.0f} s")
+        await asyncio.sleep(0.1)
+    return outcome
+
+
+def _orders(shop: Shop, sku: str) -> Callable[[], bytes]:
+    run_id, numbers = secrets.token_hex(4), itertools.count()
+
+    def request() -> bytes:
+        number = next(numbers)
+        reference = f"bench-{run_id}-{number}"
+        body = {
+            "channel_id": shop.channel_id,
+            "reference": reference,
+            # Each buyer from an address of its own: the velocity rule must look, and let it pass.
+            "customer": {"id": f"b{number}", "ip": f"10.{number >> 16 & 255}.{number >> 8 & 255}."
+                         f"{number & 255}", "device_id": run_id + str(number)},
+            "lines": [{"sku": sku, "quantity": 1}],
+            "paid": {
+                "provider": "shop",
+                "provider_reference": reference,
+                "amount": {"amount": 1990, "currency": "CNY"},
+            },
+        }  # fmt: skip
+        return request_bytes("/v1/orders", orjson.dumps(body), shop.api_key)
+
+    return request
+
+
+async def _payment_to_delivery(box: Onebox, since: Any) -> list[float]:
+    """Seconds from the payment's event (just before its commit) to the delivery's, per order."""
+    paid = await _rows(
+        box,
+        "order",
+        "SELECT key::uuid, at FROM event_log WHERE type = 'lockstock.order.v1.OrderPaid' AND at "
+        "> $1",
+        since,
+    )
+    delivered = dict(
+        await _rows(
+            box,
+            "fulfillment",
+            "SELECT order_id, settled_at FROM delivery WHERE settled_at > $1",
+            since,
+        )
+    )
+    return sorted((delivered[order_id] - at).total_seconds() for order_id, at in paid)
+
+
+def _share(ordered: list[float], share: float) -> float:
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)
+
+
+def _cpu_seconds(box: Onebox) -> float:
+    """CPU of the services, the broker and the database with all their children, so far."""
+    parents: dict[int, int] = {}
+    ticks: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            head, _, rest = path.read_text().rpartition(") ")
+        except OSError:
+            continue
+        words = rest.split()
+        pid = int(head.split(" ", 1)[0])
+        parents[pid], ticks[pid] = int(words[1]), sum(map(int, words[11:15]))
+    ours = set(box.pids.values())
+    while more := {pid for pid, parent in parents.items() if parent in ours} - ours:
+        ours |= more
+    return sum(ticks.get(pid, 0) for pid in ours) / TICKS_PER_SECOND
+
+
+async def _now(box: Onebox) -> Any:
+    return (await _rows(box, "order", "SELECT clock_timestamp()"))[0][0]
+
+
+async def _count(box: Onebox, service: str, statement: str) -> int:
+    return int((await _rows(box, service, statement))[0][0])
+
+
+async def _rows(box: Onebox, service: str, statement: str, *arguments: Any) -> list[Any]:
+    url = f"{box.wiring.admin_url.rsplit('/', 1)[0]}/{service_named(service).database}"
+    connection = await asyncpg.connect(url)
+    try:
+        return list(await connection.fetch(statement, *arguments))
+    finally:
+        await connection.close()
