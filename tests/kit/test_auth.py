@@ -1,9 +1,10 @@
 import time
 
 import pytest
+
 from kit.auth import ServiceTokens, mint_api_key, read_api_key
-from kit.public_keys import decode_public_key
 from kit.errors import Unauthenticated
+from kit.public_keys import decode_public_key
 
 
 def test_a_minted_key_reads_back_to_its_id_and_hash():
