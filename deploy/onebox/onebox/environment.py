@@ -4,6 +4,7 @@ Secrets are made once, kept in the home, and handed over as files (`<SETTING>_FI
 environment listing shows one. A service's new SecretStr setting needs nothing here.
 """
 
+import hashlib
 import os
 import secrets
 from collections.abc import Mapping
@@ -69,7 +70,9 @@ class Wiring:
         """Where the vault's opener listens."""
         path = self.home.run.resolve() / "opener.sock"
         if len(str(path)) > SOCKET_PATH_MAX:
-            private = Path(f"/tmp/lockstock-{os.geteuid()}-{abs(hash(path))}")  # noqa: S108 - 0700
+            # Not hash(): its value is another one in each process, and each would leave a folder.
+            name = hashlib.blake2b(bytes(path), digest_size=8).hexdigest()
+            private = Path(f"/tmp/lockstock-{os.geteuid()}-{name}")  # noqa: S108 - 0700
             private.mkdir(mode=0o700, exist_ok=True)
             return private / "opener.sock"
         return path
