@@ -15,6 +15,7 @@ import pytest
 from onebox.errors import PortInUse
 from onebox.home import AlreadyRunning, Home
 from onebox.ports import free_ports
+from onebox.postgres import EmbeddedPostgres
 from onebox.processes import Child, Spec, is_alive
 from onebox.supervisor import Onebox, Options
 
@@ -81,17 +82,20 @@ async def test_everything_ends_quickly_and_in_good_order(folder: Path) -> None:
     assert log.rstrip().endswith("database system is shut down")
 
 
-async def test_only_one_supervisor_runs_on_a_home(folder: Path, postgres: str, kafka: str) -> None:
-    given = {"LOCKSTOCK_DATABASE_URL": postgres, "LOCKSTOCK_KAFKA_BOOTSTRAP": kafka}
+async def test_only_one_supervisor_runs_on_a_home(
+    folder: Path, server: EmbeddedPostgres, kafka: str
+) -> None:
+    given = {"LOCKSTOCK_DATABASE_URL": server.url, "LOCKSTOCK_KAFKA_BOOTSTRAP": kafka}
     async with Onebox(servers_only(folder / "home", **given)):
         with pytest.raises(AlreadyRunning, match=r"runs already \(process \d+\)"):
             await Onebox(servers_only(folder / "home")).start()
 
 
 async def test_servers_given_from_outside_replace_the_embedded_ones(
-    folder: Path, postgres: str, kafka: str
+    folder: Path, server: EmbeddedPostgres, kafka: str
 ) -> None:
-    given = {"LOCKSTOCK_DATABASE_URL": postgres, "LOCKSTOCK_KAFKA_BOOTSTRAP": kafka}
+    # A server of this test's own: the start gives the roles other passwords.
+    given = {"LOCKSTOCK_DATABASE_URL": server.url, "LOCKSTOCK_KAFKA_BOOTSTRAP": kafka}
     async with Onebox(servers_only(folder / "home", **given)) as box:
         assert box.pids == {}
         assert await is_up(box)
