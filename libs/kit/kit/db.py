@@ -107,6 +107,9 @@ class Database:
                     "statement_timeout": str(STATEMENT_TIMEOUT_MS),
                     "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
                     "jit": "off",
+                    # Statements are by key, prepared once, and often planned while a table is
+                    # still small: a plan that reads it whole would be kept while it grows.
+                    "enable_seqscan": "off",
                 },
             },
         )

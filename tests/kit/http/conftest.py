@@ -7,7 +7,8 @@ from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.routing import APIRoute
 from pydantic import Field
 from sqlalchemy import text
 
@@ -15,7 +16,7 @@ from kit.auth import Callers, MintedKey, ServiceTokens, mint_api_key
 from kit.backbone import backbone_metadata
 from kit.db import Database, Transaction
 from kit.errors import Conflict, Unavailable
-from kit.http import AppParts, Caller, Model, Name, Once, build_app, caller, once
+from kit.http import AppParts, Caller, LeanRoute, Model, Name, Once, build_app, caller, once
 from kit.ids import new_id
 from onebox import databases
 
@@ -32,11 +33,13 @@ class NoteRead(Model):
     title: str
 
 
-def routes() -> APIRouter:
-    router = APIRouter()
+def routes(route_class: type[APIRoute]) -> APIRouter:
+    router = APIRouter(route_class=route_class)
 
     @router.post("/notes", response_model=NoteRead)
-    async def create(body: NoteCreate, who: Caller = caller("notes:write"), run: Once = once()):
+    async def create(
+        body: NoteCreate, who: Caller = caller("notes:write"), run: Once = once()
+    ) -> Response:
         async def work(tx: Transaction) -> NoteRead:
             note = NoteRead(id=new_id(), title=body.title)
             await tx.execute(
@@ -50,6 +53,17 @@ def routes() -> APIRouter:
 
         return await run(who, work)
 
+    _add_small(router)
+    return router
+
+
+def _add_small(router: APIRouter) -> None:
+    @router.post("/notes/{note_id}/stars")
+    async def star(
+        note_id: UUID, body: NoteCreate, who: Caller = caller("notes:write")
+    ) -> Response:
+        return Response(f'"{note_id} {body.stars}"')
+
     @router.get("/notes/{number}")
     async def read(number: int, who: Caller = caller("notes:read")) -> int:
         if number == 13:
@@ -57,8 +71,6 @@ def routes() -> APIRouter:
         if number == 14:
             raise Unavailable
         return number
-
-    return router
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +109,8 @@ class Bench:
         return key
 
 
-@pytest.fixture
-async def bench(postgres: str) -> AsyncIterator[Bench]:
+@pytest.fixture(params=[APIRoute, LeanRoute], ids=["fastapi", "lean"])
+async def bench(postgres: str, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     name = f"kit_{new_id().hex}"
     admin = await databases.connect(postgres)
     await admin.execute(f'CREATE DATABASE "{name}"')
@@ -114,7 +126,7 @@ async def bench(postgres: str) -> AsyncIterator[Bench]:
             description="",
             db=db,
             callers=Callers(db, tokens, cache_seconds=0.2),
-            routers=[routes()],
+            routers=[routes(request.param)],
             body_bytes_max=2_048,
         )
     )

@@ -155,3 +155,25 @@ async def test_openapi_documents_the_problem_and_the_key(bench: Bench):
 
     assert "Problem" in schema["components"]["schemas"]
     assert "API key" in schema["components"]["securitySchemes"]
+
+
+async def test_a_wrong_part_of_the_path_is_named(bench: Bench):
+    good = await bench.http.post(
+        f"/notes/{bench.merchant_id}/stars", json={"title": "a"}, headers=bench.bearer()
+    )
+    wrong = await bench.http.post("/notes/7/stars", json={"title": "a"}, headers=bench.bearer())
+
+    assert good.json() == f"{bench.merchant_id} 0"
+    assert wrong.status_code == 422
+    assert wrong.json()["errors"][0]["pointer"] == "path/note_id"
+
+
+async def test_a_missing_body_is_named(bench: Bench):
+    answer = await bench.http.post("/notes", headers=bench.bearer())
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/"
+
+
+async def test_a_stranger_is_not_told_what_the_input_should_be(bench: Bench):
+    assert (await bench.http.post("/notes", json={"title": ""})).status_code == 401

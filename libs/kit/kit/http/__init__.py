@@ -2,6 +2,7 @@
 
 from kit.http.app import AppParts, build_app
 from kit.http.callers import Caller, caller
+from kit.http.lean import LeanRoute
 from kit.http.once import Once, once
 from kit.http.problems import PROBLEM_RESPONSES, Problem
 from kit.http.together import Together
@@ -23,6 +24,7 @@ __all__ = [
     "Caller",
     "CodeText",
     "CurrencyCode",
+    "LeanRoute",
     "Model",
     "MoneyModel",
     "Name",

@@ -12,7 +12,7 @@ Caller = Principal
 """Type of the parameter that `caller(scope)` fills."""
 
 
-class _Scoped(SecurityBase):
+class Scoped(SecurityBase):
     """One dependency per scope: it is its own security scheme, so that the docs offer "Authorize"
     and a request resolves a single dependency.
     """
@@ -37,4 +37,4 @@ def caller(scope: str) -> Any:
 
     Raises Unauthenticated or Denied (naming the scope) before the route runs.
     """
-    return Depends(_Scoped(scope))
+    return Depends(Scoped(scope))

@@ -23,6 +23,7 @@ from kit.db import Database, Transaction
 from kit.errors import DomainError, ErrorKind, Unavailable
 
 _KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
+IDEMPOTENCY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotent-Replayed"
 RETENTION_DAYS = 30
 PRUNE_BATCH = 5_000
@@ -170,11 +171,11 @@ def replay_of(ticket: Ticket, row: Any) -> Response | IdempotencyKeyReused | Non
     return answer(row.body, row.status, row.location, {REPLAYED_HEADER: "true"})
 
 
-async def _once(
+async def once_of(
     request: Request,
     key: str | None = Header(
         default=None,
-        alias="Idempotency-Key",
+        alias=IDEMPOTENCY_HEADER,
         description="A fresh value (UUID) per intended effect; repeat it when you repeat the call.",
         examples=["8b1d3c1e-6a0e-4a52-9d0c-2f6f3f4f8a11"],
     ),
@@ -184,7 +185,7 @@ async def _once(
 
 def once() -> Any:
     """`run: Once = once()` as a route's parameter default."""
-    return Depends(_once)
+    return Depends(once_of)
 
 
 async def prune(db: Database) -> bool:

@@ -165,11 +165,15 @@ _COLUMNS = """
           ORDER BY l.line_no) AS quantities
 """
 
+# LATERAL with LIMIT: one index look-up per reference, however young the table's statistics are.
 _FIND_BY_REFERENCE = text(
     f"""
-    SELECT {_COLUMNS} FROM reservation r
-    WHERE (r.merchant_id, r.reference) IN (
-      SELECT * FROM unnest(CAST(:merchants AS uuid[]), CAST(:references AS text[])))
+    SELECT {_COLUMNS}
+    FROM unnest(CAST(:merchants AS uuid[]), CAST(:references AS text[]))
+      AS k(merchant_id, reference)
+    CROSS JOIN LATERAL (
+      SELECT * FROM reservation WHERE merchant_id = k.merchant_id AND reference = k.reference
+      LIMIT 1) AS r
     """  # noqa: S608 - constant columns
 )
 

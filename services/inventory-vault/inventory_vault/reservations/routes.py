@@ -31,7 +31,7 @@ from inventory_vault.reservations.service import ReservationService, Sale
 from kit.combine import Combiner
 from kit.db import Database, Transaction
 from kit.errors import Denied, DomainError, Unavailable
-from kit.http import Caller, Once, caller, once
+from kit.http import Caller, LeanRoute, Once, caller, once
 from kit.http.once import model_bytes
 
 REFERENCE_RACES_MAX = 3
@@ -116,7 +116,7 @@ async def _hand_out(
 def reservation_routes(
     db: Database, reservations: ReservationService, reserving: Reserving, claiming: Claiming
 ) -> APIRouter:
-    router = APIRouter(prefix="/v1/reservations", tags=["reservations"])
+    router = APIRouter(prefix="/v1/reservations", tags=["reservations"], route_class=LeanRoute)
     _add_holding(router, reservations, reserving)
     _add_claiming(router, claiming)
     _add_ending(router, db, reservations)

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Request, Response
 
 from kit.db import Database, Transaction
 from kit.errors import DomainError
-from kit.http import Caller, Once, Together, caller, once
+from kit.http import Caller, LeanRoute, Once, Together, caller, once
 from order.payments.domain import Receipt
 from order.payments.schemas import PaymentCreate, PaymentRead
 from order.payments.service import PayCall, PaymentService
 
-router = APIRouter(prefix="/v1/orders", tags=["orders"])
+router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=LeanRoute)
 
 
 @router.post("/{order_id}/payments", status_code=201, response_model=PaymentRead)

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response
 
 from kit.db import Database, Transaction
 from kit.errors import DomainError
-from kit.http import Caller, Once, Together, caller, once
+from kit.http import Caller, LeanRoute, Once, Together, caller, once
 from order.contacts import ContactHasher
 from order.orders.domain import Order
 from order.orders.schemas import OrderRead
@@ -13,7 +13,7 @@ from order.placing.domain import Draft
 from order.placing.schemas import OrderCreate
 from order.placing.service import PlacingService
 
-router = APIRouter(prefix="/v1/orders", tags=["orders"])
+router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=LeanRoute)
 
 
 @router.post("", status_code=201, response_model=OrderRead)
