@@ -1,5 +1,5 @@
 import hashlib
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -9,7 +9,6 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from inventory_vault.imports.domain import Upload
-from inventory_vault.imports.jobs import ImportDesk
 from inventory_vault.imports.schemas import ImportBegun, ImportRead, LotForm
 from inventory_vault.imports.service import ImportService
 from kit.db import Database, Transaction
@@ -72,7 +71,15 @@ _UPLOAD_DOCS: dict[str, Any] = {
 }
 
 
-def import_routes(db: Database, imports: ImportService, desk: ImportDesk) -> APIRouter:
+class Desk(Protocol):
+    """Where uploads wait for a worker; both raise ImportsBusy when it is full."""
+
+    def require_room(self) -> None: ...
+
+    def put(self, import_id: UUID, upload: Upload) -> None: ...
+
+
+def import_routes(db: Database, imports: ImportService, desk: Desk) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["imports"])
 
     @router.post(
