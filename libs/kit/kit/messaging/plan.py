@@ -43,6 +43,11 @@ class Received:
         return (self.topic, self.envelope.key) if self.envelope else None
 
     @property
+    def is_quiet(self) -> bool:
+        """An event of ours that nobody here handles."""
+        return self.envelope is not None and self.message is None and self.problem is None
+
+    @property
     def attributes(self) -> Envelope:
         """The envelope; raises Unreadable when there is none."""
         if self.envelope is None:

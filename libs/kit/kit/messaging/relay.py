@@ -26,6 +26,9 @@ from kit.messaging.settings import KafkaSettings
 from kit.messaging.topics import ensure_topics, specs_of_types
 from kit.messaging.watchdog import Watchdog
 
+REST_SECONDS_MAX = 0.02
+TIDY_ROWS = 1_000
+TIDY_SECONDS = 2.0
 LOCK_CLASS = 7001
 LOCK_ID = 0
 CHANNEL = "lockstock_outbox"
@@ -72,6 +75,8 @@ class Relay:
         self._refusals: dict[int, int] = {}
         self._resting_topics: dict[str, float] = {}
         self._counted_at = 0.0
+        self._dead_rows = 0
+        self._tidied_at = 0.0
         self.progress = Progress()
         self.backlog = 0
         self.leads = False
@@ -183,8 +188,11 @@ class Relay:
                 self.progress.advanced()
                 await self._woken(self._kafka.relay_poll_seconds)
                 continue
+            started = time.monotonic()
             outcome = await self._sender.send(events)
             await self._settle(connection, events, outcome)
+            # As the consumer does: rounds grow with the load instead of their number.
+            await asyncio.sleep(min(time.monotonic() - started, REST_SECONDS_MAX))
             failures = failures + 1 if outcome.unknown is not None else 0
             if outcome.unknown is not None:
                 log.warning("relay_waits_for_broker", error=outcome.unknown, failures=failures)
@@ -204,6 +212,7 @@ class Relay:
     ) -> None:
         if outcome.confirmed:
             await connection.execute(_CONFIRM, outcome.confirmed)
+            await self._tidy(connection, len(outcome.confirmed))
             RELAY_SENT.labels(self._service).inc(len(outcome.confirmed))
             self.progress.advanced()
         if outcome.missing_topics:
@@ -226,6 +235,16 @@ class Relay:
             log.warning("topics_not_made", topics=sorted(missing), reason=error.detail)
             pause_until = time.monotonic() + TOPIC_PAUSE_SECONDS
             self._resting_topics |= dict.fromkeys(missing, pause_until)
+
+    async def _tidy(self, connection: asyncpg.Connection, confirmed: int) -> None:
+        """Sweeps the dead rows at the head of the queue, which every round would step over.
+
+        Autovacuum looks once a minute: by then a busy queue has a hundred thousand of them.
+        """
+        self._dead_rows += confirmed
+        if self._dead_rows >= TIDY_ROWS and time.monotonic() - self._tidied_at >= TIDY_SECONDS:
+            await connection.execute(_TIDY)
+            self._dead_rows, self._tidied_at = 0, time.monotonic()
 
     async def _refused(
         self, connection: asyncpg.Connection, event: PendingEvent, cause: str
@@ -305,6 +324,7 @@ def _words(error: BaseException) -> str:
 
 
 _TRY_LOCK = "SELECT pg_try_advisory_lock($1, $2)"
+_TIDY = "VACUUM (TRUNCATE false, PROCESS_TOAST false) outbox_pending"
 _NOTIFY = f"NOTIFY {CHANNEL}"
 _COUNT = "SELECT count(*) FROM outbox_pending"
 # The first row always, then as many as fit into the memory a round may take.

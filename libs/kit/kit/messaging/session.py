@@ -1,6 +1,7 @@
 """One Kafka client of a consumer: the fast lane for all, a slow lane per partition in trouble."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
@@ -14,6 +15,9 @@ from kit.messaging.plan import Received
 from kit.messaging.worker import Stopped, Worker
 
 REVOKE_SECONDS = 5.0
+QUIET_SECONDS = 0.5
+"""How long records that nobody here handles wait for company."""
+QUIET_RECORDS_MAX = 1_000
 
 log = get_logger(__name__)
 
@@ -46,20 +50,34 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         self._release = release
         self._committer = Committer(client)
         self._lanes: dict[TopicPartition, _Lane] = {}
+        self._waiting: dict[TopicPartition, list[Received]] = {}
+        self._waiting_since = time.monotonic()
         self._idle = asyncio.Event()
         self._idle.set()
         self._tasks = tasks
         self._committing = tasks.create_task(self._committer.run())
 
     async def take(self, batches: Batches) -> None:
-        """Handles what a poll brought in one transaction; in trouble, each partition by itself."""
-        read = {tp: [self._read(record) for record in records] for tp, records in batches.items()}
-        for tp in list(read):
+        """Handles what polls brought in one transaction; in trouble, each partition by itself.
+
+        Records of types nobody here handles only move the inbox on: they wait a moment for records
+        that somebody does, and share their transaction.
+        """
+        for tp, records in batches.items():
+            read = [self._read(record) for record in records]
             if tp in self._lanes:
                 # Fetched before the partition was paused: behind what the lane works on.
-                self._lanes[tp].waiting.append(read.pop(tp))
-        if not read:
-            return
+                self._lanes[tp].waiting.append(self._waiting.pop(tp, []) + read)
+            else:
+                self._waiting.setdefault(tp, []).extend(read)
+        if not self._waiting:
+            self._waiting_since = time.monotonic()
+        elif self._worth_a_transaction():
+            await self._apply()
+
+    async def _apply(self) -> None:
+        read, self._waiting = self._waiting, {}
+        self._waiting_since = time.monotonic()
         self._idle.clear()
         try:
             plan = await self._worker.apply([r for records in read.values() for r in records])
@@ -74,8 +92,15 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         finally:
             self._idle.set()
 
+    def _worth_a_transaction(self) -> bool:
+        if time.monotonic() - self._waiting_since >= QUIET_SECONDS:
+            return True
+        waiting = [record for records in self._waiting.values() for record in records]
+        return len(waiting) >= QUIET_RECORDS_MAX or not all(r.is_quiet for r in waiting)
+
     async def close(self) -> None:
         """Lets running transactions end, then commits what is done."""
+        self._waiting.clear()
         await self._leave(list(self._lanes))
         await self._committer.close(self._committing)
 
@@ -84,6 +109,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         with suppress(TimeoutError):
             async with asyncio.timeout(REVOKE_SECONDS):
                 await self._idle.wait()
+        for tp in revoked:
+            self._waiting.pop(tp, None)
         await self._leave(list(revoked))
         await self._committer.flush()
 
