@@ -29,8 +29,6 @@ FIELDS = [(name, field) for name, cls in CLASSES.items() for field in cls.model_
 
 def documented() -> set[str]:
     """The variables of the README's table, `<SERVICE>_...` written out."""
-    if not README.exists():
-        pytest.skip("there is no README yet")
     found: set[str] = set()
     for row in _ROW.finditer(README.read_text(encoding="utf-8")):
         for settings in CLASSES.values():

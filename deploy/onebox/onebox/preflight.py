@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from ctypes.util import find_library
 from pathlib import Path
 
 from onebox.errors import DidNotStart, OneboxError, ProgramMissing
@@ -53,6 +54,8 @@ async def ensure_programs(*, jars_are_there: bool) -> None:
 async def ensure_browser() -> None:
     """Chromium, for the tests of the buyer's page. As `ensure_programs`."""
     await _ensure(["chromium"])
+    if find_library("atomic") is None:  # the test driver's own Node.js needs it
+        await _install(["libatomic1"])
 
 
 async def _ensure(needed: list[str]) -> None:
