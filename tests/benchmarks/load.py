@@ -89,10 +89,12 @@ class _Caller(asyncio.Protocol):
         self._delay = delay
         self._buffer = b""
         self._sent_at = 0.0
+        self._due = 0.0
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._due = time.perf_counter() + self._delay
         if self._delay:
             asyncio.get_running_loop().call_later(self._delay, self._send)
         else:
@@ -114,9 +116,10 @@ class _Caller(asyncio.Protocol):
         if now >= self._deadline:
             self._transport.close()
             return
-        wait = self._pace - (now - self._sent_at)
-        if wait > 0:
-            asyncio.get_running_loop().call_later(wait, self._send)
+        # Each caller keeps to its own timetable: after a stall they do not march in step.
+        self._due += self._pace
+        if self._due > now:
+            asyncio.get_running_loop().call_later(self._due - now, self._send)
         else:
             self._send()
 

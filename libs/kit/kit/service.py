@@ -38,7 +38,7 @@ from kit.http import AppParts, build_app
 from kit.http.app import Check, Notice
 from kit.http.once import prune as prune_answers
 from kit.logging import configure_logging, get_logger
-from kit.loop import run
+from kit.loop import calm_collector, run
 from kit.messaging import dead_letters, outbox
 from kit.messaging.consumer import Consumer, Handler
 from kit.messaging.relay import Relay
@@ -258,6 +258,7 @@ async def running_api(
         # Uvicorn offers a flag, not an event, for "the socket listens".
         while not server.started and not task.done():  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.01)
+        calm_collector()
         yield
     finally:
         server.should_exit = True
