@@ -143,7 +143,8 @@ async def _stock(connection: asyncpg.Connection, units: int) -> UUID:
         await connection.execute(_LOT, lot, MERCHANT, pool, units)
         await connection.execute(_TALLY, lot, MERCHANT)
         await connection.execute(_UNITS, lot, MERCHANT, units, timeout=600)
-    await connection.execute("ANALYZE unit")
+    # The bulk load's own cleaning up is not what is measured.
+    await connection.execute("VACUUM (ANALYZE) unit", timeout=600)
     return pool
 
 
