@@ -28,6 +28,9 @@ start: setup ## like run, but in the background: returns when everything is read
 status: setup ## what runs, its process ids and URLs
 	@$(PYTHON) -m onebox status --home $(HOME_DIR)
 
+ask: setup ## a command of a service of the running set: make ask S=order DO="dead-letters"
+	@$(PYTHON) -m onebox ask --home $(HOME_DIR) $(S) $(DO)
+
 stop: setup ## end a running set in good order
 	@$(PYTHON) -m onebox down --home $(HOME_DIR)
 
@@ -95,5 +98,5 @@ help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: setup run start status stop demo clean kafka secrets test check lint types imports bench format \
+.PHONY: setup run start status ask stop demo clean kafka secrets test check lint types imports bench format \
   proto proto-check docs lock help

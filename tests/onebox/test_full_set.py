@@ -102,6 +102,12 @@ async def test_up_a_crash_up_again_and_down(folder: Path) -> None:
     assert code == 0, text
     assert (await read_demo(home))["api_key"] == demo["api_key"]
     await check_services(demo, home)
+    code, text = await onebox(home, "ask", "order", "dead-letters", ports=ports)
+    assert (code, "nothing was put aside" in text) == (0, True), text
+    code, text = await onebox(home, "ask", "nobody", "dead-letters", ports=ports)
+    assert (code, "services are: order" in text) == (1, True), text
     pids = Home(home).read_state()["pids"].values()
     assert await onebox(home, "down", ports=ports) == (0, "Stopped.\n")
     assert not any(is_alive(pid) for pid in pids)
+    code, text = await onebox(home, "ask", "order", "dead-letters", ports=ports)
+    assert (code, "Nothing runs on this home" in text) == (1, True), text

@@ -1,4 +1,4 @@
-"""python -m onebox up | down | status | clean | install: the whole set on one machine."""
+"""python -m onebox up | down | status | ask | clean | install: the whole set on one machine."""
 
 import argparse
 import asyncio
@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from onebox import preflight
+from onebox.ask import ask
 from onebox.errors import OneboxError
 from onebox.home import Home
 from onebox.kafka import HOME as KAFKA_HOME
@@ -28,13 +29,15 @@ DETACHED_SECONDS_MAX = 900.0  # the first start may download
 def main() -> int:
     """The command line; 0 = fine, 1 = one sentence on stderr says why not."""
     parser = argparse.ArgumentParser(prog="python -m onebox", description=__doc__)
-    parser.add_argument("command", choices=["up", "down", "status", "clean", "install"])
+    parser.add_argument("command", choices=["up", "down", "status", "ask", "clean", "install"])
     parser.add_argument("--home", type=Path, default=Path(".lockstock"), help="data folder")
     parser.add_argument("--detach", action="store_true", help="up: return when ready")
     parser.add_argument("--quiet", action="store_true", help="up: do not show the demo key")
     parser.add_argument("--browser", action="store_true", help="install: the tests' browser too")
     parser.add_argument("--yes", action="store_true", help="clean: do not ask")
-    arguments = parser.parse_args()
+    arguments, words = parser.parse_known_args()
+    if words and arguments.command != "ask":
+        parser.error(f"unknown: {' '.join(words)}")
     home = Home(arguments.home.resolve())
     try:
         if arguments.command == "up":
@@ -47,6 +50,8 @@ def main() -> int:
             return down(home)
         if arguments.command == "status":
             return status(home)
+        if arguments.command == "ask":
+            return ask(home, words)
         if arguments.command == "clean":
             return clean(home, sure=arguments.yes)
         return asyncio.run(install(browser=arguments.browser))
