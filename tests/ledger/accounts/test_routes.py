@@ -2,8 +2,9 @@ import httpx
 import pytest
 
 from kit.ids import new_id
-from tests.ledger.conftest import ApiClient, Deliver
+from tests.ledger.conftest import Deliver
 from tests.ledger.factories import a_payment, an_import, cny, usd
+from tests.stack.api import ApiClient
 
 
 @pytest.fixture

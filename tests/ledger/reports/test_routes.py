@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from kit.ids import new_id
-from tests.ledger.conftest import ApiClient, Deliver
+from tests.ledger.conftest import Deliver
 from tests.ledger.factories import (
     CHANNEL,
     NOON,
@@ -20,6 +20,7 @@ from tests.ledger.factories import (
     cny,
     usd,
 )
+from tests.stack.api import ApiClient
 
 
 @pytest.fixture

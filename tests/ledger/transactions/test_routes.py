@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from kit.ids import new_id
-from tests.ledger.conftest import ApiClient, Deliver
+from tests.ledger.conftest import Deliver
 from tests.ledger.factories import OTHER_MERCHANT, a_completion, a_cost, a_line, a_payment, cny
+from tests.stack.api import ApiClient
 
 
 @pytest.fixture

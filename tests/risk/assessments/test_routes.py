@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from kit.db import Database
-from tests.risk.conftest import ApiClient, Assess
+from tests.risk.conftest import Assess
 from tests.risk.factories import IP, OTHER_MERCHANT, an_order
+from tests.stack.api import ApiClient
 
 
 @pytest.fixture

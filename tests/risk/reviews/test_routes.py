@@ -19,8 +19,9 @@ from lockstock.risk.v1.assessment_events_pb2 import (
     DECISION_DECLINE,
     OrderAssessed,
 )
-from tests.risk.conftest import ApiClient, Assess
+from tests.risk.conftest import Assess
 from tests.risk.factories import MERCHANT, OTHER_MERCHANT, an_order
+from tests.stack.api import ApiClient
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from kit.ids import new_id
 from kit.service import Service
 from risk.facts import CATALOGUE
 from risk.rules.schemas import FactsGiven
-from tests.risk.conftest import ApiClient
 from tests.risk.factories import MERCHANT, OTHER_MERCHANT
+from tests.stack.api import ApiClient
 
 
 @pytest.fixture

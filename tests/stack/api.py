@@ -1,0 +1,55 @@
+"""A service's API in this process, called with keys of chosen scopes; its tables emptied after."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import httpx
+from sqlalchemy import TextClause, text
+
+from kit.auth import mint_api_key
+from kit.keys import UPSERT_KEY
+from kit.service import Service, create_app
+
+ApiClient = Callable[..., Awaitable[httpx.AsyncClient]]
+
+
+@asynccontextmanager
+async def api_clients(service: Service, merchant: UUID) -> AsyncIterator[ApiClient]:
+    """`await api("risk:read", merchant_id=...)` -> a client whose key has just these scopes."""
+    app = create_app(service)
+    clients: list[httpx.AsyncClient] = []
+
+    async def open_client(*scopes: str, merchant_id: UUID = merchant) -> httpx.AsyncClient:
+        key = mint_api_key()
+        values = {
+            "key_id": key.key_id,
+            "merchant_id": merchant_id,
+            "secret_hash": key.secret_hash,
+            "scopes": list(scopes),
+            "expires_at": None,
+            "revoked_at": None,
+            "version": 1,
+        }
+        async with service.db.transaction() as tx:
+            await tx.execute(UPSERT_KEY, values)
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app),
+            base_url=f"http://{service.name}",
+            headers={"Authorization": f"Bearer {key.text}"},
+        )
+        clients.append(client)
+        return client
+
+    yield open_client
+    for client in clients:
+        await client.aclose()
+
+
+def delete_all(service: Service) -> TextClause:
+    """Empties every table. One statement and no new files: many times faster than TRUNCATE."""
+    deletes = ", ".join(
+        f'd{number} AS (DELETE FROM "{name}")'  # noqa: S608 - our own tables
+        for number, name in enumerate(service.metadata.tables)
+    )
+    return text(f"WITH {deletes} SELECT 1")
