@@ -11,7 +11,9 @@ from tests.stack.shop import Shop, open_shop
 
 @pytest.fixture(scope="session")
 async def box(run_dir: Path) -> AsyncIterator[Onebox]:
-    options = Options(home=run_dir / "box", random_ports=True, echo=False)
+    # Orders run out soon enough to be waited for; every other test pays within a second.
+    given = {"ORDER_PAY_SECONDS": "10"}
+    options = Options(home=run_dir / "box", random_ports=True, echo=False, given=given)
     async with Onebox(options) as running:
         yield running
 

@@ -108,6 +108,24 @@ async def test_a_cancelled_order_gives_its_units_back(shop: Shop):
     assert (await shop.levels(product.pool_id))["available"] == 2
 
 
+async def test_an_unpaid_order_expires_gives_its_units_back_and_cannot_be_paid(shop: Shop):
+    product = await shop.stocked_product(codes(2))
+    order = await shop.place([(product.sku, 2)])
+    assert (await shop.levels(product.pool_id))["available"] == 0
+
+    await shop.settled(order["id"], "expired")
+
+    for _ in range(200):
+        if (await shop.levels(product.pool_id))["available"] == 2:
+            break
+        await asyncio.sleep(0.05)
+    assert (await shop.levels(product.pool_id))["available"] == 2
+    late = await shop.call(
+        "POST", "order", f"/v1/orders/{order['id']}/payments", json=shop.payment_of(order)
+    )
+    assert (late.status_code, late.json()["code"]) == (409, "order_not_payable")
+
+
 async def test_the_sixth_purchase_of_an_ip_in_an_hour_is_held_until_a_review(shop: Shop):
     product = await shop.stocked_product(codes(8))
     ip = f"198.51.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
