@@ -51,6 +51,8 @@ log = get_logger(__name__)
 
 STOP_SECONDS_MAX = 8.0
 HTTP_STOP_SECONDS_MAX = 3
+KEEP_ALIVE_SECONDS = 30
+"""Longer than clients keep idle connections (httpx: 5): they never write into a closed one."""
 
 Close = Callable[[], Awaitable[None]]
 
@@ -246,6 +248,7 @@ async def running_api(
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=HTTP_STOP_SECONDS_MAX,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         server_header=False,
         date_header=False,
         backlog=4096,
