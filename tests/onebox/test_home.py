@@ -1,6 +1,7 @@
 """The data folder: closed where it must be, and reachable for PostgreSQL's account."""
 
 import os
+import shutil
 from pathlib import Path
 
 import asyncpg
@@ -48,7 +49,6 @@ async def test_root_in_a_closed_folder_gets_its_data_and_programs_at_a_reachable
     await server.start()
     try:
         assert shared in postgres.binaries().parents
-        assert shared in postgres.binaries().parents
         connection = await asyncpg.connect(server.url)
         assert await connection.fetchval("SHOW data_directory") == str(home.postgres.resolve())
         await connection.close()
@@ -59,3 +59,24 @@ async def test_root_in_a_closed_folder_gets_its_data_and_programs_at_a_reachable
     home.remove()
     assert not data.exists()
     assert not home.path.exists()
+
+
+@as_root
+def test_a_home_deleted_by_hand_leaves_nothing_in_the_way_of_the_next(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = folder / "closed"
+    closed.mkdir(mode=0o700)
+    monkeypatch.setattr(homes, "SHARED_PLACE", folder / "shared")
+    home = Home(closed / "home")
+    home.make()
+    first = home.postgres.readlink()
+    first.mkdir()
+    home.make()
+    assert home.postgres.readlink() == first
+
+    shutil.rmtree(home.path)
+    home.make()
+
+    assert home.postgres.readlink() != first
+    assert not home.postgres.exists()

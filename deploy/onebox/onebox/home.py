@@ -2,9 +2,9 @@
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -65,13 +65,15 @@ class Home:
 
     def _place_postgres(self) -> None:
         """PostgreSQL never runs as root: its data must lie where `nobody` can go."""
-        if os.geteuid() != 0 or self.postgres.exists() or reachable_for_others(self.postgres):
+        if os.geteuid() != 0 or self.postgres.is_symlink() or self.postgres.exists():
             return
-        name = hashlib.sha256(str(self.path.resolve()).encode()).hexdigest()[:16]
+        if reachable_for_others(self.postgres):
+            return
         SHARED_PLACE.mkdir(parents=True, exist_ok=True)
         SHARED_PLACE.chmod(0o755)
-        self.postgres.unlink(missing_ok=True)
-        self.postgres.symlink_to(SHARED_PLACE / f"data-{name}")
+        # By chance, not by path: a checkout deleted by hand leaves data that only its own secrets
+        # open, and the next one at the same path must not meet it.
+        self.postgres.symlink_to(SHARED_PLACE / f"data-{secrets.token_hex(8)}")
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
