@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -42,7 +42,6 @@ class Shop:
     api_key: str
     channel_id: str
     http: httpx.AsyncClient
-    seen: list[str] = field(default_factory=list)
 
     async def call(
         self, method: str, service: str, path: str, *, key: str | None = None, **request: Any

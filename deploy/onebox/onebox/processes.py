@@ -188,13 +188,6 @@ def _state(pid: int) -> str | None:
     return None
 
 
-def parent_of(pid: int) -> int | None:
-    """The parent's id, where /proc tells."""
-    with contextlib.suppress(OSError, IndexError, ValueError):
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    return None
-
-
 def command_of(pid: int) -> list[str]:
     """The argument list of a process; empty when unknown."""
     with contextlib.suppress(OSError):

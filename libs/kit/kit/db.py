@@ -109,7 +109,7 @@ class Database:
                     "jit": "off",
                     # Statements are by key, prepared once, and often planned while a table is
                     # still small: a plan that reads it whole would be kept while it grows. Planned
-                    # once per connection, they cost a third less.
+                    # once per connection, an order costs a quarter less of the database.
                     "enable_seqscan": "off",
                     "plan_cache_mode": "force_generic_plan",
                 },

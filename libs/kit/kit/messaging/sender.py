@@ -8,7 +8,6 @@ longer be trusted.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -231,11 +230,3 @@ async def _stop(producer: AIOKafkaProducer) -> None:
 
 def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:300]
-
-
-def by_topic(events: Sequence[PendingEvent]) -> dict[str, list[PendingEvent]]:
-    """The events of each topic, in order."""
-    grouped: dict[str, list[PendingEvent]] = defaultdict(list)
-    for event in events:
-        grouped[event.envelope.topic].append(event)
-    return grouped

@@ -5,7 +5,7 @@ record at fault stands alone, is tried again, and is put aside with its key.
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from kit.db import Database, kind_is_transient
@@ -36,8 +36,6 @@ _FINAL_KINDS = frozenset(
 )
 
 log = get_logger(__name__)
-
-Sleep = Callable[[float], Awaitable[None]]
 
 
 class Stopped(Exception):

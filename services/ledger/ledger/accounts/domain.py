@@ -8,8 +8,6 @@ from uuid import UUID
 
 from kit.errors import Conflict, Invalid, NotFound
 
-ACCOUNT_CODE_LENGTH_MAX = 300
-
 
 class AccountKind(StrEnum):
     ASSET = "asset"

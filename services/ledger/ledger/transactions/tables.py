@@ -21,9 +21,6 @@ from sqlalchemy import (
     text,
 )
 
-POSTINGS_MAX = 1_000
-"""Postings of one transaction."""
-
 
 def transaction_tables(metadata: MetaData) -> None:
     Table(

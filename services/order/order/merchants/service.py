@@ -4,7 +4,7 @@ from uuid import UUID
 from kit.db import Transaction
 from kit.ids import new_id
 from order.merchants import repository
-from order.merchants.domain import Channel, ChannelNotFound, Merchant, MerchantNotFound
+from order.merchants.domain import Channel, Merchant, MerchantNotFound
 
 
 async def create_merchant(tx: Transaction, name: str) -> Merchant:
@@ -51,19 +51,5 @@ async def list_channels(
     return await repository.list_channels(tx, merchant_id, after=after, limit=limit)
 
 
-async def get_channel(tx: Transaction, merchant_id: UUID, channel_id: UUID) -> Channel:
-    """Raises ChannelNotFound, also for another merchant's channel."""
-    channels = await repository.find_channels(tx, [channel_id])
-    return own_channel(channels, merchant_id, channel_id)
-
-
 async def find_channels(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Channel]:
     return await repository.find_channels(tx, ids)
-
-
-def own_channel(channels: dict[UUID, Channel], merchant_id: UUID, channel_id: UUID) -> Channel:
-    """The merchant's channel among those found; raises ChannelNotFound."""
-    channel = channels.get(channel_id)
-    if channel is None or channel.merchant_id != merchant_id:
-        raise ChannelNotFound(channel_id=str(channel_id))
-    return channel

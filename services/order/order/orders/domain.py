@@ -59,7 +59,6 @@ LEGAL: Mapping[OrderStatus, frozenset[OrderStatus]] = {
 }
 
 UNPAID = OrderStatus.PENDING_PAYMENT
-NEVER_PAID = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED})
 
 
 class LineStatus(StrEnum):

@@ -1,16 +1,9 @@
 """Money that goes back: one refund per order line, exactly once."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from uuid import UUID
 
 from kit.money import Money
-
-
-class RefundStatus(StrEnum):
-    DUE = "due"
-    SENT = "sent"  # the provider was or is being asked; without an answer the outcome is unknown
-    DONE = "done"
 
 
 @dataclass(frozen=True, slots=True)

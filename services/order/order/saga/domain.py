@@ -9,7 +9,6 @@ from typing import assert_never
 
 from kit.ids import new_id
 from order.orders.domain import (
-    NEVER_PAID,
     SETTLED,
     UNPAID,
     Assessment,
@@ -259,7 +258,3 @@ def _close(change: Change) -> Change:
 def is_payable(order: Order) -> bool:
     """Whether money may still come for it; its ending decides, not the clock."""
     return order.status is UNPAID
-
-
-def has_ended_unpaid(order: Order) -> bool:
-    return order.status in NEVER_PAID
