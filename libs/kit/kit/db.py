@@ -50,12 +50,14 @@ class Transaction:
     """One database transaction as services see it: statements, savepoints, outgoing events.
 
     `outgoing` is the outbox's buffer: what `kit.messaging.outbox.add` put there is written by the
-    commit hook of `Database`, in this very transaction.
+    commit hook of `Database`, in this very transaction. `records` is the same for what a service
+    writes of its own at the end (the vault's audit log).
     """
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
         self.outgoing: list[Any] = []
+        self.records: list[Any] = []
         self._after_commit: list[Callable[[], None]] = []
 
     async def execute(
@@ -72,13 +74,15 @@ class Transaction:
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """A part that may fail alone: an error undoes its statements, events and callbacks."""
-        events, callbacks = len(self.outgoing), len(self._after_commit)
+        """A part that may fail alone: an error undoes statements, events, records, callbacks."""
+        events, records = len(self.outgoing), len(self.records)
+        callbacks = len(self._after_commit)
         try:
             async with self.connection.begin_nested():
                 yield
         except BaseException:
             del self.outgoing[events:]
+            del self.records[records:]
             del self._after_commit[callbacks:]
             raise
 

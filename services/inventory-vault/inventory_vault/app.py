@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import inventory_vault.alarms.tables
 import inventory_vault.custody.tables
 import inventory_vault.imports.tables
 import inventory_vault.lots.tables
@@ -9,6 +10,8 @@ import inventory_vault.pools.tables
 import inventory_vault.reservations.tables
 import inventory_vault.units.tables
 import inventory_vault.withdrawals.tables  # noqa: F401 - the tables register themselves
+from inventory_vault.alarms.routes import alarm_routes
+from inventory_vault.alarms.service import AlarmService
 from inventory_vault.custody.routes import custody_routes
 from inventory_vault.custody.service import CustodyService
 from inventory_vault.imports.jobs import ImportDesk, take_back_failed
@@ -90,6 +93,7 @@ def create_service(settings: Settings) -> Service:
             unit_routes(db, units, custody),
             withdrawal_routes(WithdrawalService(pools, lots, units)),
             custody_routes(custody),
+            alarm_routes(db, AlarmService()),
         ],
         handlers=[*reservation_handlers(reservations), *replica_handlers()],
         jobs=[

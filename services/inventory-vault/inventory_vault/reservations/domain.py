@@ -42,6 +42,7 @@ class Wish:
     reference: str
     lines: tuple[Line, ...]
     hold_seconds: int
+    requested_by: str
 
     @property
     def quantity(self) -> int:

@@ -132,7 +132,7 @@ def _add_holding(router: APIRouter, reservations: ReservationService, reserving:
         again answer the same hold, other lines are refused. Not enough: 409 `out_of_stock` names
         the short lines.
         """
-        wish = body.to_domain(who.merchant)
+        wish = body.to_domain(who.merchant, _actor(who))
         if not run.has_key:
             return _json(ReservationRead.from_domain(await reserving(wish)), 201)
 
@@ -156,7 +156,8 @@ def _add_holding(router: APIRouter, reservations: ReservationService, reserving:
         """
 
         async def reserve_item(item: ReservationBatchItem) -> Reservation:
-            return await reserving(item.to_domain(_merchant(who, item.merchant_id)))
+            merchant_id = _merchant(who, item.merchant_id)
+            return await reserving(item.to_domain(merchant_id, _actor(who)))
 
         answers = await _each(reserve_item, body.items)
         return _json(
@@ -214,7 +215,9 @@ def _add_ending(router: APIRouter, db: Database, reservations: ReservationServic
         async def work(tx: Transaction) -> ReservationRead:
             reason = body.reason or "released by the caller"
             return ReservationRead.from_domain(
-                await reservations.release(tx, who.merchant, reservation_id, reason)
+                await reservations.release(
+                    tx, who.merchant, reservation_id, reason, requested_by=_actor(who)
+                )
             )
 
         return await run(who, work, status=200)
@@ -240,7 +243,11 @@ def _merchant(who: Caller, named: UUID | None) -> UUID:
 def _claim(who: Caller, merchant_id: UUID, reservation_id: UUID, body: ClaimCreate) -> Claim:
     named = body.recipient_public_key
     key = checked_recipient_key(named) if named is not None else None
-    return Claim(reservation_id, merchant_id, key, f"{who.kind}:{who.id}")
+    return Claim(reservation_id, merchant_id, key, _actor(who))
+
+
+def _actor(who: Caller) -> str:
+    return f"{who.kind}:{who.id}"
 
 
 Item = TypeVar("Item")

@@ -65,10 +65,11 @@ class ReservationCreate(Model):
         HOLD_SECONDS_DEFAULT
     )
 
-    def to_domain(self, merchant_id: UUID) -> Wish:
+    def to_domain(self, merchant_id: UUID, requested_by: str) -> Wish:
         """Raises LineNumbersRepeat, TooManyUnits."""
         lines = [(line.line_no, line.pool_id, line.quantity) for line in self.lines]
-        return Wish(merchant_id, self.reference, numbered(lines), self.hold_seconds)
+        numbers = numbered(lines)
+        return Wish(merchant_id, self.reference, numbers, self.hold_seconds, requested_by)
 
 
 class ReservationBatchItem(ReservationCreate):

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
+from inventory_vault.audit.domain import Fact, units_digest
+from inventory_vault.audit.service import SYSTEM, note
 from inventory_vault.pools.domain import PoolNotFound
 from inventory_vault.reservations import events, repository
 from inventory_vault.reservations.domain import (
@@ -79,8 +81,10 @@ class ReservationService:
                 answers[wish.name] = refusal
         if new:
             await self._shelves.take(tx, shelves)
-            for held in await repository.add(tx, new):
-                answers[(held.merchant_id, held.reference)] = held
+            held = await repository.add(tx, new)
+            for (_, wish), reservation in zip(new, held, strict=True):
+                answers[wish.name] = reservation
+                _note_held(tx, reservation, wish)
         return [_answer_to(wish, answers[wish.name]) for wish in wishes]
 
     async def claim(self, tx: Transaction, claims: Sequence[Claim]) -> list[Sale | DomainError]:
@@ -94,6 +98,9 @@ class ReservationService:
         good = {v.id: v for v in verdicts if isinstance(v, Reservation)}
         fresh = [r for r in good.values() if r.status.holds_units]
         units = await self._sell(tx, fresh)
+        actors = {claim.reservation_id: claim.requested_by for claim in claims}
+        for reservation in fresh:
+            _note_sold(tx, reservation, units[reservation.id], actors[reservation.id])
         repeated = [r.id for r in good.values() if r.status is ReservationStatus.SOLD]
         for unit in await self._shelves.units_of(tx, repeated):
             units[unit.reservation_id].append(unit)
@@ -106,7 +113,13 @@ class ReservationService:
         ]
 
     async def release(
-        self, tx: Transaction, merchant_id: UUID, reservation_id: UUID, reason: str
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        reservation_id: UUID,
+        reason: str,
+        *,
+        requested_by: str,
     ) -> Reservation:
         """Gives the units back; releasing again, or after the time ran out, changes nothing.
 
@@ -118,20 +131,23 @@ class ReservationService:
             raise ReservationNotFound
         if found.status is ReservationStatus.SOLD:
             raise ReservationSold
-        await self._release(tx, [(found, reason)])
+        await self._release(tx, [(found, reason)], requested_by)
         return await self.get(tx, merchant_id, reservation_id)
 
     async def release_many(self, tx: Transaction, reasons: dict[UUID, str]) -> None:
         """As `release`, for events: what is sold or unknown stays as it is."""
         locked = await repository.lock(tx, list(reasons))
-        await self._release(tx, [(found, reasons[found.id]) for found in locked.values()])
+        ended = [(found, reasons[found.id]) for found in locked.values()]
+        await self._release(tx, ended, SYSTEM)
 
     async def secure_many(self, tx: Transaction, reservation_ids: Sequence[UUID]) -> None:
         """held -> secured: paid for, so no time limit. What is no longer held stays as it is."""
         locked = await repository.lock(tx, reservation_ids)
-        held = [r.id for r in locked.values() if r.status is ReservationStatus.HELD]
+        held = [r for r in locked.values() if r.status is ReservationStatus.HELD]
         if held:
-            await repository.settle(tx, held, ReservationStatus.SECURED)
+            await repository.settle(tx, [r.id for r in held], ReservationStatus.SECURED)
+        for reservation in held:
+            _note(tx, "reservation.secured", reservation, SYSTEM)
 
     async def expire_due(self, tx: Transaction) -> bool:
         """Takes back holds past their time, a bounded number; True while more may wait."""
@@ -176,9 +192,21 @@ class ReservationService:
         if not places:
             return {}
         ids = await repository.add_handouts(tx, [claims[place] for place in places])
+        for place, handout_id in zip(places, ids, strict=True):
+            note(
+                tx,
+                "sale.handed_out",
+                handout_id,
+                merchant_id=claims[place].merchant_id,
+                actor=claims[place].requested_by,
+                reservation_id=str(claims[place].reservation_id),
+                recipient_public_key=(claims[place].recipient_public_key or b"").hex(),
+            )
         return dict(zip(places, ids, strict=True))
 
-    async def _release(self, tx: Transaction, found: Sequence[tuple[Reservation, str]]) -> None:
+    async def _release(
+        self, tx: Transaction, found: Sequence[tuple[Reservation, str]], requested_by: str
+    ) -> None:
         holding = [(r, reason) for r, reason in found if r.status.holds_units]
         if not holding:
             return
@@ -188,6 +216,7 @@ class ReservationService:
         for reservation, reason in holding:
             event = events.reservation_released(reservation, reason)
             outbox.add(tx, event, key=reservation.id, merchant_id=reservation.merchant_id)
+            _note(tx, "reservation.released", reservation, requested_by, reason=reason)
 
     async def _expire(self, tx: Transaction, batch: Sequence[Reservation]) -> None:
         if not batch:
@@ -197,6 +226,7 @@ class ReservationService:
         for reservation in batch:
             event = events.reservation_expired(reservation)
             outbox.add(tx, event, key=reservation.id, merchant_id=reservation.merchant_id)
+            _note(tx, "reservation.expired", reservation, SYSTEM)
 
     async def _put_back(self, tx: Transaction, batch: Sequence[Reservation]) -> None:
         pool_ids = {pool_id for reservation in batch for pool_id in reservation.pool_ids}
@@ -222,6 +252,34 @@ def _draw(shelves: OpenShelves, reservation_id: UUID, wish: Wish) -> DomainError
         )
     shelves.stock.draw(wanted)
     return None
+
+
+def _note(
+    tx: Transaction, action: str, reservation: Reservation, actor: str, **facts: Fact
+) -> None:
+    note(tx, action, reservation.id, merchant_id=reservation.merchant_id, actor=actor, **facts)
+
+
+def _note_held(tx: Transaction, reservation: Reservation, wish: Wish) -> None:
+    lines: list[Fact] = [
+        {"line_no": line.line_no, "pool_id": str(line.pool_id), "quantity": line.quantity}
+        for line in reservation.lines
+    ]
+    _note(
+        tx,
+        "reservation.held",
+        reservation,
+        wish.requested_by,
+        reference=reservation.reference,
+        lines=lines,
+    )
+
+
+def _note_sold(
+    tx: Transaction, reservation: Reservation, units: Sequence[TakenUnit], actor: str
+) -> None:
+    digest = units_digest(unit.unit_id for unit in units)
+    _note(tx, "reservation.sold", reservation, actor, units=len(units), units_digest=digest)
 
 
 def _first(items: Sequence[T], units_in: Callable[[T], int]) -> Sequence[T]:

@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from inventory_vault.audit.service import note
 from inventory_vault.shelves.service import ShelfService
 from inventory_vault.units import repository
 from inventory_vault.units.domain import Unit, UnitNotFound, UnitNotSold, View, Viewer
@@ -45,6 +46,18 @@ class UnitService:
             viewer,
             reason,
             requested_by,
+        )
+        note(
+            tx,
+            "unit.revealed",
+            view_id,
+            merchant_id=merchant_id,
+            actor=requested_by,
+            unit_id=str(unit_id),
+            reservation_id=str(unit.reservation_id),
+            viewer_kind=viewer.kind,
+            recipient_public_key=recipient_public_key.hex(),
+            reason=reason,
         )
         return view_id
 

@@ -13,6 +13,11 @@ class Action(StrEnum):
     # For good.
     VOID = "void"
 
+    @property
+    def past(self) -> str:
+        """As the audit log words it."""
+        return {"quarantine": "quarantined", "restore": "restored", "void": "voided"}[self]
+
 
 # From which states of a lot an action leads to which.
 LOT_MOVES: dict[Action, tuple[tuple[str, ...], str]] = {

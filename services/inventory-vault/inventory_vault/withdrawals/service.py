@@ -1,5 +1,6 @@
 from uuid import UUID
 
+from inventory_vault.audit.service import note
 from inventory_vault.lots.domain import Lot
 from inventory_vault.lots.service import LotService
 from inventory_vault.pools.service import PoolService
@@ -36,6 +37,14 @@ class WithdrawalService:
             state = (await self._units.get(tx, merchant_id, unit_id)).state
             raise NotOnShelf(action, unit_id, state)
         await repository.note(tx, merchant_id, unit.lot_id, unit_id, action, reason, requested_by)
+        note(
+            tx,
+            f"unit.{action.past}",
+            unit_id,
+            merchant_id=merchant_id,
+            actor=requested_by,
+            reason=reason,
+        )
         return await self._units.get(tx, merchant_id, unit_id)
 
     async def act_on_lot(
@@ -56,6 +65,14 @@ class WithdrawalService:
             state = (await self._lots.get(tx, merchant_id, lot_id)).state
             raise NotOnShelf(action, lot_id, state.value)
         await repository.note(tx, merchant_id, lot_id, None, action, reason, requested_by)
+        note(
+            tx,
+            f"lot.{action.past}",
+            lot_id,
+            merchant_id=merchant_id,
+            actor=requested_by,
+            reason=reason,
+        )
         return await self._lots.get(tx, merchant_id, lot_id)
 
 
