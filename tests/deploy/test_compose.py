@@ -177,7 +177,12 @@ def test_the_vault_has_no_way_out() -> None:
 
 def test_the_image_takes_along_every_package_a_service_imports() -> None:
     dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
-    for package in ("libs/schemas/lockstock", "libs/kit/kit", "libs/sealing/sealing"):
+    for package in (
+        "libs/schemas/lockstock",
+        "libs/kit/kit",
+        "libs/sealing/sealing",
+        "libs/cardfiles/cardfiles",
+    ):
         assert f"COPY {package} /app/" in dockerfile
     assert "--require-hashes -r /requirements.lock" in dockerfile
     assert re.search(r"^USER [1-9]\d*:", dockerfile, re.MULTILINE)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from inventory_vault.cardfiles.records import Record
+from cardfiles.records import Record
 from kit.errors import DomainError, ErrorKind, Invalid, NotFound, Unavailable
 from kit.money import Money
 

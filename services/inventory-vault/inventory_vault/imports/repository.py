@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from inventory_vault.cardfiles.records import Rejection
+from cardfiles.records import Rejection
 from inventory_vault.imports.domain import ImportStatus, Progress, StockImport, Upload
 from kit.db import Transaction
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from inventory_vault.cardfiles.records import Rejection
+from cardfiles.records import Rejection
 from inventory_vault.imports.domain import StockImport
 from kit.http import CurrencyCode, Model, Name, Timestamp
 from kit.http.wire import AMOUNT_MINOR_MAX

@@ -7,9 +7,9 @@ from pathlib import PurePath
 from typing import TypeVar
 from uuid import UUID
 
-from inventory_vault.cardfiles.columns import FIELDS_OF_KIND
-from inventory_vault.cardfiles.reading import CardFile, Rules, read_card_file
-from inventory_vault.cardfiles.records import Record, Rejection, rejection
+from cardfiles.columns import FIELDS_OF_KIND
+from cardfiles.reading import CardFile, Rules, read_card_file
+from cardfiles.records import Record, Rejection, UnreadableFile, rejection
 from inventory_vault.custody.service import CustodyService
 from inventory_vault.imports import repository
 from inventory_vault.imports.domain import (
@@ -100,6 +100,8 @@ class ImportService:
         """From the bytes to a lot on the shelf; an error ends in a failed import that says why."""
         try:
             await self._work_on(import_id, upload)
+        except UnreadableFile as error:
+            await self._fail(import_id, str(error))
         except DomainError as error:
             await self._fail(import_id, error.detail)
         except Exception as error:

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
 
-from kit.errors import Invalid
-
 
 class Record:
     """A good line. Holds a code in clear: never printed, never pickled, dropped after sealing."""
@@ -41,10 +39,8 @@ class Rejection:
     detail: str
 
 
-class UnreadableFile(Invalid):
-    """The file as a whole cannot be read."""
-
-    code = "unreadable_file"
+class UnreadableFile(Exception):
+    """The file as a whole cannot be read. The text tells why, and never what stands in the file."""
 
 
 REASONS = {

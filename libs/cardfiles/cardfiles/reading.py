@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from inventory_vault.cardfiles.checks import Refused, check_cost, check_expiry, check_field
-from inventory_vault.cardfiles.columns import FIELDS_OF_KIND, Columns, find_columns
-from inventory_vault.cardfiles.records import Record, Rejection, UnreadableFile, rejection
-from inventory_vault.cardfiles.table import Cell, Row, read_table
+from cardfiles.checks import Refused, check_cost, check_expiry, check_field
+from cardfiles.columns import FIELDS_OF_KIND, Columns, find_columns
+from cardfiles.records import Record, Rejection, UnreadableFile, rejection
+from cardfiles.table import Cell, Row, read_table
 
 LINES_MAX = 1_000_000
 

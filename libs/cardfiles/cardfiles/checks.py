@@ -4,7 +4,7 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 
-from inventory_vault.cardfiles.table import Cell
+from cardfiles.table import Cell
 
 LENGTH_MAX = {"number": 200, "password": 200, "code": 500, "url": 2_000}
 COST_MINOR_MAX = 10**12

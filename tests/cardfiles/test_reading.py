@@ -4,9 +4,9 @@ from uuid import UUID
 
 import pytest
 
-from inventory_vault.cardfiles.checks import Refused, check_cost, check_expiry, check_field
-from inventory_vault.cardfiles.reading import CardFile, Rules, read_card_file
-from inventory_vault.cardfiles.records import UnreadableFile
+from cardfiles.checks import Refused, check_cost, check_expiry, check_field
+from cardfiles.reading import CardFile, Rules, read_card_file
+from cardfiles.records import UnreadableFile
 from sealing import Fingerprinter
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inventory_vault.cardfiles.records import UnreadableFile
-from inventory_vault.cardfiles.table import Cell
+from cardfiles.records import UnreadableFile
+from cardfiles.table import Cell
 
 FIELDS_OF_KIND: dict[str, tuple[str, ...]] = {
     "card": ("number", "password"),

@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 
 from python_calamine import CalamineError, CalamineWorkbook
 
-from inventory_vault.cardfiles.records import UnreadableFile
+from cardfiles.records import UnreadableFile
 
 Cell = str | float | int | bool | date | datetime | time | timedelta
 """Text files have texts only; spreadsheets have types, and damage shows in them."""
