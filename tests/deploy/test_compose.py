@@ -182,6 +182,7 @@ def test_the_image_takes_along_every_package_a_service_imports() -> None:
         "libs/kit/kit",
         "libs/sealing/sealing",
         "libs/cardfiles/cardfiles",
+        "libs/auditlog/auditlog",
     ):
         assert f"COPY {package} /app/" in dockerfile
     assert "--require-hashes -r /requirements.lock" in dockerfile
