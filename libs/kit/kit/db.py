@@ -1,11 +1,10 @@
 """The database: one transaction per entrance, committed before the answer, limits on everything."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import CursorResult, Executable, MetaData, event, text
+from sqlalchemy import CursorResult, Executable, MetaData, TextClause, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -13,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry, _ConnectionFairy
 
 from kit.errors import DomainError, ErrorKind, Invalid, Unavailable
+from kit.statements import Rows, Statements
 
 LOCK_TIMEOUT_MS = 2_000
 STATEMENT_TIMEOUT_MS = 10_000
@@ -33,6 +33,9 @@ _NAMES = {
 _TRANSIENT_CLASSES = ("08", "53", "57")
 _TRANSIENT_CODES = frozenset({"40001", "40P01", "55P03", "25P03"})
 _UNSTORABLE_CODES = frozenset({"22021", "22P05", "22003", "22008"})
+
+
+_STATEMENTS = "kit.statements"
 
 
 class Unstorable(Invalid):
@@ -56,6 +59,7 @@ class Transaction:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
+        self._statements: Statements = connection.info[_STATEMENTS]
         self.outgoing: list[Any] = []
         self.records: list[Any] = []
         self._after_commit: list[Callable[[], None]] = []
@@ -64,8 +68,14 @@ class Transaction:
         self,
         statement: Executable,
         parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-    ) -> CursorResult[Any]:
-        """Run a statement of SQLAlchemy Core or `text()`."""
+    ) -> CursorResult[Any] | Rows:
+        """Run a statement of SQLAlchemy Core or `text()`.
+
+        The values of a `text()` go to the driver as they are: name their types in the statement
+        (`CAST(:ids AS uuid[])`), `bindparams()` is not looked at.
+        """
+        if isinstance(statement, TextClause) and not isinstance(parameters, Sequence):
+            return await self._statements.run(statement.text, parameters or {})
         return await self.connection.execute(statement, parameters)
 
     def on_commit(self, callback: Callable[[], None]) -> None:
@@ -78,7 +88,7 @@ class Transaction:
         events, records = len(self.outgoing), len(self.records)
         callbacks = len(self._after_commit)
         try:
-            async with self.connection.begin_nested():
+            async with self._statements.savepoint():
                 yield
         except BaseException:
             del self.outgoing[events:]
@@ -103,6 +113,8 @@ class Database:
             max_overflow=0,
             pool_timeout=POOL_WAIT_SECONDS,
             pool_recycle=1800,
+            # BEGIN and COMMIT are ours, see kit.statements; to SQLAlchemy there are none.
+            isolation_level="AUTOCOMMIT",
             connect_args={
                 "timeout": CONNECT_TIMEOUT_SECONDS,
                 "server_settings": {
@@ -119,8 +131,8 @@ class Database:
                 },
             },
         )
-        self._reads = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        event.listen(self._engine.sync_engine, "checkout", _refuse_open_transaction)
+        event.listen(self._engine.sync_engine, "connect", _keep_statements)
+        event.listen(self._engine.sync_engine, "checkout", _refuse_unfit)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -132,23 +144,17 @@ class Database:
         with _driver_errors():
             async with self._engine.connect() as connection:
                 tx = Transaction(connection)
-                transaction = await connection.begin()
-                try:
+                async with connection.info[_STATEMENTS].transaction():
                     yield tx
                     for hook in self.before_commit:
                         await hook(tx)
-                except BaseException:
-                    await asyncio.shield(transaction.rollback())
-                    raise
-                # A caller that hangs up must not cut a commit in the middle.
-                await asyncio.shield(transaction.commit())
             tx._committed()  # noqa: SLF001 - the two classes are one mechanism
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
         """Reads outside a transaction (AUTOCOMMIT): each statement sees the newest state."""
         with _driver_errors():
-            async with self._reads.connect() as connection:
+            async with self._engine.connect() as connection:
                 yield Transaction(connection)
 
     async def ping(self) -> None:
@@ -162,8 +168,11 @@ class Database:
 
 def constraint_of(error: IntegrityError) -> str | None:
     """The name of the violated constraint, which repositories turn into a domain error."""
-    name = getattr(getattr(error.orig, "__cause__", None), "constraint_name", None)
-    return str(name) if name else None
+    for violation in (error.orig, getattr(error.orig, "__cause__", None)):
+        name = getattr(violation, "constraint_name", None)
+        if name:
+            return str(name)
+    return None
 
 
 class _driver_errors:  # noqa: N801 - reads as a statement: with _driver_errors()
@@ -222,13 +231,16 @@ def _is_connection_trouble(error: BaseException) -> bool:
     )
 
 
-def _refuse_open_transaction(
+def _keep_statements(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    record.info[_STATEMENTS] = Statements(connection.driver_connection)
+
+
+def _refuse_unfit(
     connection: DBAPIConnection, _: ConnectionPoolEntry, __: _ConnectionFairy
 ) -> None:
-    """A pooled connection that is still inside a transaction must never be handed out.
-
-    sqlalchemy#13381: after a cancelled task a commit could otherwise be only a SAVEPOINT.
+    """A connection that is closed, or still inside a transaction, must never be handed out: the
+    pool makes another one instead.
     """
     driver = connection.driver_connection
-    if driver is not None and driver.is_in_transaction():
-        raise DisconnectionError("connection was returned inside a transaction")
+    if driver is not None and (driver.is_closed() or driver.is_in_transaction()):
+        raise DisconnectionError("the pooled connection is closed or inside a transaction")

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 from google.protobuf.message import Message
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from kit.db import Database, Transaction
 from kit.ids import new_id
@@ -32,6 +32,7 @@ from tests.kit.messaging.stage import (
     record_effects,
     versions_of,
 )
+from tests.stack.statements import noted_statements
 
 GROUP = "operated"
 
@@ -194,11 +195,8 @@ async def test_young_events_stay(clinic: Clinic):
 
 async def test_a_large_batch_costs_three_statements(clinic: Clinic):
     records = [clinic.record(1, key=f"k{n}") for n in range(500)]
-    statements: list[str] = []
-    engine = clinic.db._engine.sync_engine
-    event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
-
-    await clinic.receive(*records)
+    with noted_statements() as statements:
+        await clinic.receive(*records)
 
     assert len(statements) == 3, "look, handle, settle"
     assert await count(clinic.db, "effect") == 500

@@ -6,7 +6,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from google.protobuf.message import Message
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from kit.db import Database, Transaction
 from kit.messaging import outbox
@@ -25,6 +25,7 @@ from tests.kit.messaging.stage import (
     until,
     version_of,
 )
+from tests.stack.statements import noted_statements
 
 
 @pytest.fixture
@@ -75,13 +76,10 @@ async def test_a_rolled_back_savepoint_takes_its_events_along(db: Database, coun
 
 
 async def test_a_transaction_with_many_events_costs_one_statement(db: Database, counted):
-    statements: list[str] = []
-    engine = db._engine.sync_engine
-    event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
-
-    async with db.transaction() as tx:
-        for n in range(50):
-            outbox.add(tx, counted(number=n), key=f"k{n % 7}")
+    with noted_statements() as statements:
+        async with db.transaction() as tx:
+            for n in range(50):
+                outbox.add(tx, counted(number=n), key=f"k{n % 7}")
 
     assert len(statements) == 1
     assert await count(db, "outbox_pending") == 50

@@ -1,14 +1,10 @@
 """Batches of events: sequence kept per order, a repeat changes nothing, few statements."""
 
-from typing import Any
-
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from kit.db import Database
 from kit.errors import Invalid
-from kit.messaging.events import Event
-from kit.service import Service
 from lockstock.order.v1.order_events_pb2 import (
     FulfillmentRequested,
     OrderCompleted,
@@ -32,6 +28,7 @@ from tests.order.factories import (
     state_of,
     unknown,
 )
+from tests.stack.statements import noted_statements
 
 
 async def test_an_assessment_of_an_unpaid_order_is_remembered(
@@ -112,33 +109,17 @@ async def test_two_events_of_one_order_in_a_batch_keep_their_order(
     assert await kinds_of(db, order) == ["placed", "assessed", "assessed"]
 
 
-async def test_events_of_many_orders_are_one_batch(
-    db: Database, service: Service, consume: Consume
-) -> None:
+async def test_events_of_many_orders_are_one_batch(db: Database, consume: Consume) -> None:
     few = [await fulfilling(db) for _ in range(2)]
     many = [await fulfilling(db) for _ in range(12)]
 
-    for_few = await _statements(service, consume, [delivered(o, o.lines[0]) for o in few])
-    for_many = await _statements(service, consume, [delivered(o, o.lines[0]) for o in many])
+    with noted_statements() as for_few:
+        await consume(*[delivered(order, order.lines[0]) for order in few])
+    with noted_statements() as for_many:
+        await consume(*[delivered(order, order.lines[0]) for order in many])
 
-    assert for_few == for_many <= 9
+    assert len(for_few) == len(for_many) <= 9
     assert {(await state_of(db, order)).status for order in many} == {OrderStatus.COMPLETED}
-
-
-async def _statements(service: Service, consume: Consume, events: list[Event[Any]]) -> int:
-    """How many statements the batch takes."""
-    seen: list[str] = []
-
-    def count(*args: object) -> None:
-        seen.append(str(args[2]))
-
-    engine = service.db._engine.sync_engine
-    event.listen(engine, "before_cursor_execute", count)
-    try:
-        await consume(*events)
-    finally:
-        event.remove(engine, "before_cursor_execute", count)
-    return len(seen)
 
 
 async def test_a_held_order_goes_on_after_its_review(db: Database, consume: Consume) -> None:

@@ -1,0 +1,117 @@
+"""Runs `text()` statements on the driver's connection itself; answers look like SQLAlchemy's.
+
+Decision: nearly every statement of the suite is a constant `text()` with values that the driver
+takes as they are, and SQLAlchemy's way through execution context, cursor and greenlet costs more
+than the driver's own. The price is this file: it also begins and ends transactions, so that both
+ways meet on one connection. What is built from tables (`insert(...)`) goes SQLAlchemy's way.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import lru_cache
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Dialect, text
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+PREPARED_MAX = 500
+"""Statements kept prepared per connection: above what a service has, so nothing is made twice."""
+
+_DIALECT: Dialect = dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+_ROW_COUNT = re.compile(r"(?:SELECT|UPDATE|DELETE|INSERT \d+) (\d+)")
+_DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
+class Rows(IteratorResult[Any]):
+    """A statement's answer; `rowcount` as the server counted it, -1 where it does not."""
+
+    def __init__(self, columns: SimpleResultMetaData, rows: Iterable[Any], rowcount: int) -> None:
+        super().__init__(columns, iter(rows))
+        self.rowcount = rowcount
+
+
+class Statements:
+    """One connection of the driver, with its prepared statements and transactions.
+
+    What the driver refuses is raised as SQLAlchemy's IntegrityError or DBAPIError.
+    """
+
+    def __init__(self, driver: asyncpg.Connection) -> None:
+        self._driver = driver
+        self._prepared: dict[str, tuple[Any, tuple[str, ...], SimpleResultMetaData]] = {}
+
+    async def run(self, sql: str, parameters: Mapping[str, Any]) -> Rows:
+        """`sql` with `:name` places for `parameters`."""
+        with self._sqlalchemy_errors(sql):
+            prepared, names, columns = self._prepared.get(sql) or await self._prepare(sql)
+            try:
+                rows = await prepared.fetch(*[parameters[name] for name in names])
+            except asyncpg.InvalidCachedStatementError:
+                self._prepared.clear()
+                raise
+            counted = _ROW_COUNT.match(prepared.get_statusmsg() or "")
+        return Rows(columns, rows, int(counted[1]) if counted else -1)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Commits at the end of the block; any error rolls back, and so does a cancelled task."""
+        with self._sqlalchemy_errors("BEGIN"):
+            transaction = self._driver.transaction()
+            await transaction.start()
+        try:
+            yield
+        except BaseException:
+            with suppress(*_DRIVER_ERRORS, OSError):  # the error that led here is the one to tell
+                await _uncut(transaction.rollback())
+            raise
+        with self._sqlalchemy_errors("COMMIT"):
+            await _uncut(transaction.commit())
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """A part of the transaction that may fail alone."""
+        # The driver makes a savepoint of a transaction inside another.
+        async with self.transaction():
+            yield
+
+    async def _prepare(self, sql: str) -> tuple[Any, tuple[str, ...], SimpleResultMetaData]:
+        numbered, names = _numbered_places(sql)
+        prepared = await self._driver.prepare(numbered)
+        columns = SimpleResultMetaData([column.name for column in prepared.get_attributes()])
+        if len(self._prepared) >= PREPARED_MAX:
+            self._prepared.clear()
+        self._prepared[sql] = (prepared, names, columns)
+        return self._prepared[sql]
+
+    @contextmanager
+    def _sqlalchemy_errors(self, sql: str) -> Iterator[None]:
+        try:
+            yield
+        except _DRIVER_ERRORS as error:
+            violated = isinstance(error, asyncpg.IntegrityConstraintViolationError)
+            kind = IntegrityError if violated else DBAPIError
+            closed = self._driver.is_closed()
+            # Values may be what must not be written down: the error does not carry them.
+            raise kind(sql, None, error, connection_invalidated=closed) from error
+
+
+async def _uncut(ending: Awaitable[None]) -> None:
+    """A caller that hangs up cuts no commit in the middle, and no connection goes back before."""
+    task = asyncio.ensure_future(ending)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
+
+
+@lru_cache(maxsize=2_000)
+def _numbered_places(sql: str) -> tuple[str, tuple[str, ...]]:
+    """`:name` -> `$1` as SQLAlchemy does it, and the names in the order of their numbers."""
+    compiled = text(sql).compile(dialect=_DIALECT)
+    return str(compiled), tuple(compiled.positiontup or ())
