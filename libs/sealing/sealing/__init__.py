@@ -26,10 +26,19 @@ from sealing.keys import (
     key_pair_of,
     new_key_pair,
     new_master_key,
+    unwrap,
     unwrap_key_pair,
+    wrap,
     wrap_private_key,
 )
 from sealing.mask import mask_of
+from sealing.proof import (
+    PROOF_BYTES,
+    PROOF_SECRET_BYTES,
+    Seal,
+    SealProver,
+    new_proof_secret,
+)
 from sealing.secret import Secret
 
 __all__ = [
@@ -37,6 +46,8 @@ __all__ = [
     "HEADER_BYTES",
     "KEY_BYTES",
     "NONCE_BYTES",
+    "PROOF_BYTES",
+    "PROOF_SECRET_BYTES",
     "SECRET_BYTES_MAX",
     "BadPublicKey",
     "BadWrapping",
@@ -47,6 +58,8 @@ __all__ = [
     "HeaderMismatch",
     "KeyPair",
     "Plaintext",
+    "Seal",
+    "SealProver",
     "Sealer",
     "SealingError",
     "Secret",
@@ -57,6 +70,9 @@ __all__ = [
     "mask_of",
     "new_key_pair",
     "new_master_key",
+    "new_proof_secret",
+    "unwrap",
     "unwrap_key_pair",
+    "wrap",
     "wrap_private_key",
 ]

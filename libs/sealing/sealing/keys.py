@@ -32,15 +32,24 @@ def new_master_key() -> bytes:
     return random(KEY_BYTES)
 
 
+def wrap(secret: bytes, master_key: bytes) -> bytes:
+    """`secret` under `master_key` (XSalsa20-Poly1305, random nonce in front)."""
+    return bytes(SecretBox(master_key).encrypt(secret))
+
+
+def unwrap(wrapped: bytes, master_key: bytes) -> bytes:
+    """Raises BadWrapping."""
+    try:
+        return bytes(SecretBox(master_key).decrypt(wrapped))
+    except (CryptoError, ValueError):
+        raise BadWrapping("the master key does not open this") from None
+
+
 def wrap_private_key(private_key: bytes, master_key: bytes) -> bytes:
-    """`private_key` under `master_key` (XSalsa20-Poly1305, random nonce in front)."""
-    return bytes(SecretBox(master_key).encrypt(private_key))
+    """See `wrap`."""
+    return wrap(private_key, master_key)
 
 
 def unwrap_key_pair(wrapped: bytes, master_key: bytes) -> KeyPair:
     """Raises BadWrapping; the public key is computed, so it cannot be a substituted one."""
-    try:
-        private_key = SecretBox(master_key).decrypt(wrapped)
-    except (CryptoError, ValueError):
-        raise BadWrapping("the master key does not open this private key") from None
-    return key_pair_of(private_key)
+    return key_pair_of(unwrap(wrapped, master_key))

@@ -2,9 +2,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from kit.errors import DomainError, ErrorKind, Invalid
+from kit.errors import Conflict, DomainError, ErrorKind, Invalid
 from kit.public_keys import decode_public_key
-from sealing import BadPublicKey, check_public_key
+from sealing import BadPublicKey, Sealer, check_public_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +13,15 @@ class SealingKey:
 
     key_id: UUID
     public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BegunSeal:
+    """What a new lot is sealed with, and the opener's proof that the vault began it."""
+
+    key_id: UUID
+    sealer: Sealer
+    proof: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +71,9 @@ class BadRecipientKey(Invalid):
     """recipient_public_key is no X25519 public key that something can be sealed to."""
 
     code = "bad_recipient_public_key"
+
+
+class SealingKeyRetired(Conflict):
+    """The key this was sealed to is not in use any more; seal to the key of GET /v1/sealing-key."""
+
+    code = "sealing_key_retired"

@@ -1,12 +1,22 @@
+import contextlib
 import time
 from collections.abc import Sequence
 from uuid import UUID
 
-from inventory_vault.custody.domain import HandedBox, NotHandedOut, SealingKey, to_box
+from inventory_vault.custody.domain import (
+    BegunSeal,
+    HandedBox,
+    NotHandedOut,
+    SealingKey,
+    SealingKeyRetired,
+    to_box,
+)
 from inventory_vault.opener.client import OpenerClient
 from kit.errors import DomainError
+from sealing import Seal, Sealer
 
 KEY_TRUSTED_SECONDS = 5.0
+BEGIN_ATTEMPTS_MAX = 3
 
 
 class CustodyService:
@@ -28,6 +38,26 @@ class CustodyService:
             self._key = SealingKey(UUID(found["key_id"]), bytes.fromhex(found["public_key"]))
             self._key_read_at = now
         return self._key
+
+    async def attest(self, seal: Seal) -> bytes:
+        """The opener's proof of a seal, to be stored with it: without it nothing under the seal is
+        ever opened. Raises Unavailable, SealingKeyRetired.
+        """
+        proof = await self._opener.attest(seal)
+        if proof is None:
+            self._key = None
+            raise SealingKeyRetired
+        return proof
+
+    async def begin_seal(self, merchant_id: UUID, lot_id: UUID) -> BegunSeal:
+        """A new lot's sealer under the active key, with its proof. Raises Unavailable."""
+        for _ in range(BEGIN_ATTEMPTS_MAX):
+            key = await self.active_key()
+            sealer = Sealer(key.public_key)
+            seal = Seal(merchant_id, lot_id, 0, key.key_id, sealer.public_key)
+            with contextlib.suppress(SealingKeyRetired):
+                return BegunSeal(key.key_id, sealer, await self.attest(seal))
+        raise SealingKeyRetired
 
     async def hand_out(
         self, handout_ids: Sequence[UUID]

@@ -33,3 +33,17 @@ sealing_key = Table(
     # Two openers that start at once on an empty database agree on one key.
     Index("uq_sealing_key_active", "state", unique=True, postgresql_where=text("state = 'active'")),
 )
+
+# What else only the opener may know, wrapped like the private keys: the secret of seal proofs.
+opener_secret = Table(
+    "opener_secret",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column(
+        "created_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.clock_timestamp(),
+    ),
+)

@@ -164,19 +164,20 @@ class ImportService:
     async def _stock(
         self, import_id: UUID, upload: Upload, found: CardFile, progress: Progress
     ) -> None:
-        key = await self._custody.active_key()
-        sealer = Sealer(key.public_key)
+        lot_id = new_id()
+        seal = await self._custody.begin_seal(upload.merchant_id, lot_id)
         shelf = in_order_of_expiry(found.records, upload.expires_at)
         lot = NewLot(
-            id=new_id(),
+            id=lot_id,
             merchant_id=upload.merchant_id,
             pool_id=upload.pool_id,
             unit_cost=upload.unit_cost,
             expires_at=None if shelf.is_mixed else shelf.expires_at,
             supplier=upload.supplier,
             note=upload.note,
-            key_id=key.key_id,
-            sender_public_key=sealer.public_key,
+            key_id=seal.key_id,
+            sender_public_key=seal.sealer.public_key,
+            seal_proof=seal.proof,
         )
         async with self._db.transaction() as tx:
             await self._lots.begin(tx, lot)
@@ -184,7 +185,7 @@ class ImportService:
         stocked = Stocked(Money(0, upload.unit_cost.currency))
         for chunk in chunks(shelf.records):
             new, known = await self._sift(upload.merchant_id, chunk)
-            units = await asyncio.to_thread(seal_chunk, sealer, lot, found, new, shelf)
+            units = await asyncio.to_thread(seal_chunk, seal.sealer, lot, found, new, shelf)
             sealed = list(zip(new, units, strict=True))
             await self._store_patiently(import_id, lot, stocked, sealed, known)
             progress.accepted = stocked.count

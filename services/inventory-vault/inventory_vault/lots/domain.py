@@ -77,6 +77,7 @@ class NewLot:
     note: str | None
     key_id: UUID
     sender_public_key: bytes
+    seal_proof: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, text
+from sqlalchemy.exc import IntegrityError
 
+from inventory_vault.custody.domain import SealingKeyRetired
 from inventory_vault.lots.domain import Levels, Lot, LotState, NewLot, SealedUnit
-from kit.db import Transaction
+from kit.db import Transaction, constraint_of
 from kit.money import Money
 
 _UNIT_COLUMNS = (
@@ -24,22 +26,26 @@ _UNIT_COLUMNS = (
 
 
 async def add(tx: Transaction, lot: NewLot) -> None:
-    """The empty lot with its key and its tally."""
-    await tx.execute(
-        _ADD,
-        {
-            "id": lot.id,
-            "merchant": lot.merchant_id,
-            "pool": lot.pool_id,
-            "unit_cost": lot.unit_cost.amount_minor,
-            "currency": lot.unit_cost.currency,
-            "expires_at": lot.expires_at,
-            "supplier": lot.supplier,
-            "note": lot.note,
-            "key_id": lot.key_id,
-            "sender": lot.sender_public_key,
-        },
-    )
+    """The empty lot with its seal and its tally. Raises SealingKeyRetired."""
+    values = {
+        "id": lot.id,
+        "merchant": lot.merchant_id,
+        "pool": lot.pool_id,
+        "unit_cost": lot.unit_cost.amount_minor,
+        "currency": lot.unit_cost.currency,
+        "expires_at": lot.expires_at,
+        "supplier": lot.supplier,
+        "note": lot.note,
+        "key_id": lot.key_id,
+        "sender": lot.sender_public_key,
+        "proof": lot.seal_proof,
+    }
+    try:
+        await tx.execute(_ADD, values)
+    except IntegrityError as error:
+        if constraint_of(error) == "lot_seal_of_living_key":
+            raise SealingKeyRetired from error
+        raise
 
 
 async def add_units(
@@ -186,8 +192,8 @@ _ADD = text(
         (:id, :merchant, :pool, 'importing', :unit_cost, :currency, :expires_at, :supplier, :note)
       RETURNING id, merchant_id
     ), seal AS (
-      INSERT INTO lot_seal (lot_id, seal_no, merchant_id, key_id, sender_public_key)
-      SELECT id, 0, merchant_id, :key_id, :sender FROM new_lot
+      INSERT INTO lot_seal (lot_id, seal_no, merchant_id, key_id, sender_public_key, proof)
+      SELECT id, 0, merchant_id, :key_id, :sender, :proof FROM new_lot
     )
     INSERT INTO lot_tally (lot_id, merchant_id) SELECT id, merchant_id FROM new_lot
     """

@@ -82,7 +82,10 @@ lot_seal = Table(
     Column("merchant_id", Uuid, nullable=False),
     Column("key_id", Uuid, nullable=False),
     Column("sender_public_key", LargeBinary, nullable=False),
+    # Made by the opener, who opens nothing under a seal without it.
+    Column("proof", LargeBinary),
     CheckConstraint("octet_length(sender_public_key) = 32", name="sender_public_key"),
+    CheckConstraint("octet_length(proof) = 32", name="proof"),
 )
 
 # Counters of what claims, views and withdrawals change: apart from the cursor, so that they never

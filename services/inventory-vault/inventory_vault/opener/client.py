@@ -7,6 +7,7 @@ from uuid import UUID
 
 from inventory_vault.opener.protocol import IDS_MAX, BadFrame, frame, read_frame
 from kit.errors import Unavailable
+from sealing import Seal
 
 
 class OpenerSilent(Unavailable):
@@ -31,6 +32,18 @@ class OpenerClient:
         """{key_id, public_key}: what new stock is sealed to. Raises OpenerSilent."""
         key: dict[str, str] = (await self._ask({"op": "active_key"}))["key"]
         return key
+
+    async def attest(self, seal: Seal) -> bytes | None:
+        """The proof of a seal; None when its key is not in use. Raises OpenerSilent."""
+        asked = {
+            "merchant_id": str(seal.merchant_id),
+            "lot_id": str(seal.lot_id),
+            "seal_no": seal.seal_no,
+            "key_id": str(seal.key_id),
+            "sender_public_key": seal.sender_public_key.hex(),
+        }
+        proof = (await self._ask({"op": "attest", "seal": asked}))["proof"]
+        return None if proof is None else bytes.fromhex(proof)
 
     async def handouts(self, ids: Sequence[UUID]) -> dict[str, dict[str, Any]]:
         """Per handout id its units' boxes by unit id: {handout: {unit: box | {"error": code}}}."""

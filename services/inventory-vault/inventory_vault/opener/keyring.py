@@ -6,20 +6,27 @@ from pathlib import Path
 from uuid import UUID
 
 from inventory_vault.opener import repository
-from kit.db import Database
+from kit.db import Database, Transaction
 from kit.ids import new_id
 from kit.logging import get_logger
 from sealing import (
     KEY_BYTES,
     BadWrapping,
     BoxOpener,
+    SealProver,
     new_key_pair,
     new_master_key,
+    new_proof_secret,
+    unwrap,
     unwrap_key_pair,
+    wrap,
     wrap_private_key,
 )
 
 log = get_logger(__name__)
+
+PROOFS = "seal-proofs"
+PROOF_LABEL = b"lockstock seal proofs 1:"
 
 
 class KeyTrouble(Exception):
@@ -29,8 +36,15 @@ class KeyTrouble(Exception):
 class Keyring:
     """Openers by key id; `active_*` is what new stock is sealed to."""
 
-    def __init__(self, openers: dict[UUID, BoxOpener], active_id: UUID, active_key: bytes) -> None:
+    def __init__(
+        self,
+        openers: dict[UUID, BoxOpener],
+        active_id: UUID,
+        active_key: bytes,
+        prover: SealProver,
+    ) -> None:
         self._openers = openers
+        self.prover = prover
         self.active_id = active_id
         self.active_public_key = active_key
 
@@ -50,6 +64,7 @@ async def load_keyring(db: Database, master_key_file: Path) -> Keyring:
             wrapped = wrap_private_key(pair.private_key, master_key)
             await repository.add_active_key(tx, new_id(), pair.public_key, wrapped)
         stored = await repository.keys(tx)
+        wrapped_secret = await _proof_secret(tx, master_key)
     openers: dict[UUID, BoxOpener] = {}
     active: tuple[UUID, bytes] | None = None
     for key in stored:
@@ -67,7 +82,28 @@ async def load_keyring(db: Database, master_key_file: Path) -> Keyring:
             active = (key.key_id, pair.public_key)
     if active is None:
         raise KeyTrouble("no sealing key is active")
-    return Keyring(openers, *active)
+    return Keyring(openers, *active, _open_prover(wrapped_secret, master_key))
+
+
+async def _proof_secret(tx: Transaction, master_key: bytes) -> bytes:
+    """Wrapped; made on the very first start."""
+    if await repository.secret(tx, PROOFS) is None:
+        made = wrap(PROOF_LABEL + new_proof_secret(), master_key)
+        await repository.add_secret(tx, PROOFS, made)
+    wrapped = await repository.secret(tx, PROOFS)
+    assert wrapped is not None
+    return wrapped
+
+
+def _open_prover(wrapped: bytes, master_key: bytes) -> SealProver:
+    try:
+        secret = unwrap(wrapped, master_key)
+    except BadWrapping:
+        secret = b""
+    # The label keeps one wrapped value from being put in the place of another.
+    if not secret.startswith(PROOF_LABEL):
+        raise KeyTrouble("the secret of the seals' proofs was changed in the database")
+    return SealProver(secret.removeprefix(PROOF_LABEL))
 
 
 def read_master_key(path: Path) -> bytes:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, text
 
 from kit.db import Transaction
+from sealing import Seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +20,8 @@ class Opening:
     merchant_id: UUID
     lot_id: UUID
     unit_id: UUID
-    key_id: UUID
-    sender_public_key: bytes
+    seal: Seal
+    proof: bytes | None
     nonce: bytes
     ciphertext: bytes
     recipient_public_key: bytes
@@ -31,6 +33,23 @@ class StoredKey:
     public_key: bytes
     wrapped_private_key: bytes
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnprovenSeal:
+    """A seal without a proof, with what an operator knows its lot by."""
+
+    seal: Seal
+    supplier: str
+    size: int
+    created_at: datetime
+
+    def line(self) -> str:
+        seal = self.seal
+        return (
+            f"lot {seal.lot_id} seal {seal.seal_no} merchant {seal.merchant_id}: "
+            f"{self.size} units of {self.supplier!r}, imported {self.created_at:%Y-%m-%d %H:%M}"
+        )
 
 
 async def handouts(tx: Transaction, ids: Sequence[UUID]) -> list[Opening]:
@@ -60,14 +79,48 @@ async def add_active_key(
     )
 
 
+async def secret(tx: Transaction, name: str) -> bytes | None:
+    """What is wrapped under this name."""
+    row = (await tx.execute(_SECRET, {"name": name})).one_or_none()
+    return None if row is None else bytes(row.wrapped)
+
+
+async def add_secret(tx: Transaction, name: str, wrapped: bytes) -> None:
+    """When another opener was faster, its secret stays."""
+    await tx.execute(_ADD_SECRET, {"name": name, "wrapped": wrapped})
+
+
+async def unproven_seals(tx: Transaction, limit: int) -> list[UnprovenSeal]:
+    """The oldest lots first."""
+    return [
+        UnprovenSeal(_seal(row), row.supplier, row.size, row.created_at)
+        for row in await tx.execute(_UNPROVEN, {"limit": limit})
+    ]
+
+
+async def add_proofs(tx: Transaction, proofs: Sequence[tuple[Seal, bytes]]) -> None:
+    await tx.execute(
+        _ADD_PROOFS,
+        {
+            "lots": [seal.lot_id for seal, _ in proofs],
+            "numbers": [seal.seal_no for seal, _ in proofs],
+            "proofs": [proof for _, proof in proofs],
+        },
+    )
+
+
+def _seal(row: Row[Any]) -> Seal:
+    return Seal(row.merchant_id, row.lot_id, row.seal_no, row.key_id, bytes(row.sender_public_key))
+
+
 def _opening(row: Row[Any]) -> Opening:
     return Opening(
         log_id=row.log_id,
         merchant_id=row.merchant_id,
         lot_id=row.lot_id,
         unit_id=row.unit_id,
-        key_id=row.key_id,
-        sender_public_key=bytes(row.sender_public_key),
+        seal=_seal(row),
+        proof=None if row.proof is None else bytes(row.proof),
         nonce=bytes(row.nonce),
         ciphertext=bytes(row.box),
         recipient_public_key=bytes(row.recipient_public_key),
@@ -79,7 +132,7 @@ def _opening(row: Row[Any]) -> Opening:
 _HANDOUTS = text(
     """
     SELECT h.id AS log_id, h.recipient_public_key, u.merchant_id, u.lot_id, u.unit_id, u.nonce,
-           u.box, s.key_id, s.sender_public_key
+           u.box, s.seal_no, s.key_id, s.sender_public_key, s.proof
     FROM handout h
     JOIN reservation r ON r.id = h.reservation_id AND r.merchant_id = h.merchant_id
       AND r.status = 'sold'
@@ -95,7 +148,7 @@ _HANDOUTS = text(
 _VIEWS = text(
     """
     SELECT v.id AS log_id, v.recipient_public_key, u.merchant_id, u.lot_id, u.unit_id, u.nonce,
-           u.box, s.key_id, s.sender_public_key
+           u.box, s.seal_no, s.key_id, s.sender_public_key, s.proof
     FROM unit_view v
     JOIN unit u ON u.unit_id = v.unit_id AND u.merchant_id = v.merchant_id
     JOIN unit_sale us ON us.unit_id = u.unit_id AND us.reservation_id = v.reservation_id
@@ -115,4 +168,28 @@ _KEYS = text(
 _ADD_KEY = text(
     "INSERT INTO sealing_key (key_id, public_key, wrapped_private_key, state) "
     "VALUES (:key_id, :public, :wrapped, 'active') ON CONFLICT DO NOTHING"
+)
+
+_SECRET = text("SELECT wrapped FROM opener_secret WHERE name = :name")
+
+_ADD_SECRET = text(
+    "INSERT INTO opener_secret (name, wrapped) VALUES (:name, :wrapped) ON CONFLICT DO NOTHING"
+)
+
+_UNPROVEN = text(
+    """
+    SELECT s.merchant_id, s.lot_id, s.seal_no, s.key_id, s.sender_public_key, l.supplier, l.size,
+      l.created_at
+    FROM lot_seal s JOIN lot l ON l.id = s.lot_id
+    WHERE s.proof IS NULL ORDER BY s.lot_id, s.seal_no LIMIT :limit
+    """
+)
+
+_ADD_PROOFS = text(
+    """
+    UPDATE lot_seal s SET proof = p.proof
+    FROM unnest(CAST(:lots AS uuid[]), CAST(:numbers AS smallint[]), CAST(:proofs AS bytea[]))
+      AS p(lot_id, seal_no, proof)
+    WHERE s.lot_id = p.lot_id AND s.seal_no = p.seal_no AND s.proof IS NULL
+    """
 )

@@ -19,6 +19,18 @@ REFUSED = Counter("opener_units_refused_total", "Boxes that did not open as thei
 Boxes = dict[str, dict[str, Any]]
 
 
+class UnprovenSeal(Exception):
+    """The seal's row was not made by an import: its proof is missing or another's."""
+
+
+_REASONS = {
+    HeaderMismatch: "header_mismatch",
+    Unopenable: "unopenable",
+    UnprovenSeal: "seal_unproven",
+    BadPublicKey: "bad_recipient_key",
+}
+
+
 def reseal(keyring: Keyring, openings: Sequence[Opening]) -> Boxes:
     """{log id: {unit id: box}}; a unit that does not open as its row has {"error": code} instead.
 
@@ -33,17 +45,20 @@ def reseal(keyring: Keyring, openings: Sequence[Opening]) -> Boxes:
             if sealer is None:
                 sealer = sealers[opening.log_id] = Sealer(opening.recipient_public_key)
             found[str(opening.unit_id)] = _reseal_one(keyring, opening, sealer)
-        except (HeaderMismatch, Unopenable, BadPublicKey) as error:
+        except (HeaderMismatch, Unopenable, UnprovenSeal, BadPublicKey) as error:
             found[str(opening.unit_id)] = {"error": _refusal(error, opening)}
     return boxes
 
 
 def _reseal_one(keyring: Keyring, opening: Opening, sealer: Sealer) -> dict[str, str]:
-    opener = keyring.opener(opening.key_id)
+    seal = opening.seal
+    if not keyring.prover.holds(seal, opening.proof):
+        raise UnprovenSeal("the vault did not begin this seal")
+    opener = keyring.opener(seal.key_id)
     if opener is None:
         raise Unopenable("its key is not in the ring")
-    header = Header(opening.merchant_id, opening.lot_id, opening.unit_id, opening.key_id)
-    stored = Box(opening.sender_public_key, opening.nonce, opening.ciphertext)
+    header = Header(opening.merchant_id, opening.lot_id, opening.unit_id, seal.key_id)
+    stored = Box(seal.sender_public_key, opening.nonce, opening.ciphertext)
     box = sealer.seal_plaintext(opener.open(stored, header))
     RESEALED.inc()
     return {
@@ -55,10 +70,7 @@ def _reseal_one(keyring: Keyring, opening: Opening, sealer: Sealer) -> dict[str,
 
 def _refusal(error: Exception, opening: Opening) -> str:
     """A box that is not its row's means that somebody wrote into the database by hand."""
-    if isinstance(error, HeaderMismatch):
-        reason = "header_mismatch"
-    else:
-        reason = "unopenable" if isinstance(error, Unopenable) else "bad_recipient_key"
+    reason = _REASONS[type(error)]
     REFUSED.labels(reason).inc()
     log.critical(
         "box_refused",

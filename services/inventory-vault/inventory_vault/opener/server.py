@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import ctypes
 import os
-import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -13,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from inventory_vault.opener import repository
+from inventory_vault.opener.hygiene import close_to_debuggers
 from inventory_vault.opener.keyring import Keyring, KeyTrouble, load_keyring
 from inventory_vault.opener.protocol import IDS_MAX, BadFrame, frame, read_frame
 from inventory_vault.opener.repository import Opening
@@ -21,17 +20,17 @@ from inventory_vault.settings import Settings
 from kit.db import Database, Transaction
 from kit.errors import DomainError, Unavailable
 from kit.logging import get_logger
+from sealing import KEY_BYTES, Seal
 
 log = get_logger(__name__)
 
 DATABASE_CONNECTIONS = 4
 REQUESTS_AT_ONCE_MAX = 64
 SOCKET_PATH_MAX = 100
+SEAL_NO_MAX = 32_767
 START_ATTEMPTS_MAX = 60
 UNITS_PER_TURN = 250
 """Units re-sealed between two looks at the other callers: about 2 ms."""
-
-_PR_SET_DUMPABLE = 4
 
 Read = Callable[[Transaction, Sequence[UUID]], Awaitable[list[Opening]]]
 
@@ -94,12 +93,22 @@ class Opener:
                 return {
                     "key": {"key_id": str(key.active_id), "public_key": key.active_public_key.hex()}
                 }
+            case "attest":
+                return {"proof": await self._attest(_seal(request["seal"]))}
             case "handouts":
                 return {"boxes": await self._boxes(repository.handouts, request["ids"])}
             case "views":
                 return {"boxes": await self._boxes(repository.views, request["ids"])}
             case _:
                 raise ValueError("unknown op")
+
+    async def _attest(self, seal: Seal) -> str | None:
+        """The proof; None for a key that must not be sealed to any more."""
+        async with self._db.read() as tx:
+            living = {key.key_id for key in await repository.keys(tx)}
+        if seal.key_id not in living or self._keyring.opener(seal.key_id) is None:
+            return None
+        return self._keyring.prover.prove(seal).hex()
 
     async def _boxes(self, read: Read, ids: list[str]) -> dict[str, dict[str, Any]]:
         if len(ids) > IDS_MAX:
@@ -114,6 +123,18 @@ class Opener:
                 boxes.setdefault(log_id, {}).update(units)
             await asyncio.sleep(0)
         return boxes
+
+
+def _seal(asked: dict[str, Any]) -> Seal:
+    """Raises ValueError, TypeError, KeyError for anything that is no seal."""
+    sender = bytes.fromhex(asked["sender_public_key"])
+    seal_no = asked["seal_no"]
+    if len(sender) != KEY_BYTES or not isinstance(seal_no, int) or not 0 <= seal_no <= SEAL_NO_MAX:
+        raise ValueError("not a seal")
+    merchant_id, lot_id, key_id = (
+        UUID(asked[name]) for name in ("merchant_id", "lot_id", "key_id")
+    )
+    return Seal(merchant_id, lot_id, seal_no, key_id, sender)
 
 
 async def run_opener(settings: Settings, _: list[str]) -> None:
@@ -176,13 +197,6 @@ def remove_socket(path: Path, inode: int | None) -> None:
     """Unless a successor has put its own in the place already."""
     if inode_of(path) == inode:
         path.unlink(missing_ok=True)
-
-
-def close_to_debuggers() -> None:
-    """No core file, no ptrace, no /proc/<pid>/mem for the same user: no key leaves that way."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 async def _load(db: Database, master_key_file: Path) -> Keyring:
