@@ -1,8 +1,9 @@
+import base64
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from kit.errors import Conflict, DomainError, ErrorKind, Invalid
+from kit.errors import Conflict, DomainError, ErrorKind, Invalid, Unavailable
 from kit.public_keys import decode_public_key
 from sealing import BadPublicKey, Sealer, check_public_key
 
@@ -33,6 +34,30 @@ class HandedBox:
     ciphertext: str
 
 
+@dataclass(frozen=True, slots=True)
+class SentBox:
+    """A box that a shop sealed itself; base64, as it came in."""
+
+    unit_id: UUID
+    nonce: str
+    ciphertext: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedBox:
+    """What the opener tells of a good box: all that a row of stock may know of its code."""
+
+    fingerprint: bytes
+    mask: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedBox:
+    """`code` says why; see REASONS of the slice that asked."""
+
+    code: str
+
+
 class UnitUnopenable(DomainError):
     """The unit's box does not open as its row says; it is kept back and an alarm was raised."""
 
@@ -41,6 +66,12 @@ class UnitUnopenable(DomainError):
 
     def __init__(self, unit_id: str, reason: str) -> None:
         super().__init__(unit_id=unit_id, reason=reason)
+
+
+class BoxesNotSetUp(Unavailable):
+    """The opener has no INVENTORY_VAULT_FINGERPRINT_KEY, so duplicates could not be found."""
+
+    code = "imports_not_set_up"
 
 
 class NotHandedOut(DomainError):
@@ -55,6 +86,13 @@ def to_box(unit_id: str, answer: dict[str, Any]) -> HandedBox:
     if "error" in answer:
         raise UnitUnopenable(unit_id, str(answer["error"]))
     return HandedBox(answer["public_key"], answer["nonce"], answer["ciphertext"])
+
+
+def to_checked(answer: dict[str, str]) -> CheckedBox | RefusedBox:
+    """What the opener found in one box."""
+    if "error" in answer:
+        return RefusedBox(answer["error"])
+    return CheckedBox(base64.b64decode(answer["fingerprint"]), answer["mask"])
 
 
 def checked_recipient_key(text: str) -> bytes:

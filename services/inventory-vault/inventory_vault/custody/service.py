@@ -5,11 +5,16 @@ from uuid import UUID
 
 from inventory_vault.custody.domain import (
     BegunSeal,
+    BoxesNotSetUp,
+    CheckedBox,
     HandedBox,
     NotHandedOut,
+    RefusedBox,
     SealingKey,
     SealingKeyRetired,
+    SentBox,
     to_box,
+    to_checked,
 )
 from inventory_vault.opener.client import OpenerClient
 from kit.errors import DomainError
@@ -17,6 +22,8 @@ from sealing import Seal, Sealer
 
 KEY_TRUSTED_SECONDS = 5.0
 BEGIN_ATTEMPTS_MAX = 3
+CHECKED_TOGETHER = 500
+"""Boxes per call: a few hundredths of a second of the opener, which serves hand-outs between."""
 
 
 class CustodyService:
@@ -81,3 +88,37 @@ class CustodyService:
         if answer is None:
             raise NotHandedOut
         return to_box(str(unit_id), answer)
+
+    async def check(
+        self,
+        boxes: Sequence[SentBox],
+        *,
+        merchant_id: UUID,
+        lot_id: UUID,
+        key_id: UUID,
+        kind: str,
+        public_key: str,
+    ) -> list[CheckedBox | RefusedBox]:
+        """What is in boxes that a shop sealed for this lot, in their order. The opener opens each
+        and tells no more than fingerprint and mask.
+
+        Raises SealingKeyRetired (also for no boxes at all), BoxesNotSetUp, Unavailable.
+        """
+        about = {
+            "merchant_id": str(merchant_id),
+            "lot_id": str(lot_id),
+            "key_id": str(key_id),
+            "kind": kind,
+            "public_key": public_key,
+        }
+        found: list[CheckedBox | RefusedBox] = []
+        for start in range(0, max(len(boxes), 1), CHECKED_TOGETHER):
+            part = boxes[start : start + CHECKED_TOGETHER]
+            units = [(str(box.unit_id), box.nonce, box.ciphertext) for box in part]
+            answer = await self._opener.check({**about, "units": units})
+            if answer.get("refused") == SealingKeyRetired.code:
+                raise SealingKeyRetired
+            if "refused" in answer:
+                raise BoxesNotSetUp
+            found += [to_checked(unit) for unit in answer["units"]]
+        return found

@@ -59,6 +59,12 @@ class OpenerClient:
         found: dict[str, dict[str, Any]] = boxes.get(str(view_id), {})
         return next(iter(found.values()), None)
 
+    async def check(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What may be known of boxes that a shop sealed: {"units": [...]} in their order, or
+        {"refused": code} for all of them. Raises OpenerSilent.
+        """
+        return await self._ask({**request, "op": "check"})
+
     async def close(self) -> None:
         self._lose("the service stops")
         if self._reading is not None:

@@ -1,7 +1,8 @@
 """What travels over the opener's unix socket: length-prefixed JSON, answers matched by number.
 
-A caller names rows of the hand-out log or the view log, never a key and never a box: what may be
-opened, and for whom it is sealed again, the opener reads from the database itself.
+To have a unit opened, a caller names rows of the hand-out log or the view log, never a key and
+never a box: what may be opened, and for whom it is sealed again, the opener reads from the database
+itself. `check` alone takes boxes, and answers only what the row of a unit says of its code anyway.
 """
 
 import asyncio
@@ -15,6 +16,9 @@ FRAME_BYTES_MAX = 134_217_728
 
 IDS_MAX = 1_000
 """Log rows named by one request."""
+
+CHECKED_UNITS_MAX = 1_000
+"""Boxes looked into by one request."""
 
 _LENGTH = struct.Struct(">I")
 

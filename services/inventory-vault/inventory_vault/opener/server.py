@@ -11,9 +11,16 @@ from typing import Any
 from uuid import UUID
 
 from inventory_vault.opener import repository
+from inventory_vault.opener.checking import BoxCheck
 from inventory_vault.opener.hygiene import close_to_debuggers
 from inventory_vault.opener.keyring import Keyring, KeyTrouble, load_keyring
-from inventory_vault.opener.protocol import IDS_MAX, BadFrame, frame, read_frame
+from inventory_vault.opener.protocol import (
+    CHECKED_UNITS_MAX,
+    IDS_MAX,
+    BadFrame,
+    frame,
+    read_frame,
+)
 from inventory_vault.opener.repository import Opening
 from inventory_vault.opener.resealing import reseal
 from inventory_vault.settings import Settings
@@ -31,16 +38,23 @@ SEAL_NO_MAX = 32_767
 START_ATTEMPTS_MAX = 60
 UNITS_PER_TURN = 250
 """Units re-sealed between two looks at the other callers: about 2 ms."""
+CHECKS_PER_TURN = 100
+"""Boxes checked in one go. A hand-out waits for one such turn at most, however large the upload."""
 
 Read = Callable[[Transaction, Sequence[UUID]], Awaitable[list[Opening]]]
 
 
 class Opener:
-    """Serves the socket. Reads the books itself; a request can only name rows of the logs."""
+    """Serves the socket. Reads the books itself; a request can only name rows of the logs, or ask
+    what may be known of a box without opening it to anybody.
+    """
 
-    def __init__(self, db: Database, keyring: Keyring) -> None:
+    def __init__(
+        self, db: Database, keyring: Keyring, *, fingerprint_key: bytes | None = None
+    ) -> None:
         self._db = db
         self._keyring = keyring
+        self._fingerprint_key = fingerprint_key
         self._slots = asyncio.Semaphore(REQUESTS_AT_ONCE_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -99,6 +113,8 @@ class Opener:
                 return {"boxes": await self._boxes(repository.handouts, request["ids"])}
             case "views":
                 return {"boxes": await self._boxes(repository.views, request["ids"])}
+            case "check":
+                return await self._check(request)
             case _:
                 raise ValueError("unknown op")
 
@@ -109,6 +125,22 @@ class Opener:
         if seal.key_id not in living or self._keyring.opener(seal.key_id) is None:
             return None
         return self._keyring.prover.prove(seal).hex()
+
+    async def _check(self, request: dict[str, Any]) -> dict[str, Any]:
+        units = request["units"]
+        if len(units) > CHECKED_UNITS_MAX:
+            raise ValueError("too many units")
+        opener = self._keyring.opener(UUID(request["key_id"]))
+        if opener is None:
+            return {"refused": "sealing_key_retired"}
+        if self._fingerprint_key is None:
+            return {"refused": "imports_not_set_up"}
+        check = BoxCheck(request, opener, self._fingerprint_key)
+        answers = []
+        for start in range(0, len(units), CHECKS_PER_TURN):
+            answers += [check.check(unit) for unit in units[start : start + CHECKS_PER_TURN]]
+            await asyncio.sleep(0)
+        return {"units": answers}
 
     async def _boxes(self, read: Read, ids: list[str]) -> dict[str, dict[str, Any]]:
         if len(ids) > IDS_MAX:
@@ -147,7 +179,7 @@ async def run_opener(settings: Settings, _: list[str]) -> None:
     )
     try:
         keyring = await _load(db, settings.master_key_file)
-        opener = Opener(db, keyring)
+        opener = Opener(db, keyring, fingerprint_key=fingerprint_key_of(settings))
         async with listening(settings.opener_socket, opener):
             log.info("opener_started", key_id=str(keyring.active_id))
             await _until_signal()
@@ -197,6 +229,12 @@ def remove_socket(path: Path, inode: int | None) -> None:
     """Unless a successor has put its own in the place already."""
     if inode_of(path) == inode:
         path.unlink(missing_ok=True)
+
+
+def fingerprint_key_of(settings: Settings) -> bytes | None:
+    """Without it the opener hands out as usual, and sealed uploads are refused."""
+    key = settings.fingerprint_key
+    return key.get_secret_value().encode() if key is not None else None
 
 
 async def _load(db: Database, master_key_file: Path) -> Keyring:
