@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import inventory_vault.alarms.tables
+import inventory_vault.boxes.tables
 import inventory_vault.custody.tables
 import inventory_vault.imports.tables
 import inventory_vault.lots.tables
@@ -12,6 +13,8 @@ import inventory_vault.units.tables
 import inventory_vault.withdrawals.tables  # noqa: F401 - the tables register themselves
 from inventory_vault.alarms.routes import alarm_routes
 from inventory_vault.alarms.service import AlarmService
+from inventory_vault.boxes.routes import BoxOpening, box_routes
+from inventory_vault.boxes.service import BoxService
 from inventory_vault.custody.routes import custody_routes
 from inventory_vault.custody.service import CustodyService
 from inventory_vault.imports.jobs import ImportDesk, take_back_failed
@@ -49,6 +52,8 @@ from lockstock.inventory_vault.v1.reservation_events_pb2 import (
 from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported, StockLow, StockOut
 from sealing import Fingerprinter
 
+BOXES_BYTES_MAX = 16_777_216
+"""A part of an upload: 5,000 units in the usual boxes are 2.5 MB."""
 CLAIMS_TOGETHER_MAX = 64
 CLAIMING_LANES = 2
 
@@ -63,6 +68,7 @@ def create_service(settings: Settings) -> Service:
     reservations = ReservationService(shelves)
     units = UnitService(shelves)
     imports = ImportService(db, pools, lots, custody, SystemClock(), _fingerprinters(settings))
+    boxes = BoxService(imports, pools, lots, custody, SystemClock())
     desk = ImportDesk(
         db,
         imports,
@@ -89,7 +95,8 @@ def create_service(settings: Settings) -> Service:
             reservation_routes(db, reservations, reserving, claiming),
             pool_routes(db, pools, lots),
             lot_routes(db, lots),
-            import_routes(db, imports, desk),
+            import_routes(db, imports, desk, BoxOpening(db, boxes)),
+            box_routes(db, boxes, imports),
             unit_routes(db, units, custody),
             withdrawal_routes(WithdrawalService(pools, lots, units)),
             custody_routes(custody),
@@ -110,7 +117,7 @@ def create_service(settings: Settings) -> Service:
             StockLow,
             StockOut,
         ],
-        large_bodies={"/lots": settings.import_bytes_max},
+        large_bodies={"/lots": settings.import_bytes_max, "/boxes": BOXES_BYTES_MAX},
         closing=[opener.close],
     )
 

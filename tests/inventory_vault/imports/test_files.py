@@ -135,7 +135,7 @@ async def test_the_form_is_checked_field_by_field(vault: Vault):
     assert [error["pointer"] for error in missing.json()["errors"]][-1] == "/file"
     empty = {"content-type": "multipart/form-data"}
     for answer in (
-        await vault.client.post(url, json={"boxes": []}),
+        await vault.client.post(url, content=b"A", headers={"content-type": "text/csv"}),
         await vault.client.post(url, content=b"", headers=empty),
     ):
         assert (answer.status_code, answer.json()["code"]) == (422, "not_multipart")

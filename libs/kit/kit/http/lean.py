@@ -12,7 +12,7 @@ HTTP side both ways.
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
@@ -23,6 +23,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from kit.http.callers import Scoped
 from kit.http.once import IDEMPOTENCY_HEADER, Once, once_of
 
+M = TypeVar("M", bound=BaseModel)
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -56,7 +57,7 @@ class _Plan:
                 values[name] = adapter.validate_python(request.path_params[name])
             except ValidationError as error:
                 raise _refusal(error, "path", name) from None
-        values[self.body[0]] = _read(self.body[1], raw)
+        values[self.body[0]] = read_model(self.body[1], raw)
         if self.once is not None:
             values[self.once] = Once(request, request.headers.get(IDEMPOTENCY_HEADER))
         if self.request is not None:
@@ -64,7 +65,8 @@ class _Plan:
         return await self.endpoint(**values)
 
 
-def _read(model: type[BaseModel], raw: bytes) -> BaseModel:
+def read_model(model: type[M], raw: bytes) -> M:
+    """A JSON body as a route would get it. Raises RequestValidationError naming the field."""
     if not raw:
         missing = {"loc": ("body",), "type": "missing", "msg": "Field required"}
         raise RequestValidationError([missing])

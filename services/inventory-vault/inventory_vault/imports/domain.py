@@ -49,6 +49,20 @@ class StockImport:
     failure: str | None
     created_at: datetime
     finished_at: datetime | None
+    parts_stored: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewUpload:
+    """An import whose stock comes in parts, sealed by the shop. `lot_id`: None for a dry run."""
+
+    id: UUID
+    merchant_id: UUID
+    pool_id: UUID
+    lot_id: UUID | None
+    file_name: str
+    size_bytes: int
+    idle_seconds_max: int
 
 
 @dataclass(frozen=True, slots=True)

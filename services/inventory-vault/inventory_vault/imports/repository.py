@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 
 from cardfiles.records import Rejection
-from inventory_vault.imports.domain import ImportStatus, Progress, StockImport, Upload
+from inventory_vault.imports.domain import ImportStatus, NewUpload, Progress, StockImport, Upload
 from kit.db import Transaction
 
 
@@ -18,6 +18,35 @@ async def add(tx: Transaction, import_id: UUID, upload: Upload) -> None:
             "pool": upload.pool_id,
             "file_name": upload.file_name,
             "size": len(upload.data),
+        },
+    )
+
+
+async def add_upload(tx: Transaction, upload: NewUpload) -> None:
+    await tx.execute(
+        _ADD_UPLOAD,
+        {
+            "id": upload.id,
+            "merchant": upload.merchant_id,
+            "pool": upload.pool_id,
+            "lot": upload.lot_id,
+            "file_name": upload.file_name,
+            "size": upload.size_bytes,
+            "idle": upload.idle_seconds_max,
+        },
+    )
+
+
+async def note_part(tx: Transaction, import_id: UUID, part: Progress) -> None:
+    """Adds the next part's figures."""
+    await tx.execute(
+        _NOTE_PART,
+        {
+            "id": import_id,
+            "lines": part.lines_read,
+            "accepted": part.accepted,
+            "rejected": part.rejected,
+            "duplicates": part.duplicates,
         },
     )
 
@@ -93,9 +122,9 @@ async def finish(
     await tx.execute(_FINISH, {"id": import_id, "status": status.value, "failure": failure})
 
 
-async def fail_crashed(tx: Transaction, idle_seconds: int) -> int:
+async def fail_crashed(tx: Transaction) -> int:
     """Running imports nobody works on any more become failed; how many."""
-    return (await tx.execute(_FAIL_CRASHED, {"seconds": idle_seconds})).rowcount
+    return (await tx.execute(_FAIL_CRASHED)).rowcount
 
 
 async def list_failed_lots(tx: Transaction, limit: int) -> list[tuple[UUID, UUID]]:
@@ -122,12 +151,26 @@ def _to_domain(row: Row[Any]) -> StockImport:
         failure=row.failure,
         created_at=row.created_at,
         finished_at=row.finished_at,
+        parts_stored=row.parts_stored,
     )
 
 
 _ADD = text(
     "INSERT INTO stock_import (id, merchant_id, pool_id, status, file_name, size_bytes) "
     "VALUES (:id, :merchant, :pool, 'running', :file_name, :size)"
+)
+_ADD_UPLOAD = text(
+    "INSERT INTO stock_import (id, merchant_id, pool_id, lot_id, status, file_name, size_bytes, "
+    "idle_seconds_max, parts_stored) "
+    "VALUES (:id, :merchant, :pool, :lot, 'running', :file_name, :size, :idle, 0)"
+)
+_NOTE_PART = text(
+    """
+    UPDATE stock_import SET parts_stored = parts_stored + 1, lines_read = lines_read + :lines,
+      accepted = accepted + :accepted, rejected = rejected + :rejected,
+      duplicates = duplicates + :duplicates, alive_at = clock_timestamp()
+    WHERE id = :id
+    """
 )
 _FIND = text("SELECT * FROM stock_import WHERE id = :id AND merchant_id = :merchant")
 _LOCK_RUNNING = text(
@@ -166,8 +209,11 @@ _FINISH = text(
 _FAIL_CRASHED = text(
     """
     UPDATE stock_import SET status = 'failed', finished_at = clock_timestamp(),
-      failure = 'the process that worked on it ended; upload the file again'
-    WHERE status = 'running' AND alive_at < clock_timestamp() - make_interval(secs => :seconds)
+      failure = CASE WHEN parts_stored IS NULL
+        THEN 'the process that worked on it ended; upload the file again'
+        ELSE 'no part of it came for too long; seal and upload the file again' END
+    WHERE status = 'running'
+      AND alive_at < clock_timestamp() - make_interval(secs => idle_seconds_max)
     """
 )
 _FAILED_LOTS = text(

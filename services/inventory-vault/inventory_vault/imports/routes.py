@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -22,7 +22,7 @@ FIELD_BYTES_MAX = 4_096
 
 
 class NotMultipart(Invalid):
-    """Send multipart/form-data with the fields file, supplier, unit_cost and currency."""
+    """Send multipart/form-data with file, supplier, unit_cost and currency, or boxes as JSON."""
 
     code = "not_multipart"
 
@@ -35,38 +35,33 @@ class MemoryParser(MultiPartParser):
     spool_max_size = 1 << 40
 
 
-_UPLOAD_DOCS: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file", "supplier", "unit_cost", "currency"],
-                    "properties": {
-                        "file": {
-                            "type": "string",
-                            "format": "binary",
-                            "description": "CSV, TXT or XLSX; UTF-8 or GB18030; "
-                            "columns separated by , ; tab | or ----",
-                        },
-                        "supplier": {"type": "string", "maxLength": 200, "example": "ACME Cards"},
-                        "unit_cost": {
-                            "type": "integer",
-                            "minimum": 0,
-                            "maximum": 100_000_000,
-                            "description": "minor units; a cost column wins",
-                            "example": 2850,
-                        },
-                        "currency": {"type": "string", "pattern": "^[A-Z]{3}$", "example": "CNY"},
-                        "expires_at": {"type": "string", "format": "date-time"},
-                        "note": {"type": "string", "maxLength": 200},
-                        "dry_run": {"type": "boolean", "default": False},
-                    },
-                    "additionalProperties": False,
-                }
-            }
-        },
+_FORM_DOCS: dict[str, Any] = {
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "required": ["file", "supplier", "unit_cost", "currency"],
+            "properties": {
+                "file": {
+                    "type": "string",
+                    "format": "binary",
+                    "description": "CSV, TXT or XLSX; UTF-8 or GB18030; "
+                    "columns separated by , ; tab | or ----",
+                },
+                "supplier": {"type": "string", "maxLength": 200, "example": "ACME Cards"},
+                "unit_cost": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "maximum": 100_000_000,
+                    "description": "minor units; a cost column wins",
+                    "example": 2850,
+                },
+                "currency": {"type": "string", "pattern": "^[A-Z]{3}$", "example": "CNY"},
+                "expires_at": {"type": "string", "format": "date-time"},
+                "note": {"type": "string", "maxLength": 200},
+                "dry_run": {"type": "boolean", "default": False},
+            },
+            "additionalProperties": False,
+        }
     }
 }
 
@@ -79,14 +74,34 @@ class Desk(Protocol):
     def put(self, import_id: UUID, upload: Upload) -> None: ...
 
 
-def import_routes(db: Database, imports: ImportService, desk: Desk) -> APIRouter:
+class BoxOpening(Protocol):
+    """Takes the calls that bring JSON instead of a form: stock that the shop sealed itself."""
+
+    @property
+    def begun(self) -> type[BaseModel]: ...
+
+    @property
+    def docs(self) -> dict[str, Any]: ...
+
+    def takes(self, request: Request) -> bool: ...
+
+    async def __call__(
+        self, request: Request, pool_id: UUID, who: Caller, run: Once
+    ) -> Response: ...
+
+
+def import_routes(
+    db: Database, imports: ImportService, desk: Desk, opening: BoxOpening
+) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["imports"])
 
     @router.post(
         "/pools/{pool_id}/lots",
         status_code=202,
-        response_model=ImportBegun,
-        openapi_extra=_UPLOAD_DOCS,
+        response_model=ImportBegun | opening.begun,
+        openapi_extra={
+            "requestBody": {"required": True, "content": {**opening.docs, **_FORM_DOCS}}
+        },
     )
     async def import_lot(
         request: Request,
@@ -94,7 +109,13 @@ def import_routes(db: Database, imports: ImportService, desk: Desk) -> APIRouter
         who: Caller = caller("stock:write"),
         run: Once = once(),
     ) -> Response:
-        """Imports a file of codes as a lot. Answers at once; follow `GET /v1/imports/{id}`."""
+        """Imports a file of codes as a lot. Answers at once; follow `GET /v1/imports/{id}`.
+
+        With JSON it opens an import of boxes that you seal yourself, so that no code in clear
+        leaves your machine: send them in parts to `/v1/imports/{id}/boxes`, then `complete` it.
+        """
+        if opening.takes(request):
+            return await opening(request, pool_id, who, run)
         desk.require_room()
         form, file_name, data = await _read_form(request)
         upload = Upload(

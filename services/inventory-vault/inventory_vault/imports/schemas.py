@@ -50,6 +50,9 @@ class ImportRead(Model):
     rejected: int
     duplicates: int
     failure: str | None = Field(description="Why the whole import failed.")
+    parts_stored: int | None = Field(
+        description="Parts of boxes that are stored, so the next is one more; null for a file."
+    )
     created_at: datetime
     finished_at: datetime | None
     lines: list[RefusedLine]
@@ -72,6 +75,7 @@ class ImportRead(Model):
             rejected=found.rejected,
             duplicates=found.duplicates,
             failure=found.failure,
+            parts_stored=found.parts_stored,
             created_at=found.created_at,
             finished_at=found.finished_at,
             lines=[RefusedLine.from_domain(line) for line in lines],

@@ -19,6 +19,7 @@ from inventory_vault.imports.domain import (
     ImportTakenBack,
     KindNotImportable,
     LotExpired,
+    NewUpload,
     Progress,
     ShelfOrder,
     StockImport,
@@ -27,6 +28,7 @@ from inventory_vault.imports.domain import (
 )
 from inventory_vault.lots.domain import NewLot, SealedUnit
 from inventory_vault.lots.service import LotService
+from inventory_vault.pools.domain import UnitKind
 from inventory_vault.pools.service import PoolService
 from kit.clock import Clock
 from kit.db import Database, Transaction
@@ -40,7 +42,6 @@ log = get_logger(__name__)
 
 CHUNK = 10_000
 """Units per transaction: about 100 ms."""
-IDLE_SECONDS_MAX = 120
 STORE_ATTEMPTS_MAX = 5
 TAKE_BACK_AT_ONCE = 10
 
@@ -77,8 +78,7 @@ class ImportService:
         pool = await self._pools.get(tx, upload.merchant_id, upload.pool_id)
         if upload.expires_at is not None and upload.expires_at <= self._clock.now():
             raise LotExpired
-        if pool.unit_kind.value not in FIELDS_OF_KIND:
-            raise KindNotImportable(f"a pool of kind {pool.unit_kind} takes no file of codes")
+        require_importable(pool.unit_kind)
         import_id = new_id()
         await repository.add(tx, import_id, upload)
         return import_id
@@ -95,6 +95,33 @@ class ImportService:
     ) -> list[Rejection]:
         """The refused lines, in the order of the file."""
         return await repository.list_lines(tx, import_id, after=after, limit=limit)
+
+    async def begin_upload(self, tx: Transaction, upload: NewUpload) -> None:
+        """Notes an import whose stock comes in parts, sealed by the shop."""
+        await repository.add_upload(tx, upload)
+
+    async def lock_upload(self, tx: Transaction, merchant_id: UUID, import_id: UUID) -> StockImport:
+        """The import, which nobody else changes until `tx` ends, as no other import stores units
+        of this merchant. Raises ImportNotFound.
+        """
+        await repository.lock_running(tx, import_id)
+        await repository.queue_merchant(tx, merchant_id)
+        return await self.get(tx, merchant_id, import_id)
+
+    async def note_part(
+        self, tx: Transaction, found: StockImport, part: Progress, refused: Sequence[Rejection]
+    ) -> None:
+        """Adds what the next part of a locked upload brought."""
+        await repository.note_part(tx, found.id, part)
+        await repository.add_lines(tx, found.id, found.merchant_id, refused)
+
+    async def finish_upload(
+        self, tx: Transaction, import_id: UUID, status: ImportStatus, *, has_lot: bool
+    ) -> None:
+        """The locked upload has ended."""
+        if not has_lot:
+            await repository.set_lot(tx, import_id, None)
+        await repository.finish(tx, import_id, status)
 
     async def work_on(self, import_id: UUID, upload: Upload) -> None:
         """From the bytes to a lot on the shelf; an error ends in a failed import that says why."""
@@ -120,7 +147,7 @@ class ImportService:
 
     async def take_back_failed(self, tx: Transaction) -> bool:
         """Undoes failed and crashed imports, a bounded number of units; True while more wait."""
-        await repository.fail_crashed(tx, IDLE_SECONDS_MAX)
+        await repository.fail_crashed(tx)
         failed = await repository.list_failed_lots(tx, TAKE_BACK_AT_ONCE)
         for import_id, lot_id in failed:
             if await self._lots.discard(tx, lot_id):
@@ -314,6 +341,12 @@ class Stocked:
             for unit in units
         )
         self.total_cost += Money(minor, unit_cost.currency)
+
+
+def require_importable(kind: UnitKind) -> None:
+    """Raises KindNotImportable."""
+    if kind.value not in FIELDS_OF_KIND:
+        raise KindNotImportable(f"a pool of kind {kind} takes no file of codes")
 
 
 def seal_chunk(

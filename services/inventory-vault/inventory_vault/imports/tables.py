@@ -39,6 +39,11 @@ stock_import = Table(
     # Moved by the process that works on it; one that stands still is taken for crashed.
     Column("alive_at", MOMENT, nullable=False, server_default=func.clock_timestamp()),
     Column("finished_at", MOMENT),
+    # So long it may stand still. A process that works on a file says every few seconds that it is
+    # alive; a shop that uploads boxes may come back after hours.
+    Column("idle_seconds_max", Integer, nullable=False, server_default="120"),
+    # Parts of boxes that are stored; null for a file.
+    Column("parts_stored", Integer),
     CheckConstraint("status IN ('running', 'completed', 'failed', 'dry_run')", name="status"),
     Index("ix_stock_import_running", "alive_at", postgresql_where=text("status = 'running'")),
     Index(

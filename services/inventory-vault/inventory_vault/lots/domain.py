@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from kit.errors import NotFound
+from kit.errors import Conflict, NotFound
 from kit.money import Money
 
 
@@ -66,7 +66,10 @@ class Lot:
 
 @dataclass(frozen=True, slots=True)
 class NewLot:
-    """A lot as its import makes it; it is invisible until it is put on the shelf."""
+    """A lot as its import makes it; it is invisible until it is put on the shelf.
+
+    `sender_public_key`: None when each part of the stock brings a seal of its own.
+    """
 
     id: UUID
     merchant_id: UUID
@@ -76,8 +79,8 @@ class NewLot:
     supplier: str
     note: str | None
     key_id: UUID
-    sender_public_key: bytes
-    seal_proof: bytes
+    sender_public_key: bytes | None
+    seal_proof: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +95,17 @@ class SealedUnit:
     fingerprint: bytes
     unit_cost_minor: int | None
     expires_at: datetime | None
+    # Which of the lot's seals the box was sealed with.
+    seal_no: int = 0
 
 
 class LotNotFound(NotFound):
     """There is no such lot, or it is not yours."""
 
     code = "lot_not_found"
+
+
+class LotIdTaken(Conflict):
+    """There is a lot with this id already; choose a fresh UUID."""
+
+    code = "lot_id_taken"

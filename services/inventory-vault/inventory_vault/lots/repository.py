@@ -7,7 +7,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.exc import IntegrityError
 
 from inventory_vault.custody.domain import SealingKeyRetired
-from inventory_vault.lots.domain import Levels, Lot, LotState, NewLot, SealedUnit
+from inventory_vault.lots.domain import Levels, Lot, LotIdTaken, LotState, NewLot, SealedUnit
 from kit.db import Transaction, constraint_of
 from kit.money import Money
 
@@ -16,6 +16,7 @@ _UNIT_COLUMNS = (
     "seq",
     "unit_id",
     "merchant_id",
+    "seal_no",
     "nonce",
     "box",
     "mask",
@@ -26,7 +27,10 @@ _UNIT_COLUMNS = (
 
 
 async def add(tx: Transaction, lot: NewLot) -> None:
-    """The empty lot with its seal and its tally. Raises SealingKeyRetired."""
+    """The empty lot with its tally, and its seal if it has one already.
+
+    Raises LotIdTaken, SealingKeyRetired.
+    """
     values = {
         "id": lot.id,
         "merchant": lot.merchant_id,
@@ -41,11 +45,13 @@ async def add(tx: Transaction, lot: NewLot) -> None:
         "proof": lot.seal_proof,
     }
     try:
-        await tx.execute(_ADD, values)
+        rows = await tx.execute(_ADD, values)
     except IntegrityError as error:
         if constraint_of(error) == "lot_seal_of_living_key":
             raise SealingKeyRetired from error
         raise
+    if rows.rowcount == 0:
+        raise LotIdTaken(lot_id=str(lot.id))
 
 
 async def add_units(
@@ -64,6 +70,7 @@ async def add_units(
                 unit.seq,
                 unit.unit_id,
                 merchant_id,
+                unit.seal_no,
                 unit.nonce,
                 unit.box,
                 unit.mask,
@@ -190,10 +197,12 @@ _ADD = text(
         (id, merchant_id, pool_id, state, unit_cost, currency, expires_at, supplier, note)
       VALUES
         (:id, :merchant, :pool, 'importing', :unit_cost, :currency, :expires_at, :supplier, :note)
+      ON CONFLICT (id) DO NOTHING
       RETURNING id, merchant_id
     ), seal AS (
       INSERT INTO lot_seal (lot_id, seal_no, merchant_id, key_id, sender_public_key, proof)
-      SELECT id, 0, merchant_id, :key_id, :sender, :proof FROM new_lot
+      SELECT id, 0, merchant_id, :key_id, CAST(:sender AS bytea), CAST(:proof AS bytea)
+      FROM new_lot WHERE CAST(:sender AS bytea) IS NOT NULL
     )
     INSERT INTO lot_tally (lot_id, merchant_id) SELECT id, merchant_id FROM new_lot
     """

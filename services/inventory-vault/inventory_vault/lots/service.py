@@ -40,7 +40,7 @@ class LotService:
     """Lots: made by imports, read by everybody."""
 
     async def begin(self, tx: Transaction, lot: NewLot) -> None:
-        """An empty lot nobody sees yet. Raises SealingKeyRetired."""
+        """An empty lot nobody sees yet. Raises LotIdTaken, SealingKeyRetired."""
         await repository.add(tx, lot)
 
     async def known_fingerprints(
