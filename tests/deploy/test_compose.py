@@ -166,6 +166,14 @@ def test_the_opener_sees_the_database_and_nothing_else() -> None:
     assert holders == {"inventory-vault-opener"}
 
 
+def test_the_key_of_the_audit_log_is_with_the_process_that_signs_it() -> None:
+    holders = {name for name, c in CONTAINERS.items() if "vault_audit_key" in c.get("secrets", ())}
+    assert holders == {"inventory-vault"}
+    folder = environment_of("inventory-vault")["INVENTORY_VAULT_AUDIT_FOLDER"]
+    assert f"audit:{folder}" in CONTAINERS["inventory-vault"]["volumes"]
+    assert folder in (ROOT / "deploy" / "Dockerfile").read_text()
+
+
 def test_the_vault_has_no_way_out() -> None:
     networks = CONTAINERS["inventory-vault"]["networks"]
     for name in networks:

@@ -20,6 +20,7 @@ from kit.ids import new_id
 from kit.keys import UPSERT_KEY
 from kit.messaging.events import Event
 from kit.service import Service, create_app, running_jobs, service_tokens
+from tests.inventory_vault.audit.logs import AuditLog
 from tests.inventory_vault.factories import Vault
 from tests.stack.service_databases import ServiceDatabases
 
@@ -40,6 +41,8 @@ async def settings(service_databases: ServiceDatabases, run_dir: Path) -> AsyncI
         fingerprint_key="f" * 32,
         opener_socket=folder / "opener.sock",
         master_key_file=folder / "master.key",
+        audit_folder=folder / "audit",
+        audit_key_file=folder / "audit.key",
         database_pool_size=12,
         api_key_cache_seconds=5,
     )
@@ -132,6 +135,12 @@ def deliver(service: Service) -> Deliver:
             await handlers[type(events[0].message)](tx, events)
 
     return run
+
+
+@pytest.fixture
+def audit_log(db: Database, settings: Settings) -> AuditLog:
+    """The log of this vault: `await audit_log.sequence()` gives every entry its place."""
+    return AuditLog.of(db, settings)
 
 
 @pytest.fixture

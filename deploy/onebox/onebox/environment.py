@@ -112,6 +112,8 @@ def _places(wiring: Wiring) -> dict[str, str]:
     return {
         "opener_socket": str(wiring.opener_socket()),
         "master_key_file": str(wiring.home.secrets.resolve() / "vault_master_key"),
+        "audit_folder": str(wiring.home.path.resolve() / "audit"),
+        "audit_key_file": str(wiring.home.secrets.resolve() / "vault_audit_key"),
     }
 
 

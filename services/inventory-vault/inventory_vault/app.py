@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import inventory_vault.alarms.tables
+import inventory_vault.audit.tables
 import inventory_vault.boxes.tables
 import inventory_vault.custody.tables
 import inventory_vault.imports.tables
@@ -13,6 +14,11 @@ import inventory_vault.units.tables
 import inventory_vault.withdrawals.tables  # noqa: F401 - the tables register themselves
 from inventory_vault.alarms.routes import alarm_routes
 from inventory_vault.alarms.service import AlarmService
+from inventory_vault.audit import service as audit_service
+from inventory_vault.audit.consumers import key_handlers
+from inventory_vault.audit.jobs import sequence_log, watch_log
+from inventory_vault.audit.routes import audit_routes
+from inventory_vault.audit.service import AuditService
 from inventory_vault.boxes.routes import BoxOpening, box_routes
 from inventory_vault.boxes.service import BoxService
 from inventory_vault.custody.routes import custody_routes
@@ -33,6 +39,8 @@ from inventory_vault.reservations.routes import (
     reserve_together,
 )
 from inventory_vault.reservations.service import ReservationService
+from inventory_vault.sequencer.folder import AuditFolder
+from inventory_vault.sequencer.sequencing import Sequencer
 from inventory_vault.settings import Settings
 from inventory_vault.shelves.jobs import withdraw_expired
 from inventory_vault.shelves.service import ShelfService
@@ -42,8 +50,8 @@ from inventory_vault.withdrawals.routes import withdrawal_routes
 from inventory_vault.withdrawals.service import WithdrawalService
 from kit.clock import SystemClock
 from kit.combine import Combiner
-from kit.keys import replica_handlers
 from kit.service import Service, open_database
+from lockstock.inventory_vault.v1.audit_events_pb2 import AuditCheckpoint
 from lockstock.inventory_vault.v1.reservation_events_pb2 import (
     ReservationExpired,
     ReservationReleased,
@@ -60,6 +68,9 @@ CLAIMING_LANES = 2
 
 def create_service(settings: Settings) -> Service:
     db = open_database(settings)
+    db.before_commit.append(audit_service.flush)
+    audit = AuditService()
+    sequencer = Sequencer(db, AuditFolder(settings.audit_folder, settings.audit_key_file))
     opener = OpenerClient(settings.opener_socket, timeout_seconds=settings.opener_timeout_seconds)
     custody = CustodyService(opener)
     pools = PoolService()
@@ -101,12 +112,15 @@ def create_service(settings: Settings) -> Service:
             withdrawal_routes(WithdrawalService(pools, lots, units)),
             custody_routes(custody),
             alarm_routes(db, AlarmService()),
+            audit_routes(db, audit),
         ],
-        handlers=[*reservation_handlers(reservations), *replica_handlers()],
+        handlers=[*reservation_handlers(reservations), *key_handlers()],
         jobs=[
             expire_reservations(db, reservations),
             withdraw_expired(db, shelves),
             take_back_failed(db, imports),
+            sequence_log(sequencer),
+            watch_log(db, audit),
         ],
         api_jobs=desk.jobs(),
         publishes=[
@@ -116,6 +130,7 @@ def create_service(settings: Settings) -> Service:
             StockImported,
             StockLow,
             StockOut,
+            AuditCheckpoint,
         ],
         large_bodies={"/lots": settings.import_bytes_max, "/boxes": BOXES_BYTES_MAX},
         closing=[opener.close],

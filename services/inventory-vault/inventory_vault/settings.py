@@ -39,3 +39,11 @@ class Settings(ServiceSettings):
     reservations_together_max: int = Field(
         default=128, ge=1, le=1_000, description="waiting reservations served by one transaction"
     )
+    audit_folder: Path = Field(
+        default=Path(".lockstock/audit"),
+        description="what the audit log's sequencer knows by itself; one for all workers, kept",
+    )
+    audit_key_file: Path = Field(
+        default=Path(".lockstock/vault-audit.key"),
+        description="file with the key that signs the audit log; made by the worker when missing",
+    )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from inventory_vault.audit import service as audit_service
 from inventory_vault.opener import repository
 from inventory_vault.opener.checking import BoxCheck
 from inventory_vault.opener.hygiene import close_to_debuggers
@@ -177,6 +178,7 @@ async def run_opener(settings: Settings, _: list[str]) -> None:
         application_name="inventory-vault-opener",
         pool_size=DATABASE_CONNECTIONS,
     )
+    db.before_commit.append(audit_service.flush)
     try:
         keyring = await _load(db, settings.master_key_file)
         opener = Opener(db, keyring, fingerprint_key=fingerprint_key_of(settings))

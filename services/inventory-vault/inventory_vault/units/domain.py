@@ -1,3 +1,5 @@
+import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,6 +15,14 @@ class Viewer:
     id: str
     ip: str | None
     user_agent: str | None
+
+    def digest(self, salt: bytes) -> str:
+        """What of the viewer stands in the audit log: BLAKE2b-256 of the canonical JSON, keyed with
+        the view's own salt. With salt and viewer erased it says nothing, and the log stays whole.
+        """
+        said = {"id": self.id, "ip": self.ip, "kind": self.kind, "user_agent": self.user_agent}
+        content = json.dumps(said, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        return hashlib.blake2b(content.encode(), digest_size=32, key=salt).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ async def add_view(
     viewer: Viewer,
     reason: str,
     requested_by: str,
+    salt: bytes,
 ) -> None:
     await tx.execute(
         _ADD_VIEW,
@@ -49,6 +50,7 @@ async def add_view(
             "user_agent": viewer.user_agent,
             "reason": reason,
             "caller": requested_by,
+            "salt": salt,
         },
     )
 
@@ -104,9 +106,9 @@ _LOCK = text(
 _ADD_VIEW = text(
     """
     INSERT INTO unit_view (id, merchant_id, unit_id, reservation_id, recipient_public_key,
-      viewer_kind, viewer_id, ip, user_agent, reason, requested_by)
+      viewer_kind, viewer_id, ip, user_agent, reason, requested_by, salt)
     VALUES (:id, :merchant, :unit, :reservation, :key, :kind, :viewer, :ip, :user_agent, :reason,
-      :caller)
+      :caller, :salt)
     """
 )
 

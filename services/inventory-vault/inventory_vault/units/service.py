@@ -1,3 +1,4 @@
+import os
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -7,6 +8,8 @@ from inventory_vault.units import repository
 from inventory_vault.units.domain import Unit, UnitNotFound, UnitNotSold, View, Viewer
 from kit.db import Transaction
 from kit.ids import new_id
+
+SALT_BYTES = 16
 
 
 class UnitService:
@@ -35,7 +38,7 @@ class UnitService:
         if unit.reservation_id is None or unit.state not in ("sold", "opened", "redeemed"):
             raise UnitNotSold
         await self._shelves.open_unit(tx, unit.lot_id, unit.seq)
-        view_id = new_id()
+        view_id, salt = new_id(), os.urandom(SALT_BYTES)
         await repository.add_view(
             tx,
             view_id,
@@ -46,6 +49,7 @@ class UnitService:
             viewer,
             reason,
             requested_by,
+            salt,
         )
         note(
             tx,
@@ -56,6 +60,7 @@ class UnitService:
             unit_id=str(unit_id),
             reservation_id=str(unit.reservation_id),
             viewer_kind=viewer.kind,
+            viewer_digest=viewer.digest(salt),
             recipient_public_key=recipient_public_key.hex(),
             reason=reason,
         )

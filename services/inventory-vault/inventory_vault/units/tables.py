@@ -34,6 +34,9 @@ unit_view = Table(
         nullable=False,
         server_default=func.clock_timestamp(),
     ),
+    # Keys the viewer's digest in the audit log; erased together with the viewer.
+    Column("salt", LargeBinary),
+    CheckConstraint("octet_length(salt) = 16", name="salt"),
     CheckConstraint("octet_length(recipient_public_key) = 32", name="recipient_public_key"),
     Index("ix_unit_view_unit_id_id", "unit_id", "id"),
 )
