@@ -22,6 +22,7 @@ from kit.messaging.events import Event
 from kit.service import Service, create_app, running_jobs, service_tokens
 from tests.inventory_vault.audit.logs import AuditLog
 from tests.inventory_vault.factories import Vault
+from tests.inventory_vault.tills import Till
 from tests.stack.service_databases import ServiceDatabases
 
 Deliver = Callable[..., Awaitable[None]]
@@ -114,7 +115,13 @@ async def api(service: Service, app: Any, merchant: UUID) -> AsyncIterator[OpenC
 async def vault(opener: None, api: OpenClient, merchant: UUID) -> Vault:
     """A shop's view of the whole service."""
     scopes = ("stock:read", "stock:write", "reservations:write", "keys:reveal")
-    return Vault(await api(*scopes), merchant)
+    return Vault(await api(*scopes, "redemptions:read", "redemptions:write"), merchant)
+
+
+@pytest.fixture
+def till(vault: Vault) -> Till:
+    """Where the merchant's vouchers are redeemed."""
+    return Till(vault)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Builds the service: the only place that makes objects."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import inventory_vault.alarms.tables
@@ -9,8 +10,10 @@ import inventory_vault.custody.tables
 import inventory_vault.imports.tables
 import inventory_vault.lots.tables
 import inventory_vault.pools.tables
+import inventory_vault.redemptions.tables
 import inventory_vault.reservations.tables
 import inventory_vault.units.tables
+import inventory_vault.vouchers.tables
 import inventory_vault.withdrawals.tables  # noqa: F401 - the tables register themselves
 from inventory_vault.alarms.routes import alarm_routes
 from inventory_vault.alarms.service import AlarmService
@@ -31,6 +34,10 @@ from inventory_vault.lots.service import LotService
 from inventory_vault.metadata import metadata
 from inventory_vault.opener.client import OpenerClient
 from inventory_vault.pools.service import PoolService
+from inventory_vault.redemptions.domain import Allowance
+from inventory_vault.redemptions.jobs import forget_wrong_codes
+from inventory_vault.redemptions.routes import redemption_routes
+from inventory_vault.redemptions.service import CodeGuard, RedemptionService
 from inventory_vault.reservations.consumers import reservation_handlers
 from inventory_vault.reservations.jobs import expire_reservations
 from inventory_vault.reservations.routes import (
@@ -46,12 +53,19 @@ from inventory_vault.shelves.jobs import withdraw_expired
 from inventory_vault.shelves.service import ShelfService
 from inventory_vault.units.routes import unit_routes
 from inventory_vault.units.service import UnitService
+from inventory_vault.vouchers.jobs import GenerationDesk
+from inventory_vault.vouchers.routes import voucher_routes
+from inventory_vault.vouchers.service import VoucherService
 from inventory_vault.withdrawals.routes import withdrawal_routes
 from inventory_vault.withdrawals.service import WithdrawalService
 from kit.clock import SystemClock
 from kit.combine import Combiner
 from kit.service import Service, open_database
 from lockstock.inventory_vault.v1.audit_events_pb2 import AuditCheckpoint
+from lockstock.inventory_vault.v1.redemption_events_pb2 import (
+    RedemptionRolledBack,
+    VoucherRedeemed,
+)
 from lockstock.inventory_vault.v1.reservation_events_pb2 import (
     ReservationExpired,
     ReservationReleased,
@@ -86,6 +100,10 @@ def create_service(settings: Settings) -> Service:
         waiting_max=settings.imports_waiting_max,
         workers=settings.imports_at_once_max,
     )
+    vouchers = VoucherService(db, pools, lots, imports, custody, _fingerprinters(settings))
+    generation_desk = GenerationDesk(db, imports, vouchers)
+    redemptions = RedemptionService()
+    guard = CodeGuard(db, _wrong_codes(settings), _fingerprinters(settings))
     reserving = Combiner(
         reserve_together(db, reservations), batch_max=settings.reservations_together_max
     )
@@ -98,7 +116,7 @@ def create_service(settings: Settings) -> Service:
         settings=settings,
         package="inventory_vault",
         title="Lockstock inventory vault",
-        description="Sealed stock: pools, lots, reservations, sales, views.",
+        description="Sealed stock: pools, lots, reservations, sales, views, vouchers.",
         db=db,
         metadata=metadata,
         # Routes are matched one after the other: the hottest stand first.
@@ -111,6 +129,8 @@ def create_service(settings: Settings) -> Service:
             unit_routes(db, units, custody),
             withdrawal_routes(WithdrawalService(pools, lots, units)),
             custody_routes(custody),
+            voucher_routes(db, vouchers, generation_desk),
+            redemption_routes(db, redemptions, guard),
             alarm_routes(db, AlarmService()),
             audit_routes(db, audit),
         ],
@@ -121,8 +141,9 @@ def create_service(settings: Settings) -> Service:
             take_back_failed(db, imports),
             sequence_log(sequencer),
             watch_log(db, audit),
+            forget_wrong_codes(db, redemptions),
         ],
-        api_jobs=desk.jobs(),
+        api_jobs=[*desk.jobs(), *generation_desk.jobs()],
         publishes=[
             ReservationSold,
             ReservationReleased,
@@ -131,10 +152,17 @@ def create_service(settings: Settings) -> Service:
             StockLow,
             StockOut,
             AuditCheckpoint,
+            VoucherRedeemed,
+            RedemptionRolledBack,
         ],
         large_bodies={"/lots": settings.import_bytes_max, "/boxes": BOXES_BYTES_MAX},
         closing=[opener.close],
     )
+
+
+def _wrong_codes(settings: Settings) -> Allowance:
+    every = timedelta(seconds=settings.wrong_code_every_seconds)
+    return Allowance(settings.wrong_codes_burst, every)
 
 
 def _fingerprinters(settings: Settings) -> FingerprinterFor:

@@ -47,3 +47,9 @@ class Settings(ServiceSettings):
         default=Path(".lockstock/vault-audit.key"),
         description="file with the key that signs the audit log; made by the worker when missing",
     )
+    wrong_codes_burst: int = Field(
+        default=20, ge=1, le=1_000, description="wrong codes a key or shop may show at once; codes"
+    )
+    wrong_code_every_seconds: float = Field(
+        default=30.0, ge=0.1, le=3_600.0, description="then one more per so long; seconds"
+    )

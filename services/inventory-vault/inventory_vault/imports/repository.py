@@ -10,14 +10,26 @@ from kit.db import Transaction
 
 
 async def add(tx: Transaction, import_id: UUID, upload: Upload) -> None:
+    size = len(upload.data)
+    await add_row(tx, import_id, upload.merchant_id, upload.pool_id, upload.file_name, size)
+
+
+async def add_row(
+    tx: Transaction,
+    import_id: UUID,
+    merchant_id: UUID,
+    pool_id: UUID,
+    file_name: str,
+    size_bytes: int,
+) -> None:
     await tx.execute(
         _ADD,
         {
             "id": import_id,
-            "merchant": upload.merchant_id,
-            "pool": upload.pool_id,
-            "file_name": upload.file_name,
-            "size": len(upload.data),
+            "merchant": merchant_id,
+            "pool": pool_id,
+            "file_name": file_name,
+            "size": size_bytes,
         },
     )
 

@@ -83,6 +83,50 @@ class ImportService:
         await repository.add(tx, import_id, upload)
         return import_id
 
+    async def begin_without_file(
+        self, tx: Transaction, merchant_id: UUID, pool_id: UUID, source: str
+    ) -> UUID:
+        """Notes an import whose units come from `source` inside the vault; the caller sees it to
+        its end with `bind`, `require_alone`, `progress`, `complete` or `fail`.
+        """
+        import_id = new_id()
+        await repository.add_row(tx, import_id, merchant_id, pool_id, source, size_bytes=0)
+        return import_id
+
+    async def bind(self, tx: Transaction, import_id: UUID, lot_id: UUID) -> None:
+        """From here on the lot is taken back when the import fails."""
+        await repository.set_lot(tx, import_id, lot_id)
+
+    async def require_alone(
+        self, tx: Transaction, import_id: UUID, lot: NewLot, stored: int
+    ) -> None:
+        """Locks the import and the merchant's turn. Raises ImportTakenBack when it was given up, or
+        when the lot holds another number of units than `stored`.
+        """
+        await self._require_alone(tx, import_id, lot, stored)
+        await repository.queue_merchant(tx, lot.merchant_id)
+
+    async def progress(self, tx: Transaction, import_id: UUID, accepted: int) -> None:
+        await repository.note_progress(tx, import_id, Progress(accepted=accepted))
+
+    async def complete(self, tx: Transaction, import_id: UUID) -> None:
+        await repository.finish(tx, import_id, ImportStatus.COMPLETED)
+
+    async def fail(self, import_id: UUID, error: Exception) -> None:
+        """Ends the import and says why, in a transaction of its own. Only what a DomainError says
+        is told: another error's message could quote what it stumbled over.
+        """
+        if isinstance(error, DomainError):
+            await self._fail(import_id, error.detail)
+            return
+        log.error(
+            "import_failed",
+            import_id=str(import_id),
+            error_type=type(error).__name__,
+            place=place_of(error),
+        )
+        await self._fail(import_id, "this is our mistake; nothing was imported")
+
     async def get(self, tx: Transaction, merchant_id: UUID, import_id: UUID) -> StockImport:
         """Raises ImportNotFound."""
         found = await repository.find(tx, merchant_id, import_id)
@@ -129,17 +173,8 @@ class ImportService:
             await self._work_on(import_id, upload)
         except UnreadableFile as error:
             await self._fail(import_id, str(error))
-        except DomainError as error:
-            await self._fail(import_id, error.detail)
         except Exception as error:
-            # Type and place only: a message could quote what it stumbled over.
-            log.error(  # noqa: TRY400 - the traceback would carry that message
-                "import_failed",
-                import_id=str(import_id),
-                error_type=type(error).__name__,
-                place=place_of(error),
-            )
-            await self._fail(import_id, "this is our mistake; the file was not imported")
+            await self.fail(import_id, error)
 
     async def note_alive(self, tx: Transaction, import_ids: Sequence[UUID]) -> None:
         """Says that a process still has these uploads, waiting or at work."""
@@ -248,7 +283,7 @@ class ImportService:
     ) -> None:
         """One chunk, numbered and copied. What another import brought meanwhile is a duplicate."""
         async with self._db.transaction() as tx:
-            await self._require_alone(tx, import_id, lot, stocked)
+            await self._require_alone(tx, import_id, lot, stocked.count)
             await repository.queue_merchant(tx, lot.merchant_id)
             late = await self._lots.known_fingerprints(
                 tx, lot.merchant_id, [unit.fingerprint for _, unit in sealed]
@@ -267,7 +302,7 @@ class ImportService:
         self, import_id: UUID, lot: NewLot, stocked: "Stocked", *, is_mixed: bool
     ) -> None:
         async with self._db.transaction() as tx:
-            await self._require_alone(tx, import_id, lot, stocked)
+            await self._require_alone(tx, import_id, lot, stocked.count)
             if stocked.count:
                 await self._lots.put_on_shelf(
                     tx,
@@ -283,14 +318,14 @@ class ImportService:
             await repository.finish(tx, import_id, ImportStatus.COMPLETED)
 
     async def _require_alone(
-        self, tx: Transaction, import_id: UUID, lot: NewLot, stocked: "Stocked"
+        self, tx: Transaction, import_id: UUID, lot: NewLot, stored: int
     ) -> None:
         """Raises ImportTakenBack. A commit that was cut off may have stored a chunk after all: then
         the lot holds more than was counted here, and nothing may be put on top of it.
         """
         if not await repository.lock_running(tx, import_id):
             raise ImportTakenBack
-        if await self._lots.last_seq(tx, lot.id) != stocked.count:
+        if await self._lots.last_seq(tx, lot.id) != stored:
             raise ImportTakenBack("the database failed in the middle of it; upload the file again")
 
     async def _sift(

@@ -26,6 +26,8 @@ MERCHANT_SCOPES = frozenset(
         "orders:read",
         "orders:write",
         "payments:write",
+        "redemptions:read",
+        "redemptions:write",
         "reservations:read",
         "reservations:write",
         "reviews:write",
