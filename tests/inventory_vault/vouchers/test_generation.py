@@ -292,6 +292,7 @@ async def test_what_is_sealed_is_what_is_found_by_its_fingerprint():
         note=None,
         key_id=new_id(),
         sender_public_key=sealer.public_key,
+        seal_proof=b"",
     )
     fingerprint = Fingerprinter(b"f" * 32, merchant)
 

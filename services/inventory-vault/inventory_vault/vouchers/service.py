@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from inventory_vault.audit.service import note
+from inventory_vault.custody.domain import BegunSeal
 from inventory_vault.custody.service import CustodyService
 from inventory_vault.imports.domain import ImportsNotSetUp
 from inventory_vault.imports.service import CHUNK, ImportService
@@ -115,9 +116,8 @@ class VoucherService:
     async def _work_on(self, import_id: UUID, wanted: Generation) -> None:
         assert self._fingerprinter_for is not None  # begin() refused otherwise
         fingerprint = self._fingerprinter_for(wanted.merchant_id)
-        key = await self._custody.active_key()
-        sealer = Sealer(key.public_key)
-        lot = _lot_of(wanted, key.key_id, sealer.public_key)
+        seal = await self._custody.begin_seal(wanted.merchant_id, wanted.lot_id)
+        lot = _lot_of(wanted, seal)
         async with self._db.transaction() as tx:
             await self._lots.begin(tx, lot)
             await repository.put(tx, lot.merchant_id, lot.id, wanted.terms)
@@ -126,7 +126,7 @@ class VoucherService:
         while stored < wanted.quantity and rounds:
             missing = min(CHUNK, wanted.quantity - stored)
             units = await asyncio.to_thread(
-                seal_vouchers, sealer, lot, fingerprint, wanted.form, missing
+                seal_vouchers, seal.sealer, lot, fingerprint, wanted.form, missing
             )
             stored += await self._store(import_id, lot, stored, units)
             rounds -= 1
@@ -202,7 +202,7 @@ def seal_vouchers(
     return list(sealed.values())
 
 
-def _lot_of(wanted: Generation, key_id: UUID, sender_public_key: bytes) -> NewLot:
+def _lot_of(wanted: Generation, seal: BegunSeal) -> NewLot:
     return NewLot(
         id=wanted.lot_id,
         merchant_id=wanted.merchant_id,
@@ -211,8 +211,9 @@ def _lot_of(wanted: Generation, key_id: UUID, sender_public_key: bytes) -> NewLo
         expires_at=wanted.expires_at,
         supplier=wanted.supplier,
         note=wanted.note,
-        key_id=key_id,
-        sender_public_key=sender_public_key,
+        key_id=seal.key_id,
+        sender_public_key=seal.sealer.public_key,
+        seal_proof=seal.proof,
     )
 
 
