@@ -1,0 +1,188 @@
+"""One run: a stand, its callers, its wrecker; rest; the books; the check."""
+
+import asyncio
+import itertools
+import secrets
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import asyncpg
+import httpx
+
+from kit.ids import new_id
+from tests.history.books import Books
+from tests.history.callers import Caller, Market
+from tests.history.checker import BOOKS_FILE, HISTORY_FILE, Report, check
+from tests.history.operations import History
+from tests.history.recorder import Recorder
+from tests.history.rows import read_rows
+from tests.history.shop import Shop, code_hash, new_client
+from tests.history.sightings import sightings
+from tests.history.stand import VAULT, Stand
+from tests.history.wrecker import Wrecker
+
+REST_SECONDS_MAX = 40.0
+SETTLE_SECONDS = 1.0
+"""What a killed process left in the database ends in this time at the latest."""
+
+GRACE_SECONDS = 5.0
+HOT_LOTS, SCARCE_POOLS, SCARCE_UNITS, FROZEN_UNITS = 3, 4, 40, 150
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    seed: int
+    operations: int = 20_000
+    callers: int = 32
+    # False: a quiet run, nobody is killed.
+    wrecks: bool = True
+    program: Sequence[str] = VAULT
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    plan: Plan
+    report: Report
+    seen: Counter[str]
+    acts: Counter[str]
+    seconds: float
+
+    def __str__(self) -> str:
+        rate = self.report.operations / self.seconds
+        head = f"seed {self.plan.seed}, {self.plan.callers} callers, {self.seconds:.1f} s"
+        return "\n".join(
+            [
+                f"{head}, {rate:.0f} operations/s",
+                f"acts: {dict(sorted(self.acts.items()))}",
+                f"seen: {dict(sorted(self.seen.items()))}",
+                str(self.report),
+            ]
+        )
+
+
+@asynccontextmanager
+async def running_stand(folder: Path, kafka: str, program: Sequence[str]) -> AsyncIterator[Stand]:
+    stand = Stand(folder, kafka, new_id(), program=program)
+    try:
+        await stand.start()
+        yield stand
+    finally:
+        await stand.stop()
+
+
+async def run(folder: Path, kafka: str, plan: Plan) -> Result:
+    """Leaves history and books in `folder`, where `tests.history.checker` finds them."""
+    async with running_stand(folder, kafka, plan.program) as stand:
+        history, books, acts, seconds = await _play(stand, plan)
+    books.write(folder / BOOKS_FILE)
+    report = check(history, books, GRACE_SECONDS)
+    return Result(plan, report, sightings(history, books), acts, seconds)
+
+
+async def _play(stand: Stand, plan: Plan) -> tuple[History, Books, Counter[str], float]:
+    recorder = Recorder(stand.folder / HISTORY_FILE)
+    codes = Codes(stand)
+    wrecker = Wrecker(stand, Random(plan.seed))
+    async with new_client(stand) as client:
+        market = await _open_market(stand, client, recorder, codes, plan)
+        began = time.monotonic()
+        callers = []
+        for number in range(plan.callers):
+            random = Random(plan.seed * 1_000 + number)
+            shop = Shop(client, stand.urls, recorder, number, random)
+            callers.append(Caller(shop, market, recorder, random))
+        wrecking = asyncio.create_task(wrecker.run()) if plan.wrecks else None
+        await asyncio.gather(*(caller.run() for caller in callers))
+        seconds = time.monotonic() - began
+        wrecker.stop()
+        if wrecking is not None:
+            await wrecking
+        await asyncio.gather(*(caller.finish() for caller in callers))
+    await _rest(stand)
+    recorder.close()
+    books = await read_rows(stand.database_url, codes.hash_of_fingerprint)
+    return recorder.history, books, wrecker.acts, seconds
+
+
+class Codes:
+    """Makes codes nobody used, and knows their hashes by the vault's fingerprints."""
+
+    def __init__(self, stand: Stand) -> None:
+        self._stand = stand
+        self._prefix = secrets.token_hex(4).upper()
+        self._numbers = itertools.count()
+        self.hash_of_fingerprint: dict[str, str] = {}
+
+    def new(self, count: int) -> list[str]:
+        codes = [f"{self._prefix}{next(self._numbers):07}" for _ in range(count)]
+        for code in codes:
+            self.hash_of_fingerprint[self._stand.fingerprint(code)] = code_hash(code)
+        return codes
+
+
+async def _open_market(
+    stand: Stand, client: httpx.AsyncClient, recorder: Recorder, codes: Codes, plan: Plan
+) -> Market:
+    """Hot pools with lots of stock, scarce ones, and two that are frozen now and then."""
+    shop = Shop(client, stand.urls, recorder, -1, Random(plan.seed))
+    market = Market([], [], [], [], [], plan.operations, codes.new)
+
+    async def stocked(lots: int, units: int, **form: str) -> str:
+        answer = await client.post(
+            f"{stand.urls[0]}/v1/pools", json={"name": "history", "unit_kind": "code"}
+        )
+        pool = str(answer.json()["id"])
+        for _ in range(lots):
+            call = await shop.stock(pool, codes.new(units), **form)
+            assert call.ok, call
+        return pool
+
+    for share in (0.10, 0.06, 0.06):
+        market.hot.append(await stocked(HOT_LOTS, int(plan.operations * share)))
+    for _ in range(SCARCE_POOLS):
+        market.scarce.append(await stocked(1, SCARCE_UNITS))
+    market.frozen.append(await stocked(2, FROZEN_UNITS))
+    market.frozen.append(await stocked(1, FROZEN_UNITS))
+    rows = await _units_of(stand, market.frozen[0])
+    market.frozen_lots = sorted({lot for lot, _ in rows})
+    market.frozen_units = [unit for _, unit in rows]
+    market.frozen_units += [unit for _, unit in await _units_of(stand, market.frozen[1])]
+    return market
+
+
+async def _units_of(stand: Stand, pool: str) -> list[tuple[str, str]]:
+    """(lot, unit) of a pool: no call of the vault names what is not sold yet."""
+    connection = await asyncpg.connect(stand.database_url)
+    try:
+        rows = await connection.fetch(
+            "SELECT u.lot_id::text, u.unit_id::text FROM unit u JOIN lot l ON l.id = u.lot_id"
+            " WHERE l.pool_id::text = $1 ORDER BY u.lot_id, u.seq",
+            pool,
+        )
+    finally:
+        await connection.close()
+    return [(row[0], row[1]) for row in rows]
+
+
+async def _rest(stand: Stand) -> None:
+    """Everything serves again, nothing is under way, no hold is past its time."""
+    await stand.ready()
+    await asyncio.sleep(SETTLE_SECONDS)
+    deadline = time.monotonic() + REST_SECONDS_MAX
+    connection = await asyncpg.connect(stand.database_url)
+    try:
+        while time.monotonic() < deadline:
+            overdue = await connection.fetchval(
+                "SELECT count(*) FROM reservation"
+                " WHERE status = 'held' AND expires_at < clock_timestamp()"
+            )
+            if not overdue:
+                return
+            await asyncio.sleep(0.2)
+    finally:
+        await connection.close()

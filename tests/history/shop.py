@@ -1,0 +1,230 @@
+"""The vault's HTTP API as one caller uses it, every call written down with what it was told.
+
+Only answers whose meaning is certain count as `ok` or `fail`; all others are `info`.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import httpx
+import orjson
+
+from tests.history.operations import Operation
+from tests.history.recorder import Recorder
+from tests.history.stand import Stand
+from tests.inventory_vault.factories import Recipient
+
+CALL_SECONDS_MAX = 4.0
+CONNECTS_MAX = 40
+CONNECT_PAUSE_SECONDS = 0.1
+RECEIPT_SECONDS_MAX = 10.0
+# Refusals that leave no doubt: the call changed nothing.
+DEFINITE = frozenset(
+    {
+        "out_of_stock",
+        "reference_reused",
+        "reservation_expired",
+        "reservation_released",
+        "reservation_sold",
+        "reservation_not_found",
+        "unit_not_sold",
+        "not_on_shelf",
+    }
+)
+VIEWER = {"kind": "staff", "id": "history"}
+
+
+def code_hash(code: str) -> str:
+    """What stands for a code in a history."""
+    return hashlib.sha256(code.encode()).hexdigest()[:24]
+
+
+def new_client(stand: Stand) -> httpx.AsyncClient:
+    limits = httpx.Limits(max_connections=256, max_keepalive_connections=256)
+    return httpx.AsyncClient(auth=stand.sign, timeout=CALL_SECONDS_MAX, limits=limits)
+
+
+class Shop:
+    """Calls answer their operation, ended."""
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        urls: Sequence[str],
+        recorder: Recorder,
+        process: int,
+        random: Random,
+    ) -> None:
+        self._client = client
+        self._urls = urls
+        self._recorder = recorder
+        self._process = process
+        self._random = random
+
+    async def reserve(self, wishes: Sequence[dict[str, Any]]) -> list[Operation]:
+        """`wishes`: the arguments of `reserve` operations; one batch call."""
+        calls = [self._recorder.invoke(self._process, "reserve", **wish) for wish in wishes]
+        items = [
+            {
+                "reference": wish["reference"],
+                "hold_seconds": wish["hold_seconds"],
+                "lines": [
+                    {"line_no": no, "pool_id": pool, "quantity": units}
+                    for no, pool, units in wish["lines"]
+                ],
+            }
+            for wish in wishes
+        ]
+        answer = await self._post("/v1/reservations/batch", {"items": items})
+        for call, item in self._each(calls, answer):
+            held = item["reservation"]
+            if held is not None:
+                self._recorder.ok(call, reservation=held["id"], status=held["status"])
+            else:
+                self._refuse(call, item["problem"], short=_short(item["problem"]))
+        return calls
+
+    async def claim(self, reservations: Sequence[str], *, keyed: bool) -> list[Operation]:
+        """One batch call; with `keyed` the boxes are opened and their codes noted as hashes."""
+        calls = [
+            self._recorder.invoke(self._process, "claim", reservation=id_, keyed=keyed)
+            for id_ in reservations
+        ]
+        mine = Recipient() if keyed else None
+        key = {"recipient_public_key": mine.public_key} if mine else {}
+        items = [{"reservation_id": id_, **key} for id_ in reservations]
+        answer = await self._post("/v1/reservations/claims", {"items": items})
+        for call, item in self._each(calls, answer):
+            units = item["units"]
+            if units is None:
+                self._refuse(call, item["problem"])
+                continue
+            told: dict[str, Any] = {"units": [[u["unit_id"], u["line_no"]] for u in units]}
+            if mine is not None:
+                told["codes"] = {u["unit_id"]: _opened(mine, u["box"]) for u in units}
+            self._recorder.ok(call, **told)
+        return calls
+
+    async def release(self, reservation: str) -> Operation:
+        call = self._recorder.invoke(self._process, "release", reservation=reservation)
+        answer = await self._post(f"/v1/reservations/{reservation}/release", {})
+        return self._end(call, answer, lambda body: {"status": body["status"]})
+
+    async def read(self, reservation: str) -> Operation:
+        call = self._recorder.invoke(self._process, "read", reservation=reservation)
+        answer = await self._send("GET", f"/v1/reservations/{reservation}")
+        return self._end(call, answer, lambda body: {"status": body["status"]})
+
+    async def reveal(self, unit: str) -> Operation:
+        call = self._recorder.invoke(self._process, "reveal", unit=unit)
+        mine = Recipient()
+        body = {"recipient_public_key": mine.public_key, "viewer": VIEWER, "reason": "history"}
+        answer = await self._post(f"/v1/units/{unit}/reveal", body)
+        return self._end(
+            call, answer, lambda body: {"code": _opened(mine, body["box"]), "view": body["view_id"]}
+        )
+
+    async def look(self, unit: str) -> Operation:
+        call = self._recorder.invoke(self._process, "look", unit=unit)
+        answer = await self._send("GET", f"/v1/units/{unit}")
+        return self._end(call, answer, lambda body: {"state": body["state"]})
+
+    async def level(self, pool: str) -> Operation:
+        call = self._recorder.invoke(self._process, "level", pool=pool)
+        answer = await self._send("GET", f"/v1/pools/{pool}")
+        return self._end(call, answer, lambda body: {"available": body["levels"]["available"]})
+
+    async def withdraw(self, act: str, kind: str, id_: str) -> Operation:
+        """`act`: quarantine, restore or void; `kind`: unit or lot."""
+        call = self._recorder.invoke(self._process, act, **{kind: id_})
+        answer = await self._post(f"/v1/{kind}s/{id_}/{act}", {"reason": "history"})
+        return self._end(call, answer, lambda body: {"state": body["state"]})
+
+    async def stock(self, pool: str, codes: Sequence[str], **form: str) -> Operation:
+        """Imports a lot and waits for its receipt."""
+        hashes = [code_hash(code) for code in codes]
+        call = self._recorder.invoke(self._process, "import", pool=pool, codes=hashes)
+        answer = await self._send(
+            "POST",
+            f"/v1/pools/{pool}/lots",
+            data={"supplier": "ACME", "unit_cost": "500", "currency": "CNY", **form},
+            files={"file": ("codes.txt", "\n".join(codes).encode())},
+        )
+        receipt = None
+        if answer is not None and answer.status_code == 202:
+            receipt = await self._receipt(answer.json()["import_id"])
+        if receipt is None or receipt["status"] != "completed":
+            self._recorder.info(call, "no receipt")
+        else:
+            self._recorder.ok(call, lot=receipt["lot_id"], accepted=receipt["accepted"])
+        return call
+
+    async def _receipt(self, import_id: str) -> dict[str, Any] | None:
+        """None when it does not come, as after a crash in the midst of an import."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + RECEIPT_SECONDS_MAX
+        while loop.time() < deadline:
+            answer = await self._send("GET", f"/v1/imports/{import_id}?lines=0")
+            if answer is not None and answer.status_code == 200:
+                receipt: dict[str, Any] = answer.json()
+                if receipt["status"] != "running":
+                    return receipt
+            await asyncio.sleep(0.1)
+        return None
+
+    async def _post(self, path: str, body: Any) -> httpx.Response | None:
+        headers = {"Content-Type": "application/json"}
+        return await self._send("POST", path, content=orjson.dumps(body), headers=headers)
+
+    async def _send(self, method: str, path: str, **request: Any) -> httpx.Response | None:
+        """To any of the APIs, to the next one while none listens; None when no answer came."""
+        for _ in range(CONNECTS_MAX):
+            url = self._random.choice(self._urls)
+            try:
+                return await self._client.request(method, url + path, **request)
+            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+                await asyncio.sleep(CONNECT_PAUSE_SECONDS)
+            except httpx.HTTPError:
+                return None
+        return None
+
+    def _each(self, calls: Sequence[Operation], answer: httpx.Response | None) -> Any:
+        """(call, item) of a batch that was answered; otherwise all its calls end as unknown."""
+        if answer is not None and answer.status_code == 200:
+            return zip(calls, orjson.loads(answer.content)["items"], strict=True)
+        for call in calls:
+            self._recorder.info(call, _trouble(answer))
+        return ()
+
+    def _end(self, call: Operation, answer: httpx.Response | None, told: Any) -> Operation:
+        if answer is not None and answer.status_code < 300:
+            self._recorder.ok(call, **told(answer.json()))
+        elif answer is not None and 400 <= answer.status_code < 500:
+            self._refuse(call, answer.json())
+        else:
+            self._recorder.info(call, _trouble(answer))
+        return call
+
+    def _refuse(self, call: Operation, problem: dict[str, Any], **told: Any) -> None:
+        if problem["code"] in DEFINITE:
+            self._recorder.fail(call, problem["code"], **told)
+        else:
+            self._recorder.info(call, problem["code"])
+
+
+def _trouble(answer: httpx.Response | None) -> str:
+    return "no answer" if answer is None else f"status {answer.status_code}"
+
+
+def _short(problem: dict[str, Any]) -> list[list[Any]]:
+    return [
+        [line["line_no"], line["pool_id"], line["requested"], line["available"]]
+        for line in problem.get("lines") or ()
+    ]
+
+
+def _opened(mine: Recipient, box: dict[str, Any]) -> str:
+    return code_hash(mine.open(box)["code"])

@@ -1,0 +1,166 @@
+"""A whole vault as its own processes: PostgreSQL, two APIs, worker, opener; all may be killed."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+
+from kit.auth import ServiceTokens
+from onebox.ports import LOOPBACK, free_ports
+from onebox.postgres import EmbeddedPostgres
+from onebox.processes import Child, Spec
+from onebox.services import service_environment, service_named
+from sealing import Fingerprinter
+from tests.stack.service_databases import PASSWORD, ServiceDatabases
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS_MAX = 60.0
+FINGERPRINT_KEY = "f" * 32
+SECRET = "s" * 32
+VAULT = ("-m", "inventory_vault")
+
+
+class Process:
+    """One process of the vault, started anew whenever it was killed."""
+
+    def __init__(self, name: str, argv: Sequence[str], env: dict[str, str], log: Path) -> None:
+        self.name = name
+        self._spec = Spec(name, [sys.executable, *argv], env=env, cwd=ROOT)
+        self._log = log
+        self._child: Child | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._child = Child.spawn(self._spec, log)
+
+    @property
+    def is_alive(self) -> bool:
+        return self._child is not None and self._child.exit_code is None
+
+    def send(self, signum: signal.Signals) -> None:
+        if self._child is not None:
+            self._child.send(signum)
+
+    async def kill(self) -> None:
+        """kill -9."""
+        if self._child is not None:
+            await self._child.kill()
+
+
+class Stand:
+    """`folder` must be reachable for the account PostgreSQL runs under."""
+
+    def __init__(
+        self,
+        folder: Path,
+        kafka: str,
+        merchant: UUID,
+        *,
+        program: Sequence[str] = VAULT,
+        apis: int = 2,
+    ) -> None:
+        self.folder = folder
+        self.merchant = merchant
+        self.postgres = EmbeddedPostgres(folder / "postgres", free_ports(1)[0], PASSWORD)
+        self._kafka = kafka
+        self._program = program
+        self._ports = free_ports(apis)
+        self._processes: dict[str, Process] = {}
+        self._database = ""
+
+    @property
+    def urls(self) -> list[str]:
+        return [f"http://{LOOPBACK}:{port}" for port in self._ports]
+
+    def sign(self, request: httpx.Request) -> httpx.Request:
+        """As a service that acts for the merchant; tokens are short-lived, so one per request."""
+        token = ServiceTokens(SECRET).issue("tests")
+        request.headers["Authorization"] = f"Bearer {token}"
+        request.headers["Lockstock-Merchant"] = str(self.merchant)
+        return request
+
+    @property
+    def database_url(self) -> str:
+        """The administrator's, of the vault's database."""
+        return f"{self.postgres.url.rsplit('/', 1)[0]}/{self._database}"
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._processes)
+
+    def process(self, name: str) -> Process:
+        return self._processes[name]
+
+    def fingerprint(self, code: str) -> str:
+        return Fingerprinter(FINGERPRINT_KEY.encode(), self.merchant)({"code": code}).hex()
+
+    async def start(self) -> None:
+        await self.postgres.start()
+        databases = ServiceDatabases(self.postgres.url)
+        self._database, url = await databases.create("inventory-vault")
+        values = {
+            "database_url": url,
+            "kafka_bootstrap": self._kafka,
+            "internal_secret": SECRET,
+            "fingerprint_key": FINGERPRINT_KEY,
+            "opener_socket": str(self.folder / "opener.sock"),
+            "master_key_file": str(self.folder / "master.key"),
+            "opener_timeout_seconds": "2",
+            "log_level": "ERROR",
+        }
+        self._add("opener", values)
+        self._add("worker", values)
+        for number, port in enumerate(self._ports):
+            self._add(f"api-{number}", {**values, "port": str(port)})
+        for process in self._processes.values():
+            process.start()
+        await self.ready()
+
+    async def restart(self, name: str) -> None:
+        process = self._processes[name]
+        await process.kill()
+        process.start()
+
+    async def ready(self) -> None:
+        """Returns when all serve; what ended by itself (its database was gone) is started again."""
+        deadline = time.monotonic() + START_SECONDS_MAX
+        async with httpx.AsyncClient(auth=self.sign, timeout=5) as client:
+            while time.monotonic() < deadline:
+                self.revive()
+                answers = [await _answers(client, f"{url}/v1/sealing-key") for url in self.urls]
+                if all(answers):
+                    return
+                await asyncio.sleep(0.1)
+        raise AssertionError(f"the vault does not serve; see {self.folder}/*.log")
+
+    def revive(self) -> None:
+        for process in self._processes.values():
+            if not process.is_alive:
+                process.start()
+
+    async def stop(self) -> None:
+        for process in self._processes.values():
+            process.send(signal.SIGCONT)
+            await process.kill()
+        await self.postgres.stop()
+
+    def _add(self, name: str, values: dict[str, str]) -> None:
+        env = {**os.environ, **service_environment(service_named("inventory-vault"), values)}
+        command = name.partition("-")[0]
+        self._processes[name] = Process(
+            name, [*self._program, command], env, self.folder / f"{name}.log"
+        )
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    """Whether API, database and opener work together."""
+    try:
+        return (await client.get(url)).status_code == 200
+    except httpx.HTTPError:
+        return False
