@@ -13,7 +13,7 @@ from tests.history.operations import Operation
 from tests.history.recorder import Recorder
 from tests.history.shop import Shop
 
-BATCH = 10
+BATCH = 24
 HOLD_SHORT_SECONDS = 10
 HOLD_LONG_SECONDS = 900
 REPEATS_MAX = 6
@@ -89,7 +89,7 @@ class Caller:
 
     async def _buy_twice_at_once(self) -> None:
         """The same references by two calls at the same time, likely at different APIs."""
-        wishes = [self._wish() for _ in range(BATCH // 2)]
+        wishes = [self._wish() for _ in range(BATCH // 3)]
         calls, _ = await asyncio.gather(self._surely(wishes), self._shop.reserve(wishes))
         await self._go_on(calls)
 
@@ -97,7 +97,7 @@ class Caller:
         """Asks again what was asked before, whatever became of it; sometimes with other lines."""
         if not self._market.asked:
             return
-        wishes = self._random.choices(self._market.asked[-400:], k=BATCH // 2)
+        wishes = self._random.choices(self._market.asked[-400:], k=BATCH // 3)
         if self._random.random() < 0.2:
             wishes[0] = {**wishes[0], "lines": [[1, self._market.hot[0], 9]]}
         await self._shop.reserve(wishes)
@@ -139,11 +139,11 @@ class Caller:
             fate = self._random.random()
             if call.args["hold_seconds"] == HOLD_SHORT_SECONDS:
                 self._market.later(HOLD_SHORT_SECONDS + fate * 1.5 - 0.5, reservation)
-            elif fate < 0.68:
+            elif fate < 0.70:
                 buying.append(reservation)
-            elif fate < 0.86:
+            elif fate < 0.76:
                 await self._shop.release(reservation)
-            elif fate < 0.94:
+            elif fate < 0.80:
                 await asyncio.gather(self._claim([reservation]), self._shop.release(reservation))
         if buying:
             await self._claim(buying)

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 import asyncpg
-import httpx
+import orjson
 
 from kit.ids import new_id
 from tests.history.books import Books
@@ -21,9 +21,10 @@ from tests.history.checker import BOOKS_FILE, HISTORY_FILE, Report, check
 from tests.history.operations import History
 from tests.history.recorder import Recorder
 from tests.history.rows import read_rows
-from tests.history.shop import Shop, code_hash, new_client
+from tests.history.shop import CALL_SECONDS_MAX, Shop, code_hash
 from tests.history.sightings import sightings
 from tests.history.stand import VAULT, Stand
+from tests.history.wire import Wire
 from tests.history.wrecker import Wrecker
 
 REST_SECONDS_MAX = 40.0
@@ -88,21 +89,23 @@ async def _play(stand: Stand, plan: Plan) -> tuple[History, Books, Counter[str],
     recorder = Recorder(stand.folder / HISTORY_FILE)
     codes = Codes(stand)
     wrecker = Wrecker(stand, Random(plan.seed))
-    async with new_client(stand) as client:
-        market = await _open_market(stand, client, recorder, codes, plan)
-        began = time.monotonic()
-        callers = []
-        for number in range(plan.callers):
-            random = Random(plan.seed * 1_000 + number)
-            shop = Shop(client, stand.urls, recorder, number, random)
-            callers.append(Caller(shop, market, recorder, random))
-        wrecking = asyncio.create_task(wrecker.run()) if plan.wrecks else None
-        await asyncio.gather(*(caller.run() for caller in callers))
-        seconds = time.monotonic() - began
-        wrecker.stop()
-        if wrecking is not None:
-            await wrecking
-        await asyncio.gather(*(caller.finish() for caller in callers))
+    wires = [stand.new_wire(CALL_SECONDS_MAX) for _ in range(plan.callers)]
+    market = await _open_market(stand, wires[0], recorder, codes, plan)
+    callers = []
+    for number, wire in enumerate(wires):
+        random = Random(plan.seed * 1_000 + number)
+        shop = Shop(wire, stand.ports, recorder, number, random)
+        callers.append(Caller(shop, market, recorder, random))
+    began = time.monotonic()
+    wrecking = asyncio.create_task(wrecker.run()) if plan.wrecks else None
+    await asyncio.gather(*(caller.run() for caller in callers))
+    seconds = time.monotonic() - began
+    wrecker.stop()
+    if wrecking is not None:
+        await wrecking
+    await asyncio.gather(*(caller.finish() for caller in callers))
+    for wire in wires:
+        wire.close()
     await _rest(stand)
     recorder.close()
     books = await read_rows(stand.database_url, codes.hash_of_fingerprint)
@@ -126,19 +129,18 @@ class Codes:
 
 
 async def _open_market(
-    stand: Stand, client: httpx.AsyncClient, recorder: Recorder, codes: Codes, plan: Plan
+    stand: Stand, wire: Wire, recorder: Recorder, codes: Codes, plan: Plan
 ) -> Market:
     """Hot pools with lots of stock, scarce ones, and two that are frozen now and then."""
-    shop = Shop(client, stand.urls, recorder, -1, Random(plan.seed))
+    shop = Shop(wire, stand.ports, recorder, -1, Random(plan.seed))
     market = Market([], [], [], [], [], plan.operations, codes.new)
 
-    async def stocked(lots: int, units: int, **form: str) -> str:
-        answer = await client.post(
-            f"{stand.urls[0]}/v1/pools", json={"name": "history", "unit_kind": "code"}
-        )
+    async def stocked(lots: int, units: int) -> str:
+        body = orjson.dumps({"name": "history", "unit_kind": "code"})
+        answer = await wire.send(stand.ports[0], "POST", "/v1/pools", body)
         pool = str(answer.json()["id"])
         for _ in range(lots):
-            call = await shop.stock(pool, codes.new(units), **form)
+            call = await shop.stock(pool, codes.new(units))
             assert call.ok, call
         return pool
 

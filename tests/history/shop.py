@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-import httpx
 import orjson
 
 from tests.history.operations import Operation
 from tests.history.recorder import Recorder
-from tests.history.stand import Stand
+from tests.history.wire import Answer, Lost, NotSent, Wire, form
 from tests.inventory_vault.factories import Recipient
 
 CALL_SECONDS_MAX = 4.0
@@ -42,24 +41,19 @@ def code_hash(code: str) -> str:
     return hashlib.sha256(code.encode()).hexdigest()[:24]
 
 
-def new_client(stand: Stand) -> httpx.AsyncClient:
-    limits = httpx.Limits(max_connections=256, max_keepalive_connections=256)
-    return httpx.AsyncClient(auth=stand.sign, timeout=CALL_SECONDS_MAX, limits=limits)
-
-
 class Shop:
     """Calls answer their operation, ended."""
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
-        urls: Sequence[str],
+        wire: Wire,
+        ports: Sequence[int],
         recorder: Recorder,
         process: int,
         random: Random,
     ) -> None:
-        self._client = client
-        self._urls = urls
+        self._wire = wire
+        self._ports = ports
         self._recorder = recorder
         self._process = process
         self._random = random
@@ -143,18 +137,15 @@ class Shop:
         answer = await self._post(f"/v1/{kind}s/{id_}/{act}", {"reason": "history"})
         return self._end(call, answer, lambda body: {"state": body["state"]})
 
-    async def stock(self, pool: str, codes: Sequence[str], **form: str) -> Operation:
+    async def stock(self, pool: str, codes: Sequence[str], **fields: str) -> Operation:
         """Imports a lot and waits for its receipt."""
         hashes = [code_hash(code) for code in codes]
         call = self._recorder.invoke(self._process, "import", pool=pool, codes=hashes)
-        answer = await self._send(
-            "POST",
-            f"/v1/pools/{pool}/lots",
-            data={"supplier": "ACME", "unit_cost": "500", "currency": "CNY", **form},
-            files={"file": ("codes.txt", "\n".join(codes).encode())},
-        )
+        fields = {"supplier": "ACME", "unit_cost": "500", "currency": "CNY", **fields}
+        body, kind = form(fields, "codes.txt", "\n".join(codes).encode())
+        answer = await self._send("POST", f"/v1/pools/{pool}/lots", body, kind)
         receipt = None
-        if answer is not None and answer.status_code == 202:
+        if answer is not None and answer.status == 202:
             receipt = await self._receipt(answer.json()["import_id"])
         if receipt is None or receipt["status"] != "completed":
             self._recorder.info(call, "no receipt")
@@ -168,41 +159,41 @@ class Shop:
         deadline = loop.time() + RECEIPT_SECONDS_MAX
         while loop.time() < deadline:
             answer = await self._send("GET", f"/v1/imports/{import_id}?lines=0")
-            if answer is not None and answer.status_code == 200:
+            if answer is not None and answer.status == 200:
                 receipt: dict[str, Any] = answer.json()
                 if receipt["status"] != "running":
                     return receipt
             await asyncio.sleep(0.1)
         return None
 
-    async def _post(self, path: str, body: Any) -> httpx.Response | None:
-        headers = {"Content-Type": "application/json"}
-        return await self._send("POST", path, content=orjson.dumps(body), headers=headers)
+    async def _post(self, path: str, body: Any) -> Answer | None:
+        return await self._send("POST", path, orjson.dumps(body))
 
-    async def _send(self, method: str, path: str, **request: Any) -> httpx.Response | None:
+    async def _send(self, method: str, path: str, *content: Any) -> Answer | None:
         """To any of the APIs, to the next one while none listens; None when no answer came."""
         for _ in range(CONNECTS_MAX):
-            url = self._random.choice(self._urls)
             try:
-                return await self._client.request(method, url + path, **request)
-            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+                return await self._wire.send(
+                    self._random.choice(self._ports), method, path, *content
+                )
+            except NotSent:
                 await asyncio.sleep(CONNECT_PAUSE_SECONDS)
-            except httpx.HTTPError:
+            except Lost:
                 return None
         return None
 
-    def _each(self, calls: Sequence[Operation], answer: httpx.Response | None) -> Any:
+    def _each(self, calls: Sequence[Operation], answer: Answer | None) -> Any:
         """(call, item) of a batch that was answered; otherwise all its calls end as unknown."""
-        if answer is not None and answer.status_code == 200:
-            return zip(calls, orjson.loads(answer.content)["items"], strict=True)
+        if answer is not None and answer.status == 200:
+            return zip(calls, answer.json()["items"], strict=True)
         for call in calls:
             self._recorder.info(call, _trouble(answer))
         return ()
 
-    def _end(self, call: Operation, answer: httpx.Response | None, told: Any) -> Operation:
-        if answer is not None and answer.status_code < 300:
+    def _end(self, call: Operation, answer: Answer | None, told: Any) -> Operation:
+        if answer is not None and answer.status < 300:
             self._recorder.ok(call, **told(answer.json()))
-        elif answer is not None and 400 <= answer.status_code < 500:
+        elif answer is not None and 400 <= answer.status < 500:
             self._refuse(call, answer.json())
         else:
             self._recorder.info(call, _trouble(answer))
@@ -215,8 +206,8 @@ class Shop:
             self._recorder.info(call, problem["code"])
 
 
-def _trouble(answer: httpx.Response | None) -> str:
-    return "no answer" if answer is None else f"status {answer.status_code}"
+def _trouble(answer: Answer | None) -> str:
+    return "no answer" if answer is None else f"status {answer.status}"
 
 
 def _short(problem: dict[str, Any]) -> list[list[Any]]:

@@ -1,6 +1,7 @@
 """A whole vault as its own processes: PostgreSQL, two APIs, worker, opener; all may be killed."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -9,14 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 
-import httpx
-
 from kit.auth import ServiceTokens
-from onebox.ports import LOOPBACK, free_ports
+from onebox.ports import free_ports
 from onebox.postgres import EmbeddedPostgres
 from onebox.processes import Child, Spec
 from onebox.services import service_environment, service_named
 from sealing import Fingerprinter
+from tests.history.wire import Lost, NotSent, Wire
 from tests.stack.service_databases import PASSWORD, ServiceDatabases
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,20 +70,17 @@ class Stand:
         self.postgres = EmbeddedPostgres(folder / "postgres", free_ports(1)[0], PASSWORD)
         self._kafka = kafka
         self._program = program
-        self._ports = free_ports(apis)
+        self.ports = free_ports(apis)
         self._processes: dict[str, Process] = {}
         self._database = ""
 
-    @property
-    def urls(self) -> list[str]:
-        return [f"http://{LOOPBACK}:{port}" for port in self._ports]
-
-    def sign(self, request: httpx.Request) -> httpx.Request:
-        """As a service that acts for the merchant; tokens are short-lived, so one per request."""
+    def headers(self) -> dict[str, str]:
+        """Of a service that acts for the merchant; tokens are short-lived, so made per request."""
         token = ServiceTokens(SECRET).issue("tests")
-        request.headers["Authorization"] = f"Bearer {token}"
-        request.headers["Lockstock-Merchant"] = str(self.merchant)
-        return request
+        return {"Authorization": f"Bearer {token}", "Lockstock-Merchant": str(self.merchant)}
+
+    def new_wire(self, seconds_max: float = 5.0) -> Wire:
+        return Wire(self.headers, seconds_max)
 
     @property
     def database_url(self) -> str:
@@ -116,7 +113,7 @@ class Stand:
         }
         self._add("opener", values)
         self._add("worker", values)
-        for number, port in enumerate(self._ports):
+        for number, port in enumerate(self.ports):
             self._add(f"api-{number}", {**values, "port": str(port)})
         for process in self._processes.values():
             process.start()
@@ -130,10 +127,10 @@ class Stand:
     async def ready(self) -> None:
         """Returns when all serve; what ended by itself (its database was gone) is started again."""
         deadline = time.monotonic() + START_SECONDS_MAX
-        async with httpx.AsyncClient(auth=self.sign, timeout=5) as client:
+        with contextlib.closing(self.new_wire()) as wire:
             while time.monotonic() < deadline:
                 self.revive()
-                answers = [await _answers(client, f"{url}/v1/sealing-key") for url in self.urls]
+                answers = [await _answers(wire, port) for port in self.ports]
                 if all(answers):
                     return
                 await asyncio.sleep(0.1)
@@ -158,9 +155,9 @@ class Stand:
         )
 
 
-async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+async def _answers(wire: Wire, port: int) -> bool:
     """Whether API, database and opener work together."""
     try:
-        return (await client.get(url)).status_code == 200
-    except httpx.HTTPError:
+        return (await wire.send(port, "GET", "/v1/sealing-key")).status == 200
+    except (NotSent, Lost):
         return False
