@@ -37,6 +37,19 @@ async def test_the_same_reference_and_lines_answer_the_same_hold(vault: Vault):
     assert (await vault.levels(pool_id))["reserved"] == 2
 
 
+async def test_a_refusal_is_not_given_to_another_wish_of_the_same_reference(vault: Vault):
+    """Both are served by one transaction; the history checker saw a false sell-out here."""
+    scarce, plenty = await vault.stocked(1, prefix="S"), await vault.stocked(9, prefix="P")
+    items = [
+        {"reference": "twin", "lines": [{"pool_id": scarce, "quantity": 2}]},
+        {"reference": "twin", "lines": [{"pool_id": plenty, "quantity": 3}]},
+        {"reference": "twin", "lines": [{"pool_id": plenty, "quantity": 4}]},
+    ]
+    answer = await vault.client.post("/v1/reservations/batch", json={"items": items})
+    results = [item["result"] for item in answer.json()["items"]]
+    assert results == ["out_of_stock", "held", "reference_reused"]
+
+
 async def test_the_same_reference_with_other_lines_is_refused(vault: Vault):
     pool_id = await vault.stocked(5)
     await vault.held(pool_id, 2, reference="again")

@@ -66,26 +66,30 @@ class ReservationService:
         )
         # Read after the locks: a twin that was being served has committed by now and is seen.
         known = await repository.find_by_reference(tx, [wish.name for wish in wishes])
-        answers: dict[tuple[UUID, str], Reservation | DomainError] = dict(known)
+        refusals: dict[int, DomainError] = {}
         new: list[tuple[UUID, Wish]] = []
-        seen = set(answers)
-        for wish in wishes:
-            if wish.name in seen:
+        named = set(known)
+        for place, wish in enumerate(wishes):
+            if wish.name in named:
                 continue
-            seen.add(wish.name)
             reservation_id = new_id()
             refusal = _draw(shelves, reservation_id, wish)
             if refusal is None:
                 new.append((reservation_id, wish))
+                named.add(wish.name)
             else:
-                answers[wish.name] = refusal
+                # Its own only: a twin of this reference may wish for other lines.
+                refusals[place] = refusal
         if new:
             await self._shelves.take(tx, shelves)
             held = await repository.add(tx, new)
             for (_, wish), reservation in zip(new, held, strict=True):
-                answers[wish.name] = reservation
+                known[wish.name] = reservation
                 _note_held(tx, reservation, wish)
-        return [_answer_to(wish, answers[wish.name]) for wish in wishes]
+        return [
+            refusals[place] if place in refusals else _answer_to(wish, known[wish.name])
+            for place, wish in enumerate(wishes)
+        ]
 
     async def claim(self, tx: Transaction, claims: Sequence[Claim]) -> list[Sale | DomainError]:
         """held or secured -> sold, even past its time: the sweeper's lock decides, not the clock.
@@ -296,13 +300,13 @@ def _units_in(reservation: Reservation | None) -> int:
     return sum(line.quantity for line in reservation.lines) if reservation else 0
 
 
-def _answer_to(wish: Wish, answer: Reservation | DomainError) -> Reservation | DomainError:
-    if isinstance(answer, Reservation) and not answer.repeated_by(wish):
+def _answer_to(wish: Wish, found: Reservation) -> Reservation | DomainError:
+    if not found.repeated_by(wish):
         return ReferenceReused(
             f"reference {wish.reference} already names a reservation with other lines",
-            reservation_id=str(answer.id),
+            reservation_id=str(found.id),
         )
-    return answer
+    return found
 
 
 def _claimable(claim: Claim, found: Reservation | None) -> Reservation | DomainError:
