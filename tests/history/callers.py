@@ -33,6 +33,7 @@ class Market:
     frozen_lots: list[str]
     frozen_units: list[str]
     operations: int
+    is_over: Callable[[], bool]
     new_codes: Callable[[int], list[str]]
     sold: list[str] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
@@ -52,7 +53,7 @@ class Market:
 
 
 class Caller:
-    """One of many at once. Runs until the market has seen so many operations."""
+    """One of many at once; goes on until the market is over."""
 
     def __init__(self, shop: Shop, market: Market, recorder: Recorder, random: Random) -> None:
         self._shop = shop
@@ -71,7 +72,7 @@ class Caller:
             (1, self._restock),
         ]
         weights, choices = zip(*acts, strict=True)
-        while self._recorder.count < self._market.operations:
+        while not self._market.is_over():
             await self._see_to_due()
             [act] = self._random.choices(choices, weights)
             await act()
@@ -119,7 +120,7 @@ class Caller:
             k=random.choice((1, 1, 1, 2, 3)),
         )
         is_short = random.random() < 0.12 and (
-            self._recorder.count < SHORT_HOLDS_UNTIL * market.operations
+            self._recorder.definite < SHORT_HOLDS_UNTIL * market.operations
         )
         wish = {
             "reference": f"ref-{next(market.numbers)}",

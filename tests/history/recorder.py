@@ -16,6 +16,7 @@ class Recorder:
         self._file = path.open("w", encoding="utf-8", buffering=1 << 16)
         self._numbers = itertools.count(1)
         self._operations: list[Operation] = []
+        self._definite = 0
 
     def invoke(self, process: int, op: str, **args: Any) -> Operation:
         call = Operation(next(self._numbers), process, op, args, time.monotonic_ns())
@@ -33,8 +34,9 @@ class Recorder:
         self._end(call, Outcome.INFO, {"error": error})
 
     @property
-    def count(self) -> int:
-        return len(self._operations)
+    def definite(self) -> int:
+        """Operations that ended, and how is known."""
+        return self._definite
 
     @property
     def history(self) -> History:
@@ -45,6 +47,7 @@ class Recorder:
 
     def _end(self, call: Operation, outcome: Outcome, result: dict[str, Any]) -> None:
         call.outcome, call.result, call.returned_at = outcome, result, time.monotonic_ns()
+        self._definite += outcome is not Outcome.INFO
         self._write(outcome.value, call, call.returned_at, "result", result)
 
     def _write(self, kind: str, call: Operation, at: int, name: str, words: Any) -> None:

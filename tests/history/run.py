@@ -90,7 +90,14 @@ async def _play(stand: Stand, plan: Plan) -> tuple[History, Books, Counter[str],
     codes = Codes(stand)
     wrecker = Wrecker(stand, Random(plan.seed))
     wires = [stand.new_wire(CALL_SECONDS_MAX) for _ in range(plan.callers)]
+
+    def is_over() -> bool:
+        """So many operations of known outcome, and every kind of wreck at least once."""
+        wrecked = wrecker.rounds > 0 or not plan.wrecks
+        return wrecked and recorder.definite >= plan.operations
+
     market = await _open_market(stand, wires[0], recorder, codes, plan)
+    market.is_over = is_over
     callers = []
     for number, wire in enumerate(wires):
         random = Random(plan.seed * 1_000 + number)
@@ -133,7 +140,7 @@ async def _open_market(
 ) -> Market:
     """Hot pools with lots of stock, scarce ones, and two that are frozen now and then."""
     shop = Shop(wire, stand.ports, recorder, -1, Random(plan.seed))
-    market = Market([], [], [], [], [], plan.operations, codes.new)
+    market = Market([], [], [], [], [], plan.operations, lambda: False, codes.new)
 
     async def stocked(lots: int, units: int) -> str:
         body = orjson.dumps({"name": "history", "unit_kind": "code"})

@@ -20,6 +20,7 @@ CALL_SECONDS_MAX = 4.0
 CONNECTS_MAX = 40
 CONNECT_PAUSE_SECONDS = 0.1
 RECEIPT_SECONDS_MAX = 10.0
+TROUBLE_PAUSE_SECONDS = (0.2, 0.6)
 # Refusals that leave no doubt: the call changed nothing.
 DEFINITE = frozenset(
     {
@@ -170,6 +171,13 @@ class Shop:
         return await self._send("POST", path, orjson.dumps(body))
 
     async def _send(self, method: str, path: str, *content: Any) -> Answer | None:
+        """Waits after trouble, as a caller should who is told to come again."""
+        answer = await self._try(method, path, *content)
+        if answer is None or answer.status >= 500 or b'"unavailable"' in answer.body:
+            await asyncio.sleep(self._random.uniform(*TROUBLE_PAUSE_SECONDS))
+        return answer
+
+    async def _try(self, method: str, path: str, *content: Any) -> Answer | None:
         """To any of the APIs, to the next one while none listens; None when no answer came."""
         for _ in range(CONNECTS_MAX):
             try:

@@ -25,6 +25,8 @@ class Wrecker:
         self._stand = stand
         self._random = random
         self._stopping = False
+        # How often every kind of act was done.
+        self.rounds = 0
 
     async def run(self) -> None:
         """Bag after bag of all kinds, shuffled, until `stop`."""
@@ -38,6 +40,7 @@ class Wrecker:
                 await act()
                 self.acts[name] += 1
                 self._stand.revive()
+            self.rounds += 1
 
     def stop(self) -> None:
         self._stopping = True
