@@ -22,6 +22,7 @@ import orjson
 
 from onebox.services import service_named
 from onebox.supervisor import Onebox, Options
+from tests.benchmarks.cpu import cpu_seconds
 from tests.benchmarks.load import Outcome, request_bytes, run_load
 from tests.benchmarks.results import save, say
 from tests.stack.shop import Shop, open_shop
@@ -31,7 +32,6 @@ SECONDS = float(os.environ.get("BENCH_SECONDS", "15"))
 PACE = float(os.environ.get("BENCH_PACE", "50"))
 STOCK = 30_000
 SETTLE_SECONDS = 180.0
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 async def run() -> None:
@@ -52,9 +52,9 @@ async def _measure(box: Onebox, shop: Shop) -> dict[str, Any]:
     codes = [f"B{number:06d}{secrets.token_hex(5).upper()}" for number in range(STOCK)]
     product = await shop.stocked_product(codes)
     await _flood(box, shop, product.sku, seconds=3, pace=None)
-    cpu, started = _cpu_seconds(box), time.perf_counter()
+    cpu, started = cpu_seconds(box.pids.values()), time.perf_counter()
     flooded = await _flood(box, shop, product.sku, seconds=SECONDS, pace=None)
-    seconds, cpu = time.perf_counter() - started, _cpu_seconds(box) - cpu
+    seconds, cpu = time.perf_counter() - started, cpu_seconds(box.pids.values()) - cpu
     orders = flooded.statuses[201]
     await asyncio.sleep(2)
     since = await _now(box)
@@ -148,24 +148,6 @@ def _share(ordered: list[float], share: float) -> float:
 
 def _ms(seconds: float) -> float:
     return round(seconds * 1000, 1)
-
-
-def _cpu_seconds(box: Onebox) -> float:
-    """CPU of the services, the broker and the database with all their children, so far."""
-    parents: dict[int, int] = {}
-    ticks: dict[int, int] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            head, _, rest = path.read_text().rpartition(") ")
-        except OSError:
-            continue
-        words = rest.split()
-        pid = int(head.split(" ", 1)[0])
-        parents[pid], ticks[pid] = int(words[1]), sum(map(int, words[11:15]))
-    ours = set(box.pids.values())
-    while more := {pid for pid, parent in parents.items() if parent in ours} - ours:
-        ours |= more
-    return sum(ticks.get(pid, 0) for pid in ours) / TICKS_PER_SECOND
 
 
 async def _now(box: Onebox) -> Any:

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Self, cast
 
 
 @dataclass(slots=True)
@@ -24,6 +24,12 @@ class Outcome:
     @property
     def per_second(self) -> float:
         return sum(self.statuses.values()) / self.seconds
+
+    def add(self, other: "Outcome") -> None:
+        """Counts another load in."""
+        self.statuses += other.statuses
+        self.seconds += other.seconds
+        self.latencies += other.latencies
 
     def percentile(self, share: float) -> float:
         """Seconds below which `share` of the answers came."""
@@ -134,3 +140,27 @@ class _Caller(asyncio.Protocol):
     def _send(self) -> None:
         self._sent_at = time.perf_counter()
         self._transport.write(self._next_request())
+
+
+class Exchange:
+    """One keep-alive connection, one request after the other, bodies of any size."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    async def __aenter__(self) -> Self:
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._writer.close()
+
+    async def send(self, request: bytes) -> bytes:
+        """The answer's body; anything but 200 or 201 ends the benchmark."""
+        self._writer.write(request)
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        at = head.lower().index(b"content-length:")
+        body = await self._reader.readexactly(int(head[at + 15 : head.index(b"\r\n", at)]))
+        if head[9:12] not in (b"200", b"201"):
+            raise SystemExit(f"the answer was {head[9:12].decode()}: {body.decode()[:300]}")
+        return body

@@ -29,8 +29,7 @@ from kit.ids import new_id
 from kit.logging import configure_logging
 from kit.loop import run
 from kit.service import running_api
-
-MERCHANT = UUID(int=7)
+from tests.benchmarks.vault import MERCHANT
 
 
 def routes(db: Database) -> APIRouter:
