@@ -21,6 +21,8 @@ from uuid import UUID
 
 import orjson
 
+from inventory_vault.custody.service import CustodyService
+from inventory_vault.opener.client import OpenerClient
 from kit.ids import new_id
 from lockstock_client.boxes import Recipient
 from sealing import Box, BoxOpener, Header, Sealer, Secret, new_key_pair
@@ -152,25 +154,25 @@ async def _reserve(vault: BenchVault, pool: UUID) -> UUID:
 
 async def _stock(vault: BenchVault, units: int) -> UUID:
     """A pool with one lot of sealed units, as an import would write them."""
-    key = await vault.connection.fetchrow(
-        "SELECT key_id, public_key FROM sealing_key WHERE state = 'active'"
-    )
     pool, lot = await add_lot(vault.connection, units)
-    sealer = Sealer(key["public_key"])
+    client = OpenerClient(vault.opener_socket, timeout_seconds=10)
+    seal = await CustodyService(client).begin_seal(MERCHANT, lot)
+    await client.close()
     await vault.connection.execute(
-        "INSERT INTO lot_seal (lot_id, seal_no, merchant_id, key_id, sender_public_key) "
-        "VALUES ($1, 0, $2, $3, $4)",
+        "INSERT INTO lot_seal (lot_id, seal_no, merchant_id, key_id, sender_public_key, proof) "
+        "VALUES ($1, 0, $2, $3, $4, $5)",
         lot,
         MERCHANT,
-        key["key_id"],
-        sealer.public_key,
+        seal.key_id,
+        seal.sealer.public_key,
+        seal.proof,
     )
     for start in range(1, units + 1, SEAL_BATCH):
         seqs = range(start, min(start + SEAL_BATCH, units + 1))
         await vault.connection.copy_records_to_table(
             "unit",
             columns=_COLUMNS,
-            records=[_unit(sealer, lot, seq, key["key_id"]) for seq in seqs],
+            records=[_unit(seal.sealer, lot, seq, seal.key_id) for seq in seqs],
         )
     await vault.connection.execute("VACUUM (ANALYZE) unit", timeout=600)
     return pool

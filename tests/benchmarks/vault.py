@@ -34,11 +34,12 @@ START_SECONDS_MAX = 60.0
 
 @dataclass(frozen=True, slots=True)
 class BenchVault:
-    """The API's port, a service's token for it, the database, and the processes by name."""
+    """The API's port, a service's token for it, database, opener, and the processes by name."""
 
     port: int
     token: str
     connection: asyncpg.Connection
+    opener_socket: Path
     pids: dict[str, int]
 
     def cpu_seconds(self) -> dict[str, float]:
@@ -69,7 +70,9 @@ async def running_vault(*, opener: bool = False) -> AsyncIterator[BenchVault]:
         await _until(lambda: _listens(port))
         connection = await asyncpg.connect(url.replace("+asyncpg", ""))
         stack.push_async_callback(connection.close)
-        yield BenchVault(port, ServiceTokens(SECRET).issue("order"), connection, pids)
+        yield BenchVault(
+            port, ServiceTokens(SECRET).issue("order"), connection, folder / "opener.sock", pids
+        )
 
 
 async def add_lot(connection: asyncpg.Connection, units: int) -> tuple[UUID, UUID]:

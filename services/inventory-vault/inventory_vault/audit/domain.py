@@ -112,7 +112,4 @@ def units_digest(unit_ids: Iterable[UUID]) -> str:
     """Which units a sale had, in 64 hexadecimal digits: SHA-256 over their ids in order of value.
     An entry stays small however many units it tells of, and the sales rows can be held against it.
     """
-    digest = hashlib.sha256()
-    for unit_id in sorted(unit_ids):
-        digest.update(unit_id.bytes)
-    return digest.hexdigest()
+    return hashlib.sha256(b"".join(sorted(unit_id.bytes for unit_id in unit_ids))).hexdigest()

@@ -1,6 +1,6 @@
 import base64
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from kit.errors import Conflict, DomainError, ErrorKind, Invalid, Unavailable
@@ -25,8 +25,7 @@ class BegunSeal:
     proof: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class HandedBox:
+class HandedBox(NamedTuple):
     """A unit re-sealed to its recipient; base64, as it goes out."""
 
     public_key: str

@@ -68,16 +68,19 @@ class CustodyService:
 
     async def hand_out(
         self, handout_ids: Sequence[UUID]
-    ) -> dict[UUID, dict[UUID, HandedBox] | DomainError]:
-        """Per hand-out its boxes by unit, or the error that keeps it back. Raises Unavailable."""
+    ) -> dict[UUID, dict[str, HandedBox] | DomainError]:
+        """Per hand-out its boxes by the text of the unit's id, or the error that keeps it back.
+
+        Raises Unavailable.
+        """
         answers = await self._opener.handouts(handout_ids)
-        found: dict[UUID, dict[UUID, HandedBox] | DomainError] = {}
+        found: dict[UUID, dict[str, HandedBox] | DomainError] = {}
         for handout_id in handout_ids:
             units = answers.get(str(handout_id))
             try:
                 if not units:
                     raise NotHandedOut
-                found[handout_id] = {UUID(unit): to_box(unit, box) for unit, box in units.items()}
+                found[handout_id] = {unit: to_box(unit, box) for unit, box in units.items()}
             except DomainError as error:
                 found[handout_id] = error
         return found

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from functools import lru_cache
 
 from inventory_vault.reservations.domain import Reservation
 from inventory_vault.shelves.domain import TakenUnit
@@ -11,6 +12,7 @@ UNITS_PER_EVENT = 5_000
 def reservation_sold(
     reservation: Reservation, units: Sequence[TakenUnit]
 ) -> list[messages.ReservationSold]:
+    name = lru_cache(str)  # units of one lot share its id
     return [
         messages.ReservationSold(
             reservation_id=str(reservation.id),
@@ -18,7 +20,7 @@ def reservation_sold(
             reference=reservation.reference,
             units=[
                 messages.SoldUnit(
-                    unit_id=str(unit.unit_id), lot_id=str(unit.lot_id), line_no=unit.line_no
+                    unit_id=str(unit.unit_id), lot_id=name(unit.lot_id), line_no=unit.line_no
                 )
                 for unit in units[start : start + UNITS_PER_EVENT]
             ],

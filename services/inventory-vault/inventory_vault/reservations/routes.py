@@ -16,8 +16,7 @@ from inventory_vault.reservations.schemas import (
     ClaimBatchRead,
     ClaimCreate,
     ClaimRead,
-    ClaimResult,
-    ItemProblem,
+    ClaimResultJson,
     ReleaseCreate,
     ReservationBatch,
     ReservationBatchItem,
@@ -25,7 +24,10 @@ from inventory_vault.reservations.schemas import (
     ReservationCreate,
     ReservationRead,
     ReservationResult,
-    claimed_units,
+    claim_batch_bytes,
+    claim_bytes,
+    refused_claim,
+    sold_claim,
 )
 from inventory_vault.reservations.service import ReservationService, Sale
 from kit.combine import Combiner
@@ -46,7 +48,7 @@ class HandedSale:
     """A claim's answer with the boxes, where a recipient's key was given."""
 
     sale: Sale
-    boxes: dict[UUID, HandedBox]
+    boxes: dict[str, HandedBox]
 
 
 Reserving = Combiner[Wish, Reservation]
@@ -96,7 +98,7 @@ async def _hand_out(
     custody: CustodyService, sales: Sequence[Sale | DomainError]
 ) -> list[HandedSale | DomainError]:
     named = [s.handout_id for s in sales if isinstance(s, Sale) and s.handout_id is not None]
-    boxes: dict[UUID, dict[UUID, HandedBox] | DomainError] = {}
+    boxes: dict[UUID, dict[str, HandedBox] | DomainError] = {}
     if named:
         try:
             boxes = await custody.hand_out(named)
@@ -177,15 +179,11 @@ def _add_claiming(router: APIRouter, claiming: Claiming) -> None:
             return await claiming(_claim(who, merchant_id, item.reservation_id, item))
 
         answers = await _each(claim_item, body.items)
-        return _json(
-            ClaimBatchRead.model_construct(
-                items=[
-                    _claim_result(item.reservation_id, answer)
-                    for item, answer in zip(body.items, answers, strict=True)
-                ]
-            ),
-            200,
-        )
+        results = [
+            _claim_result(item.reservation_id, answer)
+            for item, answer in zip(body.items, answers, strict=True)
+        ]
+        return _response(claim_batch_bytes(results), 200)
 
     @router.post("/{reservation_id}/claim", response_model=ClaimRead)
     async def claim(
@@ -198,8 +196,7 @@ def _add_claiming(router: APIRouter, claiming: Claiming) -> None:
         `reservation_released`.
         """
         handed = await claiming(_claim(who, who.merchant, reservation_id, body))
-        units = claimed_units(handed.sale.units, handed.boxes)
-        return _json(ClaimRead.model_construct(id=reservation_id, status="sold", units=units), 200)
+        return _response(claim_bytes(reservation_id, handed.sale.units, handed.boxes), 200)
 
 
 def _add_ending(router: APIRouter, db: Database, reservations: ReservationService) -> None:
@@ -266,18 +263,15 @@ async def _each(
     return found
 
 
-def _claim_result(reservation_id: UUID, answer: HandedSale | DomainError) -> ClaimResult:
+def _claim_result(reservation_id: UUID, answer: HandedSale | DomainError) -> ClaimResultJson:
     if isinstance(answer, DomainError):
-        return ClaimResult(
-            result=answer.code, reservation_id=reservation_id, problem=ItemProblem.of(answer)
-        )
-    return ClaimResult.model_construct(
-        result="sold",
-        reservation_id=reservation_id,
-        units=claimed_units(answer.sale.units, answer.boxes),
-        problem=None,
-    )
+        return refused_claim(reservation_id, answer)
+    return sold_claim(reservation_id, answer.sale.units, answer.boxes)
 
 
 def _json(model: BaseModel, status: int) -> Response:
-    return Response(model_bytes(model), status_code=status, media_type="application/json")
+    return _response(model_bytes(model), status)
+
+
+def _response(body: bytes, status: int) -> Response:
+    return Response(body, status_code=status, media_type="application/json")

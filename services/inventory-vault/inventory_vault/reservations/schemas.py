@@ -5,11 +5,12 @@ so one that fails leaves the others untouched. `result` says how an item ended: 
 status when there is a reservation ("held" for a new one), otherwise the code of its problem.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
+import orjson
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
@@ -206,12 +207,6 @@ class BoxRead(Model):
     nonce: str
     ciphertext: str
 
-    @classmethod
-    def from_domain(cls, box: HandedBox) -> "BoxRead":
-        return cls.model_construct(
-            public_key=box.public_key, nonce=box.nonce, ciphertext=box.ciphertext
-        )
-
 
 class ClaimedUnit(Model):
     unit_id: UUID
@@ -220,24 +215,6 @@ class ClaimedUnit(Model):
     lot_id: UUID
     unit_cost: MoneyModel
     box: BoxRead | None = None
-
-    @classmethod
-    def from_domain(cls, unit: TakenUnit, box: HandedBox | None) -> "ClaimedUnit":
-        # A claim may have thousands of units, all from our own database: nothing to validate.
-        return cls.model_construct(
-            unit_id=unit.unit_id,
-            mask=unit.mask,
-            line_no=unit.line_no,
-            lot_id=unit.lot_id,
-            unit_cost=MoneyModel.from_domain(unit.unit_cost),
-            box=BoxRead.from_domain(box) if box else None,
-        )
-
-
-def claimed_units(
-    units: tuple[TakenUnit, ...], boxes: Mapping[UUID, HandedBox]
-) -> list[ClaimedUnit]:
-    return [ClaimedUnit.from_domain(unit, boxes.get(unit.unit_id)) for unit in units]
 
 
 class ClaimRead(Model):
@@ -259,6 +236,62 @@ class ClaimResult(Model):
 
 class ClaimBatchRead(Model):
     items: list[ClaimResult]
+
+
+# A claim may have thousands of units, all from our own database: they go out as plain dicts, with
+# nothing to validate and no model per unit. Tests hold the bytes against the models above.
+UnitJson = dict[str, Any]
+ClaimResultJson = dict[str, Any]
+
+
+def claim_bytes(
+    reservation_id: UUID, units: Sequence[TakenUnit], boxes: Mapping[str, HandedBox]
+) -> bytes:
+    """A ClaimRead as JSON."""
+    return orjson.dumps(
+        {"id": str(reservation_id), "status": "sold", "units": _units_json(units, boxes)}
+    )
+
+
+def claim_batch_bytes(results: Sequence[ClaimResultJson]) -> bytes:
+    """A ClaimBatchRead as JSON."""
+    return orjson.dumps({"items": results})
+
+
+def sold_claim(
+    reservation_id: UUID, units: Sequence[TakenUnit], boxes: Mapping[str, HandedBox]
+) -> ClaimResultJson:
+    return {
+        "result": "sold",
+        "reservation_id": str(reservation_id),
+        "units": _units_json(units, boxes),
+        "problem": None,
+    }
+
+
+def refused_claim(reservation_id: UUID, error: DomainError) -> ClaimResultJson:
+    result = ClaimResult(
+        result=error.code, reservation_id=reservation_id, problem=ItemProblem.of(error)
+    )
+    return result.model_dump(mode="json")
+
+
+def _units_json(units: Sequence[TakenUnit], boxes: Mapping[str, HandedBox]) -> list[UnitJson]:
+    found: list[UnitJson] = []
+    for unit in units:
+        unit_id = str(unit.unit_id)
+        box, cost = boxes.get(unit_id), unit.unit_cost
+        found.append(
+            {
+                "unit_id": unit_id,
+                "mask": unit.mask,
+                "line_no": unit.line_no,
+                "lot_id": str(unit.lot_id),
+                "unit_cost": {"amount": cost.amount_minor, "currency": cost.currency},
+                "box": None if box is None else {"key_id": None, **box._asdict()},
+            }
+        )
+    return found
 
 
 class ReleaseCreate(Model):

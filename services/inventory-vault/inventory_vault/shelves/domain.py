@@ -6,15 +6,15 @@ Everything here is arithmetic over figures read under the pools' locks; no row i
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import NamedTuple
 from uuid import UUID
 
 from kit.errors import DomainError, ErrorKind
 from kit.money import Money
 
 
-@dataclass(frozen=True, slots=True)
-class TakenUnit:
-    """A unit that belongs to a reservation."""
+class TakenUnit(NamedTuple):
+    """A unit that belongs to a reservation. A tuple: one sale may have a hundred thousand."""
 
     unit_id: UUID
     lot_id: UUID

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 from sqlalchemy import text
@@ -136,15 +137,16 @@ async def count_sold(tx: Transaction, units: Mapping[UUID, int]) -> None:
 async def units_of(tx: Transaction, reservation_ids: Sequence[UUID]) -> list[TakenUnit]:
     """The units of these reservations in the order of lines and lots."""
     rows = await tx.execute(_UNITS_OF, {"reservations": list(reservation_ids)})
+    money = lru_cache(Money)  # the units of a lot mostly cost the same
     return [
         TakenUnit(
-            unit_id=row.unit_id,
-            lot_id=row.lot_id,
-            seq=row.seq,
-            reservation_id=row.reservation_id,
-            line_no=row.line_no,
-            mask=row.mask,
-            unit_cost=Money(row.unit_cost, row.currency),
+            row.unit_id,
+            row.lot_id,
+            row.seq,
+            row.reservation_id,
+            row.line_no,
+            row.mask,
+            money(row.unit_cost, row.currency),
         )
         for row in rows
     ]
