@@ -27,6 +27,18 @@ class Settings(ServiceSettings):
     opener_timeout_seconds: float = Field(
         default=10.0, ge=0.5, le=60.0, description="deadline of one call to the opener; seconds"
     )
+    old_openings_per_hour_max: int = Field(
+        default=1_000,
+        ge=1,
+        le=1_000_000,
+        description="units sold over an hour ago that a merchant may have opened per hour",
+    )
+    old_openings_per_minute_max: int = Field(
+        default=5_000,
+        ge=1,
+        le=1_000_000,
+        description="the same for all merchants together, per minute",
+    )
     import_bytes_max: int = Field(
         default=67_108_864, ge=1_024, le=536_870_912, description="largest upload; bytes"
     )

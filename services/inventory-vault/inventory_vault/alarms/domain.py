@@ -1,5 +1,6 @@
 """What an operator must look at: something that cannot happen unless somebody interferes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,15 @@ class Alarm:
     closed_at: datetime | None
     closed_by: str | None
     resolution: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewAlarm:
+    """What one of many alarms of a kind is about."""
+
+    object_id: UUID
+    merchant_id: UUID | None
+    details: Mapping[str, Any]
 
 
 class AlarmNotFound(NotFound):

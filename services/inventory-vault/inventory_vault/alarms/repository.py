@@ -1,36 +1,34 @@
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import orjson
 from sqlalchemy import Row, text
 
-from inventory_vault.alarms.domain import Alarm
+from inventory_vault.alarms.domain import Alarm, NewAlarm
 from kit.db import Transaction
 from kit.ids import new_id
 
 
 async def add(
-    tx: Transaction,
-    kind: str,
-    object_id: UUID,
-    merchant_id: UUID | None,
-    details: Mapping[str, Any],
-) -> tuple[UUID, bool]:
-    """(id, whether it is new): an open alarm of the same kind and object is counted up."""
-    row = (
-        await tx.execute(
-            _ADD,
-            {
-                "id": new_id(),
-                "kind": kind,
-                "object": object_id,
-                "merchant": merchant_id,
-                "details": orjson.dumps(dict(details)).decode(),
-            },
-        )
-    ).one()
-    return row.id, row.times == 1
+    tx: Transaction, kind: str, alarms: Sequence[NewAlarm]
+) -> list[tuple[UUID, NewAlarm]]:
+    """The ones that are new with their ids: open alarms of the same kind and object are counted up.
+    In the order of their objects, so that two who raise the same ones do not deadlock.
+    """
+    by_object = {alarm.object_id: alarm for alarm in alarms}
+    objects = sorted(by_object)
+    rows = await tx.execute(
+        _ADD,
+        {
+            "kind": kind,
+            "ids": [new_id() for _ in objects],
+            "objects": objects,
+            "merchants": [by_object[each].merchant_id for each in objects],
+            "details": [orjson.dumps(dict(by_object[each].details)).decode() for each in objects],
+        },
+    )
+    return [(row.id, by_object[row.object_id]) for row in rows if row.times == 1]
 
 
 async def list_of(
@@ -66,10 +64,13 @@ _COLUMNS = (
 _ADD = text(
     """
     INSERT INTO alarm AS a (id, merchant_id, kind, object_id, details)
-    VALUES (:id, :merchant, :kind, :object, CAST(:details AS jsonb))
+    SELECT n.id, n.merchant_id, :kind, n.object_id, CAST(n.details AS jsonb)
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:merchants AS uuid[]), CAST(:objects AS uuid[]),
+      CAST(:details AS text[])) AS n(id, merchant_id, object_id, details)
+    ORDER BY n.object_id
     ON CONFLICT (kind, object_id) WHERE closed_at IS NULL DO UPDATE SET
       count = a.count + 1, last_raised_at = clock_timestamp(), details = excluded.details
-    RETURNING id, count AS times
+    RETURNING id, object_id, count AS times
     """
 )
 

@@ -1,10 +1,11 @@
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from prometheus_client import Counter
 
 from inventory_vault.alarms import repository
-from inventory_vault.alarms.domain import Alarm, AlarmNotFound
+from inventory_vault.alarms.domain import Alarm, AlarmNotFound, NewAlarm
 from inventory_vault.audit.service import SYSTEM, note
 from kit.db import Transaction
 from kit.logging import get_logger
@@ -26,18 +27,23 @@ async def raise_alarm(
 
     `details` are ids, figures and reasons that JSON can hold, never a code.
     """
-    RAISED.labels(kind).inc()
-    log.critical("alarm", kind=kind, object_id=str(object_id), **details)
-    alarm_id, is_new = await repository.add(tx, kind, object_id, merchant_id, details)
-    if is_new:
+    await raise_alarms(tx, kind, [NewAlarm(object_id, merchant_id, details)])
+
+
+async def raise_alarms(tx: Transaction, kind: str, alarms: Sequence[NewAlarm]) -> None:
+    """Many of one kind by one statement; of two about one object the last counts."""
+    RAISED.labels(kind).inc(len(alarms))
+    for alarm in alarms:
+        log.critical("alarm", kind=kind, object_id=str(alarm.object_id), **alarm.details)
+    for alarm_id, alarm in await repository.add(tx, kind, alarms):
         note(
             tx,
             "alarm.raised",
             alarm_id,
-            merchant_id=merchant_id,
+            merchant_id=alarm.merchant_id,
             actor=SYSTEM,
             kind=kind,
-            about=str(object_id),
+            about=str(alarm.object_id),
         )
 
 

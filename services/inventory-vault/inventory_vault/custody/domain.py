@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from kit.errors import Conflict, DomainError, ErrorKind, Invalid, Unavailable
+from kit.errors import Conflict, DomainError, ErrorKind, Invalid, Limited, Unavailable
 from kit.public_keys import decode_public_key
 from sealing import BadPublicKey, Sealer, check_public_key
 
@@ -81,7 +81,9 @@ class NotHandedOut(DomainError):
 
 
 def to_box(unit_id: str, answer: dict[str, Any]) -> HandedBox:
-    """Raises UnitUnopenable."""
+    """Raises UnitUnopenable, OpenerCapped."""
+    if answer.get("error") == OpenerCapped.code:
+        raise OpenerCapped(retry_after_seconds=answer["retry_after_seconds"])
     if "error" in answer:
         raise UnitUnopenable(unit_id, str(answer["error"]))
     return HandedBox(answer["public_key"], answer["nonce"], answer["ciphertext"])
@@ -114,3 +116,11 @@ class SealingKeyRetired(Conflict):
     """The key this was sealed to is not in use any more; seal to the key of GET /v1/sealing-key."""
 
     code = "sealing_key_retired"
+
+
+class OpenerCapped(Limited):
+    """Too many units that were sold over an hour ago are being opened. Wait as Retry-After says;
+    if it was you, ask the operator for a larger allowance, else revoke the API key at once.
+    """
+
+    code = "opener_capped"

@@ -86,7 +86,10 @@ class CustodyService:
         return found
 
     async def show(self, unit_id: UUID, view_id: UUID) -> HandedBox:
-        """The box of a committed view. Raises Unavailable, UnitUnopenable, NotHandedOut."""
+        """The box of a committed view.
+
+        Raises Unavailable, UnitUnopenable, NotHandedOut, OpenerCapped.
+        """
         answer = await self._opener.view(view_id)
         if answer is None:
             raise NotHandedOut

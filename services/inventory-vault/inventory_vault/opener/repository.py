@@ -1,5 +1,6 @@
 """The opener's own reading of the books: what it may open, and for whom."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,9 @@ from sqlalchemy import Row, text
 
 from kit.db import Transaction
 from sealing import Seal
+
+PAST_SECONDS = 3_900
+"""An hour, and what the clocks of two machines may differ by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,17 @@ class Opening:
     nonce: bytes
     ciphertext: bytes
     recipient_public_key: bytes
+    is_free: bool
+    """Freshly sold, and not opened often: such an opening draws on no allowance."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastOpenings:
+    """Units of a merchant that were asked for when they were not freshly sold any more."""
+
+    merchant_id: UUID
+    minutes_ago: int
+    units: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,16 @@ async def handouts(tx: Transaction, ids: Sequence[UUID]) -> list[Opening]:
 async def views(tx: Transaction, ids: Sequence[UUID]) -> list[Opening]:
     """The units these view rows name, if they are sold to the reservation named there."""
     return [_opening(row) for row in await tx.execute(_VIEWS, {"ids": list(ids)})]
+
+
+async def past_openings(tx: Transaction) -> list[PastOpenings]:
+    """Of the last hour by the logs, the oldest first."""
+    # Ids are ordered by time, so this reads the end of the logs only.
+    floor = UUID(int=(int((time.time() - PAST_SECONDS) * 1_000)) << 80)
+    return [
+        PastOpenings(row.merchant_id, row.minutes_ago, row.units)
+        for row in await tx.execute(_PAST_OPENINGS, {"floor": floor})
+    ]
 
 
 async def keys(tx: Transaction) -> list[StoredKey]:
@@ -124,31 +149,49 @@ def _opening(row: Row[Any]) -> Opening:
         nonce=bytes(row.nonce),
         ciphertext=bytes(row.box),
         recipient_public_key=bytes(row.recipient_public_key),
+        is_free=row.is_free,
     )
 
 
 # Three witnesses must agree: the log row, the append-only sale, and the allocation's state. A log
-# row is good for five minutes, so an old one cannot be used to open again.
+# row is good for five minutes, so an old one cannot be used to open again. `is_free` as the caps
+# say: sold within the hour, and the first three times.
 _HANDOUTS = text(
     """
+    WITH asked AS MATERIALIZED (
+      SELECT h.id, h.merchant_id, h.reservation_id, h.recipient_public_key,
+        (SELECT count(*) FROM (
+           SELECT 1 FROM handout o WHERE o.reservation_id = h.reservation_id AND o.id <= h.id
+           LIMIT 4) f) AS times
+      FROM handout h
+      WHERE h.id = ANY(CAST(:ids AS uuid[]))
+        AND h.requested_at > clock_timestamp() - interval '5 minutes'
+    )
     SELECT h.id AS log_id, h.recipient_public_key, u.merchant_id, u.lot_id, u.unit_id, u.nonce,
-           u.box, s.seal_no, s.key_id, s.sender_public_key, s.proof
-    FROM handout h
+           u.box, s.seal_no, s.key_id, s.sender_public_key, s.proof,
+           h.times <= 3 AND us.sold_at > clock_timestamp() - interval '1 hour' AS is_free
+    FROM asked h
     JOIN reservation r ON r.id = h.reservation_id AND r.merchant_id = h.merchant_id
       AND r.status = 'sold'
     JOIN allocation a ON a.reservation_id = r.id AND a.state IN ('sold', 'opened', 'redeemed')
     JOIN unit u ON u.lot_id = a.lot_id AND u.seq = a.seq AND u.merchant_id = h.merchant_id
     JOIN unit_sale us ON us.unit_id = u.unit_id AND us.reservation_id = r.id
     JOIN lot_seal s ON s.lot_id = u.lot_id AND s.seal_no = u.seal_no
-    WHERE h.id = ANY(CAST(:ids AS uuid[]))
-      AND h.requested_at > clock_timestamp() - interval '5 minutes'
     """
 )
 
 _VIEWS = text(
     """
     SELECT v.id AS log_id, v.recipient_public_key, u.merchant_id, u.lot_id, u.unit_id, u.nonce,
-           u.box, s.seal_no, s.key_id, s.sender_public_key, s.proof
+           u.box, s.seal_no, s.key_id, s.sender_public_key, s.proof,
+           us.sold_at > clock_timestamp() - interval '1 hour' AND (
+             SELECT count(*) FROM (
+               SELECT 1 FROM unit_view o WHERE o.unit_id = v.unit_id AND o.id <= v.id LIMIT 4) f
+           ) + (
+             SELECT count(*) FROM (
+               SELECT 1 FROM handout o WHERE o.reservation_id = v.reservation_id AND o.id <= v.id
+               LIMIT 4) f
+           ) <= 3 AS is_free
     FROM unit_view v
     JOIN unit u ON u.unit_id = v.unit_id AND u.merchant_id = v.merchant_id
     JOIN unit_sale us ON us.unit_id = u.unit_id AND us.reservation_id = v.reservation_id
@@ -157,6 +200,24 @@ _VIEWS = text(
     JOIN lot_seal s ON s.lot_id = u.lot_id AND s.seal_no = u.seal_no
     WHERE v.id = ANY(CAST(:ids AS uuid[]))
       AND v.seen_at > clock_timestamp() - interval '5 minutes'
+    """
+)
+
+_PAST_OPENINGS = text(
+    """
+    WITH asked AS (
+      SELECT v.merchant_id, v.seen_at AS asked_at, 1 AS units
+      FROM unit_view v JOIN unit_sale s ON s.unit_id = v.unit_id
+      WHERE v.id >= :floor AND s.sold_at <= v.seen_at - interval '1 hour'
+      UNION ALL
+      SELECT h.merchant_id, h.requested_at, r.quantity
+      FROM handout h JOIN reservation r ON r.id = h.reservation_id
+      WHERE h.id >= :floor AND r.settled_at <= h.requested_at - interval '1 hour'
+    )
+    SELECT merchant_id, sum(units)::bigint AS units,
+      greatest(0, floor(extract(epoch FROM clock_timestamp() - asked_at) / 60))::int AS minutes_ago
+    FROM asked WHERE asked_at > clock_timestamp() - interval '1 hour'
+    GROUP BY 1, 3 ORDER BY 3 DESC, 1
     """
 )
 

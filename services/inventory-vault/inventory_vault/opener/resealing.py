@@ -3,13 +3,24 @@
 import base64
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from prometheus_client import Counter
 
 from inventory_vault.opener.keyring import Keyring
+from inventory_vault.opener.refusals import Refusal
 from inventory_vault.opener.repository import Opening
 from kit.logging import get_logger
-from sealing import BadPublicKey, Box, Header, HeaderMismatch, Sealer, Unopenable
+from sealing import (
+    BadPublicKey,
+    Box,
+    Header,
+    HeaderMismatch,
+    Plaintext,
+    Seal,
+    Sealer,
+    Unopenable,
+)
 
 log = get_logger(__name__)
 
@@ -17,6 +28,7 @@ RESEALED = Counter("opener_units_resealed_total", "Units opened and sealed to a 
 REFUSED = Counter("opener_units_refused_total", "Boxes that did not open as their row", ["reason"])
 
 Boxes = dict[str, dict[str, Any]]
+"""{log id: {unit id: box}}; a unit that is kept back has {"error": code} instead of a box."""
 
 
 class UnprovenSeal(Exception):
@@ -27,17 +39,19 @@ _REASONS = {
     HeaderMismatch: "header_mismatch",
     Unopenable: "unopenable",
     UnprovenSeal: "seal_unproven",
-    BadPublicKey: "bad_recipient_key",
 }
+NotItsBox = tuple(_REASONS)
+"""What opening a box raises when it is not its row's: somebody wrote into the database by hand."""
 
 
-def reseal(keyring: Keyring, openings: Sequence[Opening]) -> Boxes:
-    """{log id: {unit id: box}}; a unit that does not open as its row has {"error": code} instead.
+def reseal(
+    keyring: Keyring, openings: Sequence[Opening], boxes: Boxes, refusals: list[Refusal]
+) -> None:
+    """Fills `boxes`, and `refusals` with the units that did not open as their rows.
 
     An ephemeral key pair per log row, not per unit: one key exchange serves the whole hand-out.
     """
-    sealers: dict[Any, Sealer] = {}
-    boxes: Boxes = {}
+    sealers: dict[UUID, Sealer] = {}
     for opening in openings:
         found = boxes.setdefault(str(opening.log_id), {})
         try:
@@ -45,21 +59,20 @@ def reseal(keyring: Keyring, openings: Sequence[Opening]) -> Boxes:
             if sealer is None:
                 sealer = sealers[opening.log_id] = Sealer(opening.recipient_public_key)
             found[str(opening.unit_id)] = _reseal_one(keyring, opening, sealer)
-        except (HeaderMismatch, Unopenable, UnprovenSeal, BadPublicKey) as error:
-            found[str(opening.unit_id)] = {"error": _refusal(error, opening)}
-    return boxes
+        except BadPublicKey:
+            found[str(opening.unit_id)] = {"error": "bad_recipient_key"}
+        except NotItsBox as error:
+            reason = refuse(error, opening.seal, opening.unit_id)
+            found[str(opening.unit_id)] = {"error": reason}
+            refusals.append(Refusal(opening.merchant_id, opening.lot_id, opening.unit_id, reason))
 
 
 def _reseal_one(keyring: Keyring, opening: Opening, sealer: Sealer) -> dict[str, str]:
     seal = opening.seal
-    if not keyring.prover.holds(seal, opening.proof):
-        raise UnprovenSeal("the vault did not begin this seal")
-    opener = keyring.opener(seal.key_id)
-    if opener is None:
-        raise Unopenable("its key is not in the ring")
-    header = Header(opening.merchant_id, opening.lot_id, opening.unit_id, seal.key_id)
-    stored = Box(seal.sender_public_key, opening.nonce, opening.ciphertext)
-    box = sealer.seal_plaintext(opener.open(stored, header))
+    plaintext = open_stored(
+        keyring, seal, opening.proof, opening.unit_id, opening.nonce, opening.ciphertext
+    )
+    box = sealer.seal_plaintext(plaintext)
     RESEALED.inc()
     return {
         "public_key": base64.b64encode(box.public_key).decode(),
@@ -68,15 +81,33 @@ def _reseal_one(keyring: Keyring, opening: Opening, sealer: Sealer) -> dict[str,
     }
 
 
-def _refusal(error: Exception, opening: Opening) -> str:
-    """A box that is not its row's means that somebody wrote into the database by hand."""
+def open_stored(
+    keyring: Keyring,
+    seal: Seal,
+    proof: bytes | None,
+    unit_id: UUID,
+    nonce: bytes,
+    ciphertext: bytes,
+) -> Plaintext:
+    """The inside of a unit's box as it is stored. Raises one of NotItsBox."""
+    if not keyring.prover.holds(seal, proof):
+        raise UnprovenSeal("the vault did not begin this seal")
+    opener = keyring.opener(seal.key_id)
+    if opener is None:
+        raise Unopenable("its key is not in the ring")
+    header = Header(seal.merchant_id, seal.lot_id, unit_id, seal.key_id)
+    return opener.open(Box(seal.sender_public_key, nonce, ciphertext), header)
+
+
+def refuse(error: Exception, seal: Seal, unit_id: UUID) -> str:
+    """The reason in a word, counted and logged."""
     reason = _REASONS[type(error)]
     REFUSED.labels(reason).inc()
     log.critical(
         "box_refused",
         reason=reason,
-        lot_id=str(opening.lot_id),
-        unit_id=str(opening.unit_id),
-        merchant_id=str(opening.merchant_id),
+        lot_id=str(seal.lot_id),
+        unit_id=str(unit_id),
+        merchant_id=str(seal.merchant_id),
     )
     return reason

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from inventory_vault.audit import service as audit_service
 from inventory_vault.opener import repository
+from inventory_vault.opener.caps import Caps
 from inventory_vault.opener.checking import BoxCheck
 from inventory_vault.opener.hygiene import close_to_debuggers
 from inventory_vault.opener.keyring import Keyring, KeyTrouble, load_keyring
@@ -22,8 +23,9 @@ from inventory_vault.opener.protocol import (
     frame,
     read_frame,
 )
+from inventory_vault.opener.refusals import CAPPED, CappedAlarms, Refusal, alarm_refusals
 from inventory_vault.opener.repository import Opening
-from inventory_vault.opener.resealing import reseal
+from inventory_vault.opener.resealing import Boxes, reseal
 from inventory_vault.settings import Settings
 from kit.db import Database, Transaction
 from kit.errors import DomainError, Unavailable
@@ -51,10 +53,17 @@ class Opener:
     """
 
     def __init__(
-        self, db: Database, keyring: Keyring, *, fingerprint_key: bytes | None = None
+        self,
+        db: Database,
+        keyring: Keyring,
+        caps: Caps | None = None,
+        *,
+        fingerprint_key: bytes | None = None,
     ) -> None:
         self._db = db
         self._keyring = keyring
+        self._caps = caps or Caps()
+        self._capped_alarms = CappedAlarms(db)
         self._fingerprint_key = fingerprint_key
         self._slots = asyncio.Semaphore(REQUESTS_AT_ONCE_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -143,18 +152,24 @@ class Opener:
             await asyncio.sleep(0)
         return {"units": answers}
 
-    async def _boxes(self, read: Read, ids: list[str]) -> dict[str, dict[str, Any]]:
+    async def _boxes(self, read: Read, ids: list[str]) -> Boxes:
         if len(ids) > IDS_MAX:
             raise ValueError("too many ids")
         async with self._db.read() as tx:
             openings = await read(tx, [UUID(id_) for id_ in ids])
         openings.sort(key=lambda opening: opening.log_id)
-        boxes: dict[str, dict[str, Any]] = {}
-        for start in range(0, len(openings), UNITS_PER_TURN):
-            part = reseal(self._keyring, openings[start : start + UNITS_PER_TURN])
-            for log_id, units in part.items():
-                boxes.setdefault(log_id, {}).update(units)
+        admission = self._caps.admit(openings)
+        boxes: Boxes = {}
+        refusals: list[Refusal] = []
+        for start in range(0, len(admission.allowed), UNITS_PER_TURN):
+            part = admission.allowed[start : start + UNITS_PER_TURN]
+            reseal(self._keyring, part, boxes, refusals)
             await asyncio.sleep(0)
+        await alarm_refusals(self._db, refusals)
+        for capped in admission.capped:
+            why = {"error": CAPPED, "retry_after_seconds": capped.retry_after_seconds}
+            boxes[str(capped.log_id)] = {str(unit_id): why for unit_id in capped.units}
+        await self._capped_alarms.raise_for(admission.capped)
         return boxes
 
 
@@ -181,7 +196,12 @@ async def run_opener(settings: Settings, _: list[str]) -> None:
     db.before_commit.append(audit_service.flush)
     try:
         keyring = await _load(db, settings.master_key_file)
-        opener = Opener(db, keyring, fingerprint_key=fingerprint_key_of(settings))
+        opener = Opener(
+            db,
+            keyring,
+            await _seeded_caps(db, settings),
+            fingerprint_key=fingerprint_key_of(settings),
+        )
         async with listening(settings.opener_socket, opener):
             log.info("opener_started", key_id=str(keyring.active_id))
             await _until_signal()
@@ -246,6 +266,16 @@ async def _load(db: Database, master_key_file: Path) -> Keyring:
         except Unavailable:
             await asyncio.sleep(0.5)
     raise KeyTrouble("the database cannot be reached")
+
+
+async def _seeded_caps(db: Database, settings: Settings) -> Caps:
+    caps = Caps(
+        per_merchant_hour=settings.old_openings_per_hour_max,
+        per_minute=settings.old_openings_per_minute_max,
+    )
+    async with db.read() as tx:
+        caps.seed(await repository.past_openings(tx))
+    return caps
 
 
 async def _until_signal() -> None:

@@ -41,6 +41,7 @@ class Unit:
     reference: str | None
     line_no: int | None
     sold_at: datetime | None
+    refusal: str | None
 
 
 @dataclass(frozen=True, slots=True)

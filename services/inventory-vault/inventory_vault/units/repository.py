@@ -85,6 +85,7 @@ def _to_domain(row: Row[Any]) -> Unit:
         reference=row.reference,
         line_no=row.line_no,
         sold_at=row.sold_at,
+        refusal=row.refusal,
     )
 
 
@@ -116,7 +117,7 @@ _FIND = text(
     """
     SELECT u.unit_id, u.merchant_id, l.pool_id, u.lot_id, u.seq, u.mask,
       coalesce(u.expires_at, l.expires_at) AS expires_at,
-      a.reservation_id, a.line_no, r.reference, s.sold_at,
+      a.reservation_id, a.line_no, r.reference, s.sold_at, al.details ->> 'reason' AS refusal,
       coalesce(a.state, w.state, CASE
         WHEN l.state <> 'on_shelf' THEN l.state
         WHEN coalesce(u.expires_at, l.expires_at) <= clock_timestamp() THEN 'expired'
@@ -127,6 +128,8 @@ _FIND = text(
     LEFT JOIN withdrawn_unit w ON w.lot_id = u.lot_id AND w.seq = u.seq
     LEFT JOIN unit_sale s ON s.unit_id = u.unit_id
     LEFT JOIN reservation r ON r.id = a.reservation_id
+    LEFT JOIN alarm al ON al.kind = 'box_refused' AND al.object_id = u.unit_id
+      AND al.closed_at IS NULL
     WHERE u.unit_id = :unit AND u.merchant_id = :merchant
     """
 )

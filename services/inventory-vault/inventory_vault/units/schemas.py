@@ -81,6 +81,9 @@ class UnitRead(Model):
     state: str
     expires_at: datetime | None
     sale: SaleRead | None = Field(description="Set once the unit is sold.")
+    refusal: str | None = Field(
+        description="Why its box did not open as its row, while the alarm of that is open."
+    )
 
     @classmethod
     def from_domain(cls, unit: Unit) -> Self:
@@ -92,6 +95,7 @@ class UnitRead(Model):
             state=unit.state,
             expires_at=unit.expires_at,
             sale=_sale(unit),
+            refusal=unit.refusal,
         )
 
 
