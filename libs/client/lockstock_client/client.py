@@ -13,6 +13,7 @@ from lockstock_client.risk import Reviews
 from lockstock_client.shop import Channels, Orders, Payments, Products
 from lockstock_client.transport import Retry, Service, new_http_client
 from lockstock_client.vault import Imports, Lots, Pools, Units
+from lockstock_client.vouchers import Redemptions, Vouchers
 
 
 class Lockstock:
@@ -45,6 +46,8 @@ class Lockstock:
         self.imports = Imports(vault)
         self.lots = Lots(vault)
         self.units = Units(vault)
+        self.vouchers = Vouchers(vault, self.imports)
+        self.redemptions = Redemptions(vault)
         self.channels = Channels(order)
         self.products = Products(order)
         self.orders = Orders(order)

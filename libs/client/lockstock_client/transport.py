@@ -77,6 +77,10 @@ class Service:
         """As `post`: sets what the body names."""
         return await self._call("PATCH", path, {"json": body}, str(uuid4()))
 
+    async def put(self, path: str, body: object) -> Any:
+        """Sets the whole of what the path names; a repeat changes nothing."""
+        return await self._call("PUT", path, {"json": body})
+
     async def upload(
         self, path: str, upload: Upload, fields: Mapping[str, str], *, key: str | None = None
     ) -> Any:

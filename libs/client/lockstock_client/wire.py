@@ -74,6 +74,26 @@ class ConservationJson(TypedDict):
     counted: dict[str, int]
 
 
+class RedemptionJson(TypedDict):
+    """`status`: redeemed, rolled_back. The money is null for units without a face value."""
+
+    id: str
+    status: str
+    unit_id: str
+    lot_id: str
+    merchant_reference: str
+    amount: MoneyJson | None
+    balance: MoneyJson | None
+    is_used_up: bool
+
+
+class BalanceJson(TypedDict):
+    unit_id: str
+    state: str
+    face_value: MoneyJson | None
+    balance: MoneyJson | None
+
+
 class ProductJson(TypedDict):
     id: str
     sku: str
