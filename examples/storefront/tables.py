@@ -11,7 +11,17 @@ from storefront.afterwards import Revealed
 from storefront.scenarios import Ending
 from storefront.stock import Stocked
 
-_STATES = ("available", "reserved", "sold", "opened", "redeemed", "expired", "quarantined", "void")
+_STATES = (
+    "available",
+    "reserved",
+    "sold",
+    "opened",
+    "redeemed",
+    "expired",
+    "quarantined",
+    "void",
+    "inactive",
+)
 
 
 def stock_table(goods: Iterable[Stocked]) -> Table:

@@ -10,7 +10,18 @@ from tests.client.scripted import ok, problem, serving
 
 POOL = "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a10"
 LEVELS = dict.fromkeys(
-    ("available", "reserved", "sold", "opened", "redeemed", "expired", "quarantined", "void"), 0
+    (
+        "available",
+        "reserved",
+        "sold",
+        "opened",
+        "redeemed",
+        "expired",
+        "quarantined",
+        "void",
+        "inactive",
+    ),
+    0,
 )
 ORDER_ID = "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a11"
 ORDER = {

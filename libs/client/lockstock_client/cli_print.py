@@ -26,6 +26,7 @@ STATES = (
     "expired",
     "quarantined",
     "void",
+    "inactive",
     "total",
 )
 STATES_ALWAYS_SHOWN = frozenset({"available", "reserved", "sold", "opened", "total"})

@@ -27,6 +27,7 @@ class LevelsJson(TypedDict):
     expired: int
     quarantined: int
     void: int
+    inactive: int
     total: int
 
 

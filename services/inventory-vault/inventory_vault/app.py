@@ -127,7 +127,7 @@ def create_service(settings: Settings) -> Service:
             import_routes(db, imports, desk, BoxOpening(db, boxes)),
             box_routes(db, boxes, imports),
             unit_routes(db, units, custody),
-            withdrawal_routes(WithdrawalService(pools, lots, units)),
+            withdrawal_routes(WithdrawalService(pools, lots, shelves, units)),
             custody_routes(custody),
             voucher_routes(db, vouchers, generation_desk),
             redemption_routes(db, redemptions, guard),

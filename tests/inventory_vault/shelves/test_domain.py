@@ -9,7 +9,9 @@ POOL, OTHER = UUID(int=1), UUID(int=2)
 
 
 def a_lot(number: int, *, ahead: int, free: int = 0, pool: UUID = POOL) -> ShelfLot:
-    return ShelfLot(UUID(int=number), pool, next_seq=10, ahead=ahead, free=free, has_gaps=False)
+    return ShelfLot(
+        UUID(int=number), pool, next_seq=10, to_seq=10, ahead=ahead, free=free, has_gaps=False
+    )
 
 
 def a_line(quantity: int, *, pool: UUID = POOL, line_no: int = 1) -> WantedLine:

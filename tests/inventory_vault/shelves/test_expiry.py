@@ -146,7 +146,7 @@ async def test_withdrawn_units_ahead_are_stepped_over(vault: Vault, service: Ser
         "SELECT lot_id, seq, merchant_id, 'void', 'bad' FROM unit "
         "WHERE merchant_id = :m AND seq IN (2, 3, 6) RETURNING lot_id), "
         "t AS (UPDATE lot_tally SET void = 3 WHERE merchant_id = :m) "
-        "UPDATE lot SET withdrawn_ahead = 3 WHERE merchant_id = :m",
+        "UPDATE lot SET gaps_ahead = 3 WHERE merchant_id = :m",
         m=vault.merchant,
     )
     assert (await vault.levels(pool_id))["available"] == 3

@@ -11,6 +11,8 @@ from kit.money import Money
 
 class LotState(StrEnum):
     IMPORTING = "importing"
+    # Stored, but not for sale before it is activated.
+    INACTIVE = "inactive"
     ON_SHELF = "on_shelf"
     QUARANTINED = "quarantined"
     VOID = "void"
@@ -28,6 +30,7 @@ class Levels:
     expired: int = 0
     quarantined: int = 0
     void: int = 0
+    inactive: int = 0
     total: int = 0
 
     def __add__(self, other: "Levels") -> "Levels":
@@ -43,6 +46,7 @@ class Levels:
             self.expired,
             self.quarantined,
             self.void,
+            self.inactive,
             self.total,
         )
 
@@ -81,6 +85,8 @@ class NewLot:
     key_id: UUID
     sender_public_key: bytes | None
     seal_proof: bytes | None
+    # Not for sale before somebody activates it.
+    needs_activation: bool = False
 
 
 @dataclass(frozen=True, slots=True)

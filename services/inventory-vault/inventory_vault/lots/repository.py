@@ -104,6 +104,7 @@ async def put_on_shelf(
     *,
     size: int,
     total_cost_minor: int,
+    state: LotState,
     head: datetime | None,
     mixed_expiry: bool,
 ) -> None:
@@ -113,6 +114,7 @@ async def put_on_shelf(
             "lot": lot_id,
             "size": size,
             "total": total_cost_minor,
+            "state": state.value,
             "head": head,
             "mixed": mixed_expiry,
         },
@@ -186,6 +188,7 @@ def _levels(row: Row[Any]) -> Levels:
         expired=row.expired,
         quarantined=row.quarantined,
         void=row.void,
+        inactive=row.inactive,
         total=row.total,
     )
 
@@ -217,7 +220,7 @@ _KNOWN_FINGERPRINTS = text(
 
 _PUT_ON_SHELF = text(
     """
-    UPDATE lot SET state = 'on_shelf', size = :size, total_cost = :total, has_stock = :size > 0,
+    UPDATE lot SET state = :state, size = :size, total_cost = :total, has_stock = :size > 0,
       head_expires_at = CASE WHEN CAST(:mixed AS boolean) THEN CAST(:head AS timestamptz)
         ELSE expires_at END,
       mixed_expiry = :mixed, on_shelf_at = clock_timestamp()
@@ -243,18 +246,20 @@ _LEVELS = """
       l.currency, l.expires_at, l.created_at, t.sold, t.opened, t.redeemed,
       l.size AS total,
       l.size - s.on_shelf - t.sold - t.opened - t.redeemed - t.expired - t.quarantined - t.void
-        AS reserved,
+        - t.inactive AS reserved,
       CASE WHEN l.state = 'on_shelf' AND NOT p.past THEN s.on_shelf - x.expired_now ELSE 0 END
         AS available,
       t.expired + CASE WHEN l.state = 'on_shelf' AND p.past THEN s.on_shelf ELSE x.expired_now END
         AS expired,
       t.quarantined + CASE WHEN l.state = 'quarantined' THEN s.on_shelf - x.expired_now ELSE 0 END
         AS quarantined,
-      t.void + CASE WHEN l.state = 'void' THEN s.on_shelf - x.expired_now ELSE 0 END AS void
+      t.void + CASE WHEN l.state = 'void' THEN s.on_shelf - x.expired_now ELSE 0 END AS void,
+      t.inactive + CASE WHEN l.state = 'inactive' THEN s.on_shelf - x.expired_now ELSE 0 END
+        AS inactive
     FROM (SELECT *, clock_timestamp() AS now FROM lot) l
     JOIN lot_tally t ON t.lot_id = l.id
     CROSS JOIN LATERAL (
-      SELECT l.size - l.next_seq + 1 - l.withdrawn_ahead + l.free_count AS on_shelf) s
+      SELECT l.size - l.next_seq + 1 - l.gaps_ahead + l.free_count AS on_shelf) s
     CROSS JOIN LATERAL (
       SELECT NOT l.mixed_expiry AND coalesce(l.head_expires_at <= l.now, false) AS past) p
     CROSS JOIN LATERAL (
@@ -264,6 +269,8 @@ _LEVELS = """
           SELECT count(*) FROM unit u WHERE u.lot_id = l.id AND u.seq >= l.next_seq
             AND u.expires_at <= l.now AND NOT EXISTS (
               SELECT 1 FROM withdrawn_unit w WHERE w.lot_id = u.lot_id AND w.seq = u.seq)
+            AND NOT EXISTS (
+              SELECT 1 FROM allocation a WHERE a.lot_id = u.lot_id AND a.seq = u.seq)
         ) ELSE 0 END AS expired_now) x
     WHERE l.state <> 'importing'
 """
@@ -277,7 +284,7 @@ _POOL_LEVELS = text(
     SELECT pool_id, sum(available)::bigint AS available, sum(reserved)::bigint AS reserved,
       sum(sold)::bigint AS sold, sum(opened)::bigint AS opened, sum(redeemed)::bigint AS redeemed,
       sum(expired)::bigint AS expired, sum(quarantined)::bigint AS quarantined,
-      sum(void)::bigint AS void, sum(total)::bigint AS total
+      sum(void)::bigint AS void, sum(inactive)::bigint AS inactive, sum(total)::bigint AS total
     FROM ({_LEVELS} AND l.pool_id = ANY(CAST(:pools AS uuid[]))) lots GROUP BY pool_id
     """  # noqa: S608 - constant parts
 )

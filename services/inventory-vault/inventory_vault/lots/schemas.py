@@ -38,6 +38,7 @@ class LevelsRead(Model):
     expired: int
     quarantined: int
     void: int
+    inactive: int
     total: int
 
     @classmethod

@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from inventory_vault.lots import events, repository
-from inventory_vault.lots.domain import Levels, Lot, LotNotFound, NewLot, SealedUnit
+from inventory_vault.lots.domain import Levels, Lot, LotNotFound, LotState, NewLot, SealedUnit
 from kit.db import Transaction
 from kit.messaging import outbox
 from kit.money import Money
@@ -23,7 +23,9 @@ class Conservation:
     @property
     def holds(self) -> bool:
         levels, counted = self.lot.levels, self.counted
-        withdrawn_or_on_shelf = levels.available + levels.expired + levels.quarantined + levels.void
+        on_shelf_or_withdrawn = (
+            levels.available + levels.expired + levels.quarantined + levels.void + levels.inactive
+        )
         return (
             counted["imported"] == levels.total == sum(levels.figures()) - levels.total
             and counted["reserved"] == levels.reserved
@@ -31,7 +33,7 @@ class Conservation:
             and counted["opened"] == levels.opened
             and counted["redeemed"] == levels.redeemed
             and counted["sales"] == levels.sold + levels.opened + levels.redeemed
-            and counted["on_shelf"] + counted["withdrawn"] == withdrawn_or_on_shelf
+            and counted["on_shelf"] + counted["withdrawn"] == on_shelf_or_withdrawn
             and min(levels.figures()) >= 0
         )
 
@@ -66,12 +68,15 @@ class LotService:
         head_expires_at: datetime | None,
         mixed_expiry: bool,
     ) -> None:
-        """The lot is for sale when `tx` commits. Publishes StockImported."""
+        """The lot is for sale when `tx` commits, or inactive if it needs activation. Publishes
+        StockImported.
+        """
         await repository.put_on_shelf(
             tx,
             lot.id,
             size=size,
             total_cost_minor=total_cost.amount_minor,
+            state=LotState.INACTIVE if lot.needs_activation else LotState.ON_SHELF,
             head=head_expires_at,
             mixed_expiry=mixed_expiry,
         )

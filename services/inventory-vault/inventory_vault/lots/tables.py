@@ -31,7 +31,8 @@ from inventory_vault.metadata import metadata
 MOMENT = DateTime(timezone=True)
 
 # `next_seq` is the cursor: units 1 .. next_seq-1 were passed, the rest is on the shelf except
-# `withdrawn_ahead` of them. Units given back lie in free_unit (`free_count`) and go first.
+# `gaps_ahead` of them, which are withdrawn or were taken out of order. Units given back behind the
+# cursor lie in free_unit (`free_count`) and go first.
 lot = Table(
     "lot",
     metadata,
@@ -42,7 +43,7 @@ lot = Table(
     Column("size", Integer, nullable=False, server_default="0"),
     Column("next_seq", Integer, nullable=False, server_default="1"),
     Column("free_count", Integer, nullable=False, server_default="0"),
-    Column("withdrawn_ahead", Integer, nullable=False, server_default="0"),
+    Column("gaps_ahead", Integer, nullable=False, server_default="0"),
     # Kept apart from the figures so that the index of lots worth looking at rarely changes.
     Column("has_stock", Boolean, nullable=False, server_default=text("false")),
     # The units differ in expiry (then they are numbered in its order) or share the lot's.
@@ -57,10 +58,13 @@ lot = Table(
     Column("note", Text),
     Column("created_at", MOMENT, nullable=False, server_default=func.clock_timestamp()),
     Column("on_shelf_at", MOMENT),
-    CheckConstraint("state IN ('importing', 'on_shelf', 'quarantined', 'void')", name="state"),
+    CheckConstraint(
+        "state IN ('importing', 'inactive', 'on_shelf', 'quarantined', 'void', 'undone')",
+        name="state",
+    ),
     CheckConstraint("size >= 0 AND next_seq BETWEEN 1 AND size + 1", name="cursor"),
     CheckConstraint("free_count BETWEEN 0 AND next_seq - 1", name="free_count"),
-    CheckConstraint("withdrawn_ahead BETWEEN 0 AND size - next_seq + 1", name="withdrawn_ahead"),
+    CheckConstraint("gaps_ahead BETWEEN 0 AND size - next_seq + 1", name="gaps_ahead"),
     CheckConstraint("unit_cost >= 0 AND total_cost >= 0", name="cost"),
     CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
     Index("ix_lot_pool_id", "pool_id"),
@@ -101,8 +105,11 @@ lot_tally = Table(
     Column("expired", Integer, nullable=False, server_default="0"),
     Column("quarantined", Integer, nullable=False, server_default="0"),
     Column("void", Integer, nullable=False, server_default="0"),
+    Column("inactive", Integer, nullable=False, server_default="0"),
     CheckConstraint("sold >= 0 AND opened >= 0 AND redeemed >= 0", name="sold"),
-    CheckConstraint("expired >= 0 AND quarantined >= 0 AND void >= 0", name="withdrawn"),
+    CheckConstraint(
+        "expired >= 0 AND quarantined >= 0 AND void >= 0 AND inactive >= 0", name="withdrawn"
+    ),
     postgresql_with={"fillfactor": "50"},
 )
 
@@ -162,7 +169,7 @@ withdrawn_unit = Table(
     Column("state", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("withdrawn_at", MOMENT, nullable=False, server_default=func.clock_timestamp()),
-    CheckConstraint("state IN ('expired', 'quarantined', 'void')", name="state"),
+    CheckConstraint("state IN ('inactive', 'expired', 'quarantined', 'void')", name="state"),
 )
 
 # Append-only (a trigger refuses everything but INSERT): the primary key makes a second sale of a

@@ -61,6 +61,8 @@ class ShelfLot:
     id: UUID
     pool_id: UUID
     next_seq: int
+    # Where the cursor goes.
+    to_seq: int
     ahead: int
     free: int
     has_gaps: bool

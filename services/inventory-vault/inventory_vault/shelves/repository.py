@@ -32,9 +32,10 @@ async def read_shelves(tx: Transaction, pool_ids: Sequence[UUID]) -> ShelfRows:
                 id=row.id,
                 pool_id=row.pool_id,
                 next_seq=row.next_seq,
+                to_seq=row.next_seq,
                 ahead=row.ahead,
                 free=row.free_count,
-                has_gaps=row.withdrawn_ahead > 0,
+                has_gaps=row.gaps_ahead > 0,
             )
         )
     return ShelfRows(lots, stale)
@@ -47,6 +48,11 @@ async def withdraw_expired(tx: Transaction, lot_ids: Sequence[UUID]) -> int:
         row = (await tx.execute(_WITHDRAW_EXPIRED, {"lot": lot_id})).one()
         found += row.withdrawn
     return found
+
+
+async def step(tx: Transaction, lot_ids: Sequence[UUID]) -> None:
+    """Cursors that stand at gaps go on to the next unit that is on the shelf."""
+    await tx.execute(_STEP, {"lots": sorted(lot_ids)})
 
 
 async def take_free(tx: Transaction, lots: Sequence[ShelfLot]) -> dict[UUID, list[int]]:
@@ -68,40 +74,43 @@ async def take_free(tx: Transaction, lots: Sequence[ShelfLot]) -> dict[UUID, lis
 
 
 async def pick_ahead(tx: Transaction, lots: Sequence[ShelfLot]) -> dict[UUID, Sequence[int]]:
-    """The units the cursors pass. Only lots with withdrawn units ahead need to ask the database."""
+    """The units the cursors pass. Only lots with gaps ahead need to ask the database, and then for
+    one unit more: there the cursor goes.
+    """
     picked: dict[UUID, Sequence[int]] = {}
     for lot in lots:
         if not lot.cursor_drawn:
             continue
         if not lot.has_gaps:
-            picked[lot.id] = range(lot.next_seq, lot.next_seq + lot.cursor_drawn)
+            lot.to_seq = lot.next_seq + lot.cursor_drawn
+            picked[lot.id] = range(lot.next_seq, lot.to_seq)
             continue
         rows = await tx.execute(
             _PICK_AROUND_GAPS,
-            {"lot": lot.id, "next_seq": lot.next_seq, "count": lot.cursor_drawn},
+            {"lot": lot.id, "next_seq": lot.next_seq, "count": lot.cursor_drawn + 1},
         )
-        picked[lot.id] = [row.seq for row in rows]
-        if len(picked[lot.id]) != lot.cursor_drawn:
+        seqs = [row.seq for row in rows]
+        if len(seqs) < lot.cursor_drawn:
             raise ShelfChanged(f"lot {lot.id}: fewer units ahead than its cursor says")
+        picked[lot.id] = seqs[: lot.cursor_drawn]
+        lot.to_seq = seqs[-1] if len(seqs) > lot.cursor_drawn else seqs[-1] + 1
     return picked
 
 
 async def allocate(
     tx: Transaction,
     lots: Sequence[ShelfLot],
-    ahead: Mapping[UUID, Sequence[int]],
     allotted: Sequence[Allotted],
 ) -> None:
     """Moves cursors and counts and writes the allocations: one statement, whatever the number."""
-    moves = {lot.id: (ahead[lot.id][-1] + 1 if lot.id in ahead else lot.next_seq) for lot in lots}
     result = await tx.execute(
         _ALLOCATE,
         {
             "lots": [lot.id for lot in lots],
             "from_seqs": [lot.next_seq for lot in lots],
-            "to_seqs": [moves[lot.id] for lot in lots],
+            "to_seqs": [lot.to_seq for lot in lots],
             "freed": [lot.free_drawn for lot in lots],
-            "stepped": [moves[lot.id] - lot.next_seq - lot.cursor_drawn for lot in lots],
+            "stepped": [lot.to_seq - lot.next_seq - lot.cursor_drawn for lot in lots],
             "lot_count": len(lots),
             "unit_lots": [run.lot_id for run in allotted],
             "reservations": [run.line.reservation_id for run in allotted],
@@ -164,10 +173,16 @@ async def stale_lots(tx: Transaction, limit: int) -> list[tuple[UUID, UUID]]:
     return [(row.pool_id, row.id) for row in rows]
 
 
+# Whether unit u is on the shelf if it is at the cursor or ahead of it.
+_NO_GAP = """
+    NOT EXISTS (SELECT 1 FROM withdrawn_unit w WHERE w.lot_id = u.lot_id AND w.seq = u.seq)
+    AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.lot_id = u.lot_id AND a.seq = u.seq)
+"""
+
 _READ_SHELVES = text(
     """
-    SELECT id, pool_id, next_seq, size - next_seq + 1 - withdrawn_ahead AS ahead, free_count,
-           withdrawn_ahead,
+    SELECT id, pool_id, next_seq, size - next_seq + 1 - gaps_ahead AS ahead, free_count,
+           gaps_ahead,
            mixed_expiry AND coalesce(head_expires_at <= clock_timestamp(), false) AS stale
     FROM lot
     WHERE pool_id = ANY(CAST(:pools AS uuid[])) AND has_stock AND state = 'on_shelf'
@@ -179,14 +194,14 @@ _READ_SHELVES = text(
 # Units of such a lot are numbered in the order of expiry, so the expired ones ahead are a run at
 # the cursor and the first living one is found by walking over that run only.
 _WITHDRAW_EXPIRED = text(
-    """
+    f"""
     WITH moment AS (SELECT clock_timestamp() AS now),
     found AS (
       SELECT l.id, l.merchant_id, l.next_seq, l.size, m.now,
         coalesce(
           (SELECT u.seq FROM unit u
            WHERE u.lot_id = l.id AND u.seq >= l.next_seq
-             AND (u.expires_at IS NULL OR u.expires_at > m.now)
+             AND (u.expires_at IS NULL OR u.expires_at > m.now) AND {_NO_GAP}
            ORDER BY u.seq LIMIT 1),
           l.size + 1) AS living_seq
       FROM lot l, moment m WHERE l.id = :lot
@@ -194,9 +209,9 @@ _WITHDRAW_EXPIRED = text(
       DELETE FROM free_unit f USING found WHERE f.lot_id = found.id AND f.expires_at <= found.now
       RETURNING f.seq
     ), passed AS (
-      SELECT s.seq FROM found, generate_series(found.next_seq, found.living_seq - 1) AS s(seq)
-      WHERE NOT EXISTS (
-        SELECT 1 FROM withdrawn_unit w WHERE w.lot_id = found.id AND w.seq = s.seq)
+      SELECT u.seq FROM found JOIN unit u ON u.lot_id = found.id
+        AND u.seq >= found.next_seq AND u.seq < found.living_seq
+      WHERE {_NO_GAP}
     ), withdrawn AS (
       INSERT INTO withdrawn_unit (lot_id, seq, merchant_id, state, reason)
       SELECT found.id, gone.seq, found.merchant_id, 'expired', 'expired'
@@ -209,19 +224,40 @@ _WITHDRAW_EXPIRED = text(
     UPDATE lot l SET
       next_seq = found.living_seq,
       free_count = l.free_count - (SELECT count(*) FROM freed),
-      withdrawn_ahead = l.withdrawn_ahead
+      gaps_ahead = l.gaps_ahead
         - (found.living_seq - found.next_seq - (SELECT count(*) FROM passed)),
       has_stock = found.living_seq <= l.size
         OR l.free_count > (SELECT count(*) FROM freed),
       head_expires_at = least(
         (SELECT u.expires_at FROM unit u WHERE u.lot_id = l.id AND u.seq = found.living_seq),
-        (SELECT min(f.expires_at) FROM free_unit f
-         WHERE f.lot_id = l.id AND f.expires_at > found.now))
+        (SELECT f.expires_at FROM free_unit f
+         WHERE f.lot_id = l.id AND f.expires_at > found.now ORDER BY f.seq LIMIT 1))
     FROM found WHERE l.id = found.id
     RETURNING (SELECT count(*) FROM withdrawn) AS withdrawn
-    """
+    """  # noqa: S608 - constant parts
 )
 
+# What a cursor passes here are gaps, all of them.
+_STEP = text(
+    f"""
+    UPDATE lot l SET
+      next_seq = s.seq,
+      gaps_ahead = l.gaps_ahead - (s.seq - l.next_seq),
+      head_expires_at = CASE WHEN l.mixed_expiry THEN least(
+          (SELECT u.expires_at FROM unit u WHERE u.lot_id = l.id AND u.seq = s.seq),
+          (SELECT f.expires_at FROM free_unit f WHERE f.lot_id = l.id ORDER BY f.seq LIMIT 1))
+        ELSE l.head_expires_at END
+    FROM (
+      SELECT o.id, coalesce(
+        (SELECT u.seq FROM unit u WHERE u.lot_id = o.id AND u.seq >= o.next_seq AND {_NO_GAP}
+         ORDER BY u.seq LIMIT 1), o.size + 1) AS seq
+      FROM lot o WHERE o.id = ANY(CAST(:lots AS uuid[]))
+    ) s
+    WHERE l.id = s.id
+    """  # noqa: S608 - constant parts
+)
+
+# In a lot the order of numbers is the order of expiry.
 _TAKE_FREE = text(
     """
     WITH wanted AS (
@@ -229,7 +265,7 @@ _TAKE_FREE = text(
     ), picked AS MATERIALIZED (
       SELECT w.lot_id, f.seq FROM wanted w CROSS JOIN LATERAL (
         SELECT seq FROM free_unit WHERE lot_id = w.lot_id
-        ORDER BY expires_at NULLS LAST, seq LIMIT w.units) AS f
+        ORDER BY seq LIMIT w.units) AS f
     )
     DELETE FROM free_unit f USING picked p
     WHERE f.lot_id = p.lot_id AND f.seq = p.seq RETURNING f.lot_id, f.seq
@@ -237,12 +273,10 @@ _TAKE_FREE = text(
 )
 
 _PICK_AROUND_GAPS = text(
-    """
-    SELECT u.seq FROM unit u
-    WHERE u.lot_id = :lot AND u.seq >= :next_seq
-      AND NOT EXISTS (SELECT 1 FROM withdrawn_unit w WHERE w.lot_id = u.lot_id AND w.seq = u.seq)
+    f"""
+    SELECT u.seq FROM unit u WHERE u.lot_id = :lot AND u.seq >= :next_seq AND {_NO_GAP}
     ORDER BY u.seq LIMIT :count
-    """
+    """  # noqa: S608 - constant parts
 )
 
 # The count of moved cursors is compared inside the statement: a cursor that is not where the plan
@@ -258,12 +292,12 @@ _ALLOCATE = text(
       UPDATE lot l SET
         next_seq = m.to_seq,
         free_count = l.free_count - m.freed,
-        withdrawn_ahead = l.withdrawn_ahead - m.stepped,
-        has_stock = l.size - m.to_seq + 1 - (l.withdrawn_ahead - m.stepped)
+        gaps_ahead = l.gaps_ahead - m.stepped,
+        has_stock = l.size - m.to_seq + 1 - (l.gaps_ahead - m.stepped)
           + l.free_count - m.freed > 0,
         head_expires_at = CASE WHEN l.mixed_expiry THEN least(
             (SELECT u.expires_at FROM unit u WHERE u.lot_id = l.id AND u.seq = m.to_seq),
-            (SELECT min(f.expires_at) FROM free_unit f WHERE f.lot_id = l.id))
+            (SELECT f.expires_at FROM free_unit f WHERE f.lot_id = l.id ORDER BY f.seq LIMIT 1))
           ELSE l.head_expires_at END
       FROM move m WHERE l.id = m.lot_id AND l.next_seq = m.from_seq
       RETURNING l.id

@@ -49,7 +49,7 @@ class ShelfService:
             return
         free = await repository.take_free(tx, lots)
         ahead = await repository.pick_ahead(tx, lots)
-        await repository.allocate(tx, lots, ahead, allot(shelves.stock.draws, free, ahead))
+        await repository.allocate(tx, lots, allot(shelves.stock.draws, free, ahead))
         for pool_id, before in shelves.before.items():
             _publish_shortage(tx, shelves.pools[pool_id], before, shelves.stock.available(pool_id))
 
@@ -77,6 +77,16 @@ class ShelfService:
     async def open_unit(self, tx: Transaction, lot_id: UUID, seq: int) -> bool:
         """sold -> opened; False when somebody opened it before."""
         return await repository.open_unit(tx, lot_id, seq)
+
+    async def step(self, tx: Transaction, lot_ids: Sequence[UUID]) -> None:
+        """Moves the cursors of these lots over units that are not on the shelf any more; the caller
+        holds their pools' locks.
+        """
+        await repository.step(tx, lot_ids)
+
+    async def withdraw_expired_of(self, tx: Transaction, lot_ids: Sequence[UUID]) -> None:
+        """What has expired leaves these lots' shelves; the caller holds their pools' locks."""
+        await repository.withdraw_expired(tx, lot_ids)
 
     async def withdraw_expired(self, tx: Transaction) -> bool:
         """Units past their own expiry leave the shelf; True while more lots may wait."""

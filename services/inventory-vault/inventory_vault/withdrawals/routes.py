@@ -13,12 +13,13 @@ from kit.http import Caller, Once, caller, once
 _SUMMARIES = {
     Action.QUARANTINE: "Freezes what is on the shelf: not sold until it is restored.",
     Action.RESTORE: "Puts the quarantined back on the shelf.",
-    Action.VOID: "Takes what is on the shelf or quarantined off for good.",
+    Action.VOID: "Takes what is on the shelf, quarantined or inactive off for good.",
+    Action.ACTIVATE: "Puts what is not yet active on the shelf; it never becomes inactive again.",
 }
 
 
 def withdrawal_routes(withdrawals: WithdrawalService) -> APIRouter:
-    """The same three acts for a unit and for a lot; what is held or sold is never touched."""
+    """The same acts for a unit and for a lot; what is held or sold is never touched."""
     router = APIRouter(prefix="/v1", tags=["withdrawals"])
     for action in Action:
         _add_unit_route(router, withdrawals, action)

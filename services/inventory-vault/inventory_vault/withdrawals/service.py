@@ -1,22 +1,35 @@
+from collections.abc import Sequence
 from uuid import UUID
 
 from inventory_vault.audit.service import note
-from inventory_vault.lots.domain import Lot
+from inventory_vault.lots.domain import Lot, LotState
 from inventory_vault.lots.service import LotService
 from inventory_vault.pools.service import PoolService
+from inventory_vault.shelves.service import ShelfService
 from inventory_vault.units.domain import Unit
 from inventory_vault.units.service import UnitService
 from inventory_vault.withdrawals import repository
-from inventory_vault.withdrawals.domain import LOT_MOVES, Action, NotOnShelf
+from inventory_vault.withdrawals.domain import (
+    BACK_FROM,
+    LOT_MOVES,
+    SPREAD_UNITS_MAX,
+    WITHDRAWN_FROM,
+    Action,
+    LotTooLarge,
+    NotOnShelf,
+)
 from kit.db import Transaction
 
 
 class WithdrawalService:
-    """Quarantine, restore, void: units and whole lots, each noted with its reason."""
+    """Quarantine, restore, void, activate: units and whole lots, each noted with its reason."""
 
-    def __init__(self, pools: PoolService, lots: LotService, units: UnitService) -> None:
+    def __init__(
+        self, pools: PoolService, lots: LotService, shelves: ShelfService, units: UnitService
+    ) -> None:
         self._pools = pools
         self._lots = lots
+        self._shelves = shelves
         self._units = units
 
     async def act_on_unit(
@@ -29,10 +42,12 @@ class WithdrawalService:
         reason: str,
         requested_by: str,
     ) -> Unit:
-        """Raises UnitNotFound, NotOnShelf."""
+        """Raises UnitNotFound, NotOnShelf, LotTooLarge."""
         unit = await self._units.get(tx, merchant_id, unit_id)
         await self._pools.lock(tx, [unit.pool_id])
-        if not await _move_unit(tx, unit_id, action, reason):
+        if action is Action.ACTIVATE:
+            await self._spread_inactive(tx, merchant_id, unit.lot_id, reason)
+        if not await self._move(tx, [unit_id], action, reason):
             # Read again: the state may have changed before we got the lock.
             state = (await self._units.get(tx, merchant_id, unit_id)).state
             raise NotOnShelf(action, unit_id, state)
@@ -61,7 +76,12 @@ class WithdrawalService:
         lot = await self._lots.get(tx, merchant_id, lot_id)
         await self._pools.lock(tx, [lot.pool_id])
         before, after = LOT_MOVES[action]
-        if not await repository.move_lot(tx, lot_id, before, after):
+        moved = await repository.move_lot(tx, lot_id, before, after)
+        if action is Action.ACTIVATE:
+            # What is left of a lot whose units were activated one by one.
+            rest = await repository.bring_lot_back(tx, lot_id, BACK_FROM[action])
+            moved = moved or bool(rest.unit_ids)
+        if not moved:
             state = (await self._lots.get(tx, merchant_id, lot_id)).state
             raise NotOnShelf(action, lot_id, state.value)
         await repository.note(tx, merchant_id, lot_id, None, action, reason, requested_by)
@@ -75,14 +95,30 @@ class WithdrawalService:
         )
         return await self._lots.get(tx, merchant_id, lot_id)
 
+    async def _move(
+        self, tx: Transaction, unit_ids: Sequence[UUID], action: Action, reason: str
+    ) -> list[UUID]:
+        """The units that took the step; the others are in no state to."""
+        if action in BACK_FROM:
+            back = await repository.bring_back(tx, unit_ids, BACK_FROM[action])
+            return list(back.unit_ids)
+        moved: list[UUID] = []
+        if action is Action.VOID:
+            moved += (await repository.void_withdrawn(tx, unit_ids, reason)).unit_ids
+        state = "void" if action is Action.VOID else "quarantined"
+        gone = await repository.withdraw(tx, unit_ids, WITHDRAWN_FROM[action], state, reason)
+        if gone.lot_ids:
+            await self._shelves.step(tx, gone.lot_ids)
+        return moved + list(gone.unit_ids)
 
-async def _move_unit(tx: Transaction, unit_id: UUID, action: Action, reason: str) -> bool:
-    match action:
-        case Action.QUARANTINE:
-            return await repository.withdraw(tx, unit_id, "quarantined", reason)
-        case Action.RESTORE:
-            return await repository.restore(tx, unit_id)
-        case Action.VOID:
-            return await repository.void_quarantined(
-                tx, unit_id, reason
-            ) or await repository.withdraw(tx, unit_id, "void", reason)
+    async def _spread_inactive(
+        self, tx: Transaction, merchant_id: UUID, lot_id: UUID, reason: str
+    ) -> None:
+        """Before one unit of an inactive lot is activated, the others are made inactive each."""
+        lot = await self._lots.get(tx, merchant_id, lot_id)
+        if lot.state is not LotState.INACTIVE:
+            return
+        if lot.levels.inactive > SPREAD_UNITS_MAX:
+            raise LotTooLarge(units=lot.levels.inactive, units_max=SPREAD_UNITS_MAX)
+        await self._shelves.withdraw_expired_of(tx, [lot_id])
+        await repository.spread(tx, lot_id, reason)

@@ -19,6 +19,6 @@ stock_action = Table(
         nullable=False,
         server_default=func.clock_timestamp(),
     ),
-    CheckConstraint("action IN ('quarantine', 'restore', 'void')", name="action"),
+    CheckConstraint("action IN ('quarantine', 'restore', 'void', 'activate')", name="action"),
     Index("ix_stock_action_lot_id", "lot_id", "id"),
 )
