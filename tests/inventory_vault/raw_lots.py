@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import text
+
 from inventory_vault.lots.domain import NewLot, SealedUnit
 from inventory_vault.lots.service import LotService
 from kit.db import Database
@@ -38,7 +40,7 @@ async def add_raw_lot(
         expires_at=expires_at,
         supplier=supplier,
         note=None,
-        key_id=new_id(),
+        key_id=await _active_key(db),
         sender_public_key=secrets.token_bytes(32),
         seal_proof=secrets.token_bytes(32),
         needs_activation=needs_activation,
@@ -68,3 +70,10 @@ async def add_raw_lot(
             mixed_expiry=expiries is not None,
         )
     return str(lot.id)
+
+
+async def _active_key(db: Database) -> UUID:
+    """The opener has made it; a lot under no living key is refused."""
+    async with db.read() as tx:
+        rows = await tx.execute(text("SELECT key_id FROM sealing_key WHERE state = 'active'"))
+        return UUID(str(rows.one().key_id))
