@@ -9,6 +9,9 @@ from inventory_vault.opener.protocol import IDS_MAX, BadFrame, frame, read_frame
 from kit.errors import Unavailable
 from sealing import Seal
 
+READ_AHEAD_BYTES = 4_194_304
+"""Buffered before the opener has to wait: an answer of 10,000 units comes in a few reads."""
+
 
 class OpenerSilent(Unavailable):
     """The opener does not answer; nothing was handed out, and the same call may be repeated."""
@@ -98,7 +101,9 @@ class OpenerClient:
     async def _connection(self) -> asyncio.StreamWriter:
         async with self._connecting:
             if self._writer is None or self._writer.is_closing():
-                reader, self._writer = await asyncio.open_unix_connection(str(self._socket))
+                reader, self._writer = await asyncio.open_unix_connection(
+                    str(self._socket), limit=READ_AHEAD_BYTES
+                )
                 self._reading = asyncio.create_task(self._read(reader, self._writer))
             return self._writer
 
