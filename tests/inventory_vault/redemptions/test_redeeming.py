@@ -216,6 +216,29 @@ async def test_held_quarantined_and_void_units_are_not_redeemed(till: Till, rows
     ]
 
 
+async def test_vouchers_that_need_activation_are_neither_sold_nor_redeemed_before(
+    till: Till, rows: Rows
+):
+    pool_id, lot_id = await till.stocked(2, needs_activation=True)
+    units = [
+        str(row.unit_id)
+        for row in await rows(
+            "SELECT unit_id FROM unit WHERE lot_id = :lot ORDER BY seq", lot=lot_id
+        )
+    ]
+
+    assert refused(await till.redeem(units[0])) == (409, "voucher_not_active")
+    assert refused(await till.vault.reserve(pool_id)) == (409, "out_of_stock")
+    path = f"/v1/units/{units[1]}/activate"
+    active = await till.vault.client.post(path, json={"reason": "paid at the till"})
+
+    assert active.status_code == 200, active.text
+    assert [unit["unit_id"] for unit in await till.vault.sold(pool_id)] == [units[1]]
+    await till.redeemed(units[1])
+    assert refused(await till.redeem(units[0])) == (409, "voucher_not_active")
+    assert await till.vault.conserved(pool_id)
+
+
 @pytest.mark.parametrize("action", ["quarantine", "void"])
 async def test_a_lot_that_is_frozen_or_void_redeems_nothing(till: Till, action: str):
     pool_id, lot_id = await till.stocked(1)

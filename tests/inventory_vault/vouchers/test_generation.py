@@ -63,6 +63,7 @@ def an_order(
         unit_cost=Money(0, "CNY"),
         prefix="VC",
         guess_odds=guess_odds,
+        needs_activation=False,
         note=None,
         requested_by="key:test",
     )

@@ -60,6 +60,7 @@ class Generation:
     unit_cost: Money
     prefix: str
     guess_odds: int
+    needs_activation: bool
     note: str | None
     requested_by: str
 

@@ -81,6 +81,9 @@ class VouchersCreate(Model):
         description="one random guess hits any voucher of this lot at most once in so many",
     )
     limits: Limits = Limits()
+    needs_activation: bool = Field(
+        default=False, description="neither sold nor redeemed before it is activated"
+    )
     note: Name | None = None
 
     def to_domain(self, merchant_id: UUID, pool_id: UUID, requested_by: str) -> Generation:
@@ -103,6 +106,7 @@ class VouchersCreate(Model):
             ),
             prefix=self.prefix,
             guess_odds=self.guess_odds,
+            needs_activation=self.needs_activation,
             note=self.note,
             requested_by=requested_by,
         )

@@ -214,6 +214,7 @@ def _lot_of(wanted: Generation, seal: BegunSeal) -> NewLot:
         key_id=seal.key_id,
         sender_public_key=seal.sealer.public_key,
         seal_proof=seal.proof,
+        needs_activation=wanted.needs_activation,
     )
 
 
