@@ -62,7 +62,13 @@ def routes(db: Database) -> APIRouter:
 def _answer(body: ReservationCreate, reservation_id: UUID) -> Response:
     now = SystemClock().now()
     lines: Sequence[ReservationLineRead] = [
-        ReservationLineRead(line_no=number, pool_id=line.pool_id, quantity=line.quantity)
+        ReservationLineRead(
+            line_no=number,
+            pool_id=line.pool_id,
+            quantity=line.quantity,
+            sold_quantity=0,
+            min_valid_seconds=line.min_valid_seconds,
+        )
         for number, line in enumerate(body.lines, 1)
     ]
     read = ReservationRead(

@@ -6,7 +6,11 @@ from uuid import UUID
 import inventory_vault.alarms.tables
 import inventory_vault.audit.tables
 import inventory_vault.boxes.tables
+import inventory_vault.budgets.tables
+import inventory_vault.conservation.tables
+import inventory_vault.cover.tables
 import inventory_vault.custody.tables
+import inventory_vault.gaps.tables
 import inventory_vault.imports.tables
 import inventory_vault.lots.tables
 import inventory_vault.pools.tables
@@ -15,6 +19,8 @@ import inventory_vault.reservations.tables
 import inventory_vault.units.tables
 import inventory_vault.vouchers.tables
 import inventory_vault.withdrawals.tables  # noqa: F401 - the tables register themselves
+from inventory_vault.actions.routes import stock_action_routes
+from inventory_vault.actions.service import StockActionService
 from inventory_vault.alarms.routes import alarm_routes
 from inventory_vault.alarms.service import AlarmService
 from inventory_vault.audit import service as audit_service
@@ -24,6 +30,9 @@ from inventory_vault.audit.routes import audit_routes
 from inventory_vault.audit.service import AuditService
 from inventory_vault.boxes.routes import BoxOpening, box_routes
 from inventory_vault.boxes.service import BoxService
+from inventory_vault.budgets.service import BudgetService
+from inventory_vault.conservation.jobs import check_conservation
+from inventory_vault.conservation.service import ConservationService
 from inventory_vault.custody.routes import custody_routes
 from inventory_vault.custody.service import CustodyService
 from inventory_vault.imports.jobs import ImportDesk, take_back_failed
@@ -49,7 +58,7 @@ from inventory_vault.reservations.service import ReservationService
 from inventory_vault.sequencer.folder import AuditFolder
 from inventory_vault.sequencer.sequencing import Sequencer
 from inventory_vault.settings import Settings
-from inventory_vault.shelves.jobs import withdraw_expired
+from inventory_vault.shelves.jobs import review_cover, withdraw_expired
 from inventory_vault.shelves.service import ShelfService
 from inventory_vault.units.routes import unit_routes
 from inventory_vault.units.service import UnitService
@@ -89,9 +98,10 @@ def create_service(settings: Settings) -> Service:
     custody = CustodyService(opener)
     pools = PoolService()
     lots = LotService()
-    shelves = ShelfService(pools)
-    reservations = ReservationService(shelves)
+    shelves = ShelfService(pools, lots)
+    reservations = ReservationService(shelves, BudgetService(_holder_secret(settings)))
     units = UnitService(shelves)
+    withdrawals = WithdrawalService(pools, lots, shelves, units)
     imports = ImportService(db, pools, lots, custody, SystemClock(), _fingerprinters(settings))
     boxes = BoxService(imports, pools, lots, custody, SystemClock())
     desk = ImportDesk(
@@ -127,7 +137,8 @@ def create_service(settings: Settings) -> Service:
             import_routes(db, imports, desk, BoxOpening(db, boxes)),
             box_routes(db, boxes, imports),
             unit_routes(db, units, custody),
-            withdrawal_routes(WithdrawalService(pools, lots, shelves, units)),
+            withdrawal_routes(withdrawals),
+            stock_action_routes(db, StockActionService(pools, withdrawals)),
             custody_routes(custody),
             voucher_routes(db, vouchers, generation_desk),
             redemption_routes(db, redemptions, guard),
@@ -138,6 +149,8 @@ def create_service(settings: Settings) -> Service:
         jobs=[
             expire_reservations(db, reservations),
             withdraw_expired(db, shelves),
+            review_cover(db, shelves),
+            check_conservation(ConservationService(db, lots)),
             take_back_failed(db, imports),
             sequence_log(sequencer),
             watch_log(db, audit),
@@ -163,6 +176,12 @@ def create_service(settings: Settings) -> Service:
 def _wrong_codes(settings: Settings) -> Allowance:
     every = timedelta(seconds=settings.wrong_code_every_seconds)
     return Allowance(settings.wrong_codes_burst, every)
+
+
+def _holder_secret(settings: Settings) -> bytes:
+    """What the keys of holders' hashes are derived from: the same in every process."""
+    secret = settings.fingerprint_key or settings.internal_secret
+    return secret.get_secret_value().encode()
 
 
 def _fingerprinters(settings: Settings) -> FingerprinterFor:

@@ -4,7 +4,7 @@ Calls that wait while one is under way travel together in the next one (`/v1/res
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -29,12 +29,23 @@ class HoldLine:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Units to be held for an order; `reference` makes a repeat the same hold."""
+    """Units to be held for an order; `reference` makes a repeat the same hold. `holder` (buyer, ip,
+    device, channel) of an unpaid one counts against the pools' budgets.
+    """
 
     merchant_id: UUID
     reference: str
     lines: tuple[HoldLine, ...]
     hold_seconds: int
+    holder: Mapping[str, str] = field(default_factory=dict)
+
+
+class HoldBudgetExceeded(Conflict):
+    """This buyer, address, device or channel holds too much of the stock without having paid; pay
+    or cancel an order first, or come again at `retry_at`.
+    """
+
+    code = "hold_budget_exceeded"
 
 
 class OutOfStock(Conflict):
@@ -59,8 +70,8 @@ class Vault:
     async def reserve(self, hold: Hold) -> UUID:
         """The reservation's id; all lines are held or nothing is.
 
-        Raises OutOfStock naming the short SKUs, StockRefused, or Unavailable when the outcome stays
-        unknown: such a hold runs out by itself.
+        Raises OutOfStock naming the short SKUs, HoldBudgetExceeded, StockRefused, or Unavailable
+        when the outcome stays unknown: such a hold runs out by itself.
         """
         return await self._combined(hold)
 
@@ -92,7 +103,7 @@ class Vault:
 
 
 def _item(hold: Hold) -> dict[str, object]:
-    return {
+    item: dict[str, object] = {
         "merchant_id": str(hold.merchant_id),
         "reference": hold.reference,
         "hold_seconds": hold.hold_seconds,
@@ -101,6 +112,9 @@ def _item(hold: Hold) -> dict[str, object]:
             for line in hold.lines
         ],
     }
+    if hold.holder:
+        item["holder"] = dict(hold.holder)
+    return item
 
 
 def _result(hold: Hold, result: Mapping[str, Any]) -> UUID | DomainError:
@@ -110,6 +124,8 @@ def _result(hold: Hold, result: Mapping[str, Any]) -> UUID | DomainError:
     problem = result.get("problem") or {}
     if result["result"] == OutOfStock.code:
         return OutOfStock(lines=_short_lines(hold, problem.get("lines") or ()))
+    if result["result"] == HoldBudgetExceeded.code:
+        return HoldBudgetExceeded(**(problem.get("budget") or {}))
     if int(problem.get("status", 503)) >= _UNAVAILABLE_STATUS:
         return Unavailable(f"the vault cannot hold stock now: {result['result']}")
     return StockRefused(str(problem.get("detail", result["result"])), reason=result["result"])

@@ -106,5 +106,7 @@ def _scalar(field: Any) -> Any:
         return True
     if field.enum_type is not None:
         return field.enum_type.values[-1].number
+    if field.type == FieldDescriptor.TYPE_DOUBLE:
+        return field.number + 0.5
     assert field.type in _INTEGERS, f"{field.full_name}: say here what a sample of its type is"
     return field.number * 1_000 + 7

@@ -278,7 +278,15 @@ async def test_reservations_are_read_by_their_owner_only(vault: Vault, api):
     mine = await vault.client.get(f"/v1/reservations/{reservation_id}")
     theirs = await stranger.get(f"/v1/reservations/{reservation_id}")
 
-    assert mine.json()["lines"] == [{"line_no": 1, "pool_id": pool_id, "quantity": 1}]
+    assert mine.json()["lines"] == [
+        {
+            "line_no": 1,
+            "pool_id": pool_id,
+            "quantity": 1,
+            "sold_quantity": 0,
+            "min_valid_seconds": 0,
+        }
+    ]
     assert theirs.status_code == 404
 
 

@@ -195,3 +195,30 @@ async def test_a_pool_that_does_not_exist_is_refused(shop: httpx.AsyncClient, st
 
     assert (answer.status_code, answer.json()["code"]) == (409, "stock_refused")
     assert answer.json()["reason"] == "pool_not_found"
+
+
+async def test_an_unpaid_buyer_who_holds_too_much_is_told_so_and_a_paid_order_is_not_counted(
+    shop: httpx.AsyncClient, stock: Vault
+) -> None:
+    budget = {"ip": {"share_percent": 1, "units_min": 2}}
+    pool_id = await stock.stocked(UNITS, prefix=new_id().hex, hold_budget=budget)
+    sku = await a_product(shop, pool_id)
+    customer = {"id": "buyer-7", "ip": "203.0.113.9"}
+    first = await shop.post("/v1/orders", json=a_body((sku, 2), customer=customer))
+    assert first.status_code == 201, first.text
+
+    refused = await shop.post("/v1/orders", json=a_body((sku, 1), customer=customer))
+
+    problem = refused.json()
+    assert (refused.status_code, problem["code"]) == (409, "hold_budget_exceeded")
+    assert (problem["dimension"], problem["held"], problem["allowed"]) == ("ip", 2, 2)
+    elsewhere = {"id": "buyer-7", "ip": "203.0.113.10"}
+    other = await shop.post("/v1/orders", json=a_body((sku, 1), customer=elsewhere))
+    assert other.status_code == 201, other.text
+    paid = {
+        "provider": "demo",
+        "provider_reference": str(new_id()),
+        "amount": {"amount": 3 * 1990, "currency": "CNY"},
+    }
+    prepaid = await shop.post("/v1/orders", json=a_body((sku, 3), customer=customer, paid=paid))
+    assert prepaid.status_code == 201, prepaid.text

@@ -1,6 +1,6 @@
 """Lots: what came in by one import, and how many of its units are in which state."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -35,6 +35,9 @@ class Levels:
 
     def __add__(self, other: "Levels") -> "Levels":
         return Levels(*(a + b for a, b in zip(self.figures(), other.figures(), strict=True)))
+
+    def by_name(self) -> dict[str, int]:
+        return asdict(self)
 
     def figures(self) -> tuple[int, ...]:
         return (

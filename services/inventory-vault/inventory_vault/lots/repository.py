@@ -156,10 +156,18 @@ async def freeze(tx: Transaction) -> None:
     await tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
 
 
-async def count_rows(tx: Transaction, lot_id: UUID) -> dict[str, int]:
-    """The same states counted row by row: slow, independent of every counter."""
-    row = (await tx.execute(_COUNT_ROWS, {"lot": lot_id})).one()
+async def count_rows(
+    tx: Transaction, lot_id: UUID, first_seq: int, last_seq: int
+) -> dict[str, int]:
+    """The states of some units counted row by row: slow, independent of every counter."""
+    values = {"lot": lot_id, "first": first_seq, "last": last_seq}
+    row = (await tx.execute(_COUNT_ROWS, values)).one()
     return {name: int(value) for name, value in row._mapping.items()}  # noqa: SLF001 - public API
+
+
+async def list_unbalanced(tx: Transaction, limit: int) -> list[Lot]:
+    """Lots whose figures do not sum up to their size, or of which one is negative."""
+    return [_to_domain(row) for row in await tx.execute(_UNBALANCED, {"limit": limit})]
 
 
 def _to_domain(row: Row[Any]) -> Lot:
@@ -289,19 +297,32 @@ _POOL_LEVELS = text(
     """  # noqa: S608 - constant parts
 )
 
+_UNBALANCED = text(
+    f"""
+    SELECT * FROM ({_LEVELS}) books
+    WHERE available + reserved + sold + opened + redeemed + expired + quarantined + void + inactive
+        <> total
+      OR least(available, reserved, sold, opened, redeemed, expired, quarantined, void, inactive)
+        < 0
+    ORDER BY id LIMIT :limit
+    """  # noqa: S608 - constant parts
+)
+
+# Sales are found by their unit: an index by lot would be one more for every sale to write.
 _COUNT_ROWS = text(
     """
-    SELECT
-      (SELECT count(*) FROM unit WHERE lot_id = :lot) AS imported,
-      (SELECT count(*) FROM allocation WHERE lot_id = :lot AND state = 'reserved') AS reserved,
-      (SELECT count(*) FROM allocation WHERE lot_id = :lot AND state = 'sold') AS sold,
-      (SELECT count(*) FROM allocation WHERE lot_id = :lot AND state = 'opened') AS opened,
-      (SELECT count(*) FROM allocation WHERE lot_id = :lot AND state = 'redeemed') AS redeemed,
-      (SELECT count(*) FROM withdrawn_unit WHERE lot_id = :lot) AS withdrawn,
-      (SELECT count(*) FROM unit_sale WHERE lot_id = :lot) AS sales,
-      (SELECT count(*) FROM unit u WHERE u.lot_id = :lot
-         AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.lot_id = u.lot_id AND a.seq = u.seq)
-         AND NOT EXISTS (SELECT 1 FROM withdrawn_unit w WHERE w.lot_id = u.lot_id AND w.seq = u.seq)
-      ) AS on_shelf
+    SELECT count(*) AS imported,
+      count(*) FILTER (WHERE a.state = 'reserved') AS reserved,
+      count(*) FILTER (WHERE a.state = 'sold') AS sold,
+      count(*) FILTER (WHERE a.state = 'opened') AS opened,
+      count(*) FILTER (WHERE a.state = 'redeemed') AS redeemed,
+      count(w.seq) AS withdrawn,
+      count(s.unit_id) AS sales,
+      count(*) FILTER (WHERE a.seq IS NULL AND w.seq IS NULL) AS on_shelf
+    FROM unit u
+    LEFT JOIN allocation a ON a.lot_id = u.lot_id AND a.seq = u.seq
+    LEFT JOIN withdrawn_unit w ON w.lot_id = u.lot_id AND w.seq = u.seq
+    LEFT JOIN unit_sale s ON s.unit_id = u.unit_id
+    WHERE u.lot_id = :lot AND u.seq BETWEEN :first AND :last
     """
 )

@@ -3,10 +3,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
 
+from inventory_vault.cover import service as cover
 from inventory_vault.lots.domain import Levels
 from inventory_vault.lots.schemas import (
     ConservationRead,
     LotRead,
+    PoolChange,
     PoolCreate,
     PoolRead,
     PoolSummary,
@@ -36,6 +38,9 @@ def pool_routes(db: Database, pools: PoolService, lots: LotService) -> APIRouter
                 name=body.name,
                 unit_kind=UnitKind(body.unit_kind),
                 low_stock_threshold=body.low_stock_threshold,
+                low_cover_days=body.low_cover_days,
+                hold_budget=body.hold_budget.to_domain() if body.hold_budget else {},
+                requested_by=f"{who.kind}:{who.id}",
             )
             return PoolRead(**PoolSummary.of(pool, Levels()).model_dump(), lots=[])
 
@@ -66,12 +71,41 @@ def pool_routes(db: Database, pools: PoolService, lots: LotService) -> APIRouter
             pool = await pools.get(tx, who.merchant, pool_id)
             levels = await lots.levels(tx, [pool_id])
             found = await lots.list_of_pool(tx, pool_id)
+            pace = (await cover.paces_of(tx, [pool_id]))[pool_id]
         summary = PoolSummary.of(pool, levels[pool_id])
         return PoolRead(
-            **summary.model_dump(), lots=[LotRead.from_domain(lot).model_dump() for lot in found]
+            **summary.model_dump(),
+            sold_per_day=pace.sold_per_day,
+            cover_days=pace.cover_days(levels[pool_id].available),
+            lots=[LotRead.from_domain(lot).model_dump() for lot in found],
         )
 
+    _add_change(router, pools, lots)
     return router
+
+
+def _add_change(router: APIRouter, pools: PoolService, lots: LotService) -> None:
+    @router.patch("/{pool_id}", response_model=PoolSummary)
+    async def change_pool(
+        pool_id: UUID,
+        body: PoolChange,
+        who: Caller = caller("stock:write"),
+        run: Once = once(),
+    ) -> Response:
+        """Changes what is given. Budgets count holds that are made from then on."""
+
+        async def work(tx: Transaction) -> PoolSummary:
+            pool = await pools.change(
+                tx,
+                who.merchant,
+                pool_id,
+                body.to_domain(),
+                requested_by=f"{who.kind}:{who.id}",
+            )
+            levels = await lots.levels(tx, [pool_id])
+            return PoolSummary.of(pool, levels[pool_id])
+
+        return await run(who, work, status=200)
 
 
 def lot_routes(db: Database, lots: LotService) -> APIRouter:

@@ -2,15 +2,55 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from inventory_vault.lots.domain import Levels, Lot
 from inventory_vault.lots.service import Conservation
-from inventory_vault.pools.domain import Pool
+from inventory_vault.pools.domain import DIMENSIONS, HoldBudget, Pool
 from kit.http import Model, MoneyModel, Name
 
 THRESHOLD_MAX = 1_000_000_000
 UnitKindText = Literal["card", "code", "link", "image", "voucher", "reusable"]
+
+
+class HoldBudgetModel(Model):
+    """max(units_min, floor(share x (available + own held) x min(1, available / threshold)))."""
+
+    share_percent: Annotated[int, Field(ge=0, le=100)]
+    units_min: Annotated[int, Field(ge=0, le=10_000)] = 1
+
+
+class HoldBudgets(Model):
+    """What one unpaid buyer, IP address, device or channel may hold of the pool at a time."""
+
+    buyer: HoldBudgetModel | None = None
+    ip: HoldBudgetModel | None = None
+    device: HoldBudgetModel | None = None
+    channel: HoldBudgetModel | None = None
+
+    def to_domain(self) -> dict[str, HoldBudget]:
+        return {
+            name: HoldBudget(budget.share_percent, budget.units_min)
+            for name in DIMENSIONS
+            if (budget := getattr(self, name)) is not None
+        }
+
+    @classmethod
+    def of(cls, pool: Pool) -> Self | None:
+        if not pool.hold_budget:
+            return None
+        return cls(
+            **{
+                name: HoldBudgetModel(
+                    share_percent=budget.share_percent, units_min=budget.units_min
+                )
+                for name, budget in pool.hold_budget.items()
+            }
+        )
+
+
+Threshold = Annotated[int, Field(ge=0, le=THRESHOLD_MAX)]
+CoverDays = Annotated[int, Field(ge=1, le=365)]
 
 
 class PoolCreate(Model):
@@ -24,7 +64,46 @@ class PoolCreate(Model):
 
     name: Name
     unit_kind: UnitKindText
-    low_stock_threshold: Annotated[int, Field(ge=0, le=THRESHOLD_MAX)] | None = None
+    low_stock_threshold: Threshold | None = None
+    low_cover_days: CoverDays | None = None
+    hold_budget: HoldBudgets | None = None
+
+
+class PoolChange(Model):
+    """What is left out stays; null takes a limit away."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "low_stock_threshold": 200,
+                    "low_cover_days": 3,
+                    "hold_budget": {"ip": {"share_percent": 5, "units_min": 2}},
+                }
+            ]
+        }
+    )
+
+    name: Name | None = None
+    low_stock_threshold: Threshold | None = None
+    low_cover_days: CoverDays | None = None
+    hold_budget: HoldBudgets | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _has_name(cls, value: str | None) -> str:
+        if value is None:
+            raise ValueError("a pool has a name")
+        return value
+
+    def to_domain(self) -> dict[str, object]:
+        """Only what was given."""
+        settings: dict[str, object] = {
+            name: getattr(self, name) for name in self.model_fields_set - {"hold_budget"}
+        }
+        if "hold_budget" in self.model_fields_set:
+            settings["hold_budget"] = self.hold_budget.to_domain() if self.hold_budget else {}
+        return settings
 
 
 class LevelsRead(Model):
@@ -81,6 +160,8 @@ class PoolSummary(Model):
     name: str
     unit_kind: str
     low_stock_threshold: int | None
+    low_cover_days: int | None
+    hold_budget: HoldBudgets | None
     created_at: datetime
     levels: LevelsRead
 
@@ -92,12 +173,20 @@ class PoolSummary(Model):
             name=pool.name,
             unit_kind=pool.unit_kind.value,
             low_stock_threshold=pool.low_stock_threshold,
+            low_cover_days=pool.low_cover_days,
+            hold_budget=HoldBudgets.of(pool),
             created_at=pool.created_at,
             levels=LevelsRead.from_domain(levels),
         )
 
 
 class PoolRead(PoolSummary):
+    sold_per_day: float | None = Field(
+        default=None, description="over up to the last seven days; null while that is not known"
+    )
+    cover_days: float | None = Field(
+        default=None, description="how long `available` lasts at that pace; null: no end in sight"
+    )
     lots: list[LotRead] = Field(default_factory=list, description="the newest 100")
 
 

@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,19 @@ from kit.money import Money
 
 LOTS_SHOWN_MAX = 100
 DISCARD_BATCH = 20_000
+COUNTED_TOGETHER_MAX = 200_000
+"""Units counted row by row by one statement: well below a second."""
+UNBALANCED_SHOWN_MAX = 100
+COUNTED = (
+    "imported",
+    "reserved",
+    "sold",
+    "opened",
+    "redeemed",
+    "withdrawn",
+    "sales",
+    "on_shelf",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,4 +122,12 @@ class LotService:
         """Books and rows of one moment; the first thing done in `tx`. Raises LotNotFound."""
         await repository.freeze(tx)
         lot = await self.get(tx, merchant_id, lot_id)
-        return Conservation(lot, await repository.count_rows(tx, lot_id))
+        counted: Counter[str] = Counter()
+        for first in range(1, lot.levels.total + 1, COUNTED_TOGETHER_MAX):
+            last = first + COUNTED_TOGETHER_MAX - 1
+            counted.update(await repository.count_rows(tx, lot_id, first, last))
+        return Conservation(lot, {name: counted[name] for name in COUNTED})
+
+    async def list_unbalanced(self, tx: Transaction) -> list[Lot]:
+        """Lots whose figures do not sum up to what came in, or of which one is negative."""
+        return await repository.list_unbalanced(tx, UNBALANCED_SHOWN_MAX)

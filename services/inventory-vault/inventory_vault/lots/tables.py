@@ -133,6 +133,15 @@ unit = Table(
     CheckConstraint("seq >= 1", name="seq"),
     CheckConstraint("octet_length(nonce) = 24", name="nonce"),
     CheckConstraint("unit_cost >= 0", name="unit_cost"),
+    # Finds where the units begin that are valid long enough; units that end with their lot, or
+    # never, are not in it.
+    Index(
+        "ix_unit_lot_id_expires_at",
+        "lot_id",
+        "expires_at",
+        "seq",
+        postgresql_where=text("expires_at IS NOT NULL"),
+    ),
 )
 
 # Taken units. The primary key is the promise that a unit is in one hold at most; a trigger lets the

@@ -1,5 +1,6 @@
 """A pool: interchangeable units that are sold as one kind of good."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -17,6 +18,17 @@ class UnitKind(StrEnum):
     REUSABLE = "reusable"
 
 
+DIMENSIONS = ("buyer", "ip", "device", "channel")
+
+
+@dataclass(frozen=True, slots=True)
+class HoldBudget:
+    """What one unpaid holder may have: a share of the stock, and so many units in any case."""
+
+    share_percent: int
+    units_min: int
+
+
 @dataclass(frozen=True, slots=True)
 class Pool:
     id: UUID
@@ -25,6 +37,10 @@ class Pool:
     unit_kind: UnitKind
     # Below so many available units StockLow is published; None: never.
     low_stock_threshold: int | None
+    # Below so many days of sales StockLow is published; None: never.
+    low_cover_days: int | None
+    # By dimension of the holder; empty: no limit.
+    hold_budget: Mapping[str, HoldBudget]
     created_at: datetime
 
 

@@ -2,9 +2,10 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select, text
+import orjson
+from sqlalchemy import Row, insert, select, text, update
 
-from inventory_vault.pools.domain import Pool, UnitKind
+from inventory_vault.pools.domain import HoldBudget, Pool, UnitKind
 from inventory_vault.pools.tables import pool
 from kit.db import Transaction
 
@@ -12,6 +13,19 @@ from kit.db import Transaction
 async def add(tx: Transaction, values: dict[str, Any]) -> Pool:
     row = (await tx.execute(insert(pool).values(**values).returning(*pool.c))).one()
     return _to_domain(row)
+
+
+async def change(
+    tx: Transaction, merchant_id: UUID, pool_id: UUID, values: dict[str, Any]
+) -> Pool | None:
+    query = (
+        update(pool)
+        .where(pool.c.id == pool_id, pool.c.merchant_id == merchant_id)
+        .values(**values)
+        .returning(*pool.c)
+    )
+    row = (await tx.execute(query)).one_or_none()
+    return _to_domain(row) if row else None
 
 
 async def find(tx: Transaction, merchant_id: UUID, pool_id: UUID) -> Pool | None:
@@ -29,6 +43,11 @@ async def list_of(
     return [_to_domain(row) for row in await tx.execute(query)]
 
 
+async def of(tx: Transaction, pool_ids: Sequence[UUID]) -> list[Pool]:
+    query = select(pool).where(pool.c.id.in_(pool_ids)).order_by(pool.c.id)
+    return [_to_domain(row) for row in await tx.execute(query)]
+
+
 async def lock(tx: Transaction, pool_ids: Sequence[UUID]) -> list[Pool]:
     """The pools, locked until the end of `tx` in the order of their ids: no deadlocks."""
     rows = await tx.execute(_LOCK, {"ids": list(pool_ids)})
@@ -42,8 +61,17 @@ def _to_domain(row: Row[Any]) -> Pool:
         name=row.name,
         unit_kind=UnitKind(row.unit_kind),
         low_stock_threshold=row.low_stock_threshold,
+        low_cover_days=row.low_cover_days,
+        hold_budget=_budget(row.hold_budget),
         created_at=row.created_at,
     )
+
+
+def _budget(stored: Any) -> dict[str, HoldBudget]:  # JSON as a document or as its text
+    if not stored:
+        return {}
+    document = orjson.loads(stored) if isinstance(stored, str | bytes) else stored
+    return {name: HoldBudget(**budget) for name, budget in document.items()}
 
 
 _LOCK = text(

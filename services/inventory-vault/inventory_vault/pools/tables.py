@@ -1,4 +1,5 @@
 from sqlalchemy import CheckConstraint, Column, DateTime, Index, Integer, Table, Text, Uuid, func
+from sqlalchemy.dialects.postgresql import JSONB
 
 from inventory_vault.metadata import metadata
 
@@ -12,6 +13,9 @@ pool = Table(
     Column("name", Text, nullable=False),
     Column("unit_kind", Text, nullable=False),
     Column("low_stock_threshold", Integer),
+    Column("low_cover_days", Integer),
+    # {dimension: {share_percent, units_min}}: what one unpaid holder may have.
+    Column("hold_budget", JSONB),
     Column(
         "created_at",
         DateTime(timezone=True),
@@ -22,5 +26,6 @@ pool = Table(
         "unit_kind IN ('card', 'code', 'link', 'image', 'voucher', 'reusable')", name="unit_kind"
     ),
     CheckConstraint("low_stock_threshold >= 0", name="low_stock_threshold"),
+    CheckConstraint("low_cover_days >= 1", name="low_cover_days"),
     Index("ix_pool_merchant_id_id", "merchant_id", "id"),
 )

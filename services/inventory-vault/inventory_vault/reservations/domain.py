@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -10,6 +10,8 @@ from uuid import UUID
 
 from kit.errors import Conflict, DomainError, ErrorKind, Invalid, NotFound
 
+HOLD_SECONDS_TOTAL_MAX = 86_400
+"""From its beginning a hold lasts so long at most, however often it is extended."""
 UNITS_MAX = 100_000
 """Units of one reservation: what one transaction moves in about a second."""
 
@@ -32,6 +34,8 @@ class Line:
     line_no: int
     pool_id: UUID
     quantity: int
+    # Only units that stay valid at least so long; 0: any that are valid now.
+    min_valid_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,16 @@ class Wish:
     lines: tuple[Line, ...]
     hold_seconds: int
     requested_by: str
+    # (dimension, value) of who holds unpaid: in memory only, stored as keyed hashes.
+    holder: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @property
     def quantity(self) -> int:
         return sum(line.quantity for line in self.lines)
+
+    @property
+    def asks_validity(self) -> bool:
+        return any(line.min_valid_seconds for line in self.lines)
 
     @property
     def name(self) -> tuple[UUID, str]:
@@ -55,7 +65,7 @@ class Wish:
     def request_hash(self) -> bytes:
         """Of the lines: a repeat may ask for another time, never for other goods."""
         text = "|".join(
-            f"{line.line_no}:{line.pool_id}:{line.quantity}"
+            f"{line.line_no}:{line.pool_id}:{line.quantity}{_validity(line)}"
             for line in sorted(self.lines, key=lambda line: line.line_no)
         )
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
@@ -71,7 +81,28 @@ class Reservation:
     created_at: datetime
     # Set while the status is held.
     expires_at: datetime | None
+    # In the order of their numbers.
     lines: tuple[Line, ...]
+    # Set when it was claimed partly: units sold per line.
+    sold_quantities: tuple[int, ...] | None = None
+    # Whether it counts against somebody's hold budget.
+    is_budgeted: bool = False
+
+    @property
+    def name(self) -> tuple[UUID, str]:
+        return self.merchant_id, self.reference
+
+    @property
+    def quantities(self) -> tuple[int, ...]:
+        """Units held per line."""
+        return tuple(line.quantity for line in self.lines)
+
+    @property
+    def sold(self) -> tuple[int, ...]:
+        """Units sold per line."""
+        if self.status is not ReservationStatus.SOLD:
+            return (0,) * len(self.lines)
+        return self.sold_quantities or self.quantities
 
     @property
     def pool_ids(self) -> set[UUID]:
@@ -89,13 +120,32 @@ class Claim:
     merchant_id: UUID
     recipient_public_key: bytes | None
     requested_by: str
+    # (line_no, units) to be sold, the rest goes back; None: all that is held.
+    lines: tuple[tuple[int, int], ...] | None = None
+
+    def quantities_of(self, reservation: Reservation) -> "tuple[int, ...] | ClaimExceedsHold":
+        """Units to be sold per line of the reservation."""
+        if self.lines is None:
+            return reservation.quantities
+        wanted = dict(self.lines)
+        held = {line.line_no: line.quantity for line in reservation.lines}
+        for line_no, quantity in wanted.items():
+            if quantity > held.get(line_no, 0):
+                return ClaimExceedsHold(
+                    line_no=line_no, requested=quantity, held=held.get(line_no, 0)
+                )
+        return tuple(wanted.get(line.line_no, 0) for line in reservation.lines)
 
 
-def numbered(lines: Sequence[tuple[int | None, UUID, int]]) -> tuple[Line, ...]:
+def _validity(line: Line) -> str:
+    return f":{line.min_valid_seconds}" if line.min_valid_seconds else ""
+
+
+def numbered(lines: Sequence[tuple[int | None, UUID, int, int]]) -> tuple[Line, ...]:
     """Lines with the caller's numbers, or their position; raises when a number comes twice."""
     found = tuple(
-        Line(number if number is not None else position, pool_id, quantity)
-        for position, (number, pool_id, quantity) in enumerate(lines, start=1)
+        Line(number if number is not None else position, pool_id, quantity, min_valid_seconds)
+        for position, (number, pool_id, quantity, min_valid_seconds) in enumerate(lines, start=1)
     )
     if len({line.line_no for line in found}) != len(found):
         raise LineNumbersRepeat
@@ -117,7 +167,9 @@ class TooManyUnits(Invalid):
 
 
 class OutOfStock(DomainError):
-    """Not enough units; nothing is held. `lines` names the short ones."""
+    """Not enough units, or not enough that stay valid so long; nothing is held. `lines` names the
+    short ones.
+    """
 
     code = "out_of_stock"
     kind = ErrorKind.CONFLICT
@@ -159,11 +211,55 @@ class ReservationReleased(Conflict):
     code = "reservation_released"
 
 
+class ReservationSecured(Conflict):
+    """The hold is paid for: it has no time limit that could be extended."""
+
+    code = "reservation_secured"
+
+
+class HoldTooLong(Conflict):
+    """A hold ends 24 hours after it was made at the latest; ask for less, or reserve anew."""
+
+    code = "hold_too_long"
+
+
+class ClaimExceedsHold(Invalid):
+    """More units of a line are claimed than it holds."""
+
+    code = "claim_exceeds_hold"
+
+
 class ReservationSold(Conflict):
-    """The units are sold; they cannot be given back."""
+    """The units are sold: they cannot be given back, nor sold in other quantities."""
 
     code = "reservation_sold"
 
 
 class ReferenceTaken(Exception):
     """Another process reserved under one of these references just now; asking again finds it."""
+
+
+def claimable(merchant_id: UUID, found: Reservation | None) -> Reservation | DomainError:
+    """The merchant's reservation, or why it cannot be sold or held on."""
+    if found is None or found.merchant_id != merchant_id:
+        return ReservationNotFound()
+    if found.status is ReservationStatus.EXPIRED:
+        return ReservationExpired()
+    if found.status is ReservationStatus.RELEASED:
+        return ReservationReleased()
+    return found
+
+
+def agreed(
+    claim: Claim, found: Reservation | DomainError, decided: dict[UUID, tuple[int, ...]]
+) -> Reservation | DomainError:
+    """A reservation is sold in one way: as it was, or as the first of these claims says."""
+    if isinstance(found, DomainError):
+        return found
+    quantities = claim.quantities_of(found)
+    if isinstance(quantities, DomainError):
+        return quantities
+    way = found.sold if found.status is ReservationStatus.SOLD else quantities
+    if decided.setdefault(found.id, way) != quantities:
+        return ReservationSold()
+    return found

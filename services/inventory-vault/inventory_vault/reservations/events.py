@@ -1,8 +1,11 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from inventory_vault.reservations.domain import Reservation
+from inventory_vault.audit.domain import Fact, units_digest
+from inventory_vault.audit.service import note
+from inventory_vault.reservations.domain import Reservation, Wish
 from inventory_vault.shelves.domain import TakenUnit
+from kit.db import Transaction
 from lockstock.inventory_vault.v1 import reservation_events_pb2 as messages
 
 UNITS_PER_EVENT = 5_000
@@ -44,3 +47,31 @@ def reservation_expired(reservation: Reservation) -> messages.ReservationExpired
         merchant_id=str(reservation.merchant_id),
         reference=reservation.reference,
     )
+
+
+def note_of(
+    tx: Transaction, action: str, reservation: Reservation, actor: str, **facts: Fact
+) -> None:
+    note(tx, action, reservation.id, merchant_id=reservation.merchant_id, actor=actor, **facts)
+
+
+def note_held(tx: Transaction, reservation: Reservation, wish: Wish) -> None:
+    lines: list[Fact] = [
+        {"line_no": line.line_no, "pool_id": str(line.pool_id), "quantity": line.quantity}
+        for line in reservation.lines
+    ]
+    note_of(
+        tx,
+        "reservation.held",
+        reservation,
+        wish.requested_by,
+        reference=reservation.reference,
+        lines=lines,
+    )
+
+
+def note_sold(
+    tx: Transaction, reservation: Reservation, units: Sequence[TakenUnit], actor: str
+) -> None:
+    digest = units_digest(unit.unit_id for unit in units)
+    note_of(tx, "reservation.sold", reservation, actor, units=len(units), units_digest=digest)

@@ -1,4 +1,5 @@
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,9 @@ from kit.db import Transaction, constraint_of
 from kit.ids import new_id
 
 
-async def add(tx: Transaction, new: Sequence[tuple[UUID, Wish]]) -> list[Reservation]:
+async def add(
+    tx: Transaction, new: Sequence[tuple[UUID, Wish]], budgeted: Container[UUID] = ()
+) -> list[Reservation]:
     """New holds with their lines, in the order given: one statement. Raises ReferenceTaken."""
     lines = [(id_, wish.merchant_id, line) for id_, wish in new for line in wish.lines]
     hashes = [wish.request_hash() for _, wish in new]
@@ -31,11 +34,13 @@ async def add(tx: Transaction, new: Sequence[tuple[UUID, Wish]]) -> list[Reserva
                 "hashes": hashes,
                 "quantities": [wish.quantity for _, wish in new],
                 "holds": [wish.hold_seconds for _, wish in new],
+                "budgeted": [id_ in budgeted for id_, _ in new],
                 "line_ids": [id_ for id_, _, _ in lines],
                 "line_merchants": [merchant_id for _, merchant_id, _ in lines],
                 "line_nos": [line.line_no for _, _, line in lines],
                 "pools": [line.pool_id for _, _, line in lines],
                 "line_quantities": [line.quantity for _, _, line in lines],
+                "validities": [line.min_valid_seconds for _, _, line in lines],
             },
         )
     except IntegrityError as error:
@@ -53,6 +58,7 @@ async def add(tx: Transaction, new: Sequence[tuple[UUID, Wish]]) -> list[Reserva
             created_at=times[id_].created_at,
             expires_at=times[id_].expires_at,
             lines=wish.lines,
+            is_budgeted=id_ in budgeted,
         )
         for (id_, wish), request_hash in zip(new, hashes, strict=True)
     ]
@@ -102,6 +108,21 @@ async def settle(
     )
 
 
+async def note_sold_partly(tx: Transaction, sold: Mapping[UUID, Sequence[int]]) -> None:
+    """How many of each line are sold, in the order of their numbers; of locked reservations."""
+    for reservation_id, quantities in sold.items():
+        await tx.execute(_NOTE_SOLD_PARTLY, {"id": reservation_id, "sold": list(quantities)})
+
+
+async def extend(
+    tx: Transaction, reservation_id: UUID, hold_seconds: int, total_seconds_max: int
+) -> datetime | None:
+    """The locked hold's new end; None when it would be too long after its beginning."""
+    values = {"id": reservation_id, "seconds": hold_seconds, "max": total_seconds_max}
+    row = (await tx.execute(_EXTEND, values)).one_or_none()
+    return row.expires_at if row else None
+
+
 async def add_handouts(tx: Transaction, claims: Sequence[Claim]) -> list[UUID]:
     """The log of hand-outs: one row per claim with a recipient's key, in the order given."""
     ids = [new_id() for _ in claims]
@@ -128,8 +149,11 @@ def _to_domain(row: Row[Any]) -> Reservation:
         created_at=row.created_at,
         expires_at=row.expires_at,
         lines=tuple(
-            Line(*line) for line in zip(row.line_nos, row.pool_ids, row.quantities, strict=True)
+            Line(*line)
+            for line in zip(row.line_nos, row.pool_ids, row.quantities, row.validities, strict=True)
         ),
+        sold_quantities=tuple(row.sold_quantities) if row.sold_quantities else None,
+        is_budgeted=row.is_budgeted,
     )
 
 
@@ -138,18 +162,21 @@ _ADD = text(
     WITH new AS (
       SELECT *, clock_timestamp() AS now FROM unnest(
         CAST(:ids AS uuid[]), CAST(:merchants AS uuid[]), CAST(:references AS text[]),
-        CAST(:hashes AS bytea[]), CAST(:quantities AS int[]), CAST(:holds AS int[])
-      ) AS n(id, merchant_id, reference, request_hash, quantity, hold_seconds)
+        CAST(:hashes AS bytea[]), CAST(:quantities AS int[]), CAST(:holds AS int[]),
+        CAST(:budgeted AS boolean[])
+      ) AS n(id, merchant_id, reference, request_hash, quantity, hold_seconds, is_budgeted)
     ), lines AS (
-      INSERT INTO reservation_line (reservation_id, merchant_id, line_no, pool_id, quantity)
+      INSERT INTO reservation_line
+        (reservation_id, merchant_id, line_no, pool_id, quantity, min_valid_seconds)
       SELECT * FROM unnest(
         CAST(:line_ids AS uuid[]), CAST(:line_merchants AS uuid[]), CAST(:line_nos AS smallint[]),
-        CAST(:pools AS uuid[]), CAST(:line_quantities AS int[]))
+        CAST(:pools AS uuid[]), CAST(:line_quantities AS int[]), CAST(:validities AS int[]))
     )
     INSERT INTO reservation
-      (id, merchant_id, reference, status, request_hash, quantity, created_at, expires_at)
+      (id, merchant_id, reference, status, request_hash, quantity, created_at, expires_at,
+       is_budgeted)
     SELECT id, merchant_id, reference, 'held', request_hash, quantity, now,
-      now + make_interval(secs => hold_seconds)
+      now + make_interval(secs => hold_seconds), is_budgeted
     FROM new
     RETURNING id, created_at, expires_at
     """
@@ -157,12 +184,15 @@ _ADD = text(
 
 _COLUMNS = """
     r.id, r.merchant_id, r.reference, r.status, r.request_hash, r.created_at, r.expires_at,
-    ARRAY(SELECT l.line_no FROM reservation_line l WHERE l.reservation_id = r.id
-          ORDER BY l.line_no) AS line_nos,
-    ARRAY(SELECT l.pool_id FROM reservation_line l WHERE l.reservation_id = r.id
-          ORDER BY l.line_no) AS pool_ids,
-    ARRAY(SELECT l.quantity FROM reservation_line l WHERE l.reservation_id = r.id
-          ORDER BY l.line_no) AS quantities
+    r.sold_quantities, r.is_budgeted, l.line_nos, l.pool_ids, l.quantities, l.validities
+"""
+
+# Lines never change, so they may be read with another snapshot than the locked row.
+_LINES = """
+    CROSS JOIN LATERAL (
+      SELECT array_agg(o.line_no) AS line_nos, array_agg(o.pool_id) AS pool_ids,
+        array_agg(o.quantity) AS quantities, array_agg(o.min_valid_seconds) AS validities
+      FROM (SELECT * FROM reservation_line WHERE reservation_id = r.id ORDER BY line_no) o) l
 """
 
 # LATERAL with LIMIT: one index look-up per reference, however young the table's statistics are.
@@ -173,20 +203,20 @@ _FIND_BY_REFERENCE = text(
       AS k(merchant_id, reference)
     CROSS JOIN LATERAL (
       SELECT * FROM reservation WHERE merchant_id = k.merchant_id AND reference = k.reference
-      LIMIT 1) AS r
+      LIMIT 1) AS r {_LINES}
     """  # noqa: S608 - constant columns
 )
 
 _FIND = text(
     f"""
-    SELECT {_COLUMNS} FROM reservation r
+    SELECT {_COLUMNS} FROM reservation r {_LINES}
     WHERE r.id = ANY(CAST(:ids AS uuid[])) AND r.merchant_id = :merchant
     """  # noqa: S608 - constant columns
 )
 
 _LOCK = text(
     f"""
-    SELECT {_COLUMNS} FROM reservation r WHERE r.id = ANY(CAST(:ids AS uuid[]))
+    SELECT {_COLUMNS} FROM reservation r {_LINES} WHERE r.id = ANY(CAST(:ids AS uuid[]))
     ORDER BY r.id FOR NO KEY UPDATE OF r
     """  # noqa: S608 - constant columns
 )
@@ -197,7 +227,7 @@ _LOCK_DUE = text(
       SELECT id FROM reservation WHERE status = 'held' AND expires_at < clock_timestamp()
       ORDER BY expires_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
     )
-    SELECT {_COLUMNS} FROM reservation r JOIN due ON due.id = r.id ORDER BY r.expires_at
+    SELECT {_COLUMNS} FROM reservation r JOIN due ON due.id = r.id {_LINES} ORDER BY r.expires_at
     """  # noqa: S608 - constant columns
 )
 
@@ -210,6 +240,20 @@ _SETTLE = text(
       expires_at = CASE WHEN :status IN ('secured', 'sold') THEN NULL ELSE r.expires_at END
     FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS s(id, reason)
     WHERE r.id = s.id
+    """
+)
+
+_NOTE_SOLD_PARTLY = text(
+    "UPDATE reservation SET sold_quantities = CAST(:sold AS int[]) WHERE id = :id"
+)
+
+_EXTEND = text(
+    """
+    UPDATE reservation r SET expires_at = m.until
+    FROM (SELECT clock_timestamp() + make_interval(secs => :seconds) AS until) m
+    WHERE r.id = :id AND r.status = 'held'
+      AND m.until <= r.created_at + make_interval(secs => :max)
+    RETURNING r.expires_at
     """
 )
 

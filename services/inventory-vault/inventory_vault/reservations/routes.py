@@ -17,6 +17,7 @@ from inventory_vault.reservations.schemas import (
     ClaimCreate,
     ClaimRead,
     ClaimResultJson,
+    ExtensionCreate,
     ReleaseCreate,
     ReservationBatch,
     ReservationBatchItem,
@@ -192,8 +193,9 @@ def _add_claiming(router: APIRouter, claiming: Claiming) -> None:
         who: Caller = caller("reservations:write"),
     ) -> Response:
         """held -> sold. The same units on repeat. With `recipient_public_key` each unit comes in a
-        box that only its owner opens. Too late: 409 `reservation_expired` or
-        `reservation_released`.
+        box that only its owner opens. With `lines` so many units of each named line are sold and
+        the rest goes back. Too late: 409 `reservation_expired` or `reservation_released`; sold in
+        other quantities: 409 `reservation_sold`; more than held: 422 `claim_exceeds_hold`.
         """
         handed = await claiming(_claim(who, who.merchant, reservation_id, body))
         return _response(claim_bytes(reservation_id, handed.sale.units, handed.boxes), 200)
@@ -214,6 +216,31 @@ def _add_ending(router: APIRouter, db: Database, reservations: ReservationServic
             return ReservationRead.from_domain(
                 await reservations.release(
                     tx, who.merchant, reservation_id, reason, requested_by=_actor(who)
+                )
+            )
+
+        return await run(who, work, status=200)
+
+    @router.post("/{reservation_id}/extend", response_model=ReservationRead)
+    async def extend(
+        reservation_id: UUID,
+        body: ExtensionCreate,
+        who: Caller = caller("reservations:write"),
+        run: Once = once(),
+    ) -> Response:
+        """Held for `hold_seconds` from now on, at most 24 hours from its beginning (409
+        `hold_too_long`). What is not held: 409 `reservation_secured`, `_sold`, `_expired`,
+        `_released`.
+        """
+
+        async def work(tx: Transaction) -> ReservationRead:
+            return ReservationRead.from_domain(
+                await reservations.extend(
+                    tx,
+                    who.merchant,
+                    reservation_id,
+                    body.hold_seconds,
+                    requested_by=_actor(who),
                 )
             )
 
@@ -240,7 +267,7 @@ def _merchant(who: Caller, named: UUID | None) -> UUID:
 def _claim(who: Caller, merchant_id: UUID, reservation_id: UUID, body: ClaimCreate) -> Claim:
     named = body.recipient_public_key
     key = checked_recipient_key(named) if named is not None else None
-    return Claim(reservation_id, merchant_id, key, _actor(who))
+    return Claim(reservation_id, merchant_id, key, _actor(who), body.wanted())
 
 
 def _actor(who: Caller) -> str:

@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 import orjson
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StringConstraints, field_validator
 from pydantic.config import JsonDict
 
+from inventory_vault.budgets.domain import HoldBudgetExceeded
 from inventory_vault.custody.domain import HandedBox
 from inventory_vault.reservations.domain import (
     Reservation,
@@ -31,12 +32,14 @@ QUANTITY_MAX = 10_000
 HOLD_SECONDS_MIN = 10
 HOLD_SECONDS_MAX = 86_400
 HOLD_SECONDS_DEFAULT = 900
+MIN_VALID_SECONDS_MAX = 315_360_000
 BATCH_ITEMS_MAX = 500
 CLAIM_ITEMS_MAX = 200
 
 LineNo = Annotated[int, Field(ge=1, le=1_000)]
 ReservationStatusText = Literal["held", "secured", "sold", "released", "expired"]
 
+_PLAIN = r"^[^\x00-\x1f\x7f]*$"
 _POOL = "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a10"
 _RESERVATION = "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a33"
 _CREATE_EXAMPLE: JsonDict = {
@@ -53,6 +56,30 @@ class ReservationLineCreate(Model):
         default=None,
         description="The caller's number of the line; its position (from 1) if absent.",
     )
+    min_valid_seconds: Annotated[int, Field(ge=0, le=MIN_VALID_SECONDS_MAX)] = Field(
+        default=0, description="Only units that expire later than in so many seconds, or never."
+    )
+
+
+HolderText = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_PLAIN)]
+
+
+class HolderCreate(Model):
+    """Who would hold without having paid; counted against the pool's `hold_budget`, stored as
+    keyed hashes only. Leave it out for what is paid for.
+    """
+
+    buyer: HolderText | None = None
+    ip: HolderText | None = None
+    device: HolderText | None = None
+    channel: HolderText | None = None
+
+    def to_domain(self) -> tuple[tuple[str, str], ...]:
+        return tuple(
+            (name, value)
+            for name in ("buyer", "ip", "device", "channel")
+            if (value := getattr(self, name)) is not None
+        )
 
 
 class ReservationCreate(Model):
@@ -65,12 +92,17 @@ class ReservationCreate(Model):
     hold_seconds: Annotated[int, Field(ge=HOLD_SECONDS_MIN, le=HOLD_SECONDS_MAX)] = (
         HOLD_SECONDS_DEFAULT
     )
+    holder: HolderCreate | None = None
 
     def to_domain(self, merchant_id: UUID, requested_by: str) -> Wish:
         """Raises LineNumbersRepeat, TooManyUnits."""
-        lines = [(line.line_no, line.pool_id, line.quantity) for line in self.lines]
+        lines = [
+            (line.line_no, line.pool_id, line.quantity, line.min_valid_seconds)
+            for line in self.lines
+        ]
         numbers = numbered(lines)
-        return Wish(merchant_id, self.reference, numbers, self.hold_seconds, requested_by)
+        holder = self.holder.to_domain() if self.holder else ()
+        return Wish(merchant_id, self.reference, numbers, self.hold_seconds, requested_by, holder)
 
 
 class ReservationBatchItem(ReservationCreate):
@@ -92,6 +124,8 @@ class ReservationLineRead(Model):
     line_no: int
     pool_id: UUID
     quantity: int
+    sold_quantity: int = Field(description="0 unless sold; less than held when claimed partly.")
+    min_valid_seconds: int
 
 
 class ReservationRead(Model):
@@ -115,9 +149,13 @@ class ReservationRead(Model):
             created_at=reservation.created_at,
             lines=[
                 ReservationLineRead(
-                    line_no=line.line_no, pool_id=line.pool_id, quantity=line.quantity
+                    line_no=line.line_no,
+                    pool_id=line.pool_id,
+                    quantity=line.quantity,
+                    sold_quantity=sold,
+                    min_valid_seconds=line.min_valid_seconds,
                 )
-                for line in reservation.lines
+                for line, sold in zip(reservation.lines, reservation.sold, strict=True)
             ],
         )
 
@@ -127,6 +165,14 @@ class ShortLine(Model):
     pool_id: UUID
     requested: int
     available: int
+
+
+class BudgetRead(Model):
+    pool_id: UUID
+    dimension: str
+    held: int
+    allowed: int
+    retry_at: datetime | None = Field(description="When the first of those holds runs out.")
 
 
 class ItemProblem(Model):
@@ -139,6 +185,7 @@ class ItemProblem(Model):
     lines: list[ShortLine] | None = Field(
         default=None, description="out_of_stock: the short lines."
     )
+    budget: BudgetRead | None = Field(default=None, description="hold_budget_exceeded: whose.")
 
     @classmethod
     def of(cls, error: DomainError) -> Self:
@@ -148,6 +195,7 @@ class ItemProblem(Model):
             status=STATUS_OF_KIND[error.kind],
             detail=error.detail,
             lines=error.fields.get("lines"),
+            budget=error.fields if isinstance(error, HoldBudgetExceeded) else None,
         )
 
 
@@ -171,6 +219,11 @@ class ReservationBatchRead(Model):
     items: list[ReservationResult]
 
 
+class ClaimLineCreate(Model):
+    line_no: LineNo
+    quantity: Annotated[int, Field(ge=1, le=QUANTITY_MAX)]
+
+
 class ClaimCreate(Model):
     """With a key every unit is handed out re-sealed to it; without, masks only."""
 
@@ -184,6 +237,21 @@ class ClaimCreate(Model):
     )
 
     recipient_public_key: PublicKeyText | None = None
+    lines: Annotated[list[ClaimLineCreate], Field(min_length=1, max_length=LINES_MAX)] | None = (
+        Field(default=None, description="Sells so much; the rest goes back. Absent: all.")
+    )
+
+    @field_validator("lines")
+    @classmethod
+    def _names_each_once(cls, value: list[ClaimLineCreate] | None) -> list[ClaimLineCreate] | None:
+        if value is not None and len({line.line_no for line in value}) != len(value):
+            raise ValueError("a line is named once")
+        return value
+
+    def wanted(self) -> tuple[tuple[int, int], ...] | None:
+        if self.lines is None:
+            return None
+        return tuple((line.line_no, line.quantity) for line in self.lines)
 
 
 class ClaimBatchItem(ClaimCreate):
@@ -292,6 +360,12 @@ def _units_json(units: Sequence[TakenUnit], boxes: Mapping[str, HandedBox]) -> l
             }
         )
     return found
+
+
+class ExtensionCreate(Model):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"hold_seconds": 600}]})
+
+    hold_seconds: Annotated[int, Field(ge=HOLD_SECONDS_MIN, le=HOLD_SECONDS_MAX)]
 
 
 class ReleaseCreate(Model):

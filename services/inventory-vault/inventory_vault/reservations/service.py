@@ -1,28 +1,37 @@
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID
 
-from inventory_vault.audit.domain import Fact, units_digest
 from inventory_vault.audit.service import SYSTEM, note
-from inventory_vault.pools.domain import PoolNotFound
+from inventory_vault.budgets.service import BudgetService
+from inventory_vault.planning.service import (
+    Plan,
+    draw,
+    out_of_stock,
+    plan_for,
+    pool_missing,
+    wanted_of,
+)
 from inventory_vault.reservations import events, repository
 from inventory_vault.reservations.domain import (
+    HOLD_SECONDS_TOTAL_MAX,
     Claim,
-    Line,
+    HoldTooLong,
     OutOfStock,
     ReferenceReused,
     Reservation,
-    ReservationExpired,
     ReservationNotFound,
-    ReservationReleased,
+    ReservationSecured,
     ReservationSold,
     ReservationStatus,
     Wish,
+    agreed,
+    claimable,
 )
-from inventory_vault.shelves.domain import TakenUnit, WantedLine
-from inventory_vault.shelves.service import OpenShelves, ShelfService
+from inventory_vault.shelves.domain import TakenUnit
+from inventory_vault.shelves.service import ShelfService
 from kit.db import Transaction
 from kit.errors import DomainError
 from kit.ids import new_id
@@ -49,8 +58,9 @@ class ReservationService:
     statements; each item succeeds or fails by itself, its error standing in its place.
     """
 
-    def __init__(self, shelves: ShelfService) -> None:
+    def __init__(self, shelves: ShelfService, budgets: BudgetService) -> None:
         self._shelves = shelves
+        self._budgets = budgets
 
     async def reserve(
         self, tx: Transaction, wishes: Sequence[Wish]
@@ -67,13 +77,41 @@ class ReservationService:
         # Read after the locks: a twin that was being served has committed by now and is seen.
         known = await repository.find_by_reference(tx, [wish.name for wish in wishes])
         refusals: dict[int, DomainError] = {}
+        fresh = [
+            (place, new_id(), wish) for place, wish in enumerate(wishes) if wish.name not in known
+        ]
+        plan = await plan_for(tx, self._budgets, shelves, [(id_, wish) for _, id_, wish in fresh])
+        await self._reserve_any(tx, plan, fresh, known, refusals)
+        for place, reservation_id, wish in fresh:
+            if not wish.asks_validity or wish.name in known:
+                continue
+            answer = await self._reserve_fitting(tx, plan, reservation_id, wish)
+            if isinstance(answer, Reservation):
+                known[wish.name] = answer
+            else:
+                refusals[place] = answer
+        return [
+            refusals[place] if place in refusals else _answer_to(wish, known[wish.name])
+            for place, wish in enumerate(wishes)
+        ]
+
+    async def _reserve_any(
+        self,
+        tx: Transaction,
+        plan: Plan,
+        fresh: Sequence[tuple[int, UUID, Wish]],
+        known: dict[tuple[UUID, str], Reservation],
+        refusals: dict[int, DomainError],
+    ) -> None:
+        """Wishes for any units that are valid now, all of them together; what becomes of each is
+        written to `known` and `refusals`.
+        """
         new: list[tuple[UUID, Wish]] = []
         named = set(known)
-        for place, wish in enumerate(wishes):
-            if wish.name in named:
+        for place, reservation_id, wish in fresh:
+            if wish.asks_validity or wish.name in named:
                 continue
-            reservation_id = new_id()
-            refusal = _draw(shelves, reservation_id, wish)
+            refusal = draw(plan, reservation_id, wish)
             if refusal is None:
                 new.append((reservation_id, wish))
                 named.add(wish.name)
@@ -81,30 +119,65 @@ class ReservationService:
                 # Its own only: a twin of this reference may wish for other lines.
                 refusals[place] = refusal
         if new:
-            await self._shelves.take(tx, shelves)
-            held = await repository.add(tx, new)
-            for (_, wish), reservation in zip(new, held, strict=True):
-                known[wish.name] = reservation
-                _note_held(tx, reservation, wish)
-        return [
-            refusals[place] if place in refusals else _answer_to(wish, known[wish.name])
-            for place, wish in enumerate(wishes)
-        ]
+            await self._shelves.take(tx, plan.shelves)
+            for held in await self._add(tx, plan, new):
+                known[held.name] = held
+
+    async def _reserve_fitting(
+        self, tx: Transaction, plan: Plan, reservation_id: UUID, wish: Wish
+    ) -> Reservation | DomainError:
+        """A wish that asks for a validity, by itself: wholly or undone."""
+        refusal = pool_missing(plan.shelves, wish) or plan.budget_refusal(reservation_id)
+        if refusal is not None:
+            return refusal
+        try:
+            async with tx.savepoint():
+                wanted = wanted_of(reservation_id, wish)
+                short = await self._shelves.take_fitting(tx, plan.shelves, wanted)
+                if short:
+                    raise out_of_stock(short)
+                plan.count(reservation_id)
+                [reservation] = await self._add(tx, plan, [(reservation_id, wish)])
+                return reservation
+        except OutOfStock as error:
+            return error
+
+    async def _add(
+        self, tx: Transaction, plan: Plan, new: Sequence[tuple[UUID, Wish]]
+    ) -> list[Reservation]:
+        held = await repository.add(tx, new, plan.shares)
+        await self._budgets.write(
+            tx,
+            [
+                (reservation.id, reservation.merchant_id, plan.shares[reservation.id])
+                for reservation in held
+                if reservation.is_budgeted
+            ],
+        )
+        for (_, wish), reservation in zip(new, held, strict=True):
+            events.note_held(tx, reservation, wish)
+        return held
 
     async def claim(self, tx: Transaction, claims: Sequence[Claim]) -> list[Sale | DomainError]:
         """held or secured -> sold, even past its time: the sweeper's lock decides, not the clock.
-        A repeat answers the same units. Answers for as many of the first claims as one transaction
-        should carry, at least one; the caller comes again with the rest.
+        A repeat answers the same units, ReservationSold if it asks for other quantities. Answers
+        for as many of the first claims as one transaction should carry, at least one; the caller
+        comes again with the rest.
         """
         locked = await repository.lock(tx, [claim.reservation_id for claim in claims])
         claims = _first(claims, lambda claim: _units_in(locked.get(claim.reservation_id)))
-        verdicts = [_claimable(claim, locked.get(claim.reservation_id)) for claim in claims]
+        decided: dict[UUID, tuple[int, ...]] = {}
+        verdicts = [
+            agreed(claim, claimable(claim.merchant_id, locked.get(claim.reservation_id)), decided)
+            for claim in claims
+        ]
         good = {v.id: v for v in verdicts if isinstance(v, Reservation)}
         fresh = [r for r in good.values() if r.status.holds_units]
+        await self._put_rest_back(tx, fresh, decided)
         units = await self._sell(tx, fresh)
         actors = {claim.reservation_id: claim.requested_by for claim in claims}
         for reservation in fresh:
-            _note_sold(tx, reservation, units[reservation.id], actors[reservation.id])
+            events.note_sold(tx, reservation, units[reservation.id], actors[reservation.id])
         repeated = [r.id for r in good.values() if r.status is ReservationStatus.SOLD]
         for unit in await self._shelves.units_of(tx, repeated):
             units[unit.reservation_id].append(unit)
@@ -115,6 +188,36 @@ class ReservationService:
             else verdict
             for place, verdict in enumerate(verdicts)
         ]
+
+    async def extend(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        reservation_id: UUID,
+        hold_seconds: int,
+        *,
+        requested_by: str,
+    ) -> Reservation:
+        """Held for so long from now on. Like a claim it comes in time until the sweeper was there.
+
+        Raises ReservationNotFound, HoldTooLong, and of what is not held ReservationSecured,
+        ReservationSold, ReservationExpired, ReservationReleased.
+        """
+        locked = await repository.lock(tx, [reservation_id])
+        found = claimable(merchant_id, locked.get(reservation_id))
+        if isinstance(found, DomainError):
+            raise found
+        if found.status is ReservationStatus.SECURED:
+            raise ReservationSecured
+        if found.status is ReservationStatus.SOLD:
+            raise ReservationSold
+        until = await repository.extend(tx, found.id, hold_seconds, HOLD_SECONDS_TOTAL_MAX)
+        if until is None:
+            raise HoldTooLong
+        events.note_of(
+            tx, "reservation.extended", found, requested_by, expires_at=until.isoformat()
+        )
+        return replace(found, expires_at=until)
 
     async def release(
         self,
@@ -149,9 +252,9 @@ class ReservationService:
         locked = await repository.lock(tx, reservation_ids)
         held = [r for r in locked.values() if r.status is ReservationStatus.HELD]
         if held:
-            await repository.settle(tx, [r.id for r in held], ReservationStatus.SECURED)
+            await self._settle(tx, held, ReservationStatus.SECURED)
         for reservation in held:
-            _note(tx, "reservation.secured", reservation, SYSTEM)
+            events.note_of(tx, "reservation.secured", reservation, SYSTEM)
 
     async def expire_due(self, tx: Transaction) -> bool:
         """Takes back holds past their time, a bounded number; True while more may wait."""
@@ -176,7 +279,7 @@ class ReservationService:
         ids = [reservation.id for reservation in fresh]
         for unit in await self._shelves.sell(tx, ids):
             units[unit.reservation_id].append(unit)
-        await repository.settle(tx, ids, ReservationStatus.SOLD)
+        await self._settle(tx, fresh, ReservationStatus.SOLD)
         for reservation in fresh:
             for event in events.reservation_sold(reservation, units[reservation.id]):
                 outbox.add(tx, event, key=reservation.id, merchant_id=reservation.merchant_id)
@@ -215,75 +318,58 @@ class ReservationService:
         if not holding:
             return
         await self._put_back(tx, [r for r, _ in holding])
-        ids, reasons = [r.id for r, _ in holding], [reason for _, reason in holding]
-        await repository.settle(tx, ids, ReservationStatus.RELEASED, reasons)
+        reasons = [reason for _, reason in holding]
+        await self._settle(tx, [r for r, _ in holding], ReservationStatus.RELEASED, reasons)
         for reservation, reason in holding:
             event = events.reservation_released(reservation, reason)
             outbox.add(tx, event, key=reservation.id, merchant_id=reservation.merchant_id)
-            _note(tx, "reservation.released", reservation, requested_by, reason=reason)
+            events.note_of(tx, "reservation.released", reservation, requested_by, reason=reason)
 
     async def _expire(self, tx: Transaction, batch: Sequence[Reservation]) -> None:
         if not batch:
             return
         await self._put_back(tx, batch)
-        await repository.settle(tx, [r.id for r in batch], ReservationStatus.EXPIRED)
+        await self._settle(tx, batch, ReservationStatus.EXPIRED)
         for reservation in batch:
             event = events.reservation_expired(reservation)
             outbox.add(tx, event, key=reservation.id, merchant_id=reservation.merchant_id)
-            _note(tx, "reservation.expired", reservation, SYSTEM)
+            events.note_of(tx, "reservation.expired", reservation, SYSTEM)
+
+    async def _settle(
+        self,
+        tx: Transaction,
+        found: Sequence[Reservation],
+        status: ReservationStatus,
+        reasons: Sequence[str] | None = None,
+    ) -> None:
+        """What is paid for or over counts against nobody's budget any more."""
+        await repository.settle(tx, [r.id for r in found], status, reasons)
+        await self._budgets.forget(tx, [r.id for r in found if r.is_budgeted])
+
+    async def _put_rest_back(
+        self,
+        tx: Transaction,
+        fresh: Sequence[Reservation],
+        decided: Mapping[UUID, tuple[int, ...]],
+    ) -> None:
+        """Of what is claimed partly, the other units."""
+        partly = [r for r in fresh if decided[r.id] != r.quantities]
+        if not partly:
+            return
+        await self._shelves.put_rest_back(
+            tx,
+            {pool_id for reservation in partly for pool_id in reservation.pool_ids},
+            [
+                (reservation.id, line.line_no, units)
+                for reservation in partly
+                for line, units in zip(reservation.lines, decided[reservation.id], strict=True)
+            ],
+        )
+        await repository.note_sold_partly(tx, {r.id: decided[r.id] for r in partly})
 
     async def _put_back(self, tx: Transaction, batch: Sequence[Reservation]) -> None:
         pool_ids = {pool_id for reservation in batch for pool_id in reservation.pool_ids}
         await self._shelves.put_back(tx, pool_ids, [reservation.id for reservation in batch])
-
-
-def _draw(shelves: OpenShelves, reservation_id: UUID, wish: Wish) -> DomainError | None:
-    for line in wish.lines:
-        pool = shelves.pools.get(line.pool_id)
-        if pool is None or pool.merchant_id != wish.merchant_id:
-            return PoolNotFound(
-                f"pool {line.pool_id} does not exist, or it is not yours",
-                pool_id=str(line.pool_id),
-            )
-    wanted = [
-        WantedLine(reservation_id, wish.merchant_id, line.line_no, line.pool_id, line.quantity)
-        for line in wish.lines
-    ]
-    short = shelves.stock.short(wanted)
-    if short:
-        return OutOfStock(
-            [(Line(line.line_no, line.pool_id, line.quantity), left) for line, left in short]
-        )
-    shelves.stock.draw(wanted)
-    return None
-
-
-def _note(
-    tx: Transaction, action: str, reservation: Reservation, actor: str, **facts: Fact
-) -> None:
-    note(tx, action, reservation.id, merchant_id=reservation.merchant_id, actor=actor, **facts)
-
-
-def _note_held(tx: Transaction, reservation: Reservation, wish: Wish) -> None:
-    lines: list[Fact] = [
-        {"line_no": line.line_no, "pool_id": str(line.pool_id), "quantity": line.quantity}
-        for line in reservation.lines
-    ]
-    _note(
-        tx,
-        "reservation.held",
-        reservation,
-        wish.requested_by,
-        reference=reservation.reference,
-        lines=lines,
-    )
-
-
-def _note_sold(
-    tx: Transaction, reservation: Reservation, units: Sequence[TakenUnit], actor: str
-) -> None:
-    digest = units_digest(unit.unit_id for unit in units)
-    _note(tx, "reservation.sold", reservation, actor, units=len(units), units_digest=digest)
 
 
 def _first(items: Sequence[T], units_in: Callable[[T], int]) -> Sequence[T]:
@@ -306,14 +392,4 @@ def _answer_to(wish: Wish, found: Reservation) -> Reservation | DomainError:
             f"reference {wish.reference} already names a reservation with other lines",
             reservation_id=str(found.id),
         )
-    return found
-
-
-def _claimable(claim: Claim, found: Reservation | None) -> Reservation | DomainError:
-    if found is None or found.merchant_id != claim.merchant_id:
-        return ReservationNotFound()
-    if found.status is ReservationStatus.EXPIRED:
-        return ReservationExpired()
-    if found.status is ReservationStatus.RELEASED:
-        return ReservationReleased()
     return found

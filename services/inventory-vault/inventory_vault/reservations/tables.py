@@ -1,4 +1,6 @@
 from sqlalchemy import (
+    ARRAY,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -34,6 +36,11 @@ reservation = Table(
     Column("expires_at", MOMENT),
     Column("settled_at", MOMENT),
     Column("release_reason", Text),
+    # Of a hold that was claimed partly: units sold per line, in the order of their numbers. Null:
+    # all that was held.
+    Column("sold_quantities", ARRAY(Integer)),
+    # Whether rows of hold_share belong to it.
+    Column("is_budgeted", Boolean, nullable=False, server_default=text("false")),
     UniqueConstraint("merchant_id", "reference"),
     CheckConstraint("status IN ('held', 'secured', 'sold', 'released', 'expired')", name="status"),
     CheckConstraint("(status <> 'held') OR (expires_at IS NOT NULL)", name="hold_is_limited"),
@@ -51,7 +58,9 @@ reservation_line = Table(
     Column("merchant_id", Uuid, nullable=False),
     Column("pool_id", Uuid, nullable=False),
     Column("quantity", Integer, nullable=False),
+    Column("min_valid_seconds", Integer, nullable=False, server_default="0"),
     CheckConstraint("quantity BETWEEN 1 AND 10000", name="quantity"),
+    CheckConstraint("min_valid_seconds >= 0", name="min_valid_seconds"),
 )
 
 # Append-only: to which key the units of a sold reservation were handed out. Committed before the

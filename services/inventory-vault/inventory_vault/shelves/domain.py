@@ -32,6 +32,8 @@ class WantedLine:
     line_no: int
     pool_id: UUID
     quantity: int
+    # Only units that stay valid at least so long; 0: any that are valid now.
+    min_valid_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,20 +40,6 @@ async def read_shelves(tx: Transaction, pool_ids: Sequence[UUID]) -> ShelfRows:
     return ShelfRows(lots, stale)
 
 
-async def withdraw_expired(tx: Transaction, lot_ids: Sequence[UUID]) -> int:
-    """Takes the expired units of lots with mixed expiry off the shelf; how many there were."""
-    found = 0
-    for lot_id in sorted(lot_ids):
-        row = (await tx.execute(_WITHDRAW_EXPIRED, {"lot": lot_id})).one()
-        found += row.withdrawn
-    return found
-
-
-async def step(tx: Transaction, lot_ids: Sequence[UUID]) -> None:
-    """Cursors that stand at gaps go on to the next unit that is on the shelf."""
-    await tx.execute(_STEP, {"lots": sorted(lot_ids)})
-
-
 async def take_free(tx: Transaction, lots: Sequence[ShelfLot]) -> dict[UUID, list[int]]:
     """Removes what was drawn from the free lists, the earliest expiry first."""
     wanted = [lot for lot in lots if lot.free_drawn]
@@ -70,30 +56,6 @@ async def take_free(tx: Transaction, lots: Sequence[ShelfLot]) -> dict[UUID, lis
         if len(taken[lot.id]) != lot.free_drawn:
             raise ShelfChanged(f"lot {lot.id}: the free list is shorter than its count")
     return {lot_id: sorted(seqs) for lot_id, seqs in taken.items()}
-
-
-async def pick_ahead(tx: Transaction, lots: Sequence[ShelfLot]) -> dict[UUID, Sequence[int]]:
-    """The units the cursors pass. Only lots with gaps ahead need to ask the database, and then for
-    one unit more: there the cursor goes.
-    """
-    picked: dict[UUID, Sequence[int]] = {}
-    for lot in lots:
-        if not lot.cursor_drawn:
-            continue
-        if not lot.has_gaps:
-            lot.to_seq = lot.next_seq + lot.cursor_drawn
-            picked[lot.id] = range(lot.next_seq, lot.to_seq)
-            continue
-        rows = await tx.execute(
-            _PICK_AROUND_GAPS,
-            {"lot": lot.id, "next_seq": lot.next_seq, "count": lot.cursor_drawn + 1},
-        )
-        seqs = [row.seq for row in rows]
-        if len(seqs) < lot.cursor_drawn:
-            raise ShelfChanged(f"lot {lot.id}: fewer units ahead than its cursor says")
-        picked[lot.id] = seqs[: lot.cursor_drawn]
-        lot.to_seq = seqs[-1] if len(seqs) > lot.cursor_drawn else seqs[-1] + 1
-    return picked
 
 
 async def allocate(
@@ -124,10 +86,30 @@ async def allocate(
         raise ShelfChanged(f"{result.rowcount} units were allocated instead of {expected}")
 
 
-async def put_back(tx: Transaction, reservation_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """Units that are still reserved go to the free lists; how many per pool."""
+async def put_back(tx: Transaction, reservation_ids: Sequence[UUID]) -> list[tuple[UUID, int]]:
+    """Units that are still reserved go back on the shelf; (lot, number) of those that are ahead of
+    their cursors.
+    """
     rows = await tx.execute(_PUT_BACK, {"reservations": list(reservation_ids)})
-    return {row.pool_id: row.units for row in rows}
+    return [(row.lot_id, row.seq) for row in rows]
+
+
+async def put_rest_back(
+    tx: Transaction, kept: Sequence[tuple[UUID, int, int]]
+) -> list[tuple[UUID, int]]:
+    """`kept`: (reservation, line, units that stay). The other units of these reservations go back,
+    those that expire first stay. Answers as `put_back`.
+    """
+    rows = await tx.execute(
+        _PUT_REST_BACK,
+        {
+            "reservations": sorted({reservation_id for reservation_id, _, _ in kept}),
+            "kept_of": [reservation_id for reservation_id, _, _ in kept],
+            "line_nos": [line_no for _, line_no, _ in kept],
+            "units": [units for _, _, units in kept],
+        },
+    )
+    return [(row.lot_id, row.seq) for row in rows]
 
 
 async def sell(tx: Transaction, reservation_ids: Sequence[UUID]) -> int:
@@ -166,12 +148,6 @@ async def stale_lots(tx: Transaction, limit: int) -> list[tuple[UUID, UUID]]:
     return [(row.pool_id, row.id) for row in rows]
 
 
-# Whether unit u is on the shelf if it is at the cursor or ahead of it.
-_NO_GAP = """
-    NOT EXISTS (SELECT 1 FROM withdrawn_unit w WHERE w.lot_id = u.lot_id AND w.seq = u.seq)
-    AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.lot_id = u.lot_id AND a.seq = u.seq)
-"""
-
 _READ_SHELVES = text(
     """
     SELECT id, pool_id, next_seq, size - next_seq + 1 - gaps_ahead AS ahead, free_count,
@@ -182,72 +158,6 @@ _READ_SHELVES = text(
       AND (mixed_expiry OR head_expires_at IS NULL OR head_expires_at > clock_timestamp())
     ORDER BY pool_id, head_expires_at NULLS LAST, id
     """
-)
-
-# Units of such a lot are numbered in the order of expiry, so the expired ones ahead are a run at
-# the cursor and the first living one is found by walking over that run only.
-_WITHDRAW_EXPIRED = text(
-    f"""
-    WITH moment AS (SELECT clock_timestamp() AS now),
-    found AS (
-      SELECT l.id, l.merchant_id, l.next_seq, l.size, m.now,
-        coalesce(
-          (SELECT u.seq FROM unit u
-           WHERE u.lot_id = l.id AND u.seq >= l.next_seq
-             AND (u.expires_at IS NULL OR u.expires_at > m.now) AND {_NO_GAP}
-           ORDER BY u.seq LIMIT 1),
-          l.size + 1) AS living_seq
-      FROM lot l, moment m WHERE l.id = :lot
-    ), freed AS (
-      DELETE FROM free_unit f USING found WHERE f.lot_id = found.id AND f.expires_at <= found.now
-      RETURNING f.seq
-    ), passed AS (
-      SELECT u.seq FROM found JOIN unit u ON u.lot_id = found.id
-        AND u.seq >= found.next_seq AND u.seq < found.living_seq
-      WHERE {_NO_GAP}
-    ), withdrawn AS (
-      INSERT INTO withdrawn_unit (lot_id, seq, merchant_id, state, reason)
-      SELECT found.id, gone.seq, found.merchant_id, 'expired', 'expired'
-      FROM found, (SELECT seq FROM freed UNION ALL SELECT seq FROM passed) AS gone
-      RETURNING seq
-    ), counted AS (
-      UPDATE lot_tally t SET expired = t.expired + (SELECT count(*) FROM withdrawn)
-      FROM found WHERE t.lot_id = found.id
-    )
-    UPDATE lot l SET
-      next_seq = found.living_seq,
-      free_count = l.free_count - (SELECT count(*) FROM freed),
-      gaps_ahead = l.gaps_ahead
-        - (found.living_seq - found.next_seq - (SELECT count(*) FROM passed)),
-      has_stock = found.living_seq <= l.size
-        OR l.free_count > (SELECT count(*) FROM freed),
-      head_expires_at = least(
-        (SELECT u.expires_at FROM unit u WHERE u.lot_id = l.id AND u.seq = found.living_seq),
-        (SELECT f.expires_at FROM free_unit f
-         WHERE f.lot_id = l.id AND f.expires_at > found.now ORDER BY f.seq LIMIT 1))
-    FROM found WHERE l.id = found.id
-    RETURNING (SELECT count(*) FROM withdrawn) AS withdrawn
-    """  # noqa: S608 - constant parts
-)
-
-# What a cursor passes here are gaps, all of them.
-_STEP = text(
-    f"""
-    UPDATE lot l SET
-      next_seq = s.seq,
-      gaps_ahead = l.gaps_ahead - (s.seq - l.next_seq),
-      head_expires_at = CASE WHEN l.mixed_expiry THEN least(
-          (SELECT u.expires_at FROM unit u WHERE u.lot_id = l.id AND u.seq = s.seq),
-          (SELECT f.expires_at FROM free_unit f WHERE f.lot_id = l.id ORDER BY f.seq LIMIT 1))
-        ELSE l.head_expires_at END
-    FROM (
-      SELECT o.id, coalesce(
-        (SELECT u.seq FROM unit u WHERE u.lot_id = o.id AND u.seq >= o.next_seq AND {_NO_GAP}
-         ORDER BY u.seq LIMIT 1), o.size + 1) AS seq
-      FROM lot o WHERE o.id = ANY(CAST(:lots AS uuid[]))
-    ) s
-    WHERE l.id = s.id
-    """  # noqa: S608 - constant parts
 )
 
 # In a lot the order of numbers is the order of expiry.
@@ -263,13 +173,6 @@ _TAKE_FREE = text(
     DELETE FROM free_unit f USING picked p
     WHERE f.lot_id = p.lot_id AND f.seq = p.seq RETURNING f.lot_id, f.seq
     """
-)
-
-_PICK_AROUND_GAPS = text(
-    f"""
-    SELECT u.seq FROM unit u WHERE u.lot_id = :lot AND u.seq >= :next_seq AND {_NO_GAP}
-    ORDER BY u.seq LIMIT :count
-    """  # noqa: S608 - constant parts
 )
 
 # The count of moved cursors is compared inside the statement: a cursor that is not where the plan
@@ -306,32 +209,62 @@ _ALLOCATE = text(
     """
 )
 
-_PUT_BACK = text(
-    """
-    WITH gone AS (
-      DELETE FROM allocation
-      WHERE reservation_id = ANY(CAST(:reservations AS uuid[])) AND state = 'reserved'
-      RETURNING lot_id, seq, merchant_id
-    ), back AS (
-      INSERT INTO free_unit (lot_id, seq, merchant_id, expires_at)
-      SELECT g.lot_id, g.seq, g.merchant_id, u.expires_at
+# Behind the cursor a unit comes back through the free list, ahead of it by no longer being a gap.
+_BACK = """
+    back AS (
+      SELECT g.lot_id, g.seq, g.merchant_id, u.expires_at, g.seq >= l.next_seq AS is_ahead
       FROM gone g JOIN lot l ON l.id = g.lot_id
       LEFT JOIN unit u ON l.mixed_expiry AND u.lot_id = g.lot_id AND u.seq = g.seq
-      RETURNING lot_id, expires_at
+    ), freed AS (
+      INSERT INTO free_unit (lot_id, seq, merchant_id, expires_at)
+      SELECT lot_id, seq, merchant_id, expires_at FROM back WHERE NOT is_ahead
     ), counted AS (
-      SELECT lot_id, count(*) AS units, min(expires_at) AS expires_at FROM back GROUP BY lot_id
+      SELECT lot_id, count(*) FILTER (WHERE NOT is_ahead) AS freed,
+        count(*) FILTER (WHERE is_ahead) AS ahead, min(expires_at) AS expires_at
+      FROM back GROUP BY lot_id
     ), moved AS (
       UPDATE lot l SET
-        free_count = l.free_count + c.units,
+        free_count = l.free_count + c.freed,
+        gaps_ahead = l.gaps_ahead - c.ahead,
         has_stock = true,
         head_expires_at = CASE WHEN NOT l.mixed_expiry THEN l.head_expires_at
           WHEN NOT l.has_stock THEN c.expires_at
           ELSE least(l.head_expires_at, c.expires_at) END
       FROM counted c WHERE l.id = c.lot_id
-      RETURNING l.pool_id, c.units
     )
-    SELECT pool_id, sum(units) AS units FROM moved GROUP BY pool_id
-    """
+    SELECT lot_id, seq FROM back WHERE is_ahead
+"""
+
+_PUT_BACK = text(
+    f"""
+    WITH gone AS (
+      DELETE FROM allocation
+      WHERE reservation_id = ANY(CAST(:reservations AS uuid[])) AND state = 'reserved'
+      RETURNING lot_id, seq, merchant_id
+    ), {_BACK}
+    """  # noqa: S608 - constant parts
+)
+
+_PUT_REST_BACK = text(
+    f"""
+    WITH kept AS (
+      SELECT * FROM unnest(
+        CAST(:kept_of AS uuid[]), CAST(:line_nos AS smallint[]), CAST(:units AS int[])
+      ) AS k(reservation_id, line_no, units)
+    ), ranked AS (
+      SELECT a.lot_id, a.seq, a.reservation_id, a.line_no, row_number() OVER (
+        PARTITION BY a.reservation_id, a.line_no
+        ORDER BY coalesce(u.expires_at, l.expires_at) NULLS LAST, a.lot_id, a.seq) AS place
+      FROM allocation a JOIN lot l ON l.id = a.lot_id
+      JOIN unit u ON u.lot_id = a.lot_id AND u.seq = a.seq
+      WHERE a.reservation_id = ANY(CAST(:reservations AS uuid[])) AND a.state = 'reserved'
+    ), gone AS (
+      DELETE FROM allocation a USING ranked r LEFT JOIN kept k
+        ON k.reservation_id = r.reservation_id AND k.line_no = r.line_no
+      WHERE a.lot_id = r.lot_id AND a.seq = r.seq AND r.place > coalesce(k.units, 0)
+      RETURNING a.lot_id, a.seq, a.merchant_id
+    ), {_BACK}
+    """  # noqa: S608 - constant parts
 )
 
 _SELL = text(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from kit.errors import Conflict, NotFound
+from kit.errors import Conflict, Invalid, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,20 @@ class View:
     user_agent: str | None
     reason: str
     seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFilter:
+    pool_id: UUID | None = None
+    lot_id: UUID | None = None
+    reservation_id: UUID | None = None
+    state: str | None = None
+
+
+class UnitFilterMissing(Invalid):
+    """Name the pool, the lot or the reservation whose units are wanted."""
+
+    code = "filter_missing"
 
 
 class UnitNotFound(NotFound):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from inventory_vault.units.domain import Unit, View, Viewer
+from inventory_vault.units.domain import Unit, UnitFilter, View, Viewer
 from kit.db import Transaction
 
 
@@ -61,6 +61,31 @@ async def find(tx: Transaction, merchant_id: UUID, unit_id: UUID) -> Unit | None
     return _to_domain(row) if row else None
 
 
+async def list_of(
+    tx: Transaction,
+    merchant_id: UUID,
+    wanted: UnitFilter,
+    *,
+    after: tuple[UUID, int] | None,
+    limit: int,
+) -> list[Unit]:
+    """In order of lots and numbers."""
+    values: dict[str, Any] = {
+        "merchant": merchant_id,
+        "pool": wanted.pool_id,
+        "lot": wanted.lot_id,
+        "state": wanted.state,
+        "after_lot": after[0] if after else None,
+        "after_seq": after[1] if after else None,
+        "limit": limit,
+    }
+    query = _LIST
+    if wanted.reservation_id is not None:
+        query = _LIST_OF_RESERVATION
+        values["reservation"] = wanted.reservation_id
+    return [_to_domain(row) for row in await tx.execute(query, values)]
+
+
 async def list_views(
     tx: Transaction, merchant_id: UUID, unit_id: UUID, *, after: UUID | None, limit: int
 ) -> Sequence[View]:
@@ -113,8 +138,7 @@ _ADD_VIEW = text(
     """
 )
 
-_FIND = text(
-    """
+_UNITS = """
     SELECT u.unit_id, u.merchant_id, l.pool_id, u.lot_id, u.seq, u.mask,
       coalesce(u.expires_at, l.expires_at) AS expires_at,
       a.reservation_id, a.line_no, r.reference, s.sold_at, al.details ->> 'reason' AS refusal,
@@ -130,8 +154,37 @@ _FIND = text(
     LEFT JOIN reservation r ON r.id = a.reservation_id
     LEFT JOIN alarm al ON al.kind = 'box_refused' AND al.object_id = u.unit_id
       AND al.closed_at IS NULL
-    WHERE u.unit_id = :unit AND u.merchant_id = :merchant
-    """
+"""
+
+_FIND = text(f"{_UNITS} WHERE u.unit_id = :unit AND u.merchant_id = :merchant")
+
+_PAGE = """
+      AND (CAST(:after_lot AS uuid) IS NULL
+        OR (u.lot_id, u.seq) > (CAST(:after_lot AS uuid), CAST(:after_seq AS int)))
+      AND u.merchant_id = :merchant
+"""
+
+_LIST = text(
+    f"""
+    SELECT * FROM ({_UNITS}
+      WHERE u.lot_id = ANY(ARRAY(SELECT id FROM lot WHERE merchant_id = :merchant
+          AND (CAST(:pool AS uuid) IS NULL OR pool_id = :pool)
+          AND (CAST(:lot AS uuid) IS NULL OR id = :lot)))
+        {_PAGE}
+    ) units
+    WHERE CAST(:state AS text) IS NULL OR state = :state
+    ORDER BY lot_id, seq LIMIT :limit
+    """  # noqa: S608 - constant parts
+)
+
+_LIST_OF_RESERVATION = text(
+    f"""
+    SELECT * FROM ({_UNITS} WHERE a.reservation_id = :reservation {_PAGE}) units
+    WHERE (CAST(:state AS text) IS NULL OR state = :state)
+      AND (CAST(:pool AS uuid) IS NULL OR pool_id = :pool)
+      AND (CAST(:lot AS uuid) IS NULL OR lot_id = :lot)
+    ORDER BY lot_id, seq LIMIT :limit
+    """  # noqa: S608 - constant parts
 )
 
 _VIEWS = text(

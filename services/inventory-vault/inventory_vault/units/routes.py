@@ -5,11 +5,13 @@ from fastapi import APIRouter, Depends
 
 from inventory_vault.custody.domain import checked_recipient_key
 from inventory_vault.custody.service import CustodyService
+from inventory_vault.units.domain import UnitFilter
 from inventory_vault.units.schemas import (
     RevealCreate,
     RevealedBox,
     RevealRead,
     UnitRead,
+    UnitStateText,
     ViewRead,
 )
 from inventory_vault.units.service import UnitService
@@ -42,6 +44,8 @@ def unit_routes(db: Database, units: UnitService, custody: CustodyService) -> AP
         box = await custody.show(unit_id, view_id)
         return RevealRead(unit_id=unit_id, view_id=view_id, box=RevealedBox.from_domain(box))
 
+    _add_list(router, db, units)
+
     @router.get("/{unit_id}")
     async def get_unit(unit_id: UUID, who: Caller = caller("stock:read")) -> UnitRead:
         """What may be known of a unit without opening it."""
@@ -67,3 +71,29 @@ def unit_routes(db: Database, units: UnitService, custody: CustodyService) -> AP
         return page_of(found, page, read=ViewRead.from_domain, position=lambda view: [view.id])
 
     return router
+
+
+def _add_list(router: APIRouter, db: Database, units: UnitService) -> None:
+    @router.get("")
+    async def list_units(
+        page: Annotated[PageRequest, Depends(page_request)],
+        who: Caller = caller("stock:read"),
+        pool_id: UUID | None = None,
+        lot_id: UUID | None = None,
+        reservation_id: UUID | None = None,
+        state: UnitStateText | None = None,
+    ) -> Page[UnitRead]:
+        """Units of a pool, a lot or a reservation, by state; masks only. In order of lots."""
+        after = page.after_as(UUID, int)
+        wanted = UnitFilter(pool_id, lot_id, reservation_id, state)
+        async with db.read() as tx:
+            found = await units.list_of(
+                tx,
+                who.merchant,
+                wanted,
+                after=(after[0], after[1]) if after else None,
+                limit=page.limit + 1,
+            )
+        return page_of(
+            found, page, read=UnitRead.from_domain, position=lambda unit: [unit.lot_id, unit.seq]
+        )

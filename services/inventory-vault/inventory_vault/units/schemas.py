@@ -66,6 +66,20 @@ class RevealRead(Model):
     box: RevealedBox
 
 
+UnitStateText = Literal[
+    "inactive",
+    "available",
+    "reserved",
+    "sold",
+    "opened",
+    "redeemed",
+    "expired",
+    "quarantined",
+    "void",
+    "undone",
+]
+
+
 class SaleRead(Model):
     reservation_id: UUID
     reference: str

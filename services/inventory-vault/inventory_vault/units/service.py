@@ -5,7 +5,15 @@ from uuid import UUID
 from inventory_vault.audit.service import note
 from inventory_vault.shelves.service import ShelfService
 from inventory_vault.units import repository
-from inventory_vault.units.domain import Unit, UnitNotFound, UnitNotSold, View, Viewer
+from inventory_vault.units.domain import (
+    Unit,
+    UnitFilter,
+    UnitFilterMissing,
+    UnitNotFound,
+    UnitNotSold,
+    View,
+    Viewer,
+)
 from kit.db import Transaction
 from kit.ids import new_id
 
@@ -72,6 +80,20 @@ class UnitService:
         if unit is None:
             raise UnitNotFound
         return unit
+
+    async def list_of(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        wanted: UnitFilter,
+        *,
+        after: tuple[UUID, int] | None,
+        limit: int,
+    ) -> list[Unit]:
+        """Units by where they are, in order of lots and numbers. Raises UnitFilterMissing."""
+        if wanted.pool_id is None and wanted.lot_id is None and wanted.reservation_id is None:
+            raise UnitFilterMissing
+        return await repository.list_of(tx, merchant_id, wanted, after=after, limit=limit)
 
     async def list_views(
         self, tx: Transaction, merchant_id: UUID, unit_id: UUID, *, after: UUID | None, limit: int

@@ -18,6 +18,8 @@ class Moved:
 
     unit_ids: tuple[UUID, ...]
     lot_ids: tuple[UUID, ...]
+    # (lot, number) of those that came back ahead of their cursors.
+    reopened: tuple[tuple[UUID, int], ...] = ()
 
 
 async def withdraw(
@@ -35,12 +37,12 @@ async def void_withdrawn(tx: Transaction, unit_ids: Sequence[UUID], reason: str)
 
 async def bring_back(tx: Transaction, unit_ids: Sequence[UUID], state: str) -> Moved:
     """`state` -> shelf, of those units that are in it."""
-    return await _moved(tx, _BRING_BACK, {"units": list(unit_ids), "state": state})
+    return await _back(tx, _BRING_BACK, {"units": list(unit_ids), "state": state})
 
 
 async def bring_lot_back(tx: Transaction, lot_id: UUID, state: str) -> Moved:
     """`state` -> shelf, of all units of a lot that are in it one by one."""
-    return await _moved(tx, _BRING_LOT_BACK, {"lot": lot_id, "state": state})
+    return await _back(tx, _BRING_LOT_BACK, {"lot": lot_id, "state": state})
 
 
 async def move_lot(tx: Transaction, lot_id: UUID, before: Sequence[str], after: str) -> bool:
@@ -80,6 +82,15 @@ async def note(
 async def _moved(tx: Transaction, statement: TextClause, values: dict[str, Any]) -> Moved:
     rows = list(await tx.execute(statement, values))
     return Moved(tuple(row.unit_id for row in rows), tuple(sorted({row.lot_id for row in rows})))
+
+
+async def _back(tx: Transaction, statement: TextClause, values: dict[str, Any]) -> Moved:
+    rows = list(await tx.execute(statement, values))
+    return Moved(
+        tuple(row.unit_id for row in rows),
+        tuple(sorted({row.lot_id for row in rows})),
+        tuple((row.lot_id, row.seq) for row in rows if row.seq >= row.next_seq),
+    )
 
 
 # Sales count in lot_tally without the pool's lock: whoever touches several rows takes them in the
@@ -174,7 +185,7 @@ _BACK = f"""
           ELSE least(l.head_expires_at, p.expires_at) END
       FROM per_lot p WHERE l.id = p.lot_id
     )
-    SELECT unit_id, lot_id FROM target
+    SELECT unit_id, lot_id, seq, next_seq FROM target
 """  # noqa: S608 - constant parts
 
 _TARGET_COLUMNS = """

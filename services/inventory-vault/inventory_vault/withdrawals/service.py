@@ -46,8 +46,8 @@ class WithdrawalService:
         unit = await self._units.get(tx, merchant_id, unit_id)
         await self._pools.lock(tx, [unit.pool_id])
         if action is Action.ACTIVATE:
-            await self._spread_inactive(tx, merchant_id, unit.lot_id, reason)
-        if not await self._move(tx, [unit_id], action, reason):
+            await self.spread(tx, merchant_id, unit.lot_id, reason, only=LotState.INACTIVE)
+        if not await self.move(tx, [unit_id], action, reason):
             # Read again: the state may have changed before we got the lock.
             state = (await self._units.get(tx, merchant_id, unit_id)).state
             raise NotOnShelf(action, unit_id, state)
@@ -80,6 +80,7 @@ class WithdrawalService:
         if action is Action.ACTIVATE:
             # What is left of a lot whose units were activated one by one.
             rest = await repository.bring_lot_back(tx, lot_id, BACK_FROM[action])
+            await self._shelves.reopen(tx, rest.reopened)
             moved = moved or bool(rest.unit_ids)
         if not moved:
             state = (await self._lots.get(tx, merchant_id, lot_id)).state
@@ -95,12 +96,15 @@ class WithdrawalService:
         )
         return await self._lots.get(tx, merchant_id, lot_id)
 
-    async def _move(
+    async def move(
         self, tx: Transaction, unit_ids: Sequence[UUID], action: Action, reason: str
     ) -> list[UUID]:
-        """The units that took the step; the others are in no state to."""
+        """The units that took the step; the others are in no state to. The caller holds their
+        pools' locks.
+        """
         if action in BACK_FROM:
             back = await repository.bring_back(tx, unit_ids, BACK_FROM[action])
+            await self._shelves.reopen(tx, back.reopened)
             return list(back.unit_ids)
         moved: list[UUID] = []
         if action is Action.VOID:
@@ -111,14 +115,38 @@ class WithdrawalService:
             await self._shelves.step(tx, gone.lot_ids)
         return moved + list(gone.unit_ids)
 
-    async def _spread_inactive(
-        self, tx: Transaction, merchant_id: UUID, lot_id: UUID, reason: str
+    async def bring_lots_back(
+        self, tx: Transaction, merchant_id: UUID, lot_ids: Sequence[UUID], action: Action
+    ) -> int:
+        """Quarantined or inactive lots, whole; how many units that puts on the shelf."""
+        units = 0
+        before, after = LOT_MOVES[action]
+        for lot_id in lot_ids:
+            lot = await self._lots.get(tx, merchant_id, lot_id)
+            if await repository.move_lot(tx, lot_id, before, after):
+                back = await self._lots.get(tx, merchant_id, lot_id)
+                units += back.levels.available - lot.levels.available
+        return units
+
+    async def spread(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        lot_id: UUID,
+        reason: str,
+        *,
+        only: LotState | None = None,
     ) -> None:
-        """Before one unit of an inactive lot is activated, the others are made inactive each."""
+        """Before one unit of a quarantined or inactive lot comes back, that state is given to each
+        of its units. Raises LotTooLarge.
+        """
         lot = await self._lots.get(tx, merchant_id, lot_id)
-        if lot.state is not LotState.INACTIVE:
+        if lot.state not in (LotState.INACTIVE, LotState.QUARANTINED):
             return
-        if lot.levels.inactive > SPREAD_UNITS_MAX:
-            raise LotTooLarge(units=lot.levels.inactive, units_max=SPREAD_UNITS_MAX)
+        if only is not None and lot.state is not only:
+            return
+        units = lot.levels.inactive + lot.levels.quarantined
+        if units > SPREAD_UNITS_MAX:
+            raise LotTooLarge(units=units, units_max=SPREAD_UNITS_MAX)
         await self._shelves.withdraw_expired_of(tx, [lot_id])
         await repository.spread(tx, lot_id, reason)

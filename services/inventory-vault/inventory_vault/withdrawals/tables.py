@@ -1,15 +1,31 @@
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, Table, Text, Uuid, func
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 
 from inventory_vault.metadata import metadata
 
-# Append-only: who took what off the shelf, or put it back, and why. Without a unit: the whole lot.
+# Append-only: who took what off the shelf, or put it back, and why: one unit, a lot whole, or what
+# a filter named.
 stock_action = Table(
     "stock_action",
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("merchant_id", Uuid, nullable=False),
-    Column("lot_id", Uuid, nullable=False),
+    Column("lot_id", Uuid),
     Column("unit_id", Uuid),
+    # Of an act by filter: what it named, and how many units it moved.
+    Column("pool_id", Uuid),
+    Column("filter", JSONB),
+    Column("units", Integer),
     Column("action", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("requested_by", Text, nullable=False),
@@ -20,5 +36,10 @@ stock_action = Table(
         server_default=func.clock_timestamp(),
     ),
     CheckConstraint("action IN ('quarantine', 'restore', 'void', 'activate')", name="action"),
+    CheckConstraint(
+        "(lot_id IS NOT NULL) <> (pool_id IS NOT NULL AND filter IS NOT NULL AND units >= 0)",
+        name="object",
+    ),
     Index("ix_stock_action_lot_id", "lot_id", "id"),
+    Index("ix_stock_action_merchant_id_id", "merchant_id", "id"),
 )

@@ -48,7 +48,8 @@ class PlacingService:
         """A draft whose stock is held; given back at the end unless the draft was placed.
 
         Raises ChannelNotFound, ChannelClosed, ReferenceTaken, the errors of prices,
-        ChannelNotTrusted, AmountMismatch, OutOfStock, StockRefused, Unavailable.
+        ChannelNotTrusted, AmountMismatch, OutOfStock, HoldBudgetExceeded, StockRefused,
+        Unavailable.
         """
         draft = await self._prepare(request)
         try:
@@ -104,7 +105,9 @@ class PlacingService:
         lines = price(found.products, request.lines)
         order = draft_order(request, lines, found.now, self._pay_seconds)
         payment = self._prepaid(request, found, order)
-        reservation_id = await self._vault.reserve(self._hold_of(order))
+        reservation_id = await self._vault.reserve(
+            self._hold_of(order, is_paid=payment is not None)
+        )
         change = begin(
             order, lines, reservation_id=reservation_id, payment=payment, cause=request.cause
         )
@@ -117,13 +120,19 @@ class PlacingService:
         self._payments.check_amount(request.paid, order)
         return payment
 
-    def _hold_of(self, order: Order) -> Hold:
+    def _hold_of(self, order: Order, *, is_paid: bool) -> Hold:
         lines = (
             HoldLine(line.line_no, line.sku, line.pool_id, line.quantity)
             for line in order.lines
             if line.pool_id is not None
         )
-        return Hold(order.merchant_id, str(order.id), tuple(lines), self._hold_seconds)
+        return Hold(
+            order.merchant_id,
+            str(order.id),
+            tuple(lines),
+            self._hold_seconds,
+            holder={} if is_paid else _holder_of(order),
+        )
 
     async def _give_back(self, draft: Draft) -> None:
         order = draft.change.order
@@ -160,3 +169,15 @@ class PlacingService:
 
 def _reference_taken(order_id: UUID | None) -> ReferenceTaken:
     return ReferenceTaken(order_id=str(order_id) if order_id else None)
+
+
+def _holder_of(order: Order) -> dict[str, str]:
+    """Who holds stock unpaid, as the vault's budgets count it."""
+    customer = order.customer
+    named = {
+        "buyer": customer.id,
+        "ip": customer.ip,
+        "device": customer.device_id,
+        "channel": str(order.channel_id),
+    }
+    return {name: value for name, value in named.items() if value}

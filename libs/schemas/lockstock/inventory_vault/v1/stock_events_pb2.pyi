@@ -31,16 +31,20 @@ class StockImported(_message.Message):
     def __init__(self, lot_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., supplier: _Optional[str] = ..., quantity: _Optional[int] = ..., unit_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., total_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class StockLow(_message.Message):
-    __slots__ = ("pool_id", "merchant_id", "available", "threshold")
+    __slots__ = ("pool_id", "merchant_id", "available", "threshold", "projected_cover_days", "sold_per_day")
     POOL_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
     AVAILABLE_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    PROJECTED_COVER_DAYS_FIELD_NUMBER: _ClassVar[int]
+    SOLD_PER_DAY_FIELD_NUMBER: _ClassVar[int]
     pool_id: str
     merchant_id: str
     available: int
     threshold: int
-    def __init__(self, pool_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., available: _Optional[int] = ..., threshold: _Optional[int] = ...) -> None: ...
+    projected_cover_days: float
+    sold_per_day: float
+    def __init__(self, pool_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., available: _Optional[int] = ..., threshold: _Optional[int] = ..., projected_cover_days: _Optional[float] = ..., sold_per_day: _Optional[float] = ...) -> None: ...
 
 class StockOut(_message.Message):
     __slots__ = ("pool_id", "merchant_id")

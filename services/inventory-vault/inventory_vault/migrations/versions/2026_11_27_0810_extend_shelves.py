@@ -3,6 +3,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0007"
 down_revision = "0006"
@@ -95,6 +96,12 @@ def upgrade() -> None:
     _change_check("lot", "ck_lot_state", LOT_STATES)
     _change_check("withdrawn_unit", "ck_withdrawn_unit_state", UNIT_STATES)
     _change_check("stock_action", "ck_stock_action_action", ACTIONS)
+    _create_gap_runs()
+    _extend_reservations()
+    _create_budgets()
+    _create_cover()
+    _create_checks()
+    _extend_actions()
     for statement in GUARDS:
         op.execute(statement)
 
@@ -103,12 +110,136 @@ def downgrade() -> None:
     for trigger, table in TRIGGERS:
         op.execute(f"DROP TRIGGER {trigger} ON {table}")
     op.execute("DROP FUNCTION vault_check_withdrawals")
+    op.drop_index("ix_stock_action_merchant_id_id", "stock_action")
+    op.drop_constraint(op.f("ck_stock_action_object"), "stock_action", type_="check")
+    for column in ("units", "filter", "pool_id"):
+        op.drop_column("stock_action", column)
+    for table in ("lot_check", "pool_pace", "pool_sample", "hold_share"):
+        op.drop_table(table)
+    op.drop_constraint(op.f("ck_pool_low_cover_days"), "pool", type_="check")
+    for column in ("hold_budget", "low_cover_days"):
+        op.drop_column("pool", column)
+    op.drop_column("reservation", "is_budgeted")
+    op.drop_column("reservation", "sold_quantities")
+    op.drop_column("reservation_line", "min_valid_seconds")
+    op.drop_index("ix_unit_lot_id_expires_at", "unit")
+    op.drop_table("gap_run")
     _change_check("stock_action", "ck_stock_action_action", OLD_ACTIONS)
     _change_check("withdrawn_unit", "ck_withdrawn_unit_state", OLD_UNIT_STATES)
     _change_check("lot", "ck_lot_state", OLD_LOT_STATES)
     _change_check("lot_tally", "ck_lot_tally_withdrawn", TALLY)
     op.drop_column("lot_tally", "inactive")
     _rename_gaps("gaps_ahead", "withdrawn_ahead")
+
+
+def _create_gap_runs() -> None:
+    op.create_table(
+        "gap_run",
+        sa.Column("lot_id", sa.Uuid(), nullable=False),
+        sa.Column("first_seq", sa.Integer(), nullable=False),
+        sa.Column("last_seq", sa.Integer(), nullable=False),
+        sa.Column("merchant_id", sa.Uuid(), nullable=False),
+        sa.CheckConstraint("last_seq >= first_seq", name=op.f("ck_gap_run_run")),
+        sa.PrimaryKeyConstraint("lot_id", "first_seq", name=op.f("pk_gap_run")),
+    )
+    op.create_index(
+        "ix_unit_lot_id_expires_at",
+        "unit",
+        ["lot_id", "expires_at", "seq"],
+        postgresql_where=sa.text("expires_at IS NOT NULL"),
+    )
+
+
+def _extend_reservations() -> None:
+    op.add_column("reservation", sa.Column("sold_quantities", sa.ARRAY(sa.Integer())))
+    op.add_column(
+        "reservation",
+        sa.Column("is_budgeted", sa.Boolean(), server_default=sa.false(), nullable=False),
+    )
+    seconds = sa.Column("min_valid_seconds", sa.Integer(), server_default="0", nullable=False)
+    op.add_column("reservation_line", seconds)
+    op.create_check_constraint(
+        op.f("ck_reservation_line_min_valid_seconds"), "reservation_line", "min_valid_seconds >= 0"
+    )
+
+
+def _create_budgets() -> None:
+    op.add_column("pool", sa.Column("low_cover_days", sa.Integer()))
+    op.add_column("pool", sa.Column("hold_budget", JSONB()))
+    op.create_check_constraint(op.f("ck_pool_low_cover_days"), "pool", "low_cover_days >= 1")
+    op.create_table(
+        "hold_share",
+        sa.Column("reservation_id", sa.Uuid(), nullable=False),
+        sa.Column("pool_id", sa.Uuid(), nullable=False),
+        sa.Column("dimension", sa.Text(), nullable=False),
+        sa.Column("merchant_id", sa.Uuid(), nullable=False),
+        sa.Column("holder", sa.LargeBinary(), nullable=False),
+        sa.Column("units", sa.Integer(), nullable=False),
+        sa.CheckConstraint(
+            "dimension IN ('buyer', 'ip', 'device', 'channel')",
+            name=op.f("ck_hold_share_dimension"),
+        ),
+        sa.CheckConstraint("octet_length(holder) = 16", name=op.f("ck_hold_share_holder")),
+        sa.CheckConstraint("units >= 1", name=op.f("ck_hold_share_units")),
+        sa.PrimaryKeyConstraint(
+            "reservation_id", "pool_id", "dimension", name=op.f("pk_hold_share")
+        ),
+    )
+    op.create_index(
+        "ix_hold_share_pool_id_dimension_holder", "hold_share", ["pool_id", "dimension", "holder"]
+    )
+
+
+def _create_cover() -> None:
+    moment = sa.DateTime(timezone=True)
+    now = sa.text("clock_timestamp()")
+    op.create_table(
+        "pool_sample",
+        sa.Column("pool_id", sa.Uuid(), nullable=False),
+        sa.Column("taken_at", moment, server_default=now, nullable=False),
+        sa.Column("merchant_id", sa.Uuid(), nullable=False),
+        sa.Column("sold", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("sold >= 0", name=op.f("ck_pool_sample_sold")),
+        sa.PrimaryKeyConstraint("pool_id", "taken_at", name=op.f("pk_pool_sample")),
+    )
+    op.create_table(
+        "pool_pace",
+        sa.Column("pool_id", sa.Uuid(), nullable=False),
+        sa.Column("merchant_id", sa.Uuid(), nullable=False),
+        sa.Column("sold_per_day", sa.Float(), nullable=True),
+        sa.Column("is_low", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("measured_at", moment, server_default=now, nullable=False),
+        sa.PrimaryKeyConstraint("pool_id", name=op.f("pk_pool_pace")),
+    )
+
+
+def _create_checks() -> None:
+    op.create_table(
+        "lot_check",
+        sa.Column("lot_id", sa.Uuid(), nullable=False),
+        sa.Column("merchant_id", sa.Uuid(), nullable=False),
+        sa.Column("holds", sa.Boolean(), nullable=False),
+        sa.Column(
+            "checked_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("lot_id", name=op.f("pk_lot_check")),
+    )
+
+
+def _extend_actions() -> None:
+    op.alter_column("stock_action", "lot_id", nullable=True)
+    op.add_column("stock_action", sa.Column("pool_id", sa.Uuid()))
+    op.add_column("stock_action", sa.Column("filter", JSONB()))
+    op.add_column("stock_action", sa.Column("units", sa.Integer()))
+    op.create_check_constraint(
+        op.f("ck_stock_action_object"),
+        "stock_action",
+        "(lot_id IS NOT NULL) <> (pool_id IS NOT NULL AND filter IS NOT NULL AND units >= 0)",
+    )
+    op.create_index("ix_stock_action_merchant_id_id", "stock_action", ["merchant_id", "id"])
 
 
 def _rename_gaps(before: str, after: str) -> None:
