@@ -51,6 +51,7 @@ async def _measure(vault: BenchVault) -> dict[str, Any]:
     say(f"sealing {reservations * UNITS:,} units")
     pool = await _stock(vault, reservations * UNITS)
     ids = [await _reserve(vault, pool) for _ in range(reservations)]
+    await vault.settle()
     recipient = Recipient.new()
     await _claim_all(vault, [ids.pop() for _ in range(WARM_UP)], recipient, callers=1)
     figures: dict[str, Any] = {}
@@ -136,7 +137,7 @@ def _check(answer: bytes, recipient: Recipient) -> None:
 def _claim(vault: BenchVault, reservation_id: UUID, recipient: Recipient) -> bytes:
     body = orjson.dumps({"recipient_public_key": recipient.public_key})
     path = f"/v1/reservations/{reservation_id}/claim"
-    return request_bytes(path, body, vault.token, str(MERCHANT))
+    return request_bytes(path, body, vault.token(), str(MERCHANT))
 
 
 async def _reserve(vault: BenchVault, pool: UUID) -> UUID:
@@ -147,7 +148,7 @@ async def _reserve(vault: BenchVault, pool: UUID) -> UUID:
             "hold_seconds": 86_400,
         }
     )
-    request = request_bytes("/v1/reservations", body, vault.token, str(MERCHANT))
+    request = request_bytes("/v1/reservations", body, vault.token(), str(MERCHANT))
     async with Exchange(vault.port) as exchange:
         return UUID(orjson.loads(await exchange.send(request))["id"])
 

@@ -47,16 +47,18 @@ async def _measure(vault: BenchVault) -> dict[str, Any]:
     small = await _stock(vault.connection, [SMALL_STOCK] * SMALL_STOCKS)
     await _stock_rows(vault.connection, big[0])
     loads = {
-        "empty": _requests("/bench/empty", big, vault.token),
-        "lots": _requests("/v1/reservations", big, vault.token),
-        "small": _requests("/v1/reservations", small, vault.token),
-        "skip": _requests("/bench/skip-locked", big, vault.token),
+        "empty": _requests("/bench/empty", big, vault),
+        "lots": _requests("/v1/reservations", big, vault),
+        "small": _requests("/v1/reservations", small, vault),
+        "skip": _requests("/bench/skip-locked", big, vault),
     }
+    await vault.settle()
     for warm in ("empty", "lots"):
         await run_load(vault.port, loads[warm], callers=CALLERS, seconds=1)
     say(f"selling {SALES:,} units each way first")
     await _sell(vault, loads["lots"])
     await _sell_rows(vault.connection, big[0])
+    await vault.settle()
     outcomes: dict[str, Outcome] = {}
     costs: dict[str, float] = {}
     # In turns, so that a disturbance meets all of them.
@@ -99,7 +101,7 @@ def _figures(
     }
 
 
-def _requests(path: str, pools: list[UUID], token: str) -> Callable[[], bytes]:
+def _requests(path: str, pools: list[UUID], vault: BenchVault) -> Callable[[], bytes]:
     """One unit each, of one pool until it is sold out, then of the next."""
     run_id, numbers = secrets.token_hex(4), itertools.count()
 
@@ -112,7 +114,7 @@ def _requests(path: str, pools: list[UUID], token: str) -> Callable[[], bytes]:
                 "lines": [{"pool_id": str(pool), "quantity": 1}],
             }
         )
-        return request_bytes(path, body, token, str(MERCHANT))
+        return request_bytes(path, body, vault.token(), str(MERCHANT))
 
     return request
 
@@ -122,6 +124,8 @@ async def _sell(vault: BenchVault, load: Callable[[], bytes]) -> None:
     sold = 0
     while sold < SALES:
         outcome = await run_load(vault.port, load, callers=CALLERS, seconds=3)
+        if set(outcome.statuses) != {201}:
+            raise SystemExit(f"answers were {dict(outcome.statuses)}")
         sold += outcome.statuses[201]
         say(f"  {sold:,} of {SALES:,}")
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
 
@@ -30,21 +31,34 @@ MERCHANT = UUID(int=7)
 SECRET = secrets.token_hex(32)
 PASSWORD = secrets.token_hex(8)
 START_SECONDS_MAX = 60.0
+TOKEN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class BenchVault:
-    """The API's port, a service's token for it, database, opener, and the processes by name."""
+    """The API's port, the database, the opener, and the processes by name."""
 
     port: int
-    token: str
     connection: asyncpg.Connection
     opener_socket: Path
+    admin_url: str
     pids: dict[str, int]
+
+    def token(self) -> str:
+        """A service's token for the API; it lasts five minutes, a benchmark may last longer."""
+        return _token(int(time.monotonic() // TOKEN_SECONDS))
 
     def cpu_seconds(self) -> dict[str, float]:
         """CPU per process so far; the database with all its children."""
         return {name: cpu_seconds([pid]) for name, pid in self.pids.items()}
+
+    async def settle(self) -> None:
+        """Writes out what was loaded and leaves the log's segments to be used again: a database
+        that has run for a while, not one that was filled a moment ago.
+        """
+        connection = await asyncpg.connect(self.admin_url)
+        await connection.execute("CHECKPOINT", timeout=600)
+        await connection.close()
 
 
 @asynccontextmanager
@@ -70,9 +84,12 @@ async def running_vault(*, opener: bool = False) -> AsyncIterator[BenchVault]:
         await _until(lambda: _listens(port))
         connection = await asyncpg.connect(url.replace("+asyncpg", ""))
         stack.push_async_callback(connection.close)
-        yield BenchVault(
-            port, ServiceTokens(SECRET).issue("order"), connection, folder / "opener.sock", pids
-        )
+        yield BenchVault(port, connection, folder / "opener.sock", server.url, pids)
+
+
+@lru_cache(maxsize=1)
+def _token(_: int) -> str:
+    return ServiceTokens(SECRET).issue("order")
 
 
 async def add_lot(connection: asyncpg.Connection, units: int) -> tuple[UUID, UUID]:

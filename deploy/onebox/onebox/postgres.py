@@ -38,6 +38,8 @@ SETTINGS = {
     "max_connections": "300",
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
+    # Kept and used again: whoever has to make a new segment waits until 16 MB of zeros are on disk.
+    "min_wal_size": "1GB",
     "checkpoint_timeout": "10min",
     "wal_compression": "pglz",
     "password_encryption": "scram-sha-256",

@@ -89,6 +89,8 @@ OLD_ACTIONS = "action IN ('quarantine', 'restore', 'void')"
 
 
 def upgrade() -> None:
+    # Rows that are there already keep their places.
+    op.execute("ALTER TABLE allocation SET (fillfactor = 45)")
     _rename_gaps("withdrawn_ahead", "gaps_ahead")
     tally = sa.Column("inactive", sa.Integer(), server_default="0", nullable=False)
     op.add_column("lot_tally", tally)
@@ -130,6 +132,7 @@ def downgrade() -> None:
     _change_check("lot_tally", "ck_lot_tally_withdrawn", TALLY)
     op.drop_column("lot_tally", "inactive")
     _rename_gaps("gaps_ahead", "withdrawn_ahead")
+    op.execute("ALTER TABLE allocation SET (fillfactor = 70)")
 
 
 def _create_gap_runs() -> None:
