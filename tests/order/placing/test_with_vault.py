@@ -89,7 +89,7 @@ async def shop(
     transport = httpx.ASGITransport(app=create_app(vault_service))
     service = create_service(settings_for(url), vault_transport=transport)
     await make_merchants(service.db)
-    scopes = ["catalogue:write", "orders:read", "orders:write"]
+    scopes = ["catalogue:write", "orders:read", "orders:write", "payments:write"]
     headers = {"Authorization": await a_key(service.db, scopes, MERCHANT)}
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=create_app(service)),
