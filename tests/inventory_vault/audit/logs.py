@@ -22,6 +22,8 @@ ROUNDS_MAX = 1_000
 class AuditLog:
     """A vault's log with its sequencer, in this process."""
 
+    TABLES = ("audit_pending", "audit_entry", "audit_tile", "audit_checkpoint")
+
     def __init__(self, db: Database, folder: Path, key_file: Path, *, batch_max: int = 5_000):
         self.db = db
         self.folder = AuditFolder(folder, key_file)
@@ -69,10 +71,21 @@ class AuditLog:
     async def change(self, sql: str, **parameters: Any) -> None:
         """With the rights of somebody whom no trigger stops."""
         async with self.db.transaction() as tx:
-            for table in ("audit_pending", "audit_entry", "audit_tile", "audit_checkpoint"):
+            for table in self.TABLES:
                 await tx.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
             await tx.execute(text(sql), parameters)
-            for table in ("audit_pending", "audit_entry", "audit_tile", "audit_checkpoint"):
+            for table in self.TABLES:
+                await tx.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER USER"))
+
+    async def forget(self) -> None:
+        """Empties log, books and alarms, as in a new database."""
+        books = ("unit_sale", "unit_view", "handout")
+        async with self.db.transaction() as tx:
+            for table in (*self.TABLES, *books):
+                await tx.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
+            for table in (*self.TABLES, *books, "alarm"):
+                await tx.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - our own names
+            for table in (*self.TABLES, *books):
                 await tx.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER USER"))
 
     async def entries(self) -> list[dict[str, Any]]:

@@ -12,6 +12,8 @@ Fact = str | int | bool | None | list["Fact"] | Mapping[str, "Fact"]
 """What JSON can say without floats: the same fact has the same bytes everywhere."""
 
 LEAF_VERSION = 1
+ORIGIN_BEGUN = "audit.origin_begun"
+"""The action of the first entry that is signed under another name than those before it."""
 AUDIT_LOG = UUID("a0d17000-0000-7000-8000-000000000000")
 """What an alarm about the log itself names as its object."""
 
