@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
-from lockstock_client import cli_print, cli_stock
+from lockstock_client import cli_audit, cli_print, cli_stock
 from lockstock_client.client import Lockstock
 from lockstock_client.config import Config
 from lockstock_client.problems import LockstockError, Problem
@@ -22,6 +22,8 @@ app = typer.Typer(
 )
 order_app = typer.Typer(help="One order.", no_args_is_help=True)
 app.add_typer(order_app, name="order")
+audit_app = typer.Typer(help="The audit log of the vault.", no_args_is_help=True)
+app.add_typer(audit_app, name="audit")
 PIPED_WIDTH = 160
 T = TypeVar("T")
 
@@ -104,6 +106,42 @@ def show_order(
     order, timeline = _run(context, read)
     for part in cli_print.order_parts(order, timeline):
         _console().print(part)
+
+
+@audit_app.command("prove")
+def prove_entry(
+    context: typer.Context,
+    entry_id: Annotated[str, typer.Argument(help="the entry's id, as the log lists it")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="a .tlog-proof file")],
+    key: Annotated[str | None, typer.Option(help="the log's key; else as told")] = None,
+) -> None:
+    """Write a proof that an entry is in the log; anybody can check it without this system."""
+    known = cli_audit.key_of(key)
+    lines = _run(context, lambda shop: cli_audit.prove(shop, entry_id, output, known))
+    _say(lines)
+
+
+@audit_app.command("verify")
+def verify_log(
+    context: typer.Context,
+    anchors: Annotated[
+        Path, typer.Option(help="folder that keeps every checkpoint seen, from run to run")
+    ] = cli_audit.ANCHORS,
+    key: Annotated[str | None, typer.Option(help="the log's key; else the first run's")] = None,
+    entries: Annotated[
+        int, typer.Option(min=0, max=1_000_000, help="entries to check in this run at most")
+    ] = cli_audit.ENTRIES_MAX,
+) -> None:
+    """Find out whether the log is still what it was signed to be, and holds all your entries."""
+    known = cli_audit.key_of(key)
+    lines = _run(context, lambda shop: cli_audit.verify(shop, anchors, known, entries))
+    _say(lines)
+
+
+def _say(lines: list[str]) -> None:
+    # Not through rich: keys and paths are to be copied as they are.
+    for line in lines:
+        typer.echo(line)
 
 
 def _run(context: typer.Context, work: Callable[[Lockstock], Awaitable[T]]) -> T:

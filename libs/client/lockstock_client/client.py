@@ -6,6 +6,7 @@ from typing import Self
 
 import httpx
 
+from lockstock_client.audit import Audit
 from lockstock_client.books import Ledger
 from lockstock_client.config import DEFAULT_BASE_URLS, Config
 from lockstock_client.delivery import BuyerPage, Deliveries
@@ -48,6 +49,7 @@ class Lockstock:
         self.units = Units(vault)
         self.vouchers = Vouchers(vault, self.imports)
         self.redemptions = Redemptions(vault)
+        self.audit = Audit(vault)
         self.channels = Channels(order)
         self.products = Products(order)
         self.orders = Orders(order)

@@ -3,6 +3,7 @@
 LockstockError
  +-- NoAnswer          nobody answered in all attempts: the outcome is unknown
  +-- Unopenable        a box that this key does not open, or another unit's box
+ +-- NotAsSigned       the audit log is not what it was signed to be
  +-- Problem           the service answered no; `code` is stable and says why
       +-- NotValid         400, 413, 422   the request must change
       +-- NotAllowed       401, 403        the key must change
@@ -29,6 +30,10 @@ class NoAnswer(LockstockError):
 
 class Unopenable(LockstockError):
     """The box is not for this key, was changed, or holds another unit than expected."""
+
+
+class NotAsSigned(LockstockError):
+    """The audit log does not prove what it says, or is not what a kept checkpoint says."""
 
 
 class Problem(LockstockError):

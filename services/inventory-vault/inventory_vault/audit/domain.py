@@ -93,7 +93,7 @@ class EntryNotFound(NotFound):
 
 
 class NotYetSequenced(Conflict):
-    """The entry waits for its place in the log: ask again after a second."""
+    """The entry has no place in the log of this checkpoint yet: ask again after a second."""
 
     code = "not_yet_sequenced"
 

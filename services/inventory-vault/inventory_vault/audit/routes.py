@@ -18,6 +18,13 @@ SIZE_MAX = 2**63 - 1
 ACTION_CHARACTERS_MAX = 100
 
 
+def place_in_log(value: object) -> int:
+    """Of a cursor. Raises ValueError."""
+    if isinstance(value, int) and 0 <= value <= SIZE_MAX:
+        return value
+    raise ValueError("no place in a log")
+
+
 def audit_routes(db: Database, audit: AuditService) -> APIRouter:
     router = APIRouter(prefix="/v1/audit", tags=["audit"])
 
@@ -29,18 +36,21 @@ def audit_routes(db: Database, audit: AuditService) -> APIRouter:
         action: Annotated[
             str | None, Query(max_length=ACTION_CHARACTERS_MAX, description="reservation.sold, ...")
         ] = None,
+        after_seq: Annotated[
+            int | None, Query(ge=0, le=SIZE_MAX, description="begin behind this place")
+        ] = None,
     ) -> Page[AuditEntryRead]:
         """What happened to your stock, in the order of the log. Entries come into the log about a
         second after they happen.
         """
-        after = page.after_as(int)
+        after = page.after_as(place_in_log)
         async with db.read() as tx:
             found = await audit.list_entries(
                 tx,
                 who.merchant,
                 object_id=object_id,
                 action=action,
-                after=after[0] if after else None,
+                after=after[0] if after else after_seq,
                 limit=page.limit + 1,
             )
         return page_of(
@@ -57,10 +67,17 @@ def audit_routes(db: Database, audit: AuditService) -> APIRouter:
             return AuditCheckpointRead.from_domain(await audit.head(tx, size))
 
     @router.get("/proofs/{entry_id}")
-    async def get_proof(entry_id: UUID, who: Caller = caller("stock:read")) -> AuditProofRead:
+    async def get_proof(
+        entry_id: UUID,
+        who: Caller = caller("stock:read"),
+        size: Annotated[
+            int | None, Query(ge=1, le=SIZE_MAX, description="of a checkpoint; else the newest")
+        ] = None,
+    ) -> AuditProofRead:
         """That an entry of yours is in the log: `lockstock audit prove` makes a file of it."""
         async with db.read() as tx:
-            return AuditProofRead.from_domain(await audit.prove_entry(tx, who.merchant, entry_id))
+            proof = await audit.prove_entry(tx, who.merchant, entry_id, size)
+        return AuditProofRead.from_domain(proof)
 
     @router.get("/consistency")
     async def get_consistency(

@@ -147,17 +147,21 @@ class AuditService:
             raise CheckpointNotFound
         return found
 
-    async def prove_entry(self, tx: Transaction, merchant_id: UUID, entry_id: UUID) -> EntryProof:
-        """That an entry is in the log of the newest checkpoint.
+    async def prove_entry(
+        self, tx: Transaction, merchant_id: UUID, entry_id: UUID, size: int | None = None
+    ) -> EntryProof:
+        """That an entry is in the log of the newest checkpoint, or of that of a size.
 
-        Raises EntryNotFound, NotYetSequenced.
+        Raises EntryNotFound, NotYetSequenced, CheckpointNotFound.
         """
         # First the queue: an entry that is moved between the two looks is then seen by the second.
         waits = await repository.is_pending(tx, merchant_id, entry_id)
         entry = await repository.find_entry(tx, merchant_id, entry_id)
         if entry is None:
             raise NotYetSequenced if waits else EntryNotFound
-        head = await self.head(tx)
+        head = await self.head(tx, size)
+        if entry.seq >= head.size:
+            raise NotYetSequenced
         hashes = await _proof(tx, lambda at: inclusion_proof(entry.seq, head.size, at))
         return EntryProof(entry, tuple(hashes), head)
 
