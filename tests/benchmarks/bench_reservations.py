@@ -43,8 +43,8 @@ async def run() -> None:
 
 async def _measure(vault: BenchVault) -> dict[str, Any]:
     say(f"stocking {STOCK:,} units (and as many rows for the old design)")
-    big = await _stock(vault.connection, [STOCK])
-    small = await _stock(vault.connection, [SMALL_STOCK] * SMALL_STOCKS)
+    pools = await _stock(vault.connection, [STOCK, *[SMALL_STOCK] * SMALL_STOCKS])
+    big, small = pools[:1], pools[1:]
     await _stock_rows(vault.connection, big[0])
     loads = {
         "empty": _requests("/bench/empty", big, vault),
