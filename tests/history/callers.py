@@ -14,9 +14,12 @@ from tests.history.recorder import Recorder
 from tests.history.shop import Shop
 
 BATCH = 24
-HOLD_SHORT_SECONDS = 10
+FROZEN_AT_ONCE = 3
 HOLD_LONG_SECONDS = 900
 REPEATS_MAX = 6
+FORGOTTEN = 0.2
+"""Share of the short holds that nobody asks about again: only the sweeper ends them."""
+
 SHORT_HOLDS_UNTIL = 0.75
 """Share of the run after which no more short holds are made: they must end within it."""
 
@@ -27,14 +30,16 @@ LATE_SECONDS_MAX = 20.0
 class Market:
     """What the callers share: the pools, and what they were told."""
 
-    hot: list[str]
-    scarce: list[str]
-    frozen: list[str]
-    frozen_lots: list[str]
-    frozen_units: list[str]
     operations: int
-    is_over: Callable[[], bool]
+    short_hold_seconds: int
     new_codes: Callable[[int], list[str]]
+    is_over: Callable[[], bool] = lambda: False
+    hot: list[str] = field(default_factory=list)
+    scarce: list[str] = field(default_factory=list)
+    frozen: list[str] = field(default_factory=list)
+    frozen_lots: list[str] = field(default_factory=list)
+    frozen_units: list[str] = field(default_factory=list)
+    left_frozen: list[str] = field(default_factory=list)
     sold: list[str] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
     # (when, number, reservation) of short holds that somebody looks after.
@@ -125,7 +130,7 @@ class Caller:
         wish = {
             "reference": f"ref-{next(market.numbers)}",
             "lines": [[no, pool, random.choice((1, 1, 2, 4))] for no, pool in enumerate(pools, 1)],
-            "hold_seconds": HOLD_SHORT_SECONDS if is_short else HOLD_LONG_SECONDS,
+            "hold_seconds": market.short_hold_seconds if is_short else HOLD_LONG_SECONDS,
         }
         market.asked.append(wish)
         return wish
@@ -138,8 +143,8 @@ class Caller:
                 continue
             reservation = call.result["reservation"]
             fate = self._random.random()
-            if call.args["hold_seconds"] == HOLD_SHORT_SECONDS:
-                self._market.later(HOLD_SHORT_SECONDS + fate * 1.5 - 0.5, reservation)
+            if call.args["hold_seconds"] == self._market.short_hold_seconds:
+                self._leave(reservation, fate)
             elif fate < 0.70:
                 buying.append(reservation)
             elif fate < 0.76:
@@ -148,6 +153,11 @@ class Caller:
                 await asyncio.gather(self._claim([reservation]), self._shop.release(reservation))
         if buying:
             await self._claim(buying)
+
+    def _leave(self, reservation: str, fate: float) -> None:
+        """Somebody comes back about the time the hold runs out, or nobody does."""
+        if fate >= FORGOTTEN:
+            self._market.later(self._market.short_hold_seconds + fate * 1.5 - 0.5, reservation)
 
     async def _claim(self, reservations: list[str]) -> None:
         """Until it is known what became of each."""
@@ -193,20 +203,29 @@ class Caller:
         await self._shop.level(self._random.choice(pools))
 
     async def _freeze(self) -> None:
-        """Units and lots of the frozen pools go off the shelf and mostly come back."""
-        kind = "lot" if self._random.random() < 0.15 else "unit"
-        ids = self._market.frozen_lots if kind == "lot" else self._market.frozen_units
-        id_ = self._random.choice(ids)
-        call = await self._shop.withdraw("quarantine", kind, id_)
-        if call.failed and self._random.random() < 0.7:
-            return
-        if kind == "unit" and self._random.random() < 0.1:
-            await self._shop.withdraw("void", kind, id_)
-            return
+        """Units of the frozen pools go off the shelf, some for long; now and then a whole lot."""
+        market, random = self._market, self._random
+        if random.random() < 0.1:
+            lot = random.choice(market.frozen_lots)
+            await self._shop.withdraw("quarantine", "lot", lot)
+            await self._restore("lot", lot)
+        for unit in random.sample(market.frozen_units, FROZEN_AT_ONCE):
+            call = await self._shop.withdraw("quarantine", "unit", unit)
+            fate = random.random()
+            if fate < 0.1:
+                await self._shop.withdraw("void", "unit", unit)
+            elif fate < 0.5 and not call.failed:
+                await self._restore("unit", unit)
+            elif call.ok:
+                market.left_frozen.append(unit)
+        if market.left_frozen and random.random() < 0.5:
+            await self._restore("unit", random.choice(market.left_frozen))
+
+    async def _restore(self, kind: str, id_: str) -> None:
         for _ in range(REPEATS_MAX):
             call = await self._shop.withdraw("restore", kind, id_)
             if call.ok or call.failed:
-                break
+                return
 
     async def _restock(self) -> None:
         pool = self._random.choice(self._market.scarce)

@@ -23,11 +23,11 @@ from tests.history.recorder import Recorder
 from tests.history.rows import read_rows
 from tests.history.shop import CALL_SECONDS_MAX, Shop, code_hash
 from tests.history.sightings import sightings
-from tests.history.stand import VAULT, Stand
+from tests.history.stand import PROCESSES, VAULT, Stand
 from tests.history.wire import Wire
 from tests.history.wrecker import Wrecker
+from tests.stack.service_databases import ServiceDatabases
 
-REST_SECONDS_MAX = 40.0
 SETTLE_SECONDS = 1.0
 """What a killed process left in the database ends in this time at the latest."""
 
@@ -43,6 +43,13 @@ class Plan:
     # False: a quiet run, nobody is killed.
     wrecks: bool = True
     program: Sequence[str] = VAULT
+    processes: Sequence[str] = PROCESSES
+    # Run by the database's administrator before the vault starts.
+    sql: Sequence[str] = ()
+    short_hold_seconds: int = 10
+    # Holds are asked for so many times as long as they are to last, from a vault that is so quick.
+    hold_factor: int = 1
+    rest_seconds_max: float = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +74,29 @@ class Result:
 
 
 @asynccontextmanager
-async def running_stand(folder: Path, kafka: str, program: Sequence[str]) -> AsyncIterator[Stand]:
-    stand = Stand(folder, kafka, new_id(), program=program)
+async def running_stand(stand: Stand, sql: Sequence[str]) -> AsyncIterator[None]:
     try:
-        await stand.start()
-        yield stand
+        await stand.start(sql)
+        yield
     finally:
         await stand.stop()
 
 
-async def run(folder: Path, kafka: str, plan: Plan) -> Result:
-    """Leaves history and books in `folder`, where `tests.history.checker` finds them."""
-    async with running_stand(folder, kafka, plan.program) as stand:
+async def run(
+    folder: Path, kafka: str, plan: Plan, databases: ServiceDatabases | None = None
+) -> Result:
+    """Leaves history and books in `folder`, where `tests.history.checker` finds them. Without
+    `databases` the run has a PostgreSQL server of its own, as it must when it kills that.
+    """
+    stand = Stand(
+        folder,
+        kafka,
+        new_id(),
+        program=plan.program,
+        processes=plan.processes,
+        databases=databases,
+    )
+    async with running_stand(stand, plan.sql):
         history, books, acts, seconds = await _play(stand, plan)
     books.write(folder / BOOKS_FILE)
     report = check(history, books, GRACE_SECONDS)
@@ -101,7 +119,7 @@ async def _play(stand: Stand, plan: Plan) -> tuple[History, Books, Counter[str],
     callers = []
     for number, wire in enumerate(wires):
         random = Random(plan.seed * 1_000 + number)
-        shop = Shop(wire, stand.ports, recorder, number, random)
+        shop = Shop(wire, stand.ports, recorder, number, random, plan.hold_factor)
         callers.append(Caller(shop, market, recorder, random))
     began = time.monotonic()
     wrecking = asyncio.create_task(wrecker.run()) if plan.wrecks else None
@@ -113,7 +131,7 @@ async def _play(stand: Stand, plan: Plan) -> tuple[History, Books, Counter[str],
     await asyncio.gather(*(caller.finish() for caller in callers))
     for wire in wires:
         wire.close()
-    await _rest(stand)
+    await _rest(stand, plan.rest_seconds_max)
     recorder.close()
     books = await read_rows(stand.database_url, codes.hash_of_fingerprint)
     return recorder.history, books, wrecker.acts, seconds
@@ -140,7 +158,7 @@ async def _open_market(
 ) -> Market:
     """Hot pools with lots of stock, scarce ones, and two that are frozen now and then."""
     shop = Shop(wire, stand.ports, recorder, -1, Random(plan.seed))
-    market = Market([], [], [], [], [], plan.operations, lambda: False, codes.new)
+    market = Market(plan.operations, plan.short_hold_seconds, codes.new)
 
     async def stocked(lots: int, units: int) -> str:
         body = orjson.dumps({"name": "history", "unit_kind": "code"})
@@ -178,11 +196,11 @@ async def _units_of(stand: Stand, pool: str) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows]
 
 
-async def _rest(stand: Stand) -> None:
+async def _rest(stand: Stand, seconds_max: float) -> None:
     """Everything serves again, nothing is under way, no hold is past its time."""
     await stand.ready()
     await asyncio.sleep(SETTLE_SECONDS)
-    deadline = time.monotonic() + REST_SECONDS_MAX
+    deadline = time.monotonic() + seconds_max
     connection = await asyncpg.connect(stand.database_url)
     try:
         while time.monotonic() < deadline:

@@ -52,12 +52,14 @@ class Shop:
         recorder: Recorder,
         process: int,
         random: Random,
+        hold_factor: int = 1,
     ) -> None:
         self._wire = wire
         self._ports = ports
         self._recorder = recorder
         self._process = process
         self._random = random
+        self._hold_factor = hold_factor
 
     async def reserve(self, wishes: Sequence[dict[str, Any]]) -> list[Operation]:
         """`wishes`: the arguments of `reserve` operations; one batch call."""
@@ -65,7 +67,7 @@ class Shop:
         items = [
             {
                 "reference": wish["reference"],
-                "hold_seconds": wish["hold_seconds"],
+                "hold_seconds": wish["hold_seconds"] * self._hold_factor,
                 "lines": [
                     {"line_no": no, "pool_id": pool, "quantity": units}
                     for no, pool, units in wish["lines"]

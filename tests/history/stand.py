@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 
+import asyncpg
+
 from kit.auth import ServiceTokens
 from onebox.ports import free_ports
 from onebox.postgres import EmbeddedPostgres
@@ -24,6 +26,8 @@ START_SECONDS_MAX = 60.0
 FINGERPRINT_KEY = "f" * 32
 SECRET = "s" * 32
 VAULT = ("-m", "inventory_vault")
+PROCESSES = ("opener", "worker", "api-0", "api-1")
+"""Their names begin with their command; several of one kind have numbers."""
 
 
 class Process:
@@ -54,7 +58,10 @@ class Process:
 
 
 class Stand:
-    """`folder` must be reachable for the account PostgreSQL runs under."""
+    """With a PostgreSQL of its own, or a database on the server of `databases`.
+
+    `folder` must be reachable for the account PostgreSQL runs under.
+    """
 
     def __init__(
         self,
@@ -63,16 +70,20 @@ class Stand:
         merchant: UUID,
         *,
         program: Sequence[str] = VAULT,
-        apis: int = 2,
+        processes: Sequence[str] = PROCESSES,
+        databases: ServiceDatabases | None = None,
     ) -> None:
         self.folder = folder
         self.merchant = merchant
         self.postgres = EmbeddedPostgres(folder / "postgres", free_ports(1)[0], PASSWORD)
+        self._shared = databases
+        self._names = processes
         self._kafka = kafka
         self._program = program
-        self.ports = free_ports(apis)
+        self.ports = free_ports(sum(_serves(name) for name in processes))
         self._processes: dict[str, Process] = {}
         self._database = ""
+        self._admin_url = ""
 
     def headers(self) -> dict[str, str]:
         """Of a service that acts for the merchant; tokens are short-lived, so made per request."""
@@ -85,7 +96,7 @@ class Stand:
     @property
     def database_url(self) -> str:
         """The administrator's, of the vault's database."""
-        return f"{self.postgres.url.rsplit('/', 1)[0]}/{self._database}"
+        return self._admin_url
 
     @property
     def names(self) -> list[str]:
@@ -97,10 +108,16 @@ class Stand:
     def fingerprint(self, code: str) -> str:
         return Fingerprinter(FINGERPRINT_KEY.encode(), self.merchant)({"code": code}).hex()
 
-    async def start(self) -> None:
-        await self.postgres.start()
-        databases = ServiceDatabases(self.postgres.url)
+    async def start(self, sql: Sequence[str] = ()) -> None:
+        """`sql` is run by the administrator before the vault starts."""
+        databases = self._shared
+        if databases is None:
+            await self.postgres.start()
+            databases = ServiceDatabases(self.postgres.url)
         self._database, url = await databases.create("inventory-vault")
+        self._admin_url = databases.url_of(self._database)
+        for statement in sql:
+            await self._execute(statement)
         values = {
             "database_url": url,
             "kafka_bootstrap": self._kafka,
@@ -111,10 +128,10 @@ class Stand:
             "opener_timeout_seconds": "2",
             "log_level": "ERROR",
         }
-        self._add("opener", values)
-        self._add("worker", values)
-        for number, port in enumerate(self.ports):
-            self._add(f"api-{number}", {**values, "port": str(port)})
+        ports = iter(self.ports)
+        for name in self._names:
+            port = {"port": str(next(ports))} if _serves(name) else {}
+            self._add(name, {**values, **port})
         for process in self._processes.values():
             process.start()
         await self.ready()
@@ -145,7 +162,17 @@ class Stand:
         for process in self._processes.values():
             process.send(signal.SIGCONT)
             await process.kill()
-        await self.postgres.stop()
+        if self._shared is None:
+            await self.postgres.stop()
+        elif self._database:
+            await self._shared.drop(self._database)
+
+    async def _execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self._admin_url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
 
     def _add(self, name: str, values: dict[str, str]) -> None:
         env = {**os.environ, **service_environment(service_named("inventory-vault"), values)}
@@ -153,6 +180,10 @@ class Stand:
         self._processes[name] = Process(
             name, [*self._program, command], env, self.folder / f"{name}.log"
         )
+
+
+def _serves(name: str) -> bool:
+    return name.partition("-")[0] in ("api", "serve")
 
 
 async def _answers(wire: Wire, port: int) -> bool:

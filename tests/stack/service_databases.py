@@ -35,6 +35,10 @@ class ServiceDatabases:
             await admin.close()
         return name, databases.service_url(self._admin_url, service, PASSWORD, database=name)
 
+    def url_of(self, name: str) -> str:
+        """The administrator's URL of a database."""
+        return f"{self._admin_url.rsplit('/', 1)[0]}/{name}"
+
     async def drop(self, name: str) -> None:
         """Gone, whoever is still connected."""
         admin = await databases.connect(self._admin_url)

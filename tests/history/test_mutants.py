@@ -1,0 +1,52 @@
+"""Every seeded bug of a real vault is found by a short run; a sound vault passes the same run."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.history.mutant import HOLD_FACTOR, SOUND
+from tests.history.mutants import MUTANTS
+from tests.history.run import Plan, Result, run
+from tests.stack.service_databases import ServiceDatabases
+
+MUTANTS_MIN = 12
+NO_BROKER = "127.0.0.1:1"
+
+pytestmark = pytest.mark.timeout(180)
+
+
+async def play(name: str, folder: Path, databases: ServiceDatabases) -> Result:
+    plan = Plan(
+        seed=11,
+        operations=1_200,
+        callers=16,
+        wrecks=False,
+        program=("-m", "tests.history.mutant", name),
+        processes=("opener", "serve-0", "api-1"),
+        short_hold_seconds=1,
+        hold_factor=HOLD_FACTOR,
+        rest_seconds_max=6.0,
+        sql=() if name == SOUND else MUTANTS[name].sql,
+    )
+    return await run(folder, NO_BROKER, plan, databases)
+
+
+def test_there_are_enough_mutants():
+    assert len(MUTANTS) >= MUTANTS_MIN
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+async def test_a_seeded_bug_is_flagged(
+    name: str, folder: Path, service_databases: ServiceDatabases
+):
+    result = await play(name, folder, service_databases)
+    assert result.report.flags & MUTANTS[name].flagged_by, result
+
+
+@pytest.mark.parametrize("time", ["first", "second", "third"])
+async def test_a_sound_vault_is_not_flagged(
+    time: str, folder: Path, service_databases: ServiceDatabases
+):
+    result = await play(SOUND, folder, service_databases)
+    assert not result.report.violations, result
+    assert result.seen["ended expired"] > 0, result
