@@ -20,7 +20,7 @@ CALL_SECONDS_MAX = 4.0
 CONNECTS_MAX = 40
 CONNECT_PAUSE_SECONDS = 0.1
 RECEIPT_SECONDS_MAX = 10.0
-TROUBLE_PAUSE_SECONDS = (0.2, 0.6)
+TROUBLE_PAUSE_SECONDS = (0.4, 1.2)
 # Refusals that leave no doubt: the call changed nothing.
 DEFINITE = frozenset(
     {

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.history.broken import CASES, Broken, World
+from tests.history.broken import CASES, Broken
 from tests.history.checker import check
 from tests.history.violations import Invariant
+from tests.history.world import World
 
 CASES_MIN = 30
 
