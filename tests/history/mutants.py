@@ -18,8 +18,8 @@ from sqlalchemy import text
 import inventory_vault.app
 from inventory_vault.custody.service import CustodyService
 from inventory_vault.opener import repository as opener_rows
-from inventory_vault.opener import server as opener_server
-from inventory_vault.opener.resealing import reseal
+from inventory_vault.opener.resealing import Boxes
+from inventory_vault.opener.server import Opener
 from inventory_vault.reservations import repository as reservation_rows
 from inventory_vault.reservations.routes import _hand_out as hand_out
 from inventory_vault.reservations.service import ReservationService, Sale
@@ -208,15 +208,17 @@ def loses_a_unit() -> None:
 @mutant("the opener mixes up two boxes of one sale", Invariant.UNIQUE)
 def swaps_boxes() -> None:
 
-    def swapped(*args: Any) -> Any:
-        found = reseal(*args)
+    boxes_of = Opener._boxes
+
+    async def swapped(*args: Any) -> Boxes:
+        found = await boxes_of(*args)
         for boxes in found.values():
             units = list(boxes)
             if len(units) > 1:
                 boxes[units[0]], boxes[units[1]] = boxes[units[1]], boxes[units[0]]
         return found
 
-    replace(opener_server, "reseal", swapped)
+    replace(Opener, "_boxes", swapped)
 
 
 @mutant("the cursor moves one too far", Invariant.CONSERVED)
