@@ -19,7 +19,7 @@ class LotRow:
     size: int
     next_seq: int
     free_count: int
-    withdrawn_ahead: int
+    gaps_ahead: int
     # The lot's tally: units by what became of them.
     sold: int = 0
     opened: int = 0

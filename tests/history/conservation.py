@@ -50,6 +50,7 @@ def _check_places(books: Books) -> Iterator[Violation]:
     """Allocated, free, withdrawn or ahead of the cursor: one of them, once."""
     places: Counter[Place] = Counter()
     places.update((row.lot, row.seq) for row in books.allocations)
+    gaps = places.keys() | {(row.lot, row.seq) for row in books.withdrawn}
     places.update((row.lot, row.seq) for row in books.free)
     places.update((row.lot, row.seq) for row in books.withdrawn)
     for unit in books.units:
@@ -59,20 +60,14 @@ def _check_places(books: Books) -> Iterator[Violation]:
             continue
         if lot.state == "importing":
             continue
-        is_ahead = unit.seq >= lot.next_seq
-        times = places[unit.lot, unit.seq]
-        if times + is_ahead != 1 and not _is_withdrawn_ahead(books, unit.lot, unit.seq, lot, times):
-            yield _wrong(unit.unit, f"is in {times + is_ahead} places instead of one")
+        place = (unit.lot, unit.seq)
+        # Ahead of the cursor a row makes a gap: then both places are one.
+        is_ahead = unit.seq >= lot.next_seq and place not in gaps
+        if places[place] + is_ahead != 1:
+            yield _wrong(unit.unit, f"is in {places[place] + is_ahead} places instead of one")
     for lot_id, seq in places:
         if (lot_id, seq) not in books.unit_at:
             yield _wrong(f"{lot_id}/{seq}", "is somewhere, but no such unit came in")
-
-
-def _is_withdrawn_ahead(books: Books, lot_id: str, seq: int, lot: LotRow, times: int) -> bool:
-    """Withdrawn before the cursor came: both its places are one."""
-    if times != 1 or seq < lot.next_seq:
-        return False
-    return any((row.lot, row.seq) == (lot_id, seq) for row in books.withdrawn)
 
 
 def _check_lot(books: Books, lot: LotRow) -> Iterator[Violation]:
@@ -81,11 +76,12 @@ def _check_lot(books: Books, lot: LotRow) -> Iterator[Violation]:
         return
     states = Counter(row.state for row in books.allocations if row.lot == lot.lot)
     gone = Counter(row.state for row in books.withdrawn if row.lot == lot.lot)
-    ahead = sum(1 for row in books.withdrawn if row.lot == lot.lot and row.seq >= lot.next_seq)
+    gaps = [row.seq for row in books.allocations if row.lot == lot.lot]
+    gaps += [row.seq for row in books.withdrawn if row.lot == lot.lot]
     counted = {
         "size": sum(1 for row in books.units if row.lot == lot.lot),
         "free_count": sum(1 for row in books.free if row.lot == lot.lot),
-        "withdrawn_ahead": ahead,
+        "gaps_ahead": sum(seq >= lot.next_seq for seq in gaps),
         **{state: states[state] for state in SOLD_STATES},
         **{state: gone[state] for state in ("expired", "quarantined", "void")},
     }

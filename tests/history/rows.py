@@ -21,7 +21,7 @@ from tests.history.books import (
 
 _LOTS = """
     SELECT l.id::text AS lot, l.pool_id::text AS pool, l.state, l.size, l.next_seq, l.free_count,
-      l.withdrawn_ahead, t.sold, t.opened, t.redeemed, t.expired, t.quarantined, t.void
+      l.gaps_ahead, t.sold, t.opened, t.redeemed, t.expired, t.quarantined, t.void
     FROM lot l JOIN lot_tally t ON t.lot_id = l.id
 """
 _UNITS = "SELECT unit_id::text, lot_id::text, seq, encode(fingerprint, 'hex') FROM unit"

@@ -220,7 +220,7 @@ class SimulatedVault:
             lot.free_count += 1
         elif unit.place in ("quarantined", "void"):
             books.withdrawn.append(WithdrawnRow(unit.lot, unit.seq, unit.place))
-            lot.withdrawn_ahead += unit.seq >= lot.next_seq
+            lot.gaps_ahead += unit.seq >= lot.next_seq
             setattr(lot, unit.place, getattr(lot, unit.place) + 1)
         elif unit.place in ("reserved", "sold", "opened"):
             where = (unit.lot, unit.seq, unit.reservation, unit.line_no)
