@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 import inventory_vault.app
 from inventory_vault.custody.service import CustodyService
+from inventory_vault.gaps import repository as gap_rows
 from inventory_vault.opener import repository as opener_rows
 from inventory_vault.opener.resealing import Boxes
 from inventory_vault.opener.server import Opener
@@ -158,8 +159,9 @@ def shows_the_unsold() -> None:
 
     replace(unit_rows, "lock", lock_any)
     sql = str(opener_rows._VIEWS)
-    begin, end = sql.index("JOIN unit_sale"), sql.index("JOIN lot_seal")
-    opener_rows._VIEWS = text(sql[:begin] + sql[end:])
+    no_matter = "LEFT JOIN unit_sale us ON us.unit_id = u.unit_id"
+    begin, end = sql.index("JOIN unit_sale us"), sql.index("JOIN lot_seal")
+    opener_rows._VIEWS = text(f"{sql[:begin]} {no_matter} {sql[end:]}")
 
 
 @mutant(
@@ -282,4 +284,4 @@ def expires_early() -> None:
 @mutant("frozen units are sold with the others", Invariant.CONSERVED, Invariant.LINEARIZABLE)
 def sells_the_frozen() -> None:
     withdrawn = "withdrawn_unit w WHERE w.lot_id = u.lot_id AND w.seq = u.seq"
-    rewrite(shelf_rows, "_PICK_AROUND_GAPS", (withdrawn, f"{withdrawn} AND w.state = 'void'"))
+    rewrite(gap_rows, "_PICK", (withdrawn, f"{withdrawn} AND w.state = 'void'"))
