@@ -1,38 +1,40 @@
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from cardfiles.checks import Refused, check_cost, check_expiry, check_field
-from cardfiles.reading import CardFile, Rules, read_card_file
+from cardfiles.options import Options
+from cardfiles.reading import Rules, WholeFile, read_card_file
 from cardfiles.records import UnreadableFile
 from sealing import Fingerprinter
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
-def read(data: str | bytes, kind: str = "card") -> CardFile:
+def read(data: str | bytes, kind: str = "card", **options: Any) -> WholeFile:
     fingerprint = Fingerprinter(b"k" * 32, UUID(int=7))
     content = data.encode() if isinstance(data, str) else data
-    return read_card_file(content, Rules(kind, "CNY", NOW, fingerprint))
+    return read_card_file(content, Rules(kind, "CNY", NOW, fingerprint.of), Options(**options))
 
 
-def values(found: CardFile) -> list[tuple[str, ...]]:
+def values(found: WholeFile) -> list[tuple[str, ...]]:
     return [record.values for record in found.records]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|", "----"])
 def test_every_separator_is_found(separator: str):
     found = read("\n".join(f"{n}23456{separator}pw-{n}" for n in range(1, 4)))
-    assert found.separator == separator
+    assert found.file.separator == separator
     assert values(found) == [("123456", "pw-1"), ("223456", "pw-2"), ("323456", "pw-3")]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
 def test_every_encoding_is_found(encoding: str):
     found = read("卡号,卡密\n中文一,甲\n".encode(encoding))
-    assert found.encoding == encoding
+    assert found.file.encoding == encoding
     assert values(found) == [("中文一", "甲")]
 
 

@@ -12,6 +12,7 @@ import orjson
 from kit.clock import SystemClock
 from kit.ids import new_id
 from kit.messaging.events import Event, topic_of, type_of
+from kit.service import Service
 from sealing import HEADER_BYTES
 
 OTHER_MERCHANT = UUID("0193a3f0-0000-7000-8000-000000000002")
@@ -141,6 +142,13 @@ class Vault:
             for lot in pool["lots"]
         ]
         return all(check["holds"] for check in checks)
+
+
+async def run_job(service: Service, name: str) -> None:
+    """Runs a job of the worker until it has nothing left to do."""
+    job = next(job for job in service.jobs if job.name == name)
+    while await job._run():
+        pass
 
 
 def codes(units: int, prefix: str = "CODE") -> str:

@@ -53,6 +53,7 @@ class Api:
             "kafka_bootstrap": settings.kafka_bootstrap,
             "internal_secret": settings.internal_secret.get_secret_value(),
             "opener_socket": str(settings.opener_socket),
+            "fingerprint_key": "f" * 32,
             "port": str(self._port),
             "log_level": "ERROR",
         }
@@ -69,9 +70,15 @@ class Api:
                     await asyncio.sleep(0.05)
         raise AssertionError("the API does not start")
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     async def kill(self) -> None:
         assert self._process is not None
-        self._process.kill()
+        if self._process.returncode is None:
+            self._process.kill()
         await self._process.wait()
 
 

@@ -3,11 +3,14 @@
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
+from cardfiles.images import IMAGE_URI_MAX, data_uri
 from cardfiles.table import Cell
 
-LENGTH_MAX = {"number": 200, "password": 200, "code": 500, "url": 2_000}
+LENGTH_MAX = {"number": 200, "password": 200, "code": 500, "url": 2_000, "image": IMAGE_URI_MAX}
 COST_MINOR_MAX = 10**12
+CAPACITY_MAX = 1_000
 NUMBER_DIGITS_KEPT = 15
 """Digits a spreadsheet keeps of a number; what is longer was rounded."""
 
@@ -37,19 +40,18 @@ class Refused(Exception):
 
 def check_field(name: str, cell: Cell) -> str:
     """The field to the letter, without the white space around it. Raises Refused."""
-    text = _text_of(cell)
+    text = cell.strip() if type(cell) is str else _text_of(cell)
     if not text:
         raise Refused(f"missing_{name}")
     if len(text) > LENGTH_MAX[name]:
         raise Refused("too_long")
-    if not text.isprintable() and _CONTROL.search(text):
-        raise Refused("control_character")
-    if "\ufffd" in text:
-        raise Refused("bad_encoding")
+    if name == "image":
+        return _checked_image(text)
+    if not text.isascii() or not text.isprintable():
+        _check_characters(text)
     if name == "url":
-        if not text.lower().startswith(("http://", "https://")):
-            raise Refused("not_a_link")
-    elif _SCIENTIFIC.match(text):
+        return _checked_link(text)
+    if ("E" in text or "e" in text) and _SCIENTIFIC.match(text):
         raise Refused("scientific_notation")
     return text
 
@@ -59,16 +61,19 @@ def check_cost(cell: Cell, currency: str) -> int | None:
     if isinstance(cell, bool) or not isinstance(cell, str | int | float):
         raise Refused("bad_cost")
     text = (cell if isinstance(cell, str) else repr(cell)).strip()
+    return _minor_units(text, currency) if text else None
+
+
+def check_capacity(cell: Cell, default: int) -> int:
+    """How often the unit may be sold; `default` for an empty cell. Raises Refused."""
+    if isinstance(cell, bool) or not isinstance(cell, str | int | float):
+        raise Refused("bad_capacity")
+    text = (cell if isinstance(cell, str) else f"{cell:g}").strip()
     if not text:
-        return None
-    try:
-        minor = Decimal(text).scaleb(_MINOR_DIGITS.get(currency, 2))
-        whole = int(minor)
-    except (InvalidOperation, ValueError, OverflowError):
-        raise Refused("bad_cost") from None
-    if minor != whole or not 0 <= whole <= COST_MINOR_MAX:
-        raise Refused("bad_cost")
-    return whole
+        return default
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= CAPACITY_MAX:
+        raise Refused("bad_capacity")
+    return int(text)
 
 
 def check_expiry(cell: Cell, now: datetime) -> datetime | None:
@@ -83,9 +88,41 @@ def end_of_day(day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(), UTC) - DATES_END_IN
 
 
+def _check_characters(text: str) -> None:
+    if _CONTROL.search(text):
+        raise Refused("control_character")
+    if "\ufffd" in text:
+        raise Refused("bad_encoding")
+
+
+def _checked_link(text: str) -> str:
+    if not text.lower().startswith(("http://", "https://")):
+        raise Refused("not_a_link")
+    return text
+
+
+def _checked_image(text: str) -> str:
+    uri = data_uri(text)
+    if uri is None:
+        raise Refused("not_an_image")
+    if len(uri) > IMAGE_URI_MAX:
+        raise Refused("too_long")
+    return uri
+
+
+@lru_cache(4_096)
+def _minor_units(text: str, currency: str) -> int:
+    try:
+        minor = Decimal(text).scaleb(_MINOR_DIGITS.get(currency, 2))
+        whole = int(minor)
+    except (InvalidOperation, ValueError, OverflowError):
+        raise Refused("bad_cost") from None
+    if minor != whole or not 0 <= whole <= COST_MINOR_MAX:
+        raise Refused("bad_cost")
+    return whole
+
+
 def _text_of(cell: Cell) -> str:
-    if isinstance(cell, str):
-        return cell.strip()
     if isinstance(cell, bool) or not isinstance(cell, int | float):
         raise Refused("not_text")
     if cell != cell or abs(cell) >= 10**NUMBER_DIGITS_KEPT:
@@ -107,6 +144,7 @@ def _moment_of(cell: Cell) -> datetime | None:
     return _parse(text) if text else None
 
 
+@lru_cache(4_096)
 def _parse(text: str) -> datetime:
     match = _DATE.match(text)
     if match is None:

@@ -1,79 +1,225 @@
-"""A file as rows of cells: which encoding, which separator, which sheet."""
+"""A file as rows of cells: which separator, which sheet, or an archive of images."""
 
+import base64
 import csv
 import io
+import itertools
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Protocol
 
 from python_calamine import CalamineError, CalamineWorkbook
 
+from cardfiles.lines import Lines, decode, open_lines
+from cardfiles.options import SEPARATOR_NAMES, SEPARATORS, SEPARATORS_NAMED, Options
 from cardfiles.records import UnreadableFile
 
 Cell = str | float | int | bool | date | datetime | time | timedelta
 """Text files have texts only; spreadsheets have types, and damage shows in them."""
 
-Row = tuple[int, list[Cell]]
-"""Line of the file (from 1) and its cells."""
+Place = tuple[int, int]
+"""Where a row begins and ends in a text file; (0, 0) where rows have no such place."""
 
-SEPARATORS = ("----", "\t", ";", "|", ",")
+Row = tuple[int, Place, list[Cell] | None]
+"""Line of the file (from 1), place, cells; None for a line that is no text."""
+
 SAMPLE_LINES = 50
+ROW_LINES_MAX = 100
+"""A quote that is open for longer is taken for a character of the code."""
+SAMPLE_BYTES = 200_000
 CELL_CHARACTERS_MAX = 1_000_000
 SPREADSHEET_BYTES_MAX = 536_870_912
 """Unpacked: a small file may unpack to anything."""
+ARCHIVE_FILES_MAX = 100_000
+ARCHIVE_BYTES_MAX = 536_870_912
+ARCHIVED_IMAGE_BYTES_MAX = 1_048_576
+"""One file of an archive; far larger than what is taken, so that the refusal is the image's own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Protocol):
+    """The rows of a file, in its order."""
+
     encoding: str | None
     separator: str | None
-    rows: Iterator[Row]
+
+    def rows(self) -> Iterator[Row]: ...
+
+    def cells_at(self, place: Place) -> list[Cell]:
+        """A row once more, by its place; only of a `is_text` table."""
+        ...
+
+    @property
+    def is_text(self) -> bool: ...
 
 
-def read_table(data: bytes, *, one_column_of_links: bool = False) -> Table:
-    """The rows of a CSV, TXT or XLSX file. Raises UnreadableFile.
+def read_table(
+    data: bytes, options: Options, *, links: bool = False, images: bool = False
+) -> Table:
+    """The rows of a CSV, TXT, XLSX or (of images) ZIP file. Raises UnreadableFile.
 
-    `one_column_of_links`: without a header a comma is a part of the link, not a separator.
+    `links`: without a header a comma is a part of the link, not a separator.
     """
     if not data.strip():
         raise UnreadableFile("the file is empty")
     if data.startswith(b"PK\x03\x04"):
-        return Table(None, None, _spreadsheet(data))
+        return ImageArchive(data) if images and _is_archive_of_files(data) else Spreadsheet(data)
     if data.startswith(b"\xd0\xcf\x11\xe0"):
         raise UnreadableFile("old Excel files (.xls) are not read; save the file as .xlsx or .csv")
-    encoding, text = decode(data)
-    separator = guess_separator(text, links=one_column_of_links)
-    return Table(encoding, separator, _rows(text, separator))
+    lines = open_lines(data, options.encoding)
+    if options.separator is None:
+        return TextTable(lines, guess_separator(lines.sample(SAMPLE_BYTES), links=links))
+    separator = SEPARATOR_NAMES.get(options.separator, options.separator)
+    if separator not in SEPARATORS_NAMED:
+        raise UnreadableFile("the separator is one of , ; | ---- ║ tab space")
+    return TextTable(lines, separator)
 
 
-def decode(data: bytes) -> tuple[str, str]:
-    """(encoding, text). UTF-8 is tried first: what is valid UTF-8 is hardly ever anything else,
-    while GB18030 accepts nearly all bytes.
-    """
-    if data.startswith(b"\xef\xbb\xbf"):
-        encodings = ["utf-8-sig"]
-    elif data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encodings = ["utf-16"]
-    else:
-        encodings = ["utf-8", "gb18030"]
-    for encoding in encodings:
+class TextTable:
+    """CSV or TXT. Rows are read line by line, so a damaged line costs that line only."""
+
+    is_text = True
+
+    def __init__(self, lines: Lines, separator: str | None) -> None:
+        self._lines = lines
+        self.encoding: str | None = lines.encoding
+        self.separator = separator
+        self._may_quote = separator is not None and len(separator) == 1 and separator != " "
+        csv.field_size_limit(CELL_CHARACTERS_MAX)
+
+    def rows(self) -> Iterator[Row]:
+        codec, number = self._lines.codec, 0
+        lines = iter(self._lines)
+        for start, raw in lines:
+            number += 1
+            text = decode(raw, codec)
+            if text is not None and (not self._may_quote or '"' not in text):
+                yield number, (start, start + len(raw)), self._split(text)
+                continue
+            used = [raw]
+            if self._is_open(raw):
+                used += (more for _, more in itertools.islice(lines, ROW_LINES_MAX - 1))
+                yield from self._long(number, start, used)
+            else:
+                yield number, (start, start + len(raw)), self._cells(raw)
+            number += len(used) - 1
+
+    def cells_at(self, place: Place) -> list[Cell]:
+        return self._cells(self._lines.data[place[0] : place[1]]) or []
+
+    def _long(self, number: int, start: int, used: list[bytes]) -> Iterator[Row]:
+        """A row that goes on in the next lines, then those of `used` that are rows of their own. A
+        quote that is not closed is a character like any other, so nothing after it is lost.
+        """
+        count = next((n for n in range(2, len(used) + 1) if not self._is_open(*used[:n])), 1)
+        while used:
+            raw = b"\n".join(used[:count])
+            yield number, (start, start + len(raw)), self._cells(raw)
+            number, start, used, count = number + count, start + len(raw) + 1, used[count:], 1
+
+    def _is_open(self, *raws: bytes) -> bool:
+        """Whether a cell's quote is still open at the end."""
+        cells = self._parsed(b"\n".join(raws) + b"\n")
+        return bool(cells) and cells[-1].endswith("\n")
+
+    def _cells(self, raw: bytes) -> list[Cell] | None:
+        text = decode(raw, self._lines.codec)
+        if text is None:
+            return None
+        if not self._may_quote or '"' not in text or self._is_open(raw):
+            return self._split(text)
+        return [*self._parsed(raw)] or self._split(text)
+
+    def _parsed(self, raw: bytes) -> list[str]:
+        """By the rules of CSV; empty for what these rules do not allow."""
+        text = decode(raw, self._lines.codec)
+        assert self.separator is not None
         try:
-            return encoding, data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise UnreadableFile("the file is neither UTF-8 nor GB18030 (GBK); save it as UTF-8")
+            return next(
+                csv.reader(io.StringIO(text or "", newline="\n"), delimiter=self.separator), []
+            )
+        except csv.Error:
+            return []
+
+    def _split(self, text: str) -> list[Cell]:
+        if self.separator is None:
+            return [text]
+        # Aligned columns: any run of spaces separates.
+        return list(text.split() if self.separator == " " else text.split(self.separator))
+
+
+class Spreadsheet:
+    """The first sheet of an .xlsx file."""
+
+    is_text = False
+    encoding: str | None = None
+    separator: str | None = None
+
+    def __init__(self, data: bytes) -> None:
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                unpacked = sum(entry.file_size for entry in archive.infolist())
+            if unpacked > SPREADSHEET_BYTES_MAX:
+                raise UnreadableFile("the spreadsheet unpacks to more than 512 MB")
+            workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
+            self._sheet = workbook.get_sheet_by_index(0)
+        except (CalamineError, zipfile.BadZipFile, OSError, ValueError) as error:
+            raise UnreadableFile("the spreadsheet is damaged or protected") from error
+
+    def rows(self) -> Iterator[Row]:
+        first = (self._sheet.start or (0, 0))[0] + 1
+        for line, cells in enumerate(self._sheet.iter_rows(), start=first):
+            yield line, (0, 0), cells
+
+    def cells_at(self, place: Place) -> list[Cell]:
+        raise NotImplementedError("a spreadsheet is read from its beginning only")
+
+
+class ImageArchive:
+    """A ZIP of image files: each is a unit. A line is the position in the archive: the file's name
+    may be the code itself, so it is repeated nowhere.
+    """
+
+    is_text = False
+    encoding: str | None = None
+    separator: str | None = None
+
+    def __init__(self, data: bytes) -> None:
+        self._archive = zipfile.ZipFile(io.BytesIO(data))
+        self._entries = [
+            entry
+            for entry in self._archive.infolist()
+            if not entry.is_dir() and not entry.filename.startswith(("__MACOSX/", "."))
+        ]
+        if len(self._entries) > ARCHIVE_FILES_MAX:
+            raise UnreadableFile(f"more than {ARCHIVE_FILES_MAX:,} files; split the archive")
+        if sum(entry.file_size for entry in self._entries) > ARCHIVE_BYTES_MAX:
+            raise UnreadableFile("the archive unpacks to more than 512 MB")
+
+    def rows(self) -> Iterator[Row]:
+        for line, entry in enumerate(self._entries, start=1):
+            try:
+                with self._archive.open(entry) as file:
+                    content = file.read(ARCHIVED_IMAGE_BYTES_MAX)
+            except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError):
+                # RuntimeError: with a password. zlib's own error is a BadZipFile to its reader.
+                yield line, (0, 0), ["?"]
+                continue
+            yield line, (0, 0), [base64.b64encode(content).decode("ascii")]
+
+    def cells_at(self, place: Place) -> list[Cell]:
+        raise NotImplementedError("an archive is read from its beginning only")
 
 
 def guess_separator(text: str, *, links: bool) -> str | None:
     """The separator that most lines have equally often; None: one column."""
-    sample = [line for line in text[:200_000].splitlines() if line.strip()][:SAMPLE_LINES]
+    sample = [line for line in text.splitlines() if line.strip()][:SAMPLE_LINES]
     best: tuple[float, str] | None = None
     for separator in SEPARATORS:
         if separator == "," and links and sample[0].lower().startswith("http"):
             continue
         counts = [_count(line, separator) for line in sample]
-        wanted = counts[0]
+        wanted = counts[0] if counts else 0
         if wanted == 0:
             continue
         share = sum(count == wanted for count in counts) / len(counts)
@@ -90,42 +236,10 @@ def _count(line: str, separator: str) -> int:
     return sum(part.count(separator) for part in outside)
 
 
-def _rows(text: str, separator: str | None) -> Iterator[Row]:
-    if separator is not None and len(separator) == 1:
-        yield from _quoted_rows(text, separator)
-        return
-    for number, line in enumerate(_lines(text), start=1):
-        yield number, list(line.split(separator)) if separator else [line]
-
-
-def _quoted_rows(text: str, separator: str) -> Iterator[Row]:
-    csv.field_size_limit(CELL_CHARACTERS_MAX)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    while True:
-        try:
-            first_line = reader.line_num + 1
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise UnreadableFile(f"line {reader.line_num}: a quote is not closed") from error
-        yield first_line, list(cells)
-
-
-def _lines(text: str) -> list[str]:
-    """Lines by \\n, \\r\\n or \\r only: str.splitlines also splits at odd characters in codes."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-
-
-def _spreadsheet(data: bytes) -> Iterator[Row]:
+def _is_archive_of_files(data: bytes) -> bool:
+    """A spreadsheet is a ZIP too; it names its content types."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > SPREADSHEET_BYTES_MAX:
-            raise UnreadableFile("the spreadsheet unpacks to more than 512 MB")
-        workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
-        sheet = workbook.get_sheet_by_index(0)
-        rows = sheet.to_python(skip_empty_area=False)
-    except (CalamineError, zipfile.BadZipFile, OSError, ValueError) as error:
-        raise UnreadableFile("the spreadsheet is damaged or protected") from error
-    yield from enumerate(rows, start=1)
+            return "[Content_Types].xml" not in archive.namelist()
+    except zipfile.BadZipFile as error:
+        raise UnreadableFile("the archive is damaged") from error

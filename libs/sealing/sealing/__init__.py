@@ -8,6 +8,7 @@ from sealing.box import (
     Box,
     BoxOpener,
     Header,
+    LotSealer,
     Plaintext,
     Sealer,
     check_public_key,
@@ -20,7 +21,7 @@ from sealing.errors import (
     SecretTooLong,
     Unopenable,
 )
-from sealing.fingerprint import FINGERPRINT_BYTES, Fingerprinter
+from sealing.fingerprint import FINGERPRINT_BYTES, MARK_BYTES, Fingerprinter, file_digest
 from sealing.keys import (
     KeyPair,
     key_pair_of,
@@ -45,6 +46,7 @@ __all__ = [
     "FINGERPRINT_BYTES",
     "HEADER_BYTES",
     "KEY_BYTES",
+    "MARK_BYTES",
     "NONCE_BYTES",
     "PROOF_BYTES",
     "PROOF_SECRET_BYTES",
@@ -57,6 +59,7 @@ __all__ = [
     "Header",
     "HeaderMismatch",
     "KeyPair",
+    "LotSealer",
     "Plaintext",
     "Seal",
     "SealProver",
@@ -66,6 +69,7 @@ __all__ = [
     "SecretTooLong",
     "Unopenable",
     "check_public_key",
+    "file_digest",
     "key_pair_of",
     "mask_of",
     "new_key_pair",

@@ -12,6 +12,7 @@ from typing import NoReturn, Self
 from uuid import UUID
 
 import nacl.bindings as sodium
+from nacl._sodium import ffi, lib
 from nacl.exceptions import CryptoError
 from nacl.utils import random
 
@@ -25,6 +26,7 @@ PADDING_BYTES = 256
 SECRET_BYTES_MAX = 65_536
 KEY_BYTES = 32
 NONCE_BYTES = 24
+MAC_BYTES = 16
 SHARED_KEYS_KEPT_MAX = 256
 
 
@@ -116,6 +118,41 @@ class Sealer:
             nonce,
             sodium.crypto_box_easy_afternm(plaintext.disclose(), nonce, self._shared),
         )
+
+
+class LotSealer:
+    """Seals the units of one lot: the boxes of `Sealer.seal`, made in a third of the time.
+
+    A million units are sealed per import, so this calls libsodium without PyNaCl's checks and
+    copies: lengths are checked here, the buffer is used again.
+    """
+
+    def __init__(
+        self, recipient_public_key: bytes, merchant_id: UUID, lot_id: UUID, key_id: UUID
+    ) -> None:
+        self.public_key, private_key = sodium.crypto_box_keypair()
+        # The buffer keeps the shared key alive as long as this object.
+        self._shared = ffi.from_buffer(_shared_key(recipient_public_key, private_key))
+        self._head = MAGIC + SUITE_CRYPTO_BOX + merchant_id.bytes + lot_id.bytes
+        self._key_id = key_id.bytes
+        self._size = 0
+        self._room(4 * PADDING_BYTES)
+
+    def seal(self, unit_id: bytes, secret_json: bytes, nonce: bytes) -> bytes:
+        """The ciphertext. `nonce` is random, used for this box only. Raises SecretTooLong."""
+        assert len(unit_id) == 16 and len(nonce) == NONCE_BYTES  # noqa: PT018 - read out of bounds
+        plain = _pad(b"".join((self._head, unit_id, self._key_id, _checked(secret_json))))
+        size = len(plain)
+        if size > self._size:
+            self._room(size)
+        lib.crypto_box_easy_afternm(self._out, plain, size, nonce, self._shared)
+        box: bytes = self._view[: size + MAC_BYTES]
+        return box
+
+    def _room(self, size: int) -> None:
+        self._size = size
+        self._out = ffi.new("unsigned char[]", size + MAC_BYTES)
+        self._view = ffi.buffer(self._out, size + MAC_BYTES)
 
 
 class BoxOpener:

@@ -11,7 +11,12 @@ from uuid import UUID
 FINGERPRINT_BYTES = 16
 """Enough against chance (nobody aims without the key): one collision expected at 10^19 codes."""
 
+MARK_BYTES = 8
+"""Of the mark that all merchants share: a hint for counting, on which nothing else depends."""
+
 _PERSON = b"lockstock-fp-1"
+_MARK_PERSON = b"lockstock-mark-1"
+_FILE_PERSON = b"lockstock-file-1"
 _IGNORED = dict.fromkeys(
     map(ord, " \t\r\n\u00a0\u3000\u200b\ufeff-\uff0d\u2010\u2011\u2012\u2013\u2014\u2015")
 )
@@ -22,7 +27,7 @@ _IDENTIFYING_FIELDS = ("number", "code", "url", "image")
 
 
 class Fingerprinter:
-    """Fingerprints of one merchant's codes."""
+    """Fingerprints of one merchant's codes, and marks that are the same for all merchants."""
 
     def __init__(self, key: bytes, merchant_id: UUID) -> None:
         if len(key) < 32:
@@ -34,15 +39,47 @@ class Fingerprinter:
             person=_PERSON,
             digest_size=FINGERPRINT_BYTES,
         )
+        self._prepared_mark = hashlib.blake2b(
+            key=hashlib.blake2b(key, digest_size=64, person=_MARK_PERSON).digest(),
+            person=_MARK_PERSON,
+            digest_size=MARK_BYTES,
+        )
 
     def __call__(self, fields: Mapping[str, str]) -> bytes:
         """Of the identifying field: card number, code, link or image."""
         for name in _IDENTIFYING_FIELDS:
             if name in fields:
-                digest = self._prepared.copy()
-                digest.update(normalise(name, fields[name]).encode())
-                return digest.digest()
+                return self.of(name, fields[name])
         raise ValueError("no identifying field")
+
+    def of(self, field_name: str, value: str) -> bytes:
+        """Of the identifying field's value: equal in one merchant's stock only."""
+        digest = self._prepared.copy()
+        digest.update(normalise(field_name, value).encode())
+        return digest.digest()
+
+    def of_slot(self, field_name: str, value: str, slot: int) -> bytes:
+        """Of the n-th time a reusable unit may be sold; the first is the unit's own fingerprint."""
+        if slot == 1:
+            return self.of(field_name, value)
+        digest = self._prepared.copy()
+        # No normalised value holds a line feed: this is no other unit's fingerprint.
+        digest.update(f"{normalise(field_name, value)}\n{slot}".encode())
+        return digest.digest()
+
+    def mark(self, field_name: str, value: str) -> bytes:
+        """Equal for equal codes of all merchants: tells that a code is in somebody else's stock
+        too, never in whose. Eight bytes of another key, so it says nothing about the fingerprints.
+        """
+        digest = self._prepared_mark.copy()
+        digest.update(normalise(field_name, value).encode())
+        return digest.digest()
+
+
+def file_digest(key: bytes, data: bytes) -> bytes:
+    """Tells whether two files are the same. Keyed: a list of guessed files cannot be tried."""
+    derived = hashlib.blake2b(key, digest_size=64, person=_FILE_PERSON).digest()
+    return hashlib.blake2b(data, key=derived, person=_FILE_PERSON, digest_size=32).digest()
 
 
 def normalise(field_name: str, value: str) -> str:
@@ -54,5 +91,8 @@ def normalise(field_name: str, value: str) -> str:
     if field_name in ("url", "image"):
         return value.strip()
     if value.isascii():
+        # Five times as fast as translate, and nearly all codes are ASCII.
+        if value.isprintable():
+            return value.replace("-", "").replace(" ", "")
         return value.translate(_IGNORED)
     return value.translate(_FOLDED)

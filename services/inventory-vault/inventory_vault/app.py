@@ -1,5 +1,6 @@
 """Builds the service: the only place that makes objects."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -35,9 +36,9 @@ from inventory_vault.conservation.jobs import check_conservation
 from inventory_vault.conservation.service import ConservationService
 from inventory_vault.custody.routes import custody_routes
 from inventory_vault.custody.service import CustodyService
-from inventory_vault.imports.jobs import ImportDesk, take_back_failed
+from inventory_vault.imports.jobs import take_back_failed
 from inventory_vault.imports.routes import import_routes
-from inventory_vault.imports.service import FingerprinterFor, ImportService
+from inventory_vault.imports.service import ImportService
 from inventory_vault.lots.routes import lot_routes, pool_routes
 from inventory_vault.lots.service import LotService
 from inventory_vault.metadata import metadata
@@ -62,6 +63,8 @@ from inventory_vault.shelves.jobs import review_cover, withdraw_expired
 from inventory_vault.shelves.service import ShelfService
 from inventory_vault.units.routes import unit_routes
 from inventory_vault.units.service import UnitService
+from inventory_vault.uploads.jobs import ImportDesk
+from inventory_vault.uploads.service import UploadService
 from inventory_vault.vouchers.jobs import GenerationDesk
 from inventory_vault.vouchers.routes import voucher_routes
 from inventory_vault.vouchers.service import VoucherService
@@ -102,11 +105,18 @@ def create_service(settings: Settings) -> Service:
     reservations = ReservationService(shelves, BudgetService(_holder_secret(settings)))
     units = UnitService(shelves)
     withdrawals = WithdrawalService(pools, lots, shelves, units)
-    imports = ImportService(db, pools, lots, custody, SystemClock(), _fingerprinters(settings))
+    imports = ImportService(
+        pools,
+        lots,
+        SystemClock(),
+        _fingerprint_key(settings),
+        resume_hours_max=settings.import_resume_hours_max,
+    )
     boxes = BoxService(imports, pools, lots, custody, SystemClock())
     desk = ImportDesk(
         db,
         imports,
+        UploadService(db, imports, pools, lots, custody),
         waiting_max=settings.imports_waiting_max,
         workers=settings.imports_at_once_max,
     )
@@ -168,7 +178,11 @@ def create_service(settings: Settings) -> Service:
             VoucherRedeemed,
             RedemptionRolledBack,
         ],
-        large_bodies={"/lots": settings.import_bytes_max, "/boxes": BOXES_BYTES_MAX},
+        large_bodies={
+            "/lots": settings.import_bytes_max,
+            "/resume": settings.import_bytes_max,
+            "/boxes": BOXES_BYTES_MAX,
+        },
         closing=[opener.close],
     )
 
@@ -184,10 +198,15 @@ def _holder_secret(settings: Settings) -> bytes:
     return secret.get_secret_value().encode()
 
 
-def _fingerprinters(settings: Settings) -> FingerprinterFor:
-    if settings.fingerprint_key is None:
+def _fingerprint_key(settings: Settings) -> bytes | None:
+    key = settings.fingerprint_key
+    return None if key is None else key.get_secret_value().encode()
+
+
+def _fingerprinters(settings: Settings) -> Callable[[UUID], Fingerprinter] | None:
+    key = _fingerprint_key(settings)
+    if key is None:
         return None
-    key = settings.fingerprint_key.get_secret_value().encode()
 
     def fingerprinter_for(merchant_id: UUID) -> Fingerprinter:
         return Fingerprinter(key, merchant_id)

@@ -48,6 +48,9 @@ class Settings(ServiceSettings):
     imports_waiting_max: int = Field(
         default=16, ge=0, le=256, description="uploads that may wait in memory for their turn"
     )
+    import_resume_hours_max: int = Field(
+        default=24, ge=1, le=720, description="an interrupted import waits so long; hours"
+    )
     reservations_together_max: int = Field(
         default=128, ge=1, le=1_000, description="waiting reservations served by one transaction"
     )

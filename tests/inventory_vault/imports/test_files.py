@@ -1,6 +1,5 @@
 """The suppliers' sample files give their known answers, whatever their encoding and separators."""
 
-import asyncio
 import json
 import tempfile
 from collections import Counter
@@ -9,9 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from inventory_vault.imports.service import seal_chunk
 from kit.service import Service
-from tests.inventory_vault.factories import Recipient, Vault
+from tests.inventory_vault.factories import Recipient, Vault, run_job
 
 CARDS = Path(__file__).parents[3] / "examples" / "cards"
 KINDS = {
@@ -182,7 +180,9 @@ async def test_two_uploads_of_one_file_at_once_stock_each_code_once(vault: Vault
     assert (await vault.levels(pool_id))["available"] == 3_000
 
 
-async def test_a_crashed_import_is_taken_back_whole(vault: Vault, service: Service, rows):
+async def test_an_import_that_nobody_resumes_is_taken_back_whole(
+    vault: Vault, service: Service, rows
+):
     pool_id = await vault.stocked(5, prefix="CRASH")
     async with service.db.transaction() as tx:
         # As a process leaves it that was killed between its last chunk and the end.
@@ -200,9 +200,22 @@ async def test_a_crashed_import_is_taken_back_whole(vault: Vault, service: Servi
         )
         await tx.execute(text("ALTER TABLE lot ENABLE TRIGGER USER"))
 
-    job = next(job for job in service.jobs if job.name == "take-back-failed-imports")
-    while await job._run():
-        pass
+    await run_job(service, "take-back-failed-imports")
+    [row] = await rows(
+        "SELECT status, lot_id FROM stock_import WHERE merchant_id = :m", m=vault.merchant
+    )
+    assert row.status == "interrupted"
+    assert row.lot_id is not None
+
+    async with service.db.transaction() as tx:
+        await tx.execute(
+            text(
+                "UPDATE stock_import SET interrupted_at = now() - interval '25 hours' "
+                "WHERE merchant_id = :m"
+            ),
+            {"m": vault.merchant},
+        )
+    await run_job(service, "take-back-failed-imports")
 
     [row] = await rows(
         "SELECT status, lot_id, failure FROM stock_import WHERE merchant_id = :m", m=vault.merchant
@@ -236,34 +249,3 @@ async def test_a_lot_whose_time_is_over_is_refused(vault: Vault):
     pool_id = await vault.pool()
     answer = await vault.upload(pool_id, "A\n", expires_at="2020-01-01T00:00:00Z")
     assert (answer.status_code, answer.json()["code"]) == (422, "expires_at_in_the_past")
-
-
-async def test_an_import_that_was_taken_back_meanwhile_stocks_nothing(
-    vault: Vault, service: Service, monkeypatch: pytest.MonkeyPatch
-):
-    pool_id = await vault.pool()
-    monkeypatch.setattr(
-        "inventory_vault.imports.service.seal_chunk", _taken_back_while_sealing(service, vault)
-    )
-    receipt = await vault.imported(pool_id, "A-1\nA-2\n")
-    assert receipt["status"] == "failed"
-    assert (await vault.levels(pool_id))["total"] == 0
-
-
-def _taken_back_while_sealing(service: Service, vault: Vault):
-    """Sealing that takes so long that the import is taken for crashed."""
-
-    loop = asyncio.get_running_loop()
-
-    async def take_back() -> None:
-        async with service.db.transaction() as tx:
-            await tx.execute(
-                text("UPDATE stock_import SET status = 'failed' WHERE merchant_id = :m"),
-                {"m": vault.merchant},
-            )
-
-    def slow(*arguments):
-        asyncio.run_coroutine_threadsafe(take_back(), loop).result(10)
-        return seal_chunk(*arguments)
-
-    return slow

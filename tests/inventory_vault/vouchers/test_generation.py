@@ -39,7 +39,7 @@ async def vouchers(settings: Settings, db: Database, opener: None) -> AsyncItera
     def fingerprinter_for(merchant_id: UUID) -> Fingerprinter:
         return Fingerprinter(b"f" * 32, merchant_id)
 
-    imports = ImportService(db, pools, lots, custody, SystemClock(), fingerprinter_for)
+    imports = ImportService(pools, lots, SystemClock(), b"f" * 32, resume_hours_max=24)
     yield VoucherService(db, pools, lots, imports, custody, fingerprinter_for)
     await client.close()
 

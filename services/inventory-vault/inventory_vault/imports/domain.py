@@ -1,34 +1,47 @@
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from cardfiles.records import Record
-from kit.errors import DomainError, ErrorKind, Invalid, NotFound, Unavailable
+from cardfiles.options import Options
+from inventory_vault.packer.job import Parcel
+from kit.errors import Conflict, DomainError, ErrorKind, Invalid, NotFound, Unavailable
 from kit.money import Money
 
 
 class ImportStatus(StrEnum):
     RUNNING = "running"
+    # The process that worked on it ended; it goes on with the same file, or is taken back in time.
+    INTERRUPTED = "interrupted"
     COMPLETED = "completed"
     FAILED = "failed"
     DRY_RUN = "dry_run"
 
 
+class ImportPhase(StrEnum):
+    WAITING = "waiting"
+    READING = "reading"
+    STORING = "storing"
+    DONE = "done"
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file on its way into a pool. `data` holds codes in clear: memory only, never a disk."""
+    """A file on its way into a pool. `parcel` holds codes in clear: memory only, never a disk."""
 
     merchant_id: UUID
     pool_id: UUID
     file_name: str
-    data: bytes = field(repr=False)
+    parcel: Parcel
+    size_bytes: int
+    digest: bytes
     supplier: str
     unit_cost: Money
     expires_at: datetime | None
     note: str | None
     is_dry_run: bool
+    options: Options
+    requested_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +51,18 @@ class StockImport:
     pool_id: UUID
     lot_id: UUID | None
     status: ImportStatus
+    phase: ImportPhase
     file_name: str
     size_bytes: int
+    bytes_read: int
     encoding: str | None
     separator: str | None
     lines_read: int
     accepted: int
+    units: int
     rejected: int
     duplicates: int
+    duplicates_elsewhere: int
     failure: str | None
     created_at: datetime
     finished_at: datetime | None
@@ -66,29 +83,26 @@ class NewUpload:
 
 
 @dataclass(frozen=True, slots=True)
-class ShelfOrder:
-    """Good lines in the order in which they will be sold."""
+class FileTask:
+    """What a file becomes, and how far it is: all that is needed to go on with it."""
 
-    records: Sequence[Record]
-    # Set when all units share it; of mixed ones each has its own.
+    id: UUID
+    merchant_id: UUID
+    pool_id: UUID
+    lot_id: UUID | None
+    supplier: str
+    unit_cost: Money
     expires_at: datetime | None
-    default: datetime | None
+    note: str | None
+    options: Options
+    is_dry_run: bool
+    requested_by: str
+    begun_at: datetime
+    chunks_stored: int
+    units: int
+    total_cost: Money
     is_mixed: bool
-
-    def expiry_of(self, record: Record) -> datetime | None:
-        return record.expires_at or self.default
-
-
-def in_order_of_expiry(records: Sequence[Record], default: datetime | None) -> ShelfOrder:
-    """A lot's sequence is its order of sale: where expiries differ, the first to expire goes first.
-    `default` is the expiry of lines that have none of their own.
-    """
-    expiries = {record.expires_at or default for record in records}
-    if len(expiries) <= 1:
-        return ShelfOrder(records, next(iter(expiries), default), default, is_mixed=False)
-    far = datetime.max.replace(tzinfo=UTC)
-    ordered = sorted(records, key=lambda record: record.expires_at or default or far)
-    return ShelfOrder(ordered, None, default, is_mixed=True)
+    head_expires_at: datetime | None
 
 
 @dataclass(slots=True)
@@ -101,6 +115,23 @@ class Progress:
     accepted: int = 0
     rejected: int = 0
     duplicates: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """What one more chunk brought; `lines_read`, `bytes_read` count from the file's beginning."""
+
+    number: int
+    lines_read: int
+    bytes_read: int
+    accepted: int
+    units: int
+    rejected: int
+    duplicates: int
+    duplicates_elsewhere: int
+    cost_minor: int
+    is_mixed: bool
+    head_expires_at: datetime | None
 
 
 class ImportNotFound(NotFound):
@@ -126,6 +157,20 @@ class ImportTakenBack(DomainError):
 
     code = "import_taken_back"
     kind = ErrorKind.CONFLICT
+
+
+class ImportNotInterrupted(Conflict):
+    """Only an interrupted import is resumed. While it runs, ask again: a process that ended is
+    found out within a minute. One that failed or is completed needs a new upload.
+    """
+
+    code = "import_not_interrupted"
+
+
+class OtherFile(Invalid):
+    """The file is not the one that this import began with; nothing was imported from it."""
+
+    code = "other_file"
 
 
 class ImportsBusy(Unavailable):

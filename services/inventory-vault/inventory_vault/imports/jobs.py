@@ -1,66 +1,12 @@
-import asyncio
-from uuid import UUID
-
-from inventory_vault.imports.domain import ImportsBusy, Upload
 from inventory_vault.imports.service import ImportService
 from kit.db import Database
 from kit.periodic import Periodic
 
-LOOK_SECONDS = 1.0
-TAKE_BACK_SECONDS = 10.0
-ALIVE_SECONDS = 10.0
-
-
-class ImportDesk:
-    """Uploads that wait in memory for one of the workers of this process."""
-
-    def __init__(
-        self, db: Database, imports: ImportService, *, waiting_max: int, workers: int
-    ) -> None:
-        self._db = db
-        self._imports = imports
-        self._mine: set[UUID] = set()
-        self._waiting: asyncio.Queue[tuple[UUID, Upload]] = asyncio.Queue(waiting_max + workers)
-        self._workers = [
-            Periodic(f"import-{number}", LOOK_SECONDS, self._work) for number in range(workers)
-        ]
-
-    def jobs(self) -> list[Periodic]:
-        return [*self._workers, Periodic("imports-alive", ALIVE_SECONDS, self._note_alive)]
-
-    def require_room(self) -> None:
-        """Raises ImportsBusy."""
-        if self._waiting.full():
-            raise ImportsBusy(retry_after_seconds=30)
-
-    def put(self, import_id: UUID, upload: Upload) -> None:
-        """Raises ImportsBusy when others were faster."""
-        try:
-            self._waiting.put_nowait((import_id, upload))
-        except asyncio.QueueFull:
-            raise ImportsBusy(retry_after_seconds=30) from None
-        self._mine.add(import_id)
-        for worker in self._workers:
-            worker.wake()
-
-    async def _work(self) -> bool:
-        if self._waiting.empty():
-            return False
-        import_id, upload = self._waiting.get_nowait()
-        try:
-            await self._imports.work_on(import_id, upload)
-        finally:
-            self._mine.discard(import_id)
-        return True
-
-    async def _note_alive(self) -> None:
-        if self._mine:
-            async with self._db.transaction() as tx:
-                await self._imports.note_alive(tx, list(self._mine))
+TAKE_BACK_SECONDS = 5.0
 
 
 def take_back_failed(db: Database, imports: ImportService) -> Periodic:
-    """Failed and crashed imports leave nothing behind."""
+    """Failed imports leave nothing behind; those whose process ended wait to be resumed."""
 
     async def run() -> bool:
         async with db.transaction() as tx:

@@ -1,23 +1,35 @@
 import hashlib
-from typing import Annotated, Any, Protocol
+import io
+from typing import Annotated, Any, Protocol, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from inventory_vault.imports.domain import Upload
-from inventory_vault.imports.schemas import ImportBegun, ImportRead, LotForm
+from inventory_vault.imports.schemas import (
+    ImportBegun,
+    ImportRead,
+    ImportSummary,
+    LotForm,
+    ResumeForm,
+    StatusText,
+)
 from inventory_vault.imports.service import ImportService
+from inventory_vault.packer.job import Parcel
 from kit.db import Database, Transaction
 from kit.errors import Invalid
 from kit.http import Caller, Once, caller, once
 from kit.money import Money
+from kit.paging import Page, PageRequest, page_of, page_request
+
+Form = TypeVar("Form", bound=BaseModel)
 
 LINES_SHOWN_MAX = 1_000
-FORM_FIELDS_MAX = 10
+FORM_FIELDS_MAX = 20
 FIELD_BYTES_MAX = 4_096
 
 
@@ -44,7 +56,7 @@ _FORM_DOCS: dict[str, Any] = {
                 "file": {
                     "type": "string",
                     "format": "binary",
-                    "description": "CSV, TXT or XLSX; UTF-8 or GB18030; "
+                    "description": "CSV, TXT, XLSX, or a ZIP of images; UTF-8 or GB18030; "
                     "columns separated by , ; tab | or ----",
                 },
                 "supplier": {"type": "string", "maxLength": 200, "example": "ACME Cards"},
@@ -59,9 +71,41 @@ _FORM_DOCS: dict[str, Any] = {
                 "expires_at": {"type": "string", "format": "date-time"},
                 "note": {"type": "string", "maxLength": 200},
                 "dry_run": {"type": "boolean", "default": False},
+                "encoding": {"enum": ["utf-8", "gb18030", "gbk", "utf-16"]},
+                "separator": {"enum": [",", ";", "|", "----", "║", "tab", "space"]},
+                "columns": {
+                    "type": "string",
+                    "description": "JSON: number, password, code, url, image, cost, expiry "
+                    "or capacity to the header's name or a position from 1",
+                    "example": '{"code": "Key", "cost": 3}',
+                },
+                "has_header": {"type": "boolean"},
+                "capacity": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": 1000,
+                    "default": 1,
+                    "description": "of reusable units whose line does not say it",
+                },
             },
             "additionalProperties": False,
         }
+    }
+}
+
+_RESUME_DOCS: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                    "additionalProperties": False,
+                }
+            }
+        },
     }
 }
 
@@ -71,7 +115,7 @@ class Desk(Protocol):
 
     def require_room(self) -> None: ...
 
-    def put(self, import_id: UUID, upload: Upload) -> None: ...
+    def put(self, import_id: UUID, parcel: Parcel) -> None: ...
 
 
 class BoxOpening(Protocol):
@@ -117,22 +161,27 @@ def import_routes(
         if opening.takes(request):
             return await opening(request, pool_id, who, run)
         desk.require_room()
-        form, file_name, data = await _read_form(request)
+        form, file_name, parcel = await _read_form(request, LotForm)
+        digest = await imports.digest(parcel.data)
         upload = Upload(
             merchant_id=who.merchant,
             pool_id=pool_id,
             file_name=file_name,
-            data=data,
+            parcel=parcel,
+            size_bytes=len(parcel.data),
+            digest=digest,
             supplier=form.supplier,
             unit_cost=Money(form.unit_cost, form.currency),
             expires_at=form.expires_at,
             note=form.note,
             is_dry_run=form.dry_run,
+            options=form.options(),
+            requested_by=f"{who.kind}:{who.id}",
         )
 
         async def work(tx: Transaction) -> ImportBegun:
             import_id = await imports.begin(tx, upload)
-            tx.on_commit(lambda: desk.put(import_id, upload))
+            tx.on_commit(lambda: desk.put(import_id, parcel))
             return ImportBegun(import_id=import_id)
 
         return await run(
@@ -140,8 +189,66 @@ def import_routes(
             work,
             status=202,
             location=lambda begun: f"/v1/imports/{begun.import_id}",
-            fingerprint=_fingerprint(form, data),
+            fingerprint=_fingerprint(form, digest),
         )
+
+    @router.post(
+        "/imports/{import_id}/resume",
+        status_code=202,
+        response_model=ImportBegun,
+        openapi_extra=_RESUME_DOCS,
+    )
+    async def resume_import(
+        request: Request,
+        import_id: UUID,
+        who: Caller = caller("stock:write"),
+        run: Once = once(),
+    ) -> Response:
+        """Goes on with an interrupted import, behind the last line that is stored. Send the same
+        file again.
+        """
+        desk.require_room()
+        form, _, parcel = await _read_form(request, ResumeForm)
+        digest = await imports.digest(parcel.data)
+
+        async def work(tx: Transaction) -> ImportBegun:
+            await imports.resume(
+                tx,
+                who.merchant,
+                import_id,
+                digest=digest,
+                requested_by=f"{who.kind}:{who.id}",
+            )
+            tx.on_commit(lambda: desk.put(import_id, parcel))
+            return ImportBegun(import_id=import_id)
+
+        return await run(
+            who,
+            work,
+            status=202,
+            location=lambda begun: f"/v1/imports/{begun.import_id}",
+            fingerprint=_fingerprint(form, digest),
+        )
+
+    @router.get("/imports")
+    async def list_imports(
+        page: Annotated[PageRequest, Depends(page_request)],
+        who: Caller = caller("stock:read"),
+        pool_id: UUID | None = None,
+        status: StatusText | None = None,
+    ) -> Page[ImportSummary]:
+        """Your imports, the newest first."""
+        before = page.after_as(UUID)
+        async with db.read() as tx:
+            found = await imports.list_of(
+                tx,
+                who.merchant,
+                pool_id=pool_id,
+                status=status,
+                before=before[0] if before else None,
+                limit=page.limit + 1,
+            )
+        return page_of(found, page, read=ImportSummary.summary, position=lambda found: [found.id])
 
     @router.get("/imports/{import_id}")
     async def get_import(
@@ -161,7 +268,7 @@ def import_routes(
     return router
 
 
-async def _read_form(request: Request) -> tuple[LotForm, str, bytes]:
+async def _read_form(request: Request, kind: type[Form]) -> tuple[Form, str, Parcel]:
     """Raises NotMultipart, or RequestValidationError naming the field."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise NotMultipart
@@ -177,19 +284,26 @@ async def _read_form(request: Request) -> tuple[LotForm, str, bytes]:
     except (MultiPartException, ValueError, LookupError) as error:
         raise NotMultipart(f"the form cannot be read: {error}") from error
     try:
-        form, file = _checked_form(data)
-        return form, _file_name(file), await file.read()
+        form, file = _checked_form(data, kind)
+        return form, _file_name(file), Parcel(_content(file))
     finally:
         await data.close()
 
 
-def _checked_form(data: FormData) -> tuple[LotForm, UploadFile]:
+def _content(file: UploadFile) -> bytes:
+    """Without a copy: a BytesIO gives its bytes away as they are."""
+    buffer = getattr(file.file, "_file", file.file)
+    assert isinstance(buffer, io.BytesIO)
+    return buffer.getvalue()
+
+
+def _checked_form(data: FormData, kind: type[Form]) -> tuple[Form, UploadFile]:
     file = data.get("file")
     fields = {name: value for name, value in data.multi_items() if name != "file" and value != ""}
     errors: list[dict[str, object]] = []
-    form: LotForm | None = None
+    form: Form | None = None
     try:
-        form = LotForm.model_validate(fields)
+        form = kind.model_validate(fields)
     except ValidationError as error:
         errors += [
             {"type": e["type"], "loc": ("body", *e["loc"]), "msg": e["msg"]} for e in error.errors()
@@ -206,8 +320,8 @@ def _file_name(file: UploadFile) -> str:
     return name[-200:] or "upload"
 
 
-def _fingerprint(form: LotForm, data: bytes) -> bytes:
-    """What an Idempotency-Key is compared by: a hash, for the record must not hold the codes."""
-    digest = hashlib.blake2b(form.model_dump_json().encode(), digest_size=32)
-    digest.update(data)
-    return digest.digest()
+def _fingerprint(form: BaseModel, digest: bytes) -> bytes:
+    """What an Idempotency-Key is compared by. The file stands in it as a keyed digest: a plain hash
+    of a short file could be tried.
+    """
+    return hashlib.blake2b(digest + form.model_dump_json().encode(), digest_size=32).digest()

@@ -1,131 +1,89 @@
 import asyncio
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import PurePath
-from typing import TypeVar
 from uuid import UUID
 
 from cardfiles.columns import FIELDS_OF_KIND
-from cardfiles.reading import CardFile, Rules, read_card_file
-from cardfiles.records import Record, Rejection, UnreadableFile, rejection
-from inventory_vault.custody.service import CustodyService
+from cardfiles.records import Rejection
+from inventory_vault.audit.service import SYSTEM, note
 from inventory_vault.imports import repository
 from inventory_vault.imports.domain import (
+    FileTask,
     ImportNotFound,
+    ImportNotInterrupted,
     ImportsNotSetUp,
     ImportStatus,
     ImportTakenBack,
     KindNotImportable,
     LotExpired,
     NewUpload,
+    OtherFile,
     Progress,
-    ShelfOrder,
     StockImport,
+    StoredChunk,
     Upload,
-    in_order_of_expiry,
 )
-from inventory_vault.lots.domain import NewLot, SealedUnit
+from inventory_vault.lots.domain import NewLot
 from inventory_vault.lots.service import LotService
 from inventory_vault.pools.domain import UnitKind
 from inventory_vault.pools.service import PoolService
 from kit.clock import Clock
-from kit.db import Database, Transaction
-from kit.errors import DomainError, Unavailable
+from kit.db import Transaction
+from kit.errors import DomainError
 from kit.ids import new_id
 from kit.logging import get_logger
-from kit.money import Money
-from sealing import Fingerprinter, Header, Sealer, Secret, mask_of
+from sealing import file_digest
 
 log = get_logger(__name__)
 
 CHUNK = 10_000
 """Units per transaction: about 100 ms."""
-STORE_ATTEMPTS_MAX = 5
+IDLE_SECONDS_MAX = 30
+"""Without a sign of life for so long, the process that worked on an import has ended."""
 TAKE_BACK_AT_ONCE = 10
-
-T = TypeVar("T")
-
-FingerprinterFor = Callable[[UUID], Fingerprinter] | None
 
 
 class ImportService:
-    """Files of codes into sealed lots. `work_on` takes many transactions, so it has the database; a
-    lot is invisible until the last of them, and a crashed import leaves nothing.
+    """The books of imports: what came, how far it is, which lines were refused, what is undone. The
+    units themselves are stored by who brings them (`uploads` for files).
     """
 
     def __init__(
         self,
-        db: Database,
         pools: PoolService,
         lots: LotService,
-        custody: CustodyService,
         clock: Clock,
-        fingerprinter_for: FingerprinterFor,
+        fingerprint_key: bytes | None,
+        *,
+        resume_hours_max: int,
     ) -> None:
-        self._db = db
         self._pools = pools
         self._lots = lots
-        self._custody = custody
         self._clock = clock
-        self._fingerprinter_for = fingerprinter_for
+        self._fingerprint_key = fingerprint_key
+        self._resume_hours_max = resume_hours_max
+
+    async def digest(self, data: bytes) -> bytes:
+        """Names a file without telling anything of it. Raises ImportsNotSetUp."""
+        return await asyncio.to_thread(file_digest, self.fingerprint_key, data)
+
+    @property
+    def fingerprint_key(self) -> bytes:
+        """Raises ImportsNotSetUp."""
+        if self._fingerprint_key is None:
+            raise ImportsNotSetUp
+        return self._fingerprint_key
 
     async def begin(self, tx: Transaction, upload: Upload) -> UUID:
-        """Notes the import. Raises PoolNotFound, KindNotImportable, LotExpired, ImportsNotSetUp."""
-        if self._fingerprinter_for is None:
-            raise ImportsNotSetUp
+        """Notes the import. Raises PoolNotFound, KindNotImportable, LotExpired."""
         pool = await self._pools.get(tx, upload.merchant_id, upload.pool_id)
         if upload.expires_at is not None and upload.expires_at <= self._clock.now():
             raise LotExpired
         require_importable(pool.unit_kind)
         import_id = new_id()
-        await repository.add(tx, import_id, upload)
+        await repository.add(tx, import_id, upload, idle_seconds_max=IDLE_SECONDS_MAX)
         return import_id
-
-    async def begin_without_file(
-        self, tx: Transaction, merchant_id: UUID, pool_id: UUID, source: str
-    ) -> UUID:
-        """Notes an import whose units come from `source` inside the vault; the caller sees it to
-        its end with `bind`, `require_alone`, `progress`, `complete` or `fail`.
-        """
-        import_id = new_id()
-        await repository.add_row(tx, import_id, merchant_id, pool_id, source, size_bytes=0)
-        return import_id
-
-    async def bind(self, tx: Transaction, import_id: UUID, lot_id: UUID) -> None:
-        """From here on the lot is taken back when the import fails."""
-        await repository.set_lot(tx, import_id, lot_id)
-
-    async def require_alone(
-        self, tx: Transaction, import_id: UUID, lot: NewLot, stored: int
-    ) -> None:
-        """Locks the import and the merchant's turn. Raises ImportTakenBack when it was given up, or
-        when the lot holds another number of units than `stored`.
-        """
-        await self._require_alone(tx, import_id, lot, stored)
-        await repository.queue_merchant(tx, lot.merchant_id)
-
-    async def progress(self, tx: Transaction, import_id: UUID, accepted: int) -> None:
-        await repository.note_progress(tx, import_id, Progress(accepted=accepted))
-
-    async def complete(self, tx: Transaction, import_id: UUID) -> None:
-        await repository.finish(tx, import_id, ImportStatus.COMPLETED)
-
-    async def fail(self, import_id: UUID, error: Exception) -> None:
-        """Ends the import and says why, in a transaction of its own. Only what a DomainError says
-        is told: another error's message could quote what it stumbled over.
-        """
-        if isinstance(error, DomainError):
-            await self._fail(import_id, error.detail)
-            return
-        log.error(
-            "import_failed",
-            import_id=str(import_id),
-            error_type=type(error).__name__,
-            place=place_of(error),
-        )
-        await self._fail(import_id, "this is our mistake; nothing was imported")
 
     async def get(self, tx: Transaction, merchant_id: UUID, import_id: UUID) -> StockImport:
         """Raises ImportNotFound."""
@@ -134,11 +92,53 @@ class ImportService:
             raise ImportNotFound
         return found
 
+    async def list_of(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        *,
+        pool_id: UUID | None,
+        status: str | None,
+        before: UUID | None,
+        limit: int,
+    ) -> list[StockImport]:
+        """The newest first."""
+        return await repository.list_of(
+            tx, merchant_id, pool_id=pool_id, status=status, before=before, limit=limit
+        )
+
     async def list_lines(
         self, tx: Transaction, import_id: UUID, *, after: int, limit: int
     ) -> list[Rejection]:
         """The refused lines, in the order of the file."""
         return await repository.list_lines(tx, import_id, after=after, limit=limit)
+
+    async def begin_without_file(
+        self, tx: Transaction, merchant_id: UUID, pool_id: UUID, source: str
+    ) -> UUID:
+        """Notes an import whose units come from `source` inside the vault; the caller sees it to
+        its end with `bind`, `require_alone`, `progress`, `complete` or `fail`.
+        """
+        import_id = new_id()
+        await repository.add_without_file(tx, import_id, merchant_id, pool_id, source)
+        return import_id
+
+    async def require_alone(
+        self, tx: Transaction, import_id: UUID, lot: NewLot, stored: int
+    ) -> None:
+        """Locks the import and the merchant's turn. Raises ImportTakenBack when it was given up, or
+        when the lot holds another number of units than `stored`: a commit that was cut off may
+        have stored them after all, and nothing may be put on top of it.
+        """
+        if not await repository.lock_running(tx, import_id):
+            raise ImportTakenBack
+        if await self._lots.last_seq(tx, lot.id) != stored:
+            raise ImportTakenBack("the database failed in the middle of it; begin again")
+        await repository.queue_merchant(tx, lot.merchant_id)
+
+    async def progress(self, tx: Transaction, import_id: UUID, units: int) -> None:
+        """So many are stored by now."""
+        await repository.note_units(tx, import_id, units)
 
     async def begin_upload(self, tx: Transaction, upload: NewUpload) -> None:
         """Notes an import whose stock comes in parts, sealed by the shop."""
@@ -167,22 +167,100 @@ class ImportService:
             await repository.set_lot(tx, import_id, None)
         await repository.finish(tx, import_id, status)
 
-    async def work_on(self, import_id: UUID, upload: Upload) -> None:
-        """From the bytes to a lot on the shelf; an error ends in a failed import that says why."""
-        try:
-            await self._work_on(import_id, upload)
-        except UnreadableFile as error:
-            await self._fail(import_id, str(error))
-        except Exception as error:
-            await self.fail(import_id, error)
+    async def resume(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        import_id: UUID,
+        *,
+        digest: bytes,
+        requested_by: str,
+    ) -> None:
+        """An interrupted import runs again.
+
+        Raises ImportNotFound, OtherFile, ImportNotInterrupted.
+        """
+        found = await self.get(tx, merchant_id, import_id)
+        known = await repository.digest_of(tx, import_id)
+        if known is not None and known != digest:
+            raise OtherFile
+        if not await repository.resume(tx, import_id):
+            raise ImportNotInterrupted(status=found.status.value)
+        note(
+            tx,
+            "import.resumed",
+            import_id,
+            merchant_id=merchant_id,
+            actor=requested_by,
+            lines_read=found.lines_read,
+            units=found.units,
+        )
+
+    async def task(self, tx: Transaction, import_id: UUID) -> FileTask:
+        """What is to be done with a file."""
+        return await repository.get_task(tx, import_id)
+
+    async def lock_task(self, tx: Transaction, import_id: UUID) -> FileTask:
+        """The same, which nobody else changes until `tx` ends. Raises ImportTakenBack."""
+        task = await repository.lock_task(tx, import_id)
+        if task is None:
+            raise ImportTakenBack
+        return task
+
+    async def queue_merchant(self, tx: Transaction, merchant_id: UUID) -> None:
+        """No other import stores units of this merchant until `tx` ends."""
+        await repository.queue_merchant(tx, merchant_id)
+
+    async def bind(self, tx: Transaction, import_id: UUID, lot_id: UUID | None) -> None:
+        """From here on the lot is taken back when the import fails."""
+        await repository.set_lot(tx, import_id, lot_id)
+
+    async def note_opened(
+        self, tx: Transaction, import_id: UUID, encoding: str | None, separator: str | None
+    ) -> None:
+        await repository.note_opened(tx, import_id, encoding, separator)
+
+    async def note_chunk(
+        self, tx: Transaction, task: FileTask, chunk: StoredChunk, refused: Sequence[Rejection]
+    ) -> None:
+        """What a chunk brought, in the transaction of its units."""
+        await repository.note_chunk(tx, task.id, chunk)
+        await repository.add_lines(tx, task.id, task.merchant_id, refused)
 
     async def note_alive(self, tx: Transaction, import_ids: Sequence[UUID]) -> None:
         """Says that a process still has these uploads, waiting or at work."""
         await repository.note_alive(tx, import_ids)
 
+    async def complete(
+        self,
+        tx: Transaction,
+        import_id: UUID,
+        status: ImportStatus = ImportStatus.COMPLETED,
+        *,
+        actor: str = SYSTEM,
+    ) -> None:
+        found = await repository.finish(tx, import_id, status)
+        if found is not None and status is ImportStatus.COMPLETED:
+            _note_end(tx, found, "import.completed", actor)
+
+    async def fail(self, tx: Transaction, import_id: UUID, reason: str) -> None:
+        """Ends a running import and says why; its lot is taken back."""
+        found = await repository.finish(tx, import_id, ImportStatus.FAILED, reason)
+        if found is not None:
+            _note_end(tx, found, "import.failed", SYSTEM)
+
+    async def interrupt(self, tx: Transaction, import_id: UUID) -> None:
+        """A running import waits for its file to come again."""
+        await repository.interrupt(tx, import_id)
+
     async def take_back_failed(self, tx: Transaction) -> bool:
-        """Undoes failed and crashed imports, a bounded number of units; True while more wait."""
-        await repository.fail_crashed(tx)
+        """Finds imports whose process ended, and takes back the stock of failed ones, a bounded
+        number of units; True while more wait.
+        """
+        ended = await repository.interrupt_idle(tx)
+        ended += await repository.fail_unresumed(tx, self._resume_hours_max)
+        for found in ended:
+            _note_end(tx, found, "import.failed", SYSTEM)
         failed = await repository.list_failed_lots(tx, TAKE_BACK_AT_ONCE)
         for import_id, lot_id in failed:
             if await self._lots.discard(tx, lot_id):
@@ -190,192 +268,26 @@ class ImportService:
             await repository.set_lot(tx, import_id, None)
         return len(failed) == TAKE_BACK_AT_ONCE
 
-    async def _work_on(self, import_id: UUID, upload: Upload) -> None:
-        assert self._fingerprinter_for is not None  # begin() refused otherwise
-        fingerprint = self._fingerprinter_for(upload.merchant_id)
-        async with self._db.read() as tx:
-            pool = await self._pools.get(tx, upload.merchant_id, upload.pool_id)
-        rules = Rules(
-            pool.unit_kind.value, upload.unit_cost.currency, self._clock.now(), fingerprint
-        )
-        found = await asyncio.to_thread(read_card_file, upload.data, rules)
-        progress = Progress(
-            found.encoding,
-            found.separator,
-            found.lines_read,
-            rejected=len(found.rejections),
-            duplicates=len(found.duplicates),
-        )
-        await self._note(import_id, upload, progress, [*found.rejections, *found.duplicates])
-        if upload.is_dry_run:
-            await self._try_out(import_id, upload, found, progress)
-        else:
-            await self._stock(import_id, upload, found, progress)
 
-    async def _try_out(
-        self, import_id: UUID, upload: Upload, found: CardFile, progress: Progress
-    ) -> None:
-        for chunk in chunks(found.records):
-            new, known = await self._sift(upload.merchant_id, chunk)
-            progress.accepted += len(new)
-            progress.duplicates += len(known)
-            await self._note(import_id, upload, progress, known)
-        async with self._db.transaction() as tx:
-            await repository.finish(tx, import_id, ImportStatus.DRY_RUN)
-
-    async def _stock(
-        self, import_id: UUID, upload: Upload, found: CardFile, progress: Progress
-    ) -> None:
-        lot_id = new_id()
-        seal = await self._custody.begin_seal(upload.merchant_id, lot_id)
-        shelf = in_order_of_expiry(found.records, upload.expires_at)
-        lot = NewLot(
-            id=lot_id,
-            merchant_id=upload.merchant_id,
-            pool_id=upload.pool_id,
-            unit_cost=upload.unit_cost,
-            expires_at=None if shelf.is_mixed else shelf.expires_at,
-            supplier=upload.supplier,
-            note=upload.note,
-            key_id=seal.key_id,
-            sender_public_key=seal.sealer.public_key,
-            seal_proof=seal.proof,
-        )
-        async with self._db.transaction() as tx:
-            await self._lots.begin(tx, lot)
-            await repository.set_lot(tx, import_id, lot.id)
-        stocked = Stocked(Money(0, upload.unit_cost.currency))
-        for chunk in chunks(shelf.records):
-            new, known = await self._sift(upload.merchant_id, chunk)
-            units = await asyncio.to_thread(seal_chunk, seal.sealer, lot, found, new, shelf)
-            sealed = list(zip(new, units, strict=True))
-            await self._store_patiently(import_id, lot, stocked, sealed, known)
-            progress.accepted = stocked.count
-            progress.duplicates += len(stocked.last_known)
-            await self._note(import_id, upload, progress, stocked.last_known)
-        await self._open_for_sale(import_id, lot, stocked, is_mixed=shelf.is_mixed)
-
-    async def _store_patiently(
-        self,
-        import_id: UUID,
-        lot: NewLot,
-        stocked: "Stocked",
-        sealed: list[tuple[Record, SealedUnit]],
-        known: list[Rejection],
-    ) -> None:
-        for attempt in range(1, STORE_ATTEMPTS_MAX + 1):
-            try:
-                await self._store(import_id, lot, stocked, sealed, known)
-            except Unavailable:
-                if attempt == STORE_ATTEMPTS_MAX:
-                    raise
-                await asyncio.sleep(0.2 * 2**attempt)
-            else:
-                return
-
-    async def _store(
-        self,
-        import_id: UUID,
-        lot: NewLot,
-        stocked: "Stocked",
-        sealed: list[tuple[Record, SealedUnit]],
-        known: list[Rejection],
-    ) -> None:
-        """One chunk, numbered and copied. What another import brought meanwhile is a duplicate."""
-        async with self._db.transaction() as tx:
-            await self._require_alone(tx, import_id, lot, stocked.count)
-            await repository.queue_merchant(tx, lot.merchant_id)
-            late = await self._lots.known_fingerprints(
-                tx, lot.merchant_id, [unit.fingerprint for _, unit in sealed]
-            )
-            kept = [unit for _, unit in sealed if unit.fingerprint not in late]
-            numbered = [replace(unit, seq=seq) for seq, unit in enumerate(kept, stocked.count + 1)]
-            await self._lots.add_units(tx, lot, numbered)
-        stocked.last_known = known + [
-            rejection(record.line, "duplicate_in_vault")
-            for record, unit in sealed
-            if unit.fingerprint in late
-        ]
-        stocked.add(numbered, lot.unit_cost)
-
-    async def _open_for_sale(
-        self, import_id: UUID, lot: NewLot, stocked: "Stocked", *, is_mixed: bool
-    ) -> None:
-        async with self._db.transaction() as tx:
-            await self._require_alone(tx, import_id, lot, stocked.count)
-            if stocked.count:
-                await self._lots.put_on_shelf(
-                    tx,
-                    lot,
-                    size=stocked.count,
-                    total_cost=stocked.total_cost,
-                    head_expires_at=stocked.head_expires_at,
-                    mixed_expiry=is_mixed,
-                )
-            else:
-                await self._lots.discard(tx, lot.id)
-                await repository.set_lot(tx, import_id, None)
-            await repository.finish(tx, import_id, ImportStatus.COMPLETED)
-
-    async def _require_alone(
-        self, tx: Transaction, import_id: UUID, lot: NewLot, stored: int
-    ) -> None:
-        """Raises ImportTakenBack. A commit that was cut off may have stored a chunk after all: then
-        the lot holds more than was counted here, and nothing may be put on top of it.
-        """
-        if not await repository.lock_running(tx, import_id):
-            raise ImportTakenBack
-        if await self._lots.last_seq(tx, lot.id) != stored:
-            raise ImportTakenBack("the database failed in the middle of it; upload the file again")
-
-    async def _sift(
-        self, merchant_id: UUID, chunk: Sequence[Record]
-    ) -> tuple[list[Record], list[Rejection]]:
-        """The records that are new, and the refusals of those the vault holds already."""
-        async with self._db.read() as tx:
-            known = await self._lots.known_fingerprints(
-                tx, merchant_id, [record.fingerprint for record in chunk]
-            )
-        return (
-            [record for record in chunk if record.fingerprint not in known],
-            [
-                rejection(record.line, "duplicate_in_vault")
-                for record in chunk
-                if record.fingerprint in known
-            ],
-        )
-
-    async def _note(
-        self, import_id: UUID, upload: Upload, progress: Progress, refused: Sequence[Rejection]
-    ) -> None:
-        async with self._db.transaction() as tx:
-            await repository.note_progress(tx, import_id, progress)
-            for part in chunks(refused):
-                await repository.add_lines(tx, import_id, upload.merchant_id, part)
-
-    async def _fail(self, import_id: UUID, reason: str) -> None:
-        async with self._db.transaction() as tx:
-            await repository.finish(tx, import_id, ImportStatus.FAILED, reason)
+def reason_of(import_id: UUID, error: Exception) -> str:
+    """What an import that failed says of it. Only what a DomainError says is told: another error's
+    message could quote what it stumbled over, so its type and place are logged and no more.
+    """
+    if isinstance(error, DomainError):
+        return error.detail
+    log.error(
+        "import_failed",
+        import_id=str(import_id),
+        error_type=type(error).__name__,
+        place=_place_of(error),
+    )
+    return "this is our mistake; nothing was imported"
 
 
-@dataclass(slots=True)
-class Stocked:
-    """What of a lot is in the database already."""
-
-    total_cost: Money
-    count: int = 0
-    head_expires_at: datetime | None = None
-    last_known: list[Rejection] = field(default_factory=list)
-
-    def add(self, units: Sequence[SealedUnit], unit_cost: Money) -> None:
-        if units and self.count == 0:
-            self.head_expires_at = units[0].expires_at
-        self.count += len(units)
-        minor = sum(
-            unit_cost.amount_minor if unit.unit_cost_minor is None else unit.unit_cost_minor
-            for unit in units
-        )
-        self.total_cost += Money(minor, unit_cost.currency)
+def _place_of(error: BaseException) -> str:
+    """Where it happened, e.g. repository.py:42."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{PurePath(frame.filename).name}:{frame.lineno}"
 
 
 def require_importable(kind: UnitKind) -> None:
@@ -384,38 +296,19 @@ def require_importable(kind: UnitKind) -> None:
         raise KindNotImportable(f"a pool of kind {kind} takes no file of codes")
 
 
-def seal_chunk(
-    sealer: Sealer, lot: NewLot, found: CardFile, records: Sequence[Record], shelf: ShelfOrder
-) -> list[SealedUnit]:
-    """Runs in a thread. The code leaves clear text here, for good."""
-    units = []
-    for record in records:
-        fields = found.fields_of(record)
-        unit_id = new_id()
-        header = Header(lot.merchant_id, lot.id, unit_id, lot.key_id)
-        box = sealer.seal(header, Secret(fields))
-        own_cost = record.cost_minor
-        units.append(
-            SealedUnit(
-                seq=0,
-                unit_id=unit_id,
-                nonce=box.nonce,
-                box=box.ciphertext,
-                mask=mask_of(fields),
-                fingerprint=record.fingerprint,
-                unit_cost_minor=None if own_cost == lot.unit_cost.amount_minor else own_cost,
-                expires_at=shelf.expiry_of(record) if shelf.is_mixed else None,
-            )
-        )
-    return units
-
-
-def place_of(error: BaseException) -> str:
-    """Where it happened, e.g. repository.py:42."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{PurePath(frame.filename).name}:{frame.lineno}"
-
-
-def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), CHUNK):
-        yield items[start : start + CHUNK]
+def _note_end(tx: Transaction, found: StockImport, action: str, actor: str) -> None:
+    note(
+        tx,
+        action,
+        found.id,
+        merchant_id=found.merchant_id,
+        actor=actor,
+        pool=str(found.pool_id),
+        lot=str(found.lot_id) if found.lot_id else None,
+        lines_read=found.lines_read,
+        accepted=found.accepted,
+        units=found.units,
+        rejected=found.rejected,
+        duplicates=found.duplicates,
+        failure=found.failure,
+    )

@@ -1,11 +1,13 @@
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     Table,
     Text,
     Uuid,
@@ -44,8 +46,40 @@ stock_import = Table(
     Column("idle_seconds_max", Integer, nullable=False, server_default="120"),
     # Parts of boxes that are stored; null for a file.
     Column("parts_stored", Integer),
-    CheckConstraint("status IN ('running', 'completed', 'failed', 'dry_run')", name="status"),
+    # What the lot becomes, so that an interrupted import goes on with nothing but its file. Null
+    # where the stock does not come from a file.
+    Column("supplier", Text),
+    Column("unit_cost", BigInteger),
+    Column("currency", Text),
+    Column("expires_at", MOMENT),
+    Column("note", Text),
+    Column("requested_by", Text),
+    Column("options", Text),
+    # Keyed: whether a resumed import gets the same file. Never a plain hash of codes.
+    Column("file_digest", LargeBinary),
+    Column("is_dry_run", Boolean, nullable=False, server_default=text("false")),
+    # How far it is: written in the transaction of the chunk's units.
+    Column("phase", Text, nullable=False, server_default="waiting"),
+    Column("chunks_stored", Integer, nullable=False, server_default="0"),
+    Column("bytes_read", BigInteger, nullable=False, server_default="0"),
+    Column("units", Integer, nullable=False, server_default="0"),
+    Column("duplicates_elsewhere", Integer, nullable=False, server_default="0"),
+    Column("total_cost", BigInteger, nullable=False, server_default="0"),
+    Column("is_mixed", Boolean, nullable=False, server_default=text("false")),
+    Column("head_expires_at", MOMENT),
+    Column("interrupted_at", MOMENT),
+    CheckConstraint(
+        "status IN ('running', 'interrupted', 'completed', 'failed', 'dry_run')", name="status"
+    ),
+    CheckConstraint("phase IN ('waiting', 'reading', 'storing', 'done')", name="phase"),
+    CheckConstraint("status <> 'interrupted' OR interrupted_at IS NOT NULL", name="interrupted"),
+    Index("ix_stock_import_merchant_id_id", "merchant_id", "id"),
     Index("ix_stock_import_running", "alive_at", postgresql_where=text("status = 'running'")),
+    Index(
+        "ix_stock_import_interrupted",
+        "interrupted_at",
+        postgresql_where=text("status = 'interrupted'"),
+    ),
     Index(
         "ix_stock_import_undone",
         "id",

@@ -106,6 +106,8 @@ class SealedUnit:
     expires_at: datetime | None
     # Which of the lot's seals the box was sealed with.
     seal_no: int = 0
+    # Equal for equal codes of all merchants; None where nobody computed it.
+    mark: int | None = None
 
 
 class LotNotFound(NotFound):

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from inventory_vault.custody.domain import SealingKeyRetired
 from inventory_vault.lots.domain import Levels, Lot, LotIdTaken, LotState, NewLot, SealedUnit
 from kit.db import Transaction, constraint_of
 from kit.money import Money
+from sealing import Seal
 
 _UNIT_COLUMNS = (
     "lot_id",
@@ -23,6 +24,7 @@ _UNIT_COLUMNS = (
     "fingerprint",
     "unit_cost",
     "expires_at",
+    "mark",
 )
 
 
@@ -77,10 +79,52 @@ async def add_units(
                 unit.fingerprint,
                 unit.unit_cost_minor,
                 unit.expires_at,
+                unit.mark,
             )
             for unit in units
         ],
     )
+
+
+async def add_rows(tx: Transaction, rows: AsyncIterator[bytes], columns: Sequence[str]) -> None:
+    """Rows that are in COPY's binary format already."""
+    connection = await tx.connection.get_raw_connection()
+    driver = connection.driver_connection
+    assert driver is not None
+    await driver.copy_to_table("unit", source=rows, columns=columns, format="binary")
+
+
+async def add_seal(tx: Transaction, seal: Seal, proof: bytes) -> None:
+    """Raises SealingKeyRetired."""
+    values = {
+        "lot": seal.lot_id,
+        "seal_no": seal.seal_no,
+        "merchant": seal.merchant_id,
+        "key_id": seal.key_id,
+        "sender": seal.sender_public_key,
+        "proof": proof,
+    }
+    try:
+        await tx.execute(_ADD_SEAL, values)
+    except IntegrityError as error:
+        if constraint_of(error) == "lot_seal_of_living_key":
+            raise SealingKeyRetired from error
+        raise
+
+
+async def has_seal(tx: Transaction, seal: Seal) -> bool:
+    values = {"lot": seal.lot_id, "seal_no": seal.seal_no, "sender": seal.sender_public_key}
+    return (await tx.execute(_HAS_SEAL, values)).one_or_none() is not None
+
+
+async def next_seal_no(tx: Transaction, lot_id: UUID) -> int:
+    row = (await tx.execute(_NEXT_SEAL_NO, {"lot": lot_id})).one()
+    return int(row.seal_no)
+
+
+async def marks_elsewhere(tx: Transaction, merchant_id: UUID, marks: Sequence[int]) -> set[int]:
+    rows = await tx.execute(_MARKS_ELSEWHERE, {"merchant": merchant_id, "marks": list(marks)})
+    return {row.mark for row in rows}
 
 
 async def last_seq(tx: Transaction, lot_id: UUID) -> int:
@@ -107,8 +151,9 @@ async def put_on_shelf(
     state: LotState,
     head: datetime | None,
     mixed_expiry: bool,
-) -> None:
-    await tx.execute(
+) -> datetime | None:
+    """When the lot expires."""
+    rows = await tx.execute(
         _PUT_ON_SHELF,
         {
             "lot": lot_id,
@@ -119,6 +164,8 @@ async def put_on_shelf(
             "mixed": mixed_expiry,
         },
     )
+    expires_at: datetime | None = rows.one().expires_at
+    return expires_at
 
 
 async def discard_units(tx: Transaction, lot_id: UUID, limit: int) -> int:
@@ -219,6 +266,25 @@ _ADD = text(
     """
 )
 
+_ADD_SEAL = text(
+    "INSERT INTO lot_seal (lot_id, seal_no, merchant_id, key_id, sender_public_key, proof) "
+    "VALUES (:lot, :seal_no, :merchant, :key_id, :sender, :proof)"
+)
+
+_HAS_SEAL = text(
+    "SELECT seal_no FROM lot_seal WHERE lot_id = :lot AND seal_no = :seal_no "
+    "AND sender_public_key = :sender"
+)
+
+_NEXT_SEAL_NO = text(
+    "SELECT coalesce(max(seal_no), -1) + 1 AS seal_no FROM lot_seal WHERE lot_id = :lot"
+)
+
+_MARKS_ELSEWHERE = text(
+    "SELECT DISTINCT mark FROM unit "
+    "WHERE mark = ANY(CAST(:marks AS bigint[])) AND merchant_id <> :merchant"
+)
+
 _LAST_SEQ = text("SELECT coalesce(max(seq), 0) AS seq FROM unit WHERE lot_id = :lot")
 
 _KNOWN_FINGERPRINTS = text(
@@ -232,15 +298,16 @@ _PUT_ON_SHELF = text(
       head_expires_at = CASE WHEN CAST(:mixed AS boolean) THEN CAST(:head AS timestamptz)
         ELSE expires_at END,
       mixed_expiry = :mixed, on_shelf_at = clock_timestamp()
-    WHERE id = :lot AND state = 'importing'
+    WHERE id = :lot AND state = 'importing' RETURNING expires_at
     """
 )
 
+# From the end: while a reusable unit has slots left, its first one says that the code is known.
 _DISCARD_UNITS = text(
     """
     DELETE FROM unit u USING lot l
     WHERE l.id = :lot AND l.state = 'importing' AND u.lot_id = l.id AND u.seq IN (
-      SELECT seq FROM unit WHERE lot_id = :lot ORDER BY seq LIMIT :limit)
+      SELECT seq FROM unit WHERE lot_id = :lot ORDER BY seq DESC LIMIT :limit)
     """
 )
 

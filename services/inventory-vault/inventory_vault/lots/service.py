@@ -1,6 +1,6 @@
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from inventory_vault.lots.domain import Levels, Lot, LotNotFound, LotState, NewL
 from kit.db import Transaction
 from kit.messaging import outbox
 from kit.money import Money
+from sealing import Seal
 
 LOTS_SHOWN_MAX = 100
 DISCARD_BATCH = 20_000
@@ -69,6 +70,29 @@ class LotService:
         """How far the lot's sequence is stored."""
         return await repository.last_seq(tx, lot_id)
 
+    async def marks_elsewhere(
+        self, tx: Transaction, merchant_id: UUID, marks: Sequence[int]
+    ) -> set[int]:
+        """Which of these codes are in the stock of another merchant too."""
+        return await repository.marks_elsewhere(tx, merchant_id, marks)
+
+    async def next_seal_no(self, tx: Transaction, lot_id: UUID) -> int:
+        """Of a seal to be begun for a lot that has some already."""
+        return await repository.next_seal_no(tx, lot_id)
+
+    async def has_seal(self, tx: Transaction, seal: Seal) -> bool:
+        return await repository.has_seal(tx, seal)
+
+    async def add_seal(self, tx: Transaction, seal: Seal, proof: bytes) -> None:
+        """One more seal of a lot, for units that are still to come. Raises SealingKeyRetired."""
+        await repository.add_seal(tx, seal, proof)
+
+    async def add_rows(
+        self, tx: Transaction, rows: AsyncIterator[bytes], columns: Sequence[str]
+    ) -> None:
+        """Units that are ready for the database's binary COPY: of one lot, numbered densely."""
+        await repository.add_rows(tx, rows, columns)
+
     async def add_units(self, tx: Transaction, lot: NewLot, units: Sequence[SealedUnit]) -> None:
         await repository.add_units(tx, lot.id, lot.merchant_id, units)
 
@@ -83,9 +107,9 @@ class LotService:
         mixed_expiry: bool,
     ) -> None:
         """The lot is for sale when `tx` commits, or inactive if it needs activation. Publishes
-        StockImported.
+        StockImported. The expiry is what the lot was begun with.
         """
-        await repository.put_on_shelf(
+        expires_at = await repository.put_on_shelf(
             tx,
             lot.id,
             size=size,
@@ -94,7 +118,7 @@ class LotService:
             head=head_expires_at,
             mixed_expiry=mixed_expiry,
         )
-        event = events.stock_imported(lot, size, total_cost)
+        event = events.stock_imported(replace(lot, expires_at=expires_at), size, total_cost)
         outbox.add(tx, event, key=lot.pool_id, merchant_id=lot.merchant_id)
 
     async def discard(self, tx: Transaction, lot_id: UUID) -> bool:

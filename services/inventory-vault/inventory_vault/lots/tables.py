@@ -128,8 +128,12 @@ unit = Table(
     # Null: as the lot says.
     Column("unit_cost", BigInteger),
     Column("expires_at", MOMENT),
+    # Equal for equal codes of all merchants: counts, in a receipt, codes that others hold too.
+    # Null for units from before there were marks.
+    Column("mark", BigInteger),
     UniqueConstraint("unit_id"),
     UniqueConstraint("merchant_id", "fingerprint"),
+    Index("ix_unit_mark", "mark", postgresql_where=text("mark IS NOT NULL")),
     CheckConstraint("seq >= 1", name="seq"),
     CheckConstraint("octet_length(nonce) = 24", name="nonce"),
     CheckConstraint("unit_cost >= 0", name="unit_cost"),

@@ -9,7 +9,7 @@ from inventory_vault.audit.service import note
 from inventory_vault.custody.domain import BegunSeal
 from inventory_vault.custody.service import CustodyService
 from inventory_vault.imports.domain import ImportsNotSetUp
-from inventory_vault.imports.service import CHUNK, ImportService
+from inventory_vault.imports.service import CHUNK, ImportService, reason_of
 from inventory_vault.lots.domain import Lot, NewLot, SealedUnit
 from inventory_vault.lots.service import LotService
 from inventory_vault.pools.domain import UnitKind
@@ -73,7 +73,8 @@ class VoucherService:
         try:
             await self._work_on(import_id, wanted)
         except Exception as error:
-            await self._imports.fail(import_id, error)
+            async with self._db.transaction() as tx:
+                await self._imports.fail(tx, import_id, reason_of(import_id, error))
 
     async def get_terms(self, tx: Transaction, merchant_id: UUID, lot_id: UUID) -> Terms:
         """Raises LotNotFound, NoTerms."""
