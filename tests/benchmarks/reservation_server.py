@@ -28,7 +28,7 @@ from kit.http.once import model_bytes
 from kit.ids import new_id
 from kit.logging import configure_logging
 from kit.loop import run
-from kit.service import running_api
+from kit.service import running_api, running_jobs
 from tests.benchmarks.vault import MERCHANT
 
 
@@ -88,7 +88,7 @@ async def main() -> None:
     configure_logging("bench", level="WARNING")
     service = create_service(settings)
     service.routers = [*service.routers, routes(service.db)]
-    async with running_api(service):
+    async with running_jobs(service), running_api(service):
         await asyncio.Event().wait()
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from kit.ids import new_id
 from kit.messaging.events import Event, M, topic_of, type_of
 from lockstock.common.v1.money_pb2 import Money
-from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported
+from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported, StockUndone
 from lockstock.order.v1.order_events_pb2 import (
     LotCost,
     OrderCompleted,
@@ -48,6 +48,20 @@ def an_import(
             quantity=100,
             unit_cost=cny(1200),
             total_cost=total or cny(120_000),
+        ),
+        str(lot_id),
+    )
+
+
+def an_undo(*, lot_id: UUID, total: Money, supplier: str = "Kinguin") -> Event[StockUndone]:
+    return _event(
+        StockUndone(
+            lot_id=str(lot_id),
+            pool_id=str(new_id()),
+            merchant_id=str(MERCHANT),
+            supplier=supplier,
+            quantity=100,
+            total_cost=total,
         ),
         str(lot_id),
     )

@@ -70,7 +70,8 @@ _STAND_INS = {"code": ("password", "number")}
 class Columns:
     """Positions in a row, from 0. `is_header`: the row looked at was a header."""
 
-    fields: tuple[int, ...]
+    pairs: tuple[tuple[str, int], ...]
+    """Each field the kind needs, and where it stands."""
     cost: int | None
     expiry: int | None
     capacity: int | None
@@ -94,7 +95,7 @@ def find_columns(first_row: Sequence[Cell], kind: str, options: Options) -> Colu
     for field, column in named.items():
         places[field] = _place_of(first_row, field, column)
     return Columns(
-        tuple(_place_of_field(field, places) for field in wanted),
+        tuple((field, _place_of_field(field, places)) for field in wanted),
         places.get("cost"),
         places.get("expiry"),
         places.get("capacity"),

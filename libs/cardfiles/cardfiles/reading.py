@@ -229,7 +229,7 @@ class CardFile:
         values = tuple(
             [
                 check_field(name, cells[place] if place < count else "")
-                for name, place in zip(self.fields, columns.fields, strict=True)
+                for name, place in columns.pairs
             ]
         )
         cost = expires_at = None

@@ -32,7 +32,7 @@ from sealing.keys import (
     wrap,
     wrap_private_key,
 )
-from sealing.mask import mask_of
+from sealing.mask import mask_of, mask_text
 from sealing.proof import (
     PROOF_BYTES,
     PROOF_SECRET_BYTES,
@@ -72,6 +72,7 @@ __all__ = [
     "file_digest",
     "key_pair_of",
     "mask_of",
+    "mask_text",
     "new_key_pair",
     "new_master_key",
     "new_proof_secret",

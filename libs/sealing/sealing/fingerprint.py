@@ -75,6 +75,14 @@ class Fingerprinter:
         digest.update(normalise(field_name, value).encode())
         return digest.digest()
 
+    def with_mark(self, field_name: str, value: str) -> bytes:
+        """Fingerprint and mark, one behind the other: the value is normalised once for both."""
+        normal = normalise(field_name, value).encode()
+        digest, mark = self._prepared.copy(), self._prepared_mark.copy()
+        digest.update(normal)
+        mark.update(normal)
+        return digest.digest() + mark.digest()
+
 
 def file_digest(key: bytes, data: bytes) -> bytes:
     """Tells whether two files are the same. Keyed: a list of guessed files cannot be tried."""

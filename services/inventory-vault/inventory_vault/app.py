@@ -61,6 +61,9 @@ from inventory_vault.sequencer.sequencing import Sequencer
 from inventory_vault.settings import Settings
 from inventory_vault.shelves.jobs import review_cover, withdraw_expired
 from inventory_vault.shelves.service import ShelfService
+from inventory_vault.undos.jobs import take_back_undone
+from inventory_vault.undos.routes import undo_routes
+from inventory_vault.undos.service import UndoService
 from inventory_vault.units.routes import unit_routes
 from inventory_vault.units.service import UnitService
 from inventory_vault.uploads.jobs import ImportDesk
@@ -83,7 +86,12 @@ from lockstock.inventory_vault.v1.reservation_events_pb2 import (
     ReservationReleased,
     ReservationSold,
 )
-from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported, StockLow, StockOut
+from lockstock.inventory_vault.v1.stock_events_pb2 import (
+    StockImported,
+    StockLow,
+    StockOut,
+    StockUndone,
+)
 from sealing import Fingerprinter
 
 BOXES_BYTES_MAX = 16_777_216
@@ -105,6 +113,7 @@ def create_service(settings: Settings) -> Service:
     reservations = ReservationService(shelves, BudgetService(_holder_secret(settings)))
     units = UnitService(shelves)
     withdrawals = WithdrawalService(pools, lots, shelves, units)
+    undos = UndoService(pools, lots)
     imports = ImportService(
         pools,
         lots,
@@ -144,6 +153,7 @@ def create_service(settings: Settings) -> Service:
             reservation_routes(db, reservations, reserving, claiming),
             pool_routes(db, pools, lots),
             lot_routes(db, lots),
+            undo_routes(undos),
             import_routes(db, imports, desk, BoxOpening(db, boxes)),
             box_routes(db, boxes, imports),
             unit_routes(db, units, custody),
@@ -162,6 +172,7 @@ def create_service(settings: Settings) -> Service:
             review_cover(db, shelves),
             check_conservation(ConservationService(db, lots)),
             take_back_failed(db, imports),
+            take_back_undone(db, undos),
             sequence_log(sequencer),
             watch_log(db, audit),
             forget_wrong_codes(db, redemptions),
@@ -172,6 +183,7 @@ def create_service(settings: Settings) -> Service:
             ReservationReleased,
             ReservationExpired,
             StockImported,
+            StockUndone,
             StockLow,
             StockOut,
             AuditCheckpoint,

@@ -20,6 +20,7 @@ from tests.ledger.factories import (
     a_payment,
     a_refund,
     an_import,
+    an_undo,
     cny,
     usd,
 )
@@ -44,6 +45,22 @@ async def test_a_lot_without_supplier_is_owed_to_the_unnamed_one(
     await deliver(an_import(total=cny(5), supplier=""))
 
     assert (await balances())["supplier-payable:unnamed", "CNY"] == -5
+
+
+async def test_an_undone_lot_is_neither_an_asset_nor_owed(
+    deliver: Deliver, balances: Balances
+) -> None:
+    lot = new_id()
+    await deliver(an_import(lot_id=lot, total=cny(120_000)))
+    await deliver(an_import(total=cny(7)))
+
+    await deliver(an_undo(lot_id=lot, total=cny(120_000)))
+    await deliver(an_undo(lot_id=lot, total=cny(120_000)))
+
+    assert await balances() == {
+        ("inventory", "CNY"): 7,
+        ("supplier-payable:Kinguin", "CNY"): -7,
+    }
 
 
 async def test_a_lot_that_cost_nothing_posts_nothing(deliver: Deliver, db: Database) -> None:

@@ -40,6 +40,7 @@ class Upload:
     expires_at: datetime | None
     note: str | None
     is_dry_run: bool
+    needs_activation: bool
     options: Options
     requested_by: str
 
@@ -96,6 +97,7 @@ class FileTask:
     note: str | None
     options: Options
     is_dry_run: bool
+    needs_activation: bool
     requested_by: str
     begun_at: datetime
     chunks_stored: int

@@ -40,6 +40,7 @@ async def add(tx: Transaction, import_id: UUID, upload: Upload, *, idle_seconds_
             "options": json.dumps(asdict(upload.options)),
             "digest": upload.digest,
             "dry_run": upload.is_dry_run,
+            "activation": upload.needs_activation,
             "idle": idle_seconds_max,
         },
     )
@@ -275,6 +276,7 @@ def _to_task(row: Row[Any]) -> FileTask:
         note=row.note,
         options=Options(**json.loads(row.options)),
         is_dry_run=row.is_dry_run,
+        needs_activation=row.needs_activation,
         requested_by=row.requested_by,
         begun_at=row.created_at,
         chunks_stored=row.chunks_stored,
@@ -289,9 +291,10 @@ _ADD = text(
     """
     INSERT INTO stock_import (id, merchant_id, pool_id, status, file_name, size_bytes, supplier,
       unit_cost, currency, expires_at, note, requested_by, options, file_digest, is_dry_run,
-      idle_seconds_max)
+      idle_seconds_max, needs_activation)
     VALUES (:id, :merchant, :pool, 'running', :file_name, :size, :supplier,
-      :unit_cost, :currency, :expires_at, :note, :caller, :options, :digest, :dry_run, :idle)
+      :unit_cost, :currency, :expires_at, :note, :caller, :options, :digest, :dry_run,
+      :idle, :activation)
     """
 )
 _ADD_WITHOUT_FILE = text(

@@ -71,6 +71,11 @@ _FORM_DOCS: dict[str, Any] = {
                 "expires_at": {"type": "string", "format": "date-time"},
                 "note": {"type": "string", "maxLength": 200},
                 "dry_run": {"type": "boolean", "default": False},
+                "needs_activation": {
+                    "type": "boolean",
+                    "default": False,
+                    "description": "the lot is not for sale before it is activated",
+                },
                 "encoding": {"enum": ["utf-8", "gb18030", "gbk", "utf-16"]},
                 "separator": {"enum": [",", ";", "|", "----", "║", "tab", "space"]},
                 "columns": {
@@ -175,6 +180,7 @@ def import_routes(
             expires_at=form.expires_at,
             note=form.note,
             is_dry_run=form.dry_run,
+            needs_activation=form.needs_activation,
             options=form.options(),
             requested_by=f"{who.kind}:{who.id}",
         )

@@ -29,6 +29,7 @@ class LotForm(Model):
     expires_at: Timestamp | None = None
     note: Name | None = None
     dry_run: bool = False
+    needs_activation: bool = False
     encoding: Literal["utf-8", "gb18030", "gbk", "utf-16"] | None = None
     separator: Literal[",", ";", "|", "----", "║", "tab", "space"] | None = None
     columns: Json[dict[ColumnName, Column]] | None = None

@@ -58,6 +58,7 @@ stock_import = Table(
     # Keyed: whether a resumed import gets the same file. Never a plain hash of codes.
     Column("file_digest", LargeBinary),
     Column("is_dry_run", Boolean, nullable=False, server_default=text("false")),
+    Column("needs_activation", Boolean, nullable=False, server_default=text("false")),
     # How far it is: written in the transaction of the chunk's units.
     Column("phase", Text, nullable=False, server_default="waiting"),
     Column("chunks_stored", Integer, nullable=False, server_default="0"),

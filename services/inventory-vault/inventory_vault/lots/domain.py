@@ -11,6 +11,8 @@ from kit.money import Money
 
 class LotState(StrEnum):
     IMPORTING = "importing"
+    # Taken back before anybody had a unit of it; its units are being deleted.
+    UNDONE = "undone"
     # Stored, but not for sale before it is activated.
     INACTIVE = "inactive"
     ON_SHELF = "on_shelf"
@@ -114,6 +116,20 @@ class LotNotFound(NotFound):
     """There is no such lot, or it is not yours."""
 
     code = "lot_not_found"
+
+
+class LotAlreadySold(Conflict):
+    """A unit of the lot is held or sold, so it cannot be undone. Release what is held; what is on
+    the shelf can be voided.
+    """
+
+    code = "lot_already_sold"
+
+
+class LotNotUndoable(Conflict):
+    """A lot that was made void stays so: its units are written off already."""
+
+    code = "lot_not_undoable"
 
 
 class LotIdTaken(Conflict):

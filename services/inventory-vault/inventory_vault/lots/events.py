@@ -2,10 +2,10 @@ from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from inventory_vault.lots.domain import NewLot
+from inventory_vault.lots.domain import Lot, NewLot
 from kit.money import Money
 from lockstock.common.v1.money_pb2 import Money as MoneyMessage
-from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported
+from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported, StockUndone
 
 
 def stock_imported(lot: NewLot, quantity: int, total_cost: Money) -> StockImported:
@@ -18,6 +18,17 @@ def stock_imported(lot: NewLot, quantity: int, total_cost: Money) -> StockImport
         unit_cost=_money(lot.unit_cost),
         total_cost=_money(total_cost),
         expires_at=_moment(lot.expires_at),
+    )
+
+
+def stock_undone(lot: Lot) -> StockUndone:
+    return StockUndone(
+        lot_id=str(lot.id),
+        pool_id=str(lot.pool_id),
+        merchant_id=str(lot.merchant_id),
+        supplier=lot.supplier,
+        quantity=lot.levels.total,
+        total_cost=_money(lot.total_cost),
     )
 
 

@@ -174,6 +174,15 @@ async def discard_units(tx: Transaction, lot_id: UUID, limit: int) -> int:
     return result.rowcount
 
 
+async def undo(tx: Transaction, lot_id: UUID) -> bool:
+    """False when a unit of it is held or sold, or the lot is void."""
+    return (await tx.execute(_UNDO, {"lot": lot_id})).rowcount == 1
+
+
+async def list_undone(tx: Transaction, limit: int) -> list[UUID]:
+    return [row.id for row in await tx.execute(_UNDONE, {"limit": limit})]
+
+
 async def discard(tx: Transaction, lot_id: UUID) -> None:
     await tx.execute(_DISCARD, {"lot": lot_id})
 
@@ -306,12 +315,34 @@ _PUT_ON_SHELF = text(
 _DISCARD_UNITS = text(
     """
     DELETE FROM unit u USING lot l
-    WHERE l.id = :lot AND l.state = 'importing' AND u.lot_id = l.id AND u.seq IN (
+    WHERE l.id = :lot AND l.state IN ('importing', 'undone') AND u.lot_id = l.id AND u.seq IN (
       SELECT seq FROM unit WHERE lot_id = :lot ORDER BY seq DESC LIMIT :limit)
     """
 )
 
-_DISCARD = text("DELETE FROM lot WHERE id = :lot AND state = 'importing'")
+# Units that were withdrawn for good keep their rows: that they were is history.
+_DISCARD = text(
+    """
+    WITH freed AS (
+      DELETE FROM free_unit WHERE lot_id = :lot
+    ), restored AS (
+      DELETE FROM withdrawn_unit WHERE lot_id = :lot AND state IN ('quarantined', 'inactive')
+    )
+    DELETE FROM lot WHERE id = :lot AND state IN ('importing', 'undone')
+    """
+)
+
+_UNDO = text(
+    """
+    UPDATE lot SET state = 'undone', has_stock = false
+    WHERE id = :lot AND state IN ('inactive', 'on_shelf', 'quarantined')
+      AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.lot_id = :lot)
+      AND NOT EXISTS (SELECT 1 FROM lot_tally t
+        WHERE t.lot_id = :lot AND t.sold + t.opened + t.redeemed > 0)
+    """
+)
+
+_UNDONE = text("SELECT id FROM lot WHERE state = 'undone' ORDER BY id LIMIT :limit")
 
 # Every unit of a lot is on the shelf, allocated or withdrawn. On the shelf: by cursor and free
 # list; withdrawn and sold: by tally; what remains is reserved. A lot that is frozen, void or past
@@ -347,7 +378,7 @@ _LEVELS = """
             AND NOT EXISTS (
               SELECT 1 FROM allocation a WHERE a.lot_id = u.lot_id AND a.seq = u.seq)
         ) ELSE 0 END AS expired_now) x
-    WHERE l.state <> 'importing'
+    WHERE l.state NOT IN ('importing', 'undone')
 """
 
 _FIND = text(f"{_LEVELS} AND l.id = :lot AND l.merchant_id = :merchant")

@@ -5,7 +5,16 @@ from datetime import datetime
 from uuid import UUID
 
 from inventory_vault.lots import events, repository
-from inventory_vault.lots.domain import Levels, Lot, LotNotFound, LotState, NewLot, SealedUnit
+from inventory_vault.lots.domain import (
+    Levels,
+    Lot,
+    LotAlreadySold,
+    LotNotFound,
+    LotNotUndoable,
+    LotState,
+    NewLot,
+    SealedUnit,
+)
 from kit.db import Transaction
 from kit.messaging import outbox
 from kit.money import Money
@@ -121,8 +130,20 @@ class LotService:
         event = events.stock_imported(replace(lot, expires_at=expires_at), size, total_cost)
         outbox.add(tx, event, key=lot.pool_id, merchant_id=lot.merchant_id)
 
+    async def undo(self, tx: Transaction, lot: Lot) -> None:
+        """Off the shelf for good, under its pool's lock. Publishes StockUndone. Raises
+        LotAlreadySold, LotNotUndoable.
+        """
+        if not await repository.undo(tx, lot.id):
+            raise LotNotUndoable if lot.state is LotState.VOID else LotAlreadySold
+        outbox.add(tx, events.stock_undone(lot), key=lot.pool_id, merchant_id=lot.merchant_id)
+
+    async def list_undone(self, tx: Transaction, limit: int) -> list[UUID]:
+        """Lots whose units are still to be deleted."""
+        return await repository.list_undone(tx, limit)
+
     async def discard(self, tx: Transaction, lot_id: UUID) -> bool:
-        """Takes back a lot that never got on the shelf; True while units are left."""
+        """Takes back a lot nobody sees (importing, undone); True while units are left."""
         if await repository.discard_units(tx, lot_id, DISCARD_BATCH) == DISCARD_BATCH:
             return True
         await repository.discard(tx, lot_id)

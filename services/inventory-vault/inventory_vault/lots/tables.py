@@ -68,6 +68,7 @@ lot = Table(
     CheckConstraint("unit_cost >= 0 AND total_cost >= 0", name="cost"),
     CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
     Index("ix_lot_pool_id", "pool_id"),
+    Index("ix_lot_undone", "id", postgresql_where=text("state = 'undone'")),
     Index(
         "ix_lot_pool_id_has_stock",
         "pool_id",

@@ -58,7 +58,7 @@ class PackJob:
     fingerprint_key: bytes = field(repr=False)
 
     def rules(self, fingerprinter: Fingerprinter) -> Rules:
-        return Rules(self.kind, self.currency, self.now, fingerprinter.of, self.expires_at)
+        return Rules(self.kind, self.currency, self.now, fingerprinter.with_mark, self.expires_at)
 
     def to_message(self) -> dict[str, Any]:
         target = self.target

@@ -2,13 +2,13 @@
 
 import json
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from cardfiles.reading import CardFile, Chunk, open_card_file
 from inventory_vault.packer.job import Opened, PackedChunk, PackJob, micros
 from inventory_vault.packer.rows import Nonces, Tails, UnitIds
-from sealing import Fingerprinter, LotSealer, mask_of
+from sealing import FINGERPRINT_BYTES, Fingerprinter, LotSealer, mask_of, mask_text
 
 
 def pack(job: PackJob, data: bytes) -> Iterator[Opened | PackedChunk]:
@@ -25,16 +25,16 @@ def pack(job: PackJob, data: bytes) -> Iterator[Opened | PackedChunk]:
     for chunk in file.chunks():
         if chunk.number <= job.skip:
             continue
-        packed = _begun(chunk, fingerprinter, file.fields[0])
+        packed = _begun(chunk)
         _add_differences(packed, chunk, job.unit_cost_minor)
         if target is not None:
             press.add_rows(packed, chunk, job.unit_cost_minor)
         yield packed
 
 
-def _begun(chunk: Chunk, fingerprinter: Fingerprinter, field: str) -> PackedChunk:
+def _begun(chunk: Chunk) -> PackedChunk:
+    """Fingerprints and marks came together, see `PackJob.rules`."""
     records = chunk.records
-    mark = fingerprinter.mark
     return PackedChunk(
         number=chunk.number,
         lines_read=chunk.lines_read,
@@ -43,8 +43,8 @@ def _begun(chunk: Chunk, fingerprinter: Fingerprinter, field: str) -> PackedChun
         expires_at_micros=None if chunk.expires_at is None else micros(chunk.expires_at),
         refused=[(line.line, line.code) for line in chunk.refused],
         lines=array("I", [record.line for record in records]).tobytes(),
-        fingerprints=b"".join([record.fingerprint for record in records]),
-        marks=b"".join([mark(field, record.values[0]) for record in records]),
+        fingerprints=b"".join([record.fingerprint[:FINGERPRINT_BYTES] for record in records]),
+        marks=b"".join([record.fingerprint[FINGERPRINT_BYTES:] for record in records]),
     )
 
 
@@ -70,11 +70,12 @@ class _Press:
         self._fingerprinter = fingerprinter
         self._seal = sealer.seal
         self._tail = tails.make
+        self._mask = _mask_by_field(file.fields[0])
         self._unit_ids = UnitIds()
         self._nonces = Nonces()
 
     def add_rows(self, packed: PackedChunk, chunk: Chunk, unit_cost_minor: int) -> None:
-        rows, marks, at = packed.rows, packed.marks, 0
+        rows = packed.rows
         fields, single = self._fields, len(self._fields) == 1
         seal, tail = self._seal, self._tail
         next_id, next_nonce = self._unit_ids.next, self._nonces.next
@@ -82,20 +83,28 @@ class _Press:
         for record in chunk.records:
             values, own_cost = record.values, record.cost_minor
             secret = _one_field(fields[0], values[0]) if single else _two_fields(fields, values)
-            mask = mask_of(dict(zip(fields, values, strict=True))).encode()
-            mark = marks[at : at + 8]
-            at += 8
+            mask = self._mask(values[0]).encode()
+            fingerprint = record.fingerprint[:FINGERPRINT_BYTES]
+            mark = record.fingerprint[FINGERPRINT_BYTES:]
             cost = None if own_cost == unit_cost_minor else own_cost
             expires = None
             if is_mixed and record.expires_at is not None:
                 expires = micros(record.expires_at)
-            fingerprint = record.fingerprint
             for slot in range(1, record.capacity + 1):
                 if slot > 1:
                     fingerprint = self._fingerprinter.of_slot(fields[0], values[0], slot)
                 unit_id, nonce = next_id(), next_nonce()
                 box = seal(unit_id, secret, nonce)
                 rows.append(tail(unit_id, nonce, fingerprint, mark, cost, expires, mask, box))
+
+
+def _mask_by_field(name: str) -> Callable[[str], str]:
+    """`mask_of` of the identifying field; without a dictionary for the kinds that come by the
+    million.
+    """
+    if name in ("number", "code"):
+        return mask_text
+    return lambda value: mask_of({name: value})
 
 
 def _one_field(name: str, value: str) -> bytes:

@@ -201,7 +201,8 @@ def _to_redemption(row: Row[Any]) -> Redemption:
 _FIND_BY_CODE = text(
     """
     SELECT (
-      SELECT u.unit_id FROM unit u JOIN lot l ON l.id = u.lot_id AND l.state <> 'importing'
+      SELECT u.unit_id FROM unit u
+      JOIN lot l ON l.id = u.lot_id AND l.state NOT IN ('importing', 'undone')
       WHERE u.merchant_id = :merchant
         AND u.fingerprint = ANY(CAST(:fingerprints AS bytea[]))
       ORDER BY array_position(CAST(:fingerprints AS bytea[]), u.fingerprint) LIMIT 1
@@ -235,7 +236,8 @@ _LOCK_UNIT = text(
     WITH found AS (
       SELECT u.lot_id, u.seq FROM unit u WHERE u.unit_id = :unit AND u.merchant_id = :merchant
     ), lots AS (
-      SELECT l.id FROM lot l, found WHERE l.id = found.lot_id AND l.state <> 'importing'
+      SELECT l.id FROM lot l, found
+      WHERE l.id = found.lot_id AND l.state NOT IN ('importing', 'undone')
       FOR KEY SHARE OF l
     ), taken AS (
       SELECT a.seq FROM allocation a, found
@@ -256,7 +258,7 @@ _FIND_REDEEMABLE = text(
       coalesce(b.redeemed, 0) AS redeemed, coalesce(b.standing, 0) AS standing
     FROM unit u
     CROSS JOIN (SELECT clock_timestamp() AS now) c
-    JOIN lot l ON l.id = u.lot_id AND l.state <> 'importing'
+    JOIN lot l ON l.id = u.lot_id AND l.state NOT IN ('importing', 'undone')
     JOIN pool p ON p.id = l.pool_id
     LEFT JOIN voucher_terms t ON t.lot_id = u.lot_id
     LEFT JOIN allocation a ON a.lot_id = u.lot_id AND a.seq = u.seq

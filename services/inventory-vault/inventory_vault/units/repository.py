@@ -147,7 +147,7 @@ _UNITS = """
         WHEN coalesce(u.expires_at, l.expires_at) <= clock_timestamp() THEN 'expired'
         ELSE 'available' END) AS state
     FROM unit u
-    JOIN lot l ON l.id = u.lot_id AND l.state <> 'importing'
+    JOIN lot l ON l.id = u.lot_id AND l.state NOT IN ('importing', 'undone')
     LEFT JOIN allocation a ON a.lot_id = u.lot_id AND a.seq = u.seq
     LEFT JOIN withdrawn_unit w ON w.lot_id = u.lot_id AND w.seq = u.seq
     LEFT JOIN unit_sale s ON s.unit_id = u.unit_id

@@ -287,4 +287,5 @@ def _new_lot(task: FileTask, lot_seal: LotSeal, expires_at: datetime | None) -> 
         key_id=seal.key_id,
         sender_public_key=seal.sender_public_key,
         seal_proof=lot_seal.proof,
+        needs_activation=task.needs_activation,
     )

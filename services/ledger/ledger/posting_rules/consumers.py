@@ -13,10 +13,11 @@ from ledger.posting_rules.domain import (
     order_refunded,
     order_settled,
     stock_imported,
+    stock_undone,
 )
 from ledger.transactions.service import TransactionService
 from lockstock.common.v1 import money_pb2
-from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported
+from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported, StockUndone
 from lockstock.order.v1 import order_events_pb2
 from lockstock.order.v1.order_events_pb2 import (
     OrderCompleted,
@@ -39,6 +40,7 @@ class PostingConsumers:
     def handlers(self) -> list[Handler]:
         return [
             handles(StockImported, self.on_stock_imported),
+            handles(StockUndone, self.on_stock_undone),
             handles(OrderPaid, self.on_order_paid),
             handles(OrderCompleted, self.on_order_completed),
             handles(OrderPartiallyCompleted, self.on_order_partially_completed),
@@ -50,6 +52,19 @@ class PostingConsumers:
     ) -> None:
         drafts = [
             stock_imported(
+                merchant_id=UUID(event.message.merchant_id),
+                lot_id=UUID(event.message.lot_id),
+                supplier=event.message.supplier,
+                total_cost=_money(event.message.total_cost),
+                at=event.time,
+            )
+            for event in events
+        ]
+        await self._transactions.post(tx, drafts)
+
+    async def on_stock_undone(self, tx: Transaction, events: Sequence[Event[StockUndone]]) -> None:
+        drafts = [
+            stock_undone(
                 merchant_id=UUID(event.message.merchant_id),
                 lot_id=UUID(event.message.lot_id),
                 supplier=event.message.supplier,

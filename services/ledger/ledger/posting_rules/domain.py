@@ -59,6 +59,20 @@ def stock_imported(
     )
 
 
+def stock_undone(
+    *, merchant_id: UUID, lot_id: UUID, supplier: str, total_cost: Money, at: datetime
+) -> Draft:
+    """Dr supplier payable / Cr inventory: what stock_imported posted, the other way round."""
+    about = Dimensions(lot_id=lot_id)
+    return Draft(
+        merchant_id=merchant_id,
+        source=f"stock-undone:{lot_id}",
+        at=at,
+        description="Stock import undone",
+        postings=list(_move(supplier_payable(supplier), INVENTORY, total_cost, about)),
+    )
+
+
 def order_paid(moment: OrderMoment, amount: Money) -> Draft:
     """Dr channel clearing / Cr customer deposits."""
     clearing = channel_clearing(moment.channel_id)

@@ -30,6 +30,22 @@ class StockImported(_message.Message):
     expires_at: _timestamp_pb2.Timestamp
     def __init__(self, lot_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., supplier: _Optional[str] = ..., quantity: _Optional[int] = ..., unit_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., total_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
+class StockUndone(_message.Message):
+    __slots__ = ("lot_id", "pool_id", "merchant_id", "supplier", "quantity", "total_cost")
+    LOT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
+    SUPPLIER_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_COST_FIELD_NUMBER: _ClassVar[int]
+    lot_id: str
+    pool_id: str
+    merchant_id: str
+    supplier: str
+    quantity: int
+    total_cost: _money_pb2.Money
+    def __init__(self, lot_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., supplier: _Optional[str] = ..., quantity: _Optional[int] = ..., total_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
+
 class StockLow(_message.Message):
     __slots__ = ("pool_id", "merchant_id", "available", "threshold", "projected_cover_days", "sold_per_day")
     POOL_ID_FIELD_NUMBER: _ClassVar[int]

@@ -37,6 +37,9 @@ def _resuming_columns() -> list[sa.Column[object]]:
         sa.Column("options", sa.Text(), nullable=True),
         sa.Column("file_digest", sa.LargeBinary(), nullable=True),
         sa.Column("is_dry_run", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column(
+            "needs_activation", sa.Boolean(), server_default=sa.text("false"), nullable=False
+        ),
         sa.Column("phase", sa.Text(), server_default="waiting", nullable=False),
         sa.Column("chunks_stored", sa.Integer(), server_default="0", nullable=False),
         sa.Column("bytes_read", sa.BigInteger(), server_default="0", nullable=False),
@@ -86,11 +89,13 @@ def _drop_resuming() -> None:
 
 def _add_marks() -> None:
     op.add_column("unit", sa.Column("mark", sa.BigInteger(), nullable=True))
+    op.create_index("ix_lot_undone", "lot", ["id"], postgresql_where=sa.text("state = 'undone'"))
     op.create_index("ix_unit_mark", "unit", ["mark"], postgresql_where=sa.text("mark IS NOT NULL"))
 
 
 def _drop_marks() -> None:
     op.drop_index("ix_unit_mark", "unit")
+    op.drop_index("ix_lot_undone", "lot")
     op.drop_column("unit", "mark")
 
 

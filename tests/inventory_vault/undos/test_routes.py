@@ -1,0 +1,104 @@
+"""A lot is undone until somebody has a unit of it, and then never."""
+
+import asyncio
+from typing import Any
+
+from kit.service import Service
+from tests.inventory_vault.factories import Vault, run_job
+
+JOB = "take-back-undone-lots"
+
+
+async def undo(vault: Vault, lot_id: str) -> Any:
+    return await vault.client.post(f"/v1/lots/{lot_id}/undo", json={"reason": "the wrong file"})
+
+
+async def test_an_undone_lot_is_gone_at_once_and_its_codes_can_come_again(
+    vault: Vault, service: Service, rows
+):
+    pool_id = await vault.pool()
+    kept = await vault.add_lot(pool_id, 2, prefix="KEPT")
+    receipt = await vault.add_lot(pool_id, 30)
+    # What was held and given back was nobody's again.
+    await vault.release(await vault.held(pool_id, 32))
+    units = await rows("SELECT unit_id FROM unit WHERE lot_id = :l LIMIT 1", l=receipt["lot_id"])
+    quarantine = f"/v1/units/{units[0].unit_id}/quarantine"
+    assert (await vault.client.post(quarantine, json={"reason": "r"})).status_code == 200
+
+    answer = await undo(vault, receipt["lot_id"])
+
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == {
+        "lot_id": receipt["lot_id"],
+        "pool_id": pool_id,
+        "units": 30,
+        "total_cost": {"amount": 30 * 500, "currency": "CNY"},
+    }
+    assert (await vault.levels(pool_id))["total"] == 2
+    assert (await vault.reserve(pool_id, 3)).status_code == 409
+    assert (await vault.client.get(f"/v1/lots/{receipt['lot_id']}")).status_code == 404
+    assert (await undo(vault, receipt["lot_id"])).status_code == 404
+    events = await rows(
+        "SELECT type FROM event_log WHERE key = :k ORDER BY id DESC LIMIT 1", k=pool_id
+    )
+    assert [row.type for row in events] == ["lockstock.inventory_vault.v1.StockUndone"]
+
+    await run_job(service, JOB)
+
+    for table in ("unit", "lot", "lot_seal", "lot_tally", "free_unit", "withdrawn_unit"):
+        column = "id" if table == "lot" else "lot_id"
+        [left] = await rows(
+            f"SELECT count(*) AS n FROM {table} WHERE {column} = :l",  # noqa: S608 - our names
+            l=receipt["lot_id"],
+        )
+        assert left.n == 0, table
+    assert (await vault.add_lot(pool_id, 30))["duplicates"] == 0
+    assert await vault.conserved(pool_id)
+    assert kept["lot_id"] is not None
+
+
+async def test_a_lot_with_a_held_or_sold_unit_cannot_be_undone(vault: Vault):
+    pool_id = await vault.pool()
+    receipt = await vault.add_lot(pool_id, 3)
+    hold = await vault.held(pool_id)
+    refused = await undo(vault, receipt["lot_id"])
+    assert (refused.status_code, refused.json()["code"]) == (409, "lot_already_sold")
+
+    assert (await vault.claim(hold)).status_code == 200
+
+    refused = await undo(vault, receipt["lot_id"])
+    assert (refused.status_code, refused.json()["code"]) == (409, "lot_already_sold")
+    assert (await vault.levels(pool_id))["available"] == 2
+
+
+async def test_a_void_lot_and_another_merchants_lot_cannot_be_undone(vault: Vault, api):
+    pool_id = await vault.pool()
+    receipt = await vault.add_lot(pool_id, 3)
+    stranger = Vault(await api("stock:write", merchant_id=receipt["id"]), vault.merchant)
+    assert (await undo(stranger, receipt["lot_id"])).status_code == 404
+    await vault.client.post(f"/v1/lots/{receipt['lot_id']}/void", json={"reason": "r"})
+    refused = await undo(vault, receipt["lot_id"])
+    assert (refused.status_code, refused.json()["code"]) == (409, "lot_not_undoable")
+
+
+async def test_undo_and_reservations_raced_have_one_winner(vault: Vault, service: Service):
+    outcomes = set()
+    for turn in range(12):
+        pool_id = await vault.pool()
+        receipt = await vault.add_lot(pool_id, 5, prefix=f"RACE{turn}")
+        # Either may get the pool first, so both are seen.
+        calls = [vault.reserve(pool_id) for _ in range(4)]
+        calls.insert(0 if turn % 2 else 4, undo(vault, receipt["lot_id"]))
+        answers = await asyncio.gather(*calls)
+        undone = answers.pop(0 if turn % 2 else 4)
+        held = [answer for answer in answers if answer.status_code == 201]
+
+        assert (undone.status_code == 200) == (not held), (undone.text, len(held))
+        outcomes.add(undone.status_code)
+        if held:
+            assert undone.json()["code"] == "lot_already_sold"
+            assert await vault.conserved(pool_id)
+        else:
+            assert (await vault.levels(pool_id))["total"] == 0
+    assert outcomes == {200, 409}, "the race always ends the same way"
+    await run_job(service, JOB)
