@@ -1,4 +1,5 @@
 import asyncio
+import base64
 import json
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lockstock_client.cli import app
+from sealing import Box, BoxOpener, new_key_pair
 from tests.client.scripted import ok, problem, serving
 
 POOL = "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a10"
@@ -56,7 +58,92 @@ def keys(tmp_path: Path) -> Path:
     return path
 
 
-async def test_import_sends_the_file_and_prints_the_receipt(keys: Path):
+async def test_import_seals_the_file_and_sends_boxes_only(keys: Path, tmp_path: Path):
+    vault_key = new_key_pair()
+    key = {
+        "key_id": ORDER_ID,
+        "merchant_id": POOL,
+        "public_key": base64.b64encode(vault_key.public_key).decode(),
+    }
+    pool = {"id": POOL, "name": "Steam keys", "unit_kind": "code"}
+    receipt = {"status": "completed", "accepted": 2, "duplicates": 0, "rejected": 0, "lines": []}
+    answers = ok(pool), ok(key), ok({"import_id": "i"}, 202), ok(receipt)
+    async with serving(*answers) as server:
+        result = await lockstock(
+            "import", str(keys), "--pool", POOL, "--supplier", "S", "--unit-cost", "990",
+            env={**at(server), "XDG_STATE_HOME": str(tmp_path / "state")},
+        )  # fmt: skip
+
+    assert result.exit_code == 0, result.output
+    assert "accepted 2" in result.output
+    sent = json.loads(server.seen[2].body)
+    assert all(b"SECRET-CODE" not in seen.body for seen in server.seen)
+    header, plaintext = BoxOpener(vault_key.private_key).open_received(
+        Box(
+            base64.b64decode(sent["public_key"]),
+            base64.b64decode(sent["boxes"][1]["nonce"]),
+            base64.b64decode(sent["boxes"][1]["ciphertext"]),
+        )
+    )
+    assert plaintext.secret().disclose() == {"code": "SECRET-CODE-2"}
+    assert str(header.lot_id) == sent["lot_id"]
+    assert str(header.unit_id) == sent["boxes"][1]["unit_id"]
+    assert list((tmp_path / "state" / "lockstock" / "imports").iterdir()) == []
+
+
+async def test_import_that_is_cut_off_says_how_to_go_on(keys: Path, tmp_path: Path):
+    key = {
+        "key_id": ORDER_ID,
+        "merchant_id": POOL,
+        "public_key": base64.b64encode(new_key_pair().public_key).decode(),
+    }
+    pool = {"id": POOL, "name": "Steam keys", "unit_kind": "code"}
+    receipt = {"status": "completed", "accepted": 2, "duplicates": 0, "rejected": 0, "lines": []}
+    refused = problem(409, "lot_id_taken")
+    answers = ok(pool), ok(key), refused, ok({"import_id": "i"}, 202), ok(receipt)
+    async with serving(*answers) as server:
+        env = {**at(server), "XDG_STATE_HOME": str(tmp_path / "state")}
+        first = await lockstock(
+            "import", str(keys), "--pool", POOL, "--supplier", "S", "--unit-cost", "990", env=env
+        )
+        [spool] = (tmp_path / "state" / "lockstock" / "imports").iterdir()
+        again = await lockstock("import", "--resume", spool.name, env=env)
+
+    assert first.exit_code == 1
+    assert f"lockstock import --resume {spool.name}" in first.output
+    assert again.exit_code == 0, again.output
+    assert server.seen[2].body == server.seen[3].body, "the very same boxes"
+    assert server.seen[2].headers["idempotency-key"] == server.seen[3].headers["idempotency-key"]
+    assert not spool.exists()
+
+
+@pytest.mark.parametrize("left_out", ["FILE", "--pool", "--supplier", "--unit-cost"])
+async def test_import_says_what_it_needs(keys: Path, left_out: str):
+    given = {"FILE": [str(keys)], "--pool": [POOL], "--supplier": ["S"], "--unit-cost": ["1"]}
+    del given[left_out]
+    arguments = [
+        part for name, value in given.items() for part in ([name] if name[0] == "-" else []) + value
+    ]
+
+    result = await lockstock("import", *arguments, env={"LOCKSTOCK_API_KEY": "key"})
+
+    assert result.exit_code == 2
+    assert left_out in result.output
+
+
+@pytest.mark.parametrize("column", ["code", "=Key", "code="])
+async def test_a_column_that_is_no_pair_is_refused(keys: Path, column: str):
+    async with serving(ok({})) as server:
+        result = await lockstock(
+            "import", str(keys), "--pool", POOL, "--supplier", "S", "--unit-cost", "1",
+            "--column", column, env=at(server),
+        )  # fmt: skip
+
+    assert result.exit_code == 1
+    assert "FIELD=NAME" in result.output
+
+
+async def test_the_plain_import_sends_the_file_and_prints_the_receipt(keys: Path):
     receipt = {
         "status": "completed",
         "accepted": 1,
@@ -67,7 +154,7 @@ async def test_import_sends_the_file_and_prints_the_receipt(keys: Path):
     async with serving(ok({"import_id": "i"}, 202), ok(receipt)) as server:
         result = await lockstock(
             "import", str(keys), "--pool", POOL, "--supplier", "S", "--unit-cost", "990",
-            env=at(server),
+            "--upload-plain", env=at(server),
         )  # fmt: skip
 
     assert result.exit_code == 0, result.output
@@ -84,7 +171,7 @@ async def test_import_finds_the_pool_by_its_name(keys: Path):
     async with serving(pools, ok({"import_id": "i"}, 202), ok(receipt)) as server:
         result = await lockstock(
             "import", str(keys), "--pool", "Steam keys", "--supplier", "S", "--unit-cost", "1",
-            env=at(server),
+            "--upload-plain", env=at(server),
         )  # fmt: skip
 
     assert server.seen[1].target == f"/v1/pools/{POOL}/lots"

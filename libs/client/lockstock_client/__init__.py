@@ -17,6 +17,8 @@ from lockstock_client.problems import (
     ServerFault,
     Unopenable,
 )
+from lockstock_client.sealed import SealedUpload
+from lockstock_client.spool import NothingToResume
 from lockstock_client.transport import Retry, Upload
 
 __all__ = [
@@ -31,10 +33,12 @@ __all__ = [
     "NotFound",
     "NotNow",
     "NotValid",
+    "NothingToResume",
     "OutOfStock",
     "Problem",
     "Recipient",
     "Retry",
+    "SealedUpload",
     "ServerFault",
     "Unopenable",
     "Upload",

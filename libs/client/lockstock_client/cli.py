@@ -9,10 +9,13 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
+from cardfiles.options import ENCODINGS, SEPARATOR_NAMES, Options
 from lockstock_client import cli_audit, cli_print, cli_stock
 from lockstock_client.client import Lockstock
 from lockstock_client.config import Config
 from lockstock_client.problems import LockstockError, Problem
+from lockstock_client.sealed import SealedUpload
+from lockstock_client.wire import ImportJson
 
 app = typer.Typer(
     name="lockstock",
@@ -45,23 +48,67 @@ def configure(
 @app.command("import")
 def import_file(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, TXT or XLSX")],
-    pool: Annotated[str, typer.Option(help="the pool's id or name")],
-    supplier: Annotated[str, typer.Option(help="whom it was bought from")],
-    unit_cost: Annotated[int, typer.Option(min=0, help="minor units: 1990 is 19.90")],
+    file: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, help="CSV, TXT or XLSX")
+    ] = None,
+    pool: Annotated[str, typer.Option(help="the pool's id or name")] = "",
+    supplier: Annotated[str, typer.Option(help="whom it was bought from")] = "",
+    unit_cost: Annotated[int | None, typer.Option(min=0, help="minor units: 1990 is 19.90")] = None,
     currency: Annotated[str, typer.Option(help="ISO 4217")] = "CNY",
     expires_at: Annotated[str | None, typer.Option(help="RFC 3339, for all units")] = None,
+    note: Annotated[str | None, typer.Option(help="for people")] = None,
     kind: Annotated[
         str | None, typer.Option(help="make the pool with this unit kind if there is none")
     ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help=f"default: found out; {', '.join(ENCODINGS)}")
+    ] = None,
+    separator: Annotated[
+        str | None, typer.Option(help="default: found out; one of , ; | ---- ║ tab space")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="FIELD=NAME or FIELD=POSITION, e.g. code=Key; may be repeated"),
+    ] = None,
+    has_header: Annotated[
+        bool | None, typer.Option("--header/--no-header", help="default: found out")
+    ] = None,
+    capacity: Annotated[
+        int, typer.Option(min=1, max=1_000, help="how often a reusable unit may be sold")
+    ] = 1,
+    resume: Annotated[
+        str | None, typer.Option(metavar="ID", help="go on with an import that was cut off")
+    ] = None,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="check the file only")] = False,
+    upload_plain: Annotated[
+        bool, typer.Option("--upload-plain", help="send the file itself; the vault seals it")
+    ] = False,
 ) -> None:
-    """Put a card file on the shelf of a pool and show the receipt."""
-    asked = cli_stock.ImportAsked(
-        file, pool, supplier, unit_cost, currency, expires_at, kind, dry_run
-    )
-    receipt = _run(context, lambda shop: cli_stock.send(shop, asked, _console()))
+    """Put a card file on the shelf of a pool and show the receipt. The file is read, checked and
+    sealed on this machine: codes in clear never leave it.
+    """
+    if resume is not None:
+        receipt = _run(context, lambda shop: cli_stock.resume(shop, resume, _console()))
+        _show_receipt(receipt)
+        return
+    if file is None or not pool or not supplier or unit_cost is None:
+        raise typer.BadParameter("FILE, --pool, --supplier and --unit-cost are needed")
+
+    async def send(shop: Lockstock) -> ImportJson:
+        columns = cli_stock.columns_of(column or ())
+        sign = SEPARATOR_NAMES.get(separator or "", separator)
+        options = Options(encoding, sign, columns, has_header, capacity)
+        upload = SealedUpload(
+            file, supplier, unit_cost, currency, expires_at, note, dry_run, options
+        )
+        asked = cli_stock.ImportAsked(upload, pool, kind, upload_plain)
+        return await cli_stock.send(shop, asked, _console())
+
+    _show_receipt(_run(context, send))
+
+
+def _show_receipt(receipt: ImportJson) -> None:
     _console().print(cli_print.receipt_table(receipt))
     if receipt["status"] == "failed":
         raise typer.Exit(1)

@@ -55,10 +55,13 @@ def receipt_table(receipt: ImportJson) -> Table:
     table.add_column("detail")
     for line in receipt["lines"][:REJECTED_SHOWN_MAX]:
         table.add_row(str(line["line"]), escape(line["code"]), escape(line["detail"]))
-    table.caption = (
+    caption = (
         f"accepted {receipt['accepted']}, duplicates {receipt['duplicates']}, "
         f"rejected {receipt['rejected']}"
     )
+    table.caption = caption
+    # A table without lines is narrow, and its caption would be broken in the middle of a figure.
+    table.min_width = len(caption)
     return table
 
 

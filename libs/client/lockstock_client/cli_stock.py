@@ -1,63 +1,107 @@
 """What `lockstock import` and `lockstock levels` do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import UUID
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    DownloadColumn,
     Progress,
+    TaskID,
+    TaskProgressColumn,
     TextColumn,
-    TransferSpeedColumn,
+    TimeRemainingColumn,
 )
 
 from lockstock_client.client import Lockstock
 from lockstock_client.problems import LockstockError
+from lockstock_client.sealed import SealedUpload, Told
 from lockstock_client.transport import Upload
 from lockstock_client.wire import ImportJson, PoolJson
 
 
 @dataclass(frozen=True, slots=True)
 class ImportAsked:
-    """`unit_cost` in minor units; `kind`: make the pool when there is none of its name."""
+    """`kind`: make the pool when there is none of its name. `is_plain`: send the file itself."""
 
-    file: Path
+    upload: SealedUpload
     pool: str
-    supplier: str
-    unit_cost: int
-    currency: str
-    expires_at: str | None
     kind: str | None
-    dry_run: bool
+    is_plain: bool
 
 
 async def send(shop: Lockstock, asked: ImportAsked, console: Console) -> ImportJson:
-    """Sends the file under a progress bar; the receipt."""
+    """Seals the file here and sends boxes, under progress bars; the receipt of both sides."""
     pool_id = await _pool_id(shop, asked.pool, asked.kind)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        console=console,
-    )
-    with bar, asked.file.open("rb") as content:
-        task = bar.add_task(asked.file.name, total=asked.file.stat().st_size)
+    if asked.is_plain:
+        return await _send_plain(shop, pool_id, asked.upload, console)
+    with _bars(console) as bars:
+        sealing = bars.add_task(f"seal {asked.upload.file.name}", total=None)
+        sending = bars.add_task("send boxes", total=None, start=False)
 
-        def told(sent_bytes: int) -> None:
-            bar.update(task, completed=sent_bytes)
+        def sending_begins(spooled: str) -> None:
+            bars.start_task(sending)
+            console.print(f"if this is cut off: lockstock import --resume {spooled}", style="dim")
 
+        return await shop.imports.send_sealed(
+            pool_id,
+            asked.upload,
+            on_sealed=_told(bars, sealing),
+            on_sent=_told(bars, sending),
+            on_spooled=sending_begins,
+        )
+
+
+async def resume(shop: Lockstock, spooled: str, console: Console) -> ImportJson:
+    """Goes on with boxes that were sealed before."""
+    with _bars(console) as bars:
+        sending = bars.add_task("send boxes", total=None)
+        return await shop.imports.resume_sealed(spooled, on_sent=_told(bars, sending))
+
+
+async def _send_plain(
+    shop: Lockstock, pool_id: str, upload: SealedUpload, console: Console
+) -> ImportJson:
+    with _bars(console) as bars, upload.file.open("rb") as content:
+        size = upload.file.stat().st_size
+        told = _told(bars, bars.add_task(f"send {upload.file.name}", total=size))
         return await shop.imports.send(
             pool_id,
-            Upload(asked.file.name, content, told),
-            supplier=asked.supplier,
-            unit_cost=asked.unit_cost,
-            currency=asked.currency,
-            expires_at=asked.expires_at,
-            dry_run=asked.dry_run,
+            Upload(upload.file.name, content, lambda sent: told(sent, size)),
+            supplier=upload.supplier,
+            unit_cost=upload.unit_cost,
+            currency=upload.currency,
+            expires_at=upload.expires_at,
+            note=upload.note,
+            dry_run=upload.is_dry_run,
+            options=upload.options,
         )
+
+
+def _bars(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def _told(bars: Progress, task: TaskID) -> Told:
+    return lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def columns_of(given: Sequence[str]) -> dict[str, str | int] | None:
+    """`code=Key`, `cost=3` -> {"code": "Key", "cost": 3}. Raises LockstockError."""
+    columns: dict[str, str | int] = {}
+    for each in given:
+        name, equals, column = each.partition("=")
+        if not equals or not name or not column:
+            raise LockstockError(f"--column {each}: write FIELD=NAME or FIELD=POSITION")
+        columns[name.strip()] = int(column) if column.isdecimal() else column
+    return columns or None
 
 
 async def levels(shop: Lockstock) -> list[PoolJson]:

@@ -73,6 +73,11 @@ class Service:
         """
         return await self._call("POST", path, {"json": body}, key or str(uuid4()))
 
+    async def post_json(self, path: str, content: bytes) -> Any:
+        """As `post`, with a body that is JSON already: repeats send the very same bytes."""
+        request = {"content": content}
+        return await self._call("POST", path, request, str(uuid4()), media_type="application/json")
+
     async def patch(self, path: str, body: object) -> Any:
         """As `post`: sets what the body names."""
         return await self._call("PATCH", path, {"json": body}, str(uuid4()))
@@ -107,8 +112,10 @@ class Service:
         request: Mapping[str, Any],
         key: str | None = None,
         before: Callable[[], None] | None = None,
+        media_type: str | None = None,
     ) -> Any:
         headers = self._headers | ({"Idempotency-Key": key} if key else {})
+        headers |= {"Content-Type": media_type} if media_type else {}
         attempt = 0
         while True:
             attempt += 1

@@ -1,12 +1,25 @@
 """inventory-vault: pools, imports, units."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any, cast
 
+from cardfiles.options import SEPARATOR_NAMES, Options
 from lockstock_client.boxes import Recipient
+from lockstock_client.sealed import SealedUpload, Told, seal_file, unheard
+from lockstock_client.sending import send_spool
+from lockstock_client.spool import Spool, default_folder
 from lockstock_client.transport import Service, Upload
 from lockstock_client.waiting import until
-from lockstock_client.wire import ConservationJson, ImportJson, PoolJson, RevealJson
+from lockstock_client.wire import (
+    ConservationJson,
+    ImportJson,
+    PoolJson,
+    RevealJson,
+    SealingKeyJson,
+)
 
 IMPORT_SECONDS_MAX = 900.0
 
@@ -58,20 +71,59 @@ class Imports:
         unit_cost: int,
         currency: str = "CNY",
         expires_at: str | None = None,
+        note: str | None = None,
         dry_run: bool = False,
+        options: Options | None = None,
         key: str | None = None,
     ) -> ImportJson:
-        """Sends the file and waits for the receipt. `unit_cost` in minor units.
+        """Sends the file as it is and waits for the receipt; `send_sealed` sends no code in clear.
+        `unit_cost` in minor units.
 
         Raises Problem, and NoAnswer when the import runs on too long. A receipt may say "failed".
         """
         fields = {"supplier": supplier, "unit_cost": str(unit_cost), "currency": currency}
         if expires_at is not None:
             fields["expires_at"] = expires_at
+        if note is not None:
+            fields["note"] = note
         if dry_run:
             fields["dry_run"] = "true"
+        fields |= _form_of(options or Options())
         answer = await self._vault.upload(f"/v1/pools/{pool_id}/lots", upload, fields, key=key)
         return await self.finished(answer["import_id"])
+
+    async def send_sealed(
+        self,
+        pool_id: str,
+        upload: SealedUpload,
+        *,
+        folder: Path | None = None,
+        on_sealed: Told = unheard,
+        on_sent: Told = unheard,
+        on_spooled: Callable[[str], None] = lambda _: None,
+    ) -> ImportJson:
+        """Seals the file on this machine, sends boxes only, and answers the receipt of both sides.
+        No code in clear leaves this process, and none is written to a disk.
+
+        `on_sealed` hears (bytes read, of all), `on_sent` (units sent, of all), `on_spooled` the id
+        for `resume_sealed`. `folder` keeps the boxes until they are sent (default: the account's
+        state folder). Raises Problem, NoAnswer, and LockstockError for a file that cannot be read.
+        """
+        pool = await Pools(self._vault).get(pool_id)
+        key = cast(SealingKeyJson, await self._vault.get("/v1/sealing-key"))
+        root = folder or default_folder()
+        spool = await asyncio.to_thread(seal_file, upload, pool, key, root, on_sealed)
+        on_spooled(spool.id)
+        return await send_spool(self._vault, spool, on_sent)
+
+    async def resume_sealed(
+        self, spooled: str, *, folder: Path | None = None, on_sent: Told = unheard
+    ) -> ImportJson:
+        """Goes on with a sealed upload that was cut off, by its spool's id or its import's. The
+        file is not needed any more. Raises NothingToResume, Problem, NoAnswer.
+        """
+        spool = Spool.find(folder or default_folder(), spooled)
+        return await send_spool(self._vault, spool, on_sent)
 
     async def get(self, import_id: str) -> ImportJson:
         """The receipt as far as it is written."""
@@ -87,6 +139,23 @@ class Imports:
             seconds_max=seconds_max,
             late=lambda _: f"import {import_id} runs longer than {seconds_max:.0f} s",
         )
+
+
+def _form_of(options: Options) -> dict[str, str]:
+    """As the form of an import names them; what is to be found out is left out."""
+    form: dict[str, str] = {}
+    if options.encoding is not None:
+        form["encoding"] = options.encoding
+    if options.separator is not None:
+        names = {sign: name for name, sign in SEPARATOR_NAMES.items()}
+        form["separator"] = names.get(options.separator, options.separator)
+    if options.columns:
+        form["columns"] = json.dumps(dict(options.columns), ensure_ascii=False)
+    if options.has_header is not None:
+        form["has_header"] = "true" if options.has_header else "false"
+    if options.capacity != 1:
+        form["capacity"] = str(options.capacity)
+    return form
 
 
 class Lots:

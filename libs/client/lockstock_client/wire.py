@@ -87,7 +87,7 @@ class ImportLineJson(TypedDict):
 
 
 class ImportJson(TypedDict):
-    """`status`: running, completed, failed, dry_run."""
+    """`status`: running, completed, failed, dry_run. `parts_stored`: of an upload of boxes."""
 
     id: str
     status: str
@@ -96,6 +96,15 @@ class ImportJson(TypedDict):
     rejected: int
     duplicates: int
     lines: list[ImportLineJson]
+    parts_stored: NotRequired[int | None]
+
+
+class SealingKeyJson(TypedDict):
+    """What stock is sealed to, and for whom: base64 and ids, as the header of a box names them."""
+
+    key_id: str
+    public_key: str
+    merchant_id: str
 
 
 class ConservationJson(TypedDict):
