@@ -245,7 +245,7 @@ async def test_a_key_that_no_longer_seals_still_opens_what_is_on_its_way(
     assert (opened.status_code, opened.json()["code"]) == (409, "sealing_key_retired")
 
 
-async def test_the_opener_tells_fingerprint_and_mask_and_nothing_else(
+async def test_the_opener_tells_fingerprint_mark_and_mask_and_nothing_else(
     vault: Vault, settings: Settings
 ):
     shop = await a_shop(vault)
@@ -261,8 +261,8 @@ async def test_the_opener_tells_fingerprint_and_mask_and_nothing_else(
 
     [answer] = (await client.check(request))["units"]
 
-    assert set(answer) == {"fingerprint", "mask"}
-    assert len(base64.b64decode(answer["fingerprint"])) == 16
+    assert set(answer) == {"fingerprint", "mark", "mask"}
+    assert [len(bytes.fromhex(answer[name])) for name in ("fingerprint", "mark")] == [16, 8]
     assert answer["mask"] == "TE****ME"
     await client.close()
 

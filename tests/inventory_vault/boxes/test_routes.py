@@ -179,6 +179,21 @@ async def test_duplicates_are_found_in_the_part_in_the_upload_and_in_the_vault(v
     ]
 
 
+async def test_a_code_that_another_merchant_has_is_counted_and_stocked(
+    vault: Vault, api: OpenClient
+):
+    other = new_id()
+    theirs = Vault(await api("stock:write", "stock:read", merchant_id=other), other)
+    await theirs.imported(await theirs.pool(), "ELSEWHERE-1\n")
+    shop = await a_shop(vault)
+    await shop.stored(shop.units(["ELSEWHERE1", "ONLY-MINE-1"]))
+
+    receipt = await shop.completed()
+
+    assert (receipt["accepted"], receipt["units"], receipt["duplicates"]) == (2, 2, 0)
+    assert receipt["duplicates_elsewhere"] == 1
+
+
 async def test_two_uploads_of_the_same_codes_stock_each_code_once(vault: Vault):
     pool_id = await vault.pool()
     same = [f"TWICE-{n}" for n in range(200)]

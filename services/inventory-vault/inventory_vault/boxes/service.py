@@ -187,6 +187,7 @@ class BoxService:
             accepted=receipt.accepted,
             rejected=receipt.rejected,
             duplicates=receipt.duplicates,
+            duplicates_elsewhere=await self._elsewhere(tx, upload, sifted),
         )
         await self._imports.note_part(tx, found, progress, sifted.refused)
         return receipt
@@ -233,6 +234,12 @@ class BoxService:
         await self._imports.finish_upload(
             tx, upload.import_id, ImportStatus.COMPLETED, has_lot=stocked.accepted > 0
         )
+
+    async def _elsewhere(self, tx: Transaction, upload: BoxUpload, sifted: "Sifted") -> int:
+        """How many of the good codes are in another merchant's stock too."""
+        marks = [found.mark for _, found in sifted.good]
+        elsewhere = await self._lots.marks_elsewhere(tx, upload.merchant_id, marks)
+        return sum(mark in elsewhere for mark in marks)
 
     async def _sift(
         self, tx: Transaction, upload: BoxUpload, part: Part, checked: Checked
@@ -368,6 +375,7 @@ def number_units(
             box=base64.b64decode(unit.ciphertext),
             mask=found.mask,
             fingerprint=found.fingerprint,
+            mark=found.mark,
             unit_cost_minor=None if unit.unit_cost_minor == lot_cost else unit.unit_cost_minor,
             expires_at=expiry_of(upload, unit) if upload.has_unit_expiry else None,
             seal_no=seal_no,

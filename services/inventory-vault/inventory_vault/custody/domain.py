@@ -1,4 +1,3 @@
-import base64
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -47,6 +46,7 @@ class CheckedBox:
     """What the opener tells of a good box: all that a row of stock may know of its code."""
 
     fingerprint: bytes
+    mark: int
     mask: str
 
 
@@ -93,7 +93,8 @@ def to_checked(answer: dict[str, str]) -> CheckedBox | RefusedBox:
     """What the opener found in one box."""
     if "error" in answer:
         return RefusedBox(answer["error"])
-    return CheckedBox(base64.b64decode(answer["fingerprint"]), answer["mask"])
+    mark = int.from_bytes(bytes.fromhex(answer["mark"]), "big", signed=True)
+    return CheckedBox(bytes.fromhex(answer["fingerprint"]), mark, answer["mask"])
 
 
 def checked_recipient_key(text: str) -> bytes:

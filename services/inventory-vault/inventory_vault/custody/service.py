@@ -106,7 +106,7 @@ class CustodyService:
         public_key: str,
     ) -> list[CheckedBox | RefusedBox]:
         """What is in boxes that a shop sealed for this lot, in their order. The opener opens each
-        and tells no more than fingerprint and mask.
+        and tells no more than fingerprint, mark and mask.
 
         Raises SealingKeyRetired (also for no boxes at all), BoxesNotSetUp, Unavailable.
         """

@@ -117,6 +117,7 @@ class Progress:
     accepted: int = 0
     rejected: int = 0
     duplicates: int = 0
+    duplicates_elsewhere: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,7 @@ async def note_part(tx: Transaction, import_id: UUID, part: Progress) -> None:
             "accepted": part.accepted,
             "rejected": part.rejected,
             "duplicates": part.duplicates,
+            "elsewhere": part.duplicates_elsewhere,
         },
     )
 
@@ -310,7 +311,8 @@ _NOTE_PART = text(
     """
     UPDATE stock_import SET parts_stored = parts_stored + 1, lines_read = lines_read + :lines,
       accepted = accepted + :accepted, rejected = rejected + :rejected,
-      duplicates = duplicates + :duplicates, alive_at = clock_timestamp()
+      units = units + :accepted, duplicates = duplicates + :duplicates,
+      duplicates_elsewhere = duplicates_elsewhere + :elsewhere, alive_at = clock_timestamp()
     WHERE id = :id
     """
 )

@@ -1,8 +1,8 @@
 """Opens boxes that a shop sealed itself, to see what is in them; nothing in clear leaves here.
 
 Nothing the sender says is believed: whose box it is, which unit it holds and what is inside are
-read from the inside. What goes out is what a row of stock may say of a code: its keyed fingerprint
-and its mask, or why the box is refused.
+read from the inside. What goes out is what a row of stock may say of a code: its keyed fingerprint,
+its mark and its mask, or why the box is refused.
 """
 
 import base64
@@ -45,7 +45,7 @@ class BoxCheck:
         self._fingerprint = Fingerprinter(fingerprint_key, self._merchant_id)
 
     def check(self, unit: Sequence[str]) -> Answer:
-        """`unit`: id, nonce, ciphertext. {"fingerprint", "mask"}, or {"error": code}."""
+        """`unit`: id, nonce, ciphertext. {"fingerprint", "mark", "mask"}, or {"error": code}."""
         unit_id, nonce, ciphertext = unit
         header = Header(self._merchant_id, self._lot_id, UUID(unit_id), self._key_id)
         box = Box(self._sender, base64.b64decode(nonce), base64.b64decode(ciphertext))
@@ -55,8 +55,12 @@ class BoxCheck:
             CHECKED.labels(refused.code).inc()
             return {"error": refused.code}
         CHECKED.labels("good").inc()
-        fingerprint = base64.b64encode(self._fingerprint(fields)).decode()
-        return {"fingerprint": fingerprint, "mask": mask_of(fields)}
+        name = self._fields[0]
+        return {
+            "fingerprint": self._fingerprint.of(name, fields[name]).hex(),
+            "mark": self._fingerprint.mark(name, fields[name]).hex(),
+            "mask": mask_of(fields),
+        }
 
     def _open(self, box: Box, expected: Header) -> Plaintext:
         try:
