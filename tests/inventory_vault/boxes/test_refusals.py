@@ -221,6 +221,17 @@ async def test_ten_thousand_tampered_boxes_are_all_refused_and_none_is_stored(va
     assert all(code.startswith("box_") for code in found), found
     stored = await rows("SELECT 1 FROM unit WHERE lot_id = :l", l=UUID(shop.ids["lot_id"]))
     assert stored == []
+    [alarm] = await rows(
+        "SELECT kind, count, merchant_id FROM alarm WHERE object_id = :i", i=UUID(shop.import_id)
+    )
+    assert (alarm.kind, alarm.count, alarm.merchant_id) == ("boxes_refused", 2, vault.merchant)
+
+
+async def test_a_bad_code_in_a_good_box_raises_no_alarm(vault: Vault, rows):
+    shop = await a_shop(vault)
+    await shop.stored([shop.unit(1, "2.33E+18")])
+
+    assert await rows("SELECT 1 FROM alarm WHERE object_id = :i", i=UUID(shop.import_id)) == []
 
 
 async def test_a_key_that_no_longer_seals_still_opens_what_is_on_its_way(

@@ -1,11 +1,15 @@
 """Stock that a shop sealed on its own machine: it comes as boxes, in parts, and is not believed."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
+from cardfiles.records import REASONS as LINE_REASONS
+from cardfiles.records import Rejection
+from inventory_vault.custody.domain import CheckedBox, RefusedBox
 from kit.errors import Conflict, Invalid, Unavailable
 from kit.money import Money
 
@@ -129,6 +133,50 @@ class Stocked:
     accepted: int
     cost_minor: int
     head_expires_at: datetime | None
+
+
+@dataclass(slots=True)
+class Sifted:
+    """The units of a part, the good ones apart from the others. `known` and `taken` grow with the
+    part, so that it cannot bring one code or one unit twice.
+    """
+
+    known: set[bytes]
+    taken: set[UUID]
+    stored: frozenset[bytes] = field(init=False)
+    good: list[tuple[SentUnit, CheckedBox]] = field(default_factory=list)
+    refused: list[Rejection] = field(default_factory=list)
+    duplicates: int = 0
+
+    def __post_init__(self) -> None:
+        self.stored = frozenset(self.known)
+
+    def add(self, unit: SentUnit, found: CheckedBox | RefusedBox) -> None:
+        if isinstance(found, RefusedBox):
+            self.refuse(unit, found.code)
+        elif unit.unit_id in self.taken:
+            self.refuse(unit, "unit_id_taken")
+        elif found.fingerprint in self.known:
+            self.duplicates += 1
+            in_vault = found.fingerprint in self.stored
+            self.refuse(unit, "duplicate_in_vault" if in_vault else "duplicate_in_file")
+        else:
+            self.known.add(found.fingerprint)
+            self.taken.add(unit.unit_id)
+            self.good.append((unit, found))
+
+    def refuse(self, unit: SentUnit, code: str) -> None:
+        detail = REASONS.get(code) or LINE_REASONS[code]
+        self.refused.append(Rejection(unit.line, code, detail))
+
+    @property
+    def tampered(self) -> dict[str, int]:
+        """How many boxes were not what their sender said of them, by code."""
+        return dict(Counter(it.code for it in self.refused if it.code.startswith("box_")))
+
+    def receipt(self, import_id: UUID, number: int) -> PartReceipt:
+        rejected = len(self.refused) - self.duplicates
+        return PartReceipt(import_id, number, len(self.good), rejected, self.duplicates)
 
 
 def expiry_of(upload: BoxUpload, unit: SentUnit) -> datetime | None:

@@ -1,15 +1,13 @@
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
-from cardfiles.records import REASONS as LINE_REASONS
-from cardfiles.records import Rejection
+from inventory_vault.alarms.service import raise_alarm
 from inventory_vault.audit.service import note
 from inventory_vault.boxes import repository
 from inventory_vault.boxes.domain import (
     IDLE_SECONDS_MAX,
-    REASONS,
     BadSenderKey,
     BoxUpload,
     NotAnUpload,
@@ -20,6 +18,7 @@ from inventory_vault.boxes.domain import (
     PartReused,
     SealNumberTaken,
     SentUnit,
+    Sifted,
     Tail,
     UploadEnded,
     expiry_of,
@@ -190,6 +189,15 @@ class BoxService:
             duplicates_elsewhere=await self._elsewhere(tx, upload, sifted),
         )
         await self._imports.note_part(tx, found, progress, sifted.refused)
+        if sifted.tampered:
+            await raise_alarm(
+                tx,
+                "boxes_refused",
+                upload.import_id,
+                merchant_id=upload.merchant_id,
+                part=part.number,
+                **sifted.tampered,
+            )
         return receipt
 
     async def complete(self, tx: Transaction, upload: BoxUpload, *, actor: str) -> None:
@@ -235,7 +243,7 @@ class BoxService:
             tx, upload.import_id, ImportStatus.COMPLETED, has_lot=stocked.accepted > 0
         )
 
-    async def _elsewhere(self, tx: Transaction, upload: BoxUpload, sifted: "Sifted") -> int:
+    async def _elsewhere(self, tx: Transaction, upload: BoxUpload, sifted: Sifted) -> int:
         """How many of the good codes are in another merchant's stock too."""
         marks = [found.mark for _, found in sifted.good]
         elsewhere = await self._lots.marks_elsewhere(tx, upload.merchant_id, marks)
@@ -243,7 +251,7 @@ class BoxService:
 
     async def _sift(
         self, tx: Transaction, upload: BoxUpload, part: Part, checked: Checked
-    ) -> "Sifted":
+    ) -> Sifted:
         """Which units are good and new. The merchant's imports are queued by `tx`."""
         known = await self._lots.known_fingerprints(
             tx,
@@ -269,45 +277,6 @@ class CheckedPart:
     boxes: Checked
     seal: Seal
     proof: bytes
-
-
-@dataclass(slots=True)
-class Sifted:
-    """The units of a part, the good ones apart from the others. `known` and `taken` grow with the
-    part, so that it cannot bring one code or one unit twice.
-    """
-
-    known: set[bytes]
-    taken: set[UUID]
-    stored: frozenset[bytes] = field(init=False)
-    good: list[tuple[SentUnit, CheckedBox]] = field(default_factory=list)
-    refused: list[Rejection] = field(default_factory=list)
-    duplicates: int = 0
-
-    def __post_init__(self) -> None:
-        self.stored = frozenset(self.known)
-
-    def add(self, unit: SentUnit, found: CheckedBox | RefusedBox) -> None:
-        if isinstance(found, RefusedBox):
-            self.refuse(unit, found.code)
-        elif unit.unit_id in self.taken:
-            self.refuse(unit, "unit_id_taken")
-        elif found.fingerprint in self.known:
-            self.duplicates += 1
-            in_vault = found.fingerprint in self.stored
-            self.refuse(unit, "duplicate_in_vault" if in_vault else "duplicate_in_file")
-        else:
-            self.known.add(found.fingerprint)
-            self.taken.add(unit.unit_id)
-            self.good.append((unit, found))
-
-    def refuse(self, unit: SentUnit, code: str) -> None:
-        detail = REASONS.get(code) or LINE_REASONS[code]
-        self.refused.append(Rejection(unit.line, code, detail))
-
-    def receipt(self, import_id: UUID, number: int) -> PartReceipt:
-        rejected = len(self.refused) - self.duplicates
-        return PartReceipt(import_id, number, len(self.good), rejected, self.duplicates)
 
 
 def upload_of(opening: Opening) -> BoxUpload:
