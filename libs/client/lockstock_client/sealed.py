@@ -16,7 +16,7 @@ from cardfiles.records import REASONS, Record, Rejection, UnreadableFile
 from lockstock_client.problems import LockstockError
 from lockstock_client.spool import Spool, SpoolState
 from lockstock_client.wire import ImportLineJson, PoolJson, SealingKeyJson
-from sealing import Fingerprinter, Header, Sealer, Secret, SecretTooLong
+from sealing import NONCE_BYTES, Fingerprinter, LotSealer, Secret, SecretTooLong
 
 UNITS_PER_PART = 5_000
 PART_CHARACTERS_MAX = 8_000_000
@@ -56,8 +56,8 @@ def seal_file(
     that cannot be read as a whole, and leaves nothing behind then.
     """
     lot_id = fresh_id()
-    sealer = Sealer(base64.b64decode(key["public_key"]))
-    merchant_id = UUID(key["merchant_id"])
+    merchant_id, key_id = UUID(key["merchant_id"]), UUID(key["key_id"])
+    sealer = LotSealer(base64.b64decode(key["public_key"]), merchant_id, lot_id, key_id)
     rules = Rules(
         kind=pool["unit_kind"],
         currency=upload.currency,
@@ -79,8 +79,7 @@ def seal_file(
     spool = Spool.make(root, SpoolState(pool["id"], opening, public_key, key=str(uuid4())))
     try:
         card_file = open_card_file(upload.file.read_bytes(), rules, upload.options)
-        header = Header(merchant_id, lot_id, lot_id, UUID(key["key_id"]))
-        _Sealing(card_file, spool, sealer, header).run(told)
+        _Sealing(card_file, spool, sealer).run(told)
     except UnreadableFile as error:
         spool.drop()
         raise LockstockError(f"{upload.file.name}: {error}") from error
@@ -93,11 +92,10 @@ def seal_file(
 class _Sealing:
     """Fills a spool from a file, chunk by chunk: one chunk of codes is in memory at a time."""
 
-    def __init__(self, card_file: CardFile, spool: Spool, sealer: Sealer, header: Header) -> None:
+    def __init__(self, card_file: CardFile, spool: Spool, sealer: LotSealer) -> None:
         self._file = card_file
         self._spool = spool
         self._sealer = sealer
-        self._header = header
         self._units: list[str] = []
         self._characters = 0
 
@@ -138,17 +136,16 @@ class _Sealing:
         """Why the line is refused after all."""
         if record.capacity != 1:
             return "capacity_not_sealed"
-        unit_id = fresh_id()
-        whose = self._header
-        header = Header(whose.merchant_id, whose.lot_id, unit_id, whose.key_id)
+        unit_id, nonce = fresh_id(), os.urandom(NONCE_BYTES)
+        secret = Secret(self._file.fields_of(record)).to_json()
         try:
-            box = self._sealer.seal(header, Secret(self._file.fields_of(record)))
+            box = self._sealer.seal(unit_id.bytes, secret, nonce)
         except SecretTooLong:
             return "too_long"
         unit = (
             f'{{"line":{record.line},"unit_id":"{unit_id}",'
-            f'"nonce":"{base64.b64encode(box.nonce).decode()}",'
-            f'"ciphertext":"{base64.b64encode(box.ciphertext).decode()}"'
+            f'"nonce":"{base64.b64encode(nonce).decode()}",'
+            f'"ciphertext":"{base64.b64encode(box).decode()}"'
             f"{_own_words(record, chunk)}}}"
         )
         if len(self._units) == UNITS_PER_PART or self._characters + len(unit) > PART_CHARACTERS_MAX:
