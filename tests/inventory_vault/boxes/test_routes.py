@@ -6,8 +6,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from kit.ids import new_id
+from kit.service import Service
 from sealing import Header, Sealer, Secret
 from tests.inventory_vault.boxes.factories import SealingShop, a_shop, b64, open_lot
 from tests.inventory_vault.conftest import OpenClient
@@ -134,6 +136,36 @@ async def test_after_its_end_an_upload_takes_no_part_but_completes_again(vault: 
     assert (late.status_code, late.json()["code"]) == (409, "upload_ended")
     assert repeated.status_code == 200
     assert again == first
+
+
+async def test_an_upload_nobody_goes_on_with_is_taken_back_after_a_day(
+    vault: Vault, service: Service, rows
+):
+    shops = [await a_shop(vault), await a_shop(vault)]
+    for number, shop in enumerate(shops):
+        await shop.stored(shop.units([f"LEFT-{number}-{n}" for n in range(3)]))
+    left, resting = shops
+    for shop, hours in ((left, 25), (resting, 23)):
+        async with service.db.transaction() as tx:
+            await tx.execute(
+                text("UPDATE stock_import SET alive_at = now() - make_interval(hours => :h) "
+                     "WHERE id = :i"),
+                {"h": hours, "i": UUID(shop.import_id)},
+            )  # fmt: skip
+
+    [take_back] = [job for job in service.jobs if job.name == "take-back-failed-imports"]
+    while await take_back._run():
+        pass
+
+    assert (await left.receipt())["status"] == "failed"
+    late = await left.send(left.units(["LATE-1"]), part=2)
+    assert (late.status_code, late.json()["code"]) == (409, "upload_ended")
+    gone = await rows("SELECT 1 FROM unit WHERE lot_id = :l", l=UUID(left.ids["lot_id"]))
+    assert gone == []
+    await resting.stored(resting.units(["BACK-IN-TIME"], first_line=4), part=2)
+    assert (await resting.completed())["accepted"] == 4
+    again = await a_shop(vault)
+    assert (await again.stored(again.units(["LEFT-0-0"])))["accepted"] == 1
 
 
 async def test_an_upload_without_a_good_box_leaves_no_lot(vault: Vault):
