@@ -43,14 +43,14 @@ async def run() -> None:
 
 async def _measure(vault: BenchVault) -> dict[str, Any]:
     say(f"stocking {STOCK:,} units (and as many rows for the old design)")
-    pools = await _stock(vault.connection, [STOCK, *[SMALL_STOCK] * SMALL_STOCKS])
+    pools = await stock(vault.connection, [STOCK, *[SMALL_STOCK] * SMALL_STOCKS])
     big, small = pools[:1], pools[1:]
     await _stock_rows(vault.connection, big[0])
     loads = {
-        "empty": _requests("/bench/empty", big, vault),
-        "lots": _requests("/v1/reservations", big, vault),
-        "small": _requests("/v1/reservations", small, vault),
-        "skip": _requests("/bench/skip-locked", big, vault),
+        "empty": requests_of("/bench/empty", big, vault),
+        "lots": requests_of("/v1/reservations", big, vault),
+        "small": requests_of("/v1/reservations", small, vault),
+        "skip": requests_of("/bench/skip-locked", big, vault),
     }
     await vault.settle()
     for warm in ("empty", "lots"):
@@ -102,7 +102,7 @@ def _figures(
     }
 
 
-def _requests(path: str, pools: list[UUID], vault: BenchVault) -> Callable[[], bytes]:
+def requests_of(path: str, pools: list[UUID], vault: BenchVault) -> Callable[[], bytes]:
     """One unit each, of one pool until it is sold out, then of the next."""
     run_id, numbers = secrets.token_hex(4), itertools.count()
 
@@ -131,7 +131,7 @@ async def _sell(vault: BenchVault, load: Callable[[], bytes]) -> None:
         say(f"  {sold:,} of {SALES:,}")
 
 
-async def _stock(connection: asyncpg.Connection, sizes: list[int]) -> list[UUID]:
+async def stock(connection: asyncpg.Connection, sizes: list[int]) -> list[UUID]:
     """A pool per size, each with one lot of so many units; nothing here opens a box."""
     pools = []
     await connection.execute(_DROP_UNIQUE)

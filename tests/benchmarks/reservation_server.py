@@ -2,18 +2,21 @@
 
     POST /bench/empty         the same body in and out, nothing done: what this stack can do at all
     POST /bench/skip-locked   one row per unit, FOR UPDATE SKIP LOCKED, a transaction per request
+    POST /bench/audit/off     from now on nothing is written into the audit log; .../on: as always
 
 Settings come from the environment, as for the real service.
 """
 
 import asyncio
 from collections.abc import Sequence
+from typing import Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Response
 from sqlalchemy import text
 
 from inventory_vault.app import create_service
+from inventory_vault.audit import service as audit_service
 from inventory_vault.reservations.schemas import (
     ReservationCreate,
     ReservationLineRead,
@@ -55,6 +58,12 @@ def routes(db: Database) -> APIRouter:
                 if taken.rowcount != line.quantity:
                     raise Conflict("out of stock")
         return _answer(body, reservation_id)
+
+    @router.post("/audit/{state}")
+    async def switch_audit(state: Literal["on", "off"]) -> dict[str, str]:
+        hooks = [hook for hook in db.before_commit if hook is not audit_service.flush]
+        db.before_commit[:] = [*hooks, audit_service.flush] if state == "on" else hooks
+        return {"audit": state}
 
     return router
 

@@ -36,10 +36,13 @@ TOKEN_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class BenchVault:
-    """The API's port, the database, the opener, and the processes by name."""
+    """The API's port, the database as a connection and as a service's URL, the opener, and the
+    processes by name.
+    """
 
     port: int
     connection: asyncpg.Connection
+    url: str
     opener_socket: Path
     admin_url: str
     pids: dict[str, int]
@@ -84,7 +87,7 @@ async def running_vault(*, opener: bool = False) -> AsyncIterator[BenchVault]:
         await _until(lambda: _listens(port))
         connection = await asyncpg.connect(url.replace("+asyncpg", ""))
         stack.push_async_callback(connection.close)
-        yield BenchVault(port, connection, folder / "opener.sock", server.url, pids)
+        yield BenchVault(port, connection, url, folder / "opener.sock", server.url, pids)
 
 
 @lru_cache(maxsize=1)
