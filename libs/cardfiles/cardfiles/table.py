@@ -5,6 +5,7 @@ import csv
 import io
 import itertools
 import zipfile
+from collections import deque
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Protocol
@@ -23,6 +24,8 @@ Place = tuple[int, int]
 
 Row = tuple[int, Place, list[Cell] | None]
 """Line of the file (from 1), place, cells; None for a line that is no text."""
+
+Line = tuple[int, bytes]
 
 SAMPLE_LINES = 50
 ROW_LINES_MAX = 100
@@ -89,38 +92,45 @@ class TextTable:
 
     def rows(self) -> Iterator[Row]:
         codec, number = self._lines.codec, 0
-        lines = iter(self._lines)
-        for start, raw in lines:
+        lines, pending = iter(self._lines), deque[Line]()
+        for start, raw in _with_pending(lines, pending):
             number += 1
             text = decode(raw, codec)
-            if text is not None and (not self._may_quote or '"' not in text):
+            if text is None:
+                yield number, (start, start + len(raw)), None
+            elif not self._may_quote or '"' not in text:
                 yield number, (start, start + len(raw)), self._split(text)
-                continue
-            used = [raw]
-            if self._is_open(raw):
-                used += (more for _, more in itertools.islice(lines, ROW_LINES_MAX - 1))
-                yield from self._long(number, start, used)
             else:
-                yield number, (start, start + len(raw)), self._cells(raw)
-            number += len(used) - 1
+                whole, count = self._whole_row(start, raw, lines, pending)
+                yield number, (start, start + len(whole)), self._cells(whole)
+                number += count - 1
+
+    def _whole_row(
+        self, start: int, raw: bytes, lines: Iterator[Line], pending: deque[Line]
+    ) -> tuple[bytes, int]:
+        """The row that begins with this line, and of how many lines it is. What was read too far
+        is pending again: a quote that is never closed is a character like any other.
+        """
+        if not self._is_open(raw):
+            return raw, 1
+        ahead = [pending.popleft() for _ in range(min(len(pending), ROW_LINES_MAX))]
+        ahead += itertools.islice(lines, ROW_LINES_MAX - len(ahead))
+        whole = raw
+        for count, (_, more) in enumerate(ahead, start=1):
+            whole = whole + b"\n" + more
+            if not self._is_open(whole):
+                pending.extendleft(reversed(ahead[count:]))
+                return whole, count + 1
+        pending.extendleft(reversed(ahead))
+        return raw, 1
 
     def cells_at(self, place: Place) -> list[Cell]:
         return self._cells(self._lines.data[place[0] : place[1]]) or []
 
-    def _long(self, number: int, start: int, used: list[bytes]) -> Iterator[Row]:
-        """A row that goes on in the next lines, then those of `used` that are rows of their own. A
-        quote that is not closed is a character like any other, so nothing after it is lost.
-        """
-        count = next((n for n in range(2, len(used) + 1) if not self._is_open(*used[:n])), 1)
-        while used:
-            raw = b"\n".join(used[:count])
-            yield number, (start, start + len(raw)), self._cells(raw)
-            number, start, used, count = number + count, start + len(raw) + 1, used[count:], 1
-
-    def _is_open(self, *raws: bytes) -> bool:
+    def _is_open(self, raw: bytes) -> bool:
         """Whether a cell's quote is still open at the end."""
-        cells = self._parsed(b"\n".join(raws) + b"\n")
-        return bool(cells) and cells[-1].endswith("\n")
+        cells = self._parsed(raw + b"\n\x1f")
+        return bool(cells) and cells[-1].endswith("\n\x1f")
 
     def _cells(self, raw: bytes) -> list[Cell] | None:
         text = decode(raw, self._lines.codec)
@@ -146,6 +156,14 @@ class TextTable:
             return [text]
         # Aligned columns: any run of spaces separates.
         return list(text.split() if self.separator == " " else text.split(self.separator))
+
+
+def _with_pending(lines: Iterator[Line], pending: deque[Line]) -> Iterator[Line]:
+    """The lines, and those that somebody puts into `pending` in between, before the next ones."""
+    for line in lines:
+        yield line
+        while pending:
+            yield pending.popleft()
 
 
 class Spreadsheet:
