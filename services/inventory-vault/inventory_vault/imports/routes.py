@@ -312,13 +312,19 @@ def _checked_form(data: FormData, kind: type[Form]) -> tuple[Form, UploadFile]:
         form = kind.model_validate(fields)
     except ValidationError as error:
         errors += [
-            {"type": e["type"], "loc": ("body", *e["loc"]), "msg": e["msg"]} for e in error.errors()
+            {"type": _type_of(e["type"]), "loc": ("body", *e["loc"]), "msg": e["msg"]}
+            for e in error.errors()
         ]
     if not isinstance(file, UploadFile):
         errors.append({"type": "missing", "loc": ("body", "file"), "msg": "A file is required"})
     if form is None or not isinstance(file, UploadFile):
         raise RequestValidationError(errors)
     return form, file
+
+
+def _type_of(error_type: str) -> str:
+    """JSON that is broken is a wrong field here, not a body that cannot be read."""
+    return "value_error" if error_type == "json_invalid" else error_type
 
 
 def _file_name(file: UploadFile) -> str:

@@ -84,7 +84,9 @@ class ImportSummary(Model):
     separator: str | None
     lines_read: int
     accepted: int
-    units: int = Field(description="Units stored: a reusable line gives as many as its capacity.")
+    units: int = Field(
+        description="Units stored, or that would be: a reusable line gives as many as its capacity."
+    )
     rejected: int
     duplicates: int
     duplicates_elsewhere: int = Field(
