@@ -181,8 +181,9 @@ def test_images_come_as_base64_or_data_uri_and_are_kept_as_data_uri(content, med
     encoded = base64.b64encode(content).decode()
     wanted = f"data:image/{media_type};base64,{encoded}"
     for text in (encoded, f"data:image/png;base64,{encoded}"):
-        found = read(f"image|note\n{text}|x\n", "image")
-        assert [r.values for r in found.records] == [(wanted,)]
+        for table in (f"{text}\n", f"image|note\n{text}|x\n", f'image,note\n"{text}",x\n'):
+            found = read(table, "image")
+            assert [r.values for r in found.records] == [(wanted,)], table
 
 
 def test_what_is_no_image_or_too_large_a_one_is_refused():

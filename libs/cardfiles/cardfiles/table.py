@@ -27,6 +27,8 @@ Row = tuple[int, Place, list[Cell] | None]
 
 Line = tuple[int, bytes]
 
+_IN_URI = ";base64,"
+
 SAMPLE_LINES = 50
 ROW_LINES_MAX = 100
 """A quote that is open for longer is taken for a character of the code."""
@@ -235,6 +237,9 @@ def guess_separator(text: str, *, links: bool) -> str | None:
     best: tuple[float, str] | None = None
     for separator in SEPARATORS:
         if separator == "," and links and sample[0].lower().startswith("http"):
+            continue
+        if separator in (",", ";") and any(_count(line, _IN_URI) for line in sample):
+            # An image as a data URI holds both of them.
             continue
         counts = [_count(line, separator) for line in sample]
         wanted = counts[0] if counts else 0

@@ -22,6 +22,10 @@ from tests.stack.service_databases import ServiceDatabases
 
 CHROMIUM = Path("/usr/bin/chromium")
 PLANTED = "PLANTED-7Q4X-91ZK"
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGA"
+    "WjR9awAAAABJRU5ErkJggg=="
+)
 
 
 @pytest.fixture(scope="session")
@@ -131,6 +135,23 @@ async def test_a_click_opens_exactly_the_planted_code_in_the_browser_and_nowhere
     assert PLANTED not in await page.content()
     assert await watched.page.context.cookies() == []
     assert await page.evaluate("localStorage.length + sessionStorage.length") == 0
+
+
+async def test_an_image_is_shown_as_one_when_it_was_opened(
+    shown: Service, vault: RealVault, watched: Watched
+) -> None:
+    page = watched.page
+    await page.goto((await _delivered(shown, vault, PIXEL, kind="image")).url)
+    assert await page.locator("img.field-image").count() == 0
+    await page.get_by_role("button", name="Show").click()
+    image = page.locator("img.field-image")
+    await image.wait_for()
+    assert await image.get_attribute("src") == PIXEL
+    # The policy of the page lets the browser draw it.
+    assert await image.evaluate("it => it.decode().then(() => it.naturalWidth)") == 1
+    assert await image.get_attribute("alt")
+    assert PIXEL.encode() not in await watched.heard()
+    assert watched.said == []
 
 
 async def test_no_table_and_no_log_knows_the_code_or_the_link(
