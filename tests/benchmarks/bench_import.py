@@ -40,9 +40,17 @@ async def run() -> None:
 
 
 async def _measure(vault: BenchVault) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {vault.token}", "Lockstock-Merchant": str(MERCHANT)}
-    base_url = f"http://127.0.0.1:{vault.port}"
-    async with httpx.AsyncClient(base_url=base_url, headers=headers, timeout=120) as client:
+
+    def signed(request: httpx.Request) -> httpx.Request:
+        request.headers["Authorization"] = f"Bearer {vault.token()}"
+        return request
+
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{vault.port}",
+        headers={"Lockstock-Merchant": str(MERCHANT)},
+        auth=signed,
+        timeout=120,
+    ) as client:
         body = {"name": "bench", "unit_kind": "card"}
         pool = (await client.post("/v1/pools", json=body)).json()["id"]
         await _import(client, pool, _file(2_000, "W"))
