@@ -65,7 +65,7 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
 async def opener(settings: Settings) -> AsyncIterator[None]:
     """The opener's own code on its own socket and connections, in this loop."""
     db = Database(settings.database_url.get_secret_value(), application_name="opener", pool_size=2)
-    keyring = await load_keyring(db, settings.master_key_file)
+    keyring = await load_keyring(db, settings)
     async with listening(settings.opener_socket, Opener(db, keyring, fingerprint_key=b"f" * 32)):
         yield
     await db.close()

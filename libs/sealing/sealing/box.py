@@ -83,6 +83,10 @@ class Plaintext:
         except ValueError:
             raise Unopenable("the inside of the box is damaged") from None
 
+    def rebound(self, header: Header) -> "Plaintext":
+        """The same inside under another header: how a unit moves to another key of the vault."""
+        return Plaintext(header.to_bytes() + self._padded[HEADER_BYTES:])
+
     def disclose(self) -> bytes:
         """The padded bytes, for sealing them again."""
         return self._padded

@@ -159,7 +159,7 @@ def create_service(settings: Settings) -> Service:
             unit_routes(db, units, custody),
             withdrawal_routes(withdrawals),
             stock_action_routes(db, StockActionService(pools, withdrawals)),
-            custody_routes(custody),
+            custody_routes(db, custody),
             voucher_routes(db, vouchers, generation_desk),
             redemption_routes(db, redemptions, guard),
             alarm_routes(db, AlarmService()),

@@ -19,6 +19,42 @@ class Settings(ServiceSettings):
         default=Path(".lockstock/vault-master.key"),
         description="file with the master key; read by the opener only, made by it when missing",
     )
+    master_key_provider: str = Field(
+        default="file",
+        pattern="^[a-z][a-z0-9_]*$",
+        description="what wraps the private keys: file, environment or hashicorp_vault",
+    )
+    environment_master_key: SecretStr | None = Field(
+        default=None,
+        description="64 hexadecimal digits, for the provider environment; opener only",
+    )
+    hashicorp_vault_url: str = Field(
+        default="https://127.0.0.1:8200", description="for the provider hashicorp_vault; https"
+    )
+    hashicorp_vault_mount: str = Field(
+        default="transit", pattern="^[A-Za-z0-9_/-]+$", description="where its engine is mounted"
+    )
+    hashicorp_vault_key: str = Field(
+        default="lockstock", pattern="^[A-Za-z0-9_.-]+$", description="name of the transit key"
+    )
+    hashicorp_vault_token_file: Path | None = Field(
+        default=None, description="file with the token; read anew for each call"
+    )
+    hashicorp_vault_namespace: str = Field(
+        default="", description="sent as X-Vault-Namespace when set"
+    )
+    hashicorp_vault_ca_file: Path | None = Field(
+        default=None, description="certificates of the authority that it is trusted by"
+    )
+    hashicorp_vault_timeout_seconds: float = Field(
+        default=5.0, ge=0.1, le=60.0, description="deadline of one call to it; seconds"
+    )
+    old_key_grace_seconds: float = Field(
+        default=600.0,
+        ge=0.0,
+        le=86_400.0,
+        description="how long after a rotation uploads sealed to the old key are still taken",
+    )
     fingerprint_key: SecretStr | None = Field(
         default=None,
         min_length=32,

@@ -25,8 +25,9 @@ START_SECONDS_MAX = 30.0
 class OpenerProcess:
     """`python -m inventory_vault opener` with the module's settings; kept for all its tests."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, **others: str) -> None:
         self._settings = settings
+        self._others = others
         self.process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -41,7 +42,10 @@ class OpenerProcess:
             else:
                 await client.close()
                 return
-        raise AssertionError("the opener does not start")
+        if self.process.returncode is None:
+            self.process.kill()
+        _, errors = await self.process.communicate()
+        raise AssertionError(f"the opener does not start: {errors.decode()}")
 
     async def stop(self, number: int) -> None:
         assert self.process is not None
@@ -56,6 +60,7 @@ class OpenerProcess:
             "internal_secret": "s" * 32,
             "opener_socket": str(settings.opener_socket),
             "master_key_file": str(settings.master_key_file),
+            **self._others,
             **others,
         }
         return await asyncio.create_subprocess_exec(

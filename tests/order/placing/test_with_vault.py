@@ -44,7 +44,7 @@ async def vault_service(
     )
     service = vault_app.create_service(settings)
     db = Database(url, application_name="opener", pool_size=2)
-    keyring = await load_keyring(db, settings.master_key_file)
+    keyring = await load_keyring(db, settings)
     async with (
         running_jobs(service),
         listening(settings.opener_socket, Opener(db, keyring, fingerprint_key=b"f" * 32)),

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -13,6 +14,19 @@ class SealingKey:
 
     key_id: UUID
     public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInUse:
+    """A key of the vault and what is sealed under it; what a rotation leaves of it goes to 0."""
+
+    key_id: UUID
+    state: str
+    created_at: datetime
+    rotated_at: datetime | None
+    retired_at: datetime | None
+    units: int
+    lots: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +139,9 @@ class OpenerCapped(Limited):
     """
 
     code = "opener_capped"
+
+
+class RotationRunning(Conflict):
+    """A rotation runs already; GET /v1/sealing-keys tells how far it is."""
+
+    code = "rotation_running"

@@ -3,11 +3,14 @@ import time
 from collections.abc import Sequence
 from uuid import UUID
 
+from inventory_vault.audit.service import note
+from inventory_vault.custody import repository
 from inventory_vault.custody.domain import (
     BegunSeal,
     BoxesNotSetUp,
     CheckedBox,
     HandedBox,
+    KeyInUse,
     NotHandedOut,
     RefusedBox,
     SealingKey,
@@ -17,11 +20,14 @@ from inventory_vault.custody.domain import (
     to_checked,
 )
 from inventory_vault.opener.client import OpenerClient
+from kit.db import Transaction
 from kit.errors import DomainError
+from kit.ids import new_id
 from sealing import Seal, Sealer
 
 KEY_TRUSTED_SECONDS = 5.0
 BEGIN_ATTEMPTS_MAX = 3
+KEYS_SHOWN_MAX = 100
 CHECKED_TOGETHER = 500
 """Boxes per call: a few hundredths of a second of the opener, which serves hand-outs between."""
 
@@ -45,6 +51,26 @@ class CustodyService:
             self._key = SealingKey(UUID(found["key_id"]), bytes.fromhex(found["public_key"]))
             self._key_read_at = now
         return self._key
+
+    async def rotate(self, tx: Transaction, *, reason: str, requested_by: str) -> UUID:
+        """Asks the opener for a new key, and for everything to be sealed anew under it. It begins
+        within a second of the commit of `tx`. Raises RotationRunning.
+        """
+        rotation_id = new_id()
+        await repository.add_rotation(tx, rotation_id, reason, requested_by)
+        note(
+            tx,
+            "key_rotation.requested",
+            rotation_id,
+            merchant_id=None,
+            actor=requested_by,
+            reason=reason,
+        )
+        return rotation_id
+
+    async def list_keys(self, tx: Transaction) -> Sequence[KeyInUse]:
+        """The newest first."""
+        return await repository.list_keys(tx, KEYS_SHOWN_MAX)
 
     async def attest(self, seal: Seal) -> bytes:
         """The opener's proof of a seal, to be stored with it: without it nothing under the seal is

@@ -28,7 +28,12 @@ sealing_key = Table(
         nullable=False,
         server_default=func.clock_timestamp(),
     ),
-    CheckConstraint("state IN ('active', 'open_only', 'retired')", name="state"),
+    Column("rotated_at", DateTime(timezone=True)),
+    Column("retired_at", DateTime(timezone=True)),
+    CheckConstraint("state IN ('active', 'open_only', 'retired', 'compromised')", name="state"),
+    CheckConstraint(
+        "state <> 'retired' OR octet_length(wrapped_private_key) = 0", name="destroyed"
+    ),
     CheckConstraint("octet_length(public_key) = 32", name="public_key"),
     # Two openers that start at once on an empty database agree on one key.
     Index("uq_sealing_key_active", "state", unique=True, postgresql_where=text("state = 'active'")),
@@ -45,5 +50,31 @@ opener_secret = Table(
         DateTime(timezone=True),
         nullable=False,
         server_default=func.clock_timestamp(),
+    ),
+)
+
+# A wish of the platform; the opener gives it its key, seals everything anew and destroys the old.
+key_rotation = Table(
+    "key_rotation",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("old_key_id", Uuid),
+    Column("key_id", Uuid),
+    Column(
+        "requested_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.clock_timestamp(),
+    ),
+    Column("finished_at", DateTime(timezone=True)),
+    CheckConstraint("state IN ('running', 'finished')", name="state"),
+    Index(
+        "uq_key_rotation_running",
+        "state",
+        unique=True,
+        postgresql_where=text("state = 'running'"),
     ),
 )

@@ -89,8 +89,12 @@ lot_seal = Table(
     Column("sender_public_key", LargeBinary, nullable=False),
     # Made by the opener, who opens nothing under a seal without it.
     Column("proof", LargeBinary),
+    # How many units name it, once a rotation counted them.
+    Column("units", Integer),
+    CheckConstraint("units >= 0", name="units"),
     CheckConstraint("octet_length(sender_public_key) = 32", name="sender_public_key"),
     CheckConstraint("octet_length(proof) = 32", name="proof"),
+    Index("ix_lot_seal_key_id", "key_id", "lot_id"),
 )
 
 # Counters of what claims, views and withdrawals change: apart from the cursor, so that they never

@@ -5,10 +5,12 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from inventory_vault.audit import service as audit_service
 from inventory_vault.audit.service import note
 from inventory_vault.opener import repository
 from inventory_vault.opener.hygiene import close_to_debuggers
-from inventory_vault.opener.keyring import Keyring, KeyTrouble, load_keyring
+from inventory_vault.opener.keyring import Keyring, load_keyring
+from inventory_vault.opener.master_keys import KeyTrouble, load_master_key
 from inventory_vault.settings import Settings
 from kit.db import Database
 from kit.service import open_database
@@ -26,7 +28,7 @@ async def attest_lots(settings: Settings, arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m inventory_vault attest-lots")
     parser.add_argument("--yes", action="store_true", help="prove the seals that are listed")
     is_meant = parser.parse_args(arguments).yes
-    async with _opened(settings) as (db, keyring):
+    async with opened_vault(settings) as (db, keyring):
         proven = 0
         while found := await _unproven(db):
             for seal in found:
@@ -60,12 +62,38 @@ async def _prove(db: Database, keyring: Keyring, found: list[repository.Unproven
             )
 
 
+async def rewrap_keys(settings: Settings, arguments: list[str]) -> None:
+    """Wraps the keys under another provider's master key; all of them or none."""
+    parser = argparse.ArgumentParser(prog="python -m inventory_vault rewrap-keys")
+    parser.add_argument("--to", required=True, metavar="PROVIDER", help="where they move to")
+    target = parser.parse_args(arguments).to
+    async with opened_vault(settings) as (db, keyring):
+        there = load_master_key(settings, target)
+        moved = await keyring.rewrap(there)
+        async with db.transaction() as tx:
+            await repository.store_wrapped(tx, moved.keys, moved.secrets)
+            for key_id in moved.keys:
+                note(
+                    tx,
+                    "sealing_key.rewrapped",
+                    key_id,
+                    merchant_id=None,
+                    actor=OPERATOR,
+                    provider=there.name,
+                )
+    _say(
+        f"{len(moved.keys)} keys wrapped by {there.name}; "
+        f"set INVENTORY_VAULT_MASTER_KEY_PROVIDER={there.name} and restart the opener"
+    )
+
+
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[tuple[Database, Keyring]]:
+async def opened_vault(settings: Settings) -> AsyncIterator[tuple[Database, Keyring]]:
     close_to_debuggers()
     db = open_database(settings)
+    db.before_commit.append(audit_service.flush)
     try:
-        yield db, await load_keyring(db, settings.master_key_file)
+        yield db, await load_keyring(db, settings)
     except KeyTrouble as error:
         raise SystemExit(str(error)) from None
     finally:

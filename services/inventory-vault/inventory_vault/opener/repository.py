@@ -1,7 +1,7 @@
 """The opener's own reading of the books: what it may open, and for whom."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -131,6 +131,19 @@ async def add_proofs(tx: Transaction, proofs: Sequence[tuple[Seal, bytes]]) -> N
             "proofs": [proof for _, proof in proofs],
         },
     )
+
+
+async def store_wrapped(
+    tx: Transaction, keys: Mapping[UUID, bytes], secrets: Mapping[str, bytes]
+) -> None:
+    """Every key that still opens must be among them: what is not would be lost with its master
+    key. Raises ValueError when one was made meanwhile.
+    """
+    values = {"keys": list(keys), "wrapped": list(keys.values())}
+    left = (await tx.execute(_STORE_KEYS, values)).one().left
+    if left:
+        raise ValueError(f"{left} keys were made meanwhile; run it again")
+    await tx.execute(_STORE_SECRETS, {"names": list(secrets), "wrapped": list(secrets.values())})
 
 
 def _seal(row: Row[Any]) -> Seal:
@@ -272,5 +285,26 @@ _ADD_PROOFS = text(
     FROM unnest(CAST(:lots AS uuid[]), CAST(:numbers AS smallint[]), CAST(:proofs AS bytea[]))
       AS p(lot_id, seal_no, proof)
     WHERE s.lot_id = p.lot_id AND s.seal_no = p.seal_no AND s.proof IS NULL
+    """
+)
+
+_STORE_KEYS = text(
+    """
+    WITH stored AS (
+      UPDATE sealing_key k SET wrapped_private_key = n.wrapped
+      FROM unnest(CAST(:keys AS uuid[]), CAST(:wrapped AS bytea[])) AS n(key_id, wrapped)
+      WHERE k.key_id = n.key_id AND k.state IN ('active', 'open_only')
+      RETURNING k.key_id
+    )
+    SELECT count(*) AS left FROM sealing_key
+    WHERE state IN ('active', 'open_only') AND key_id NOT IN (SELECT key_id FROM stored)
+    """
+)
+
+_STORE_SECRETS = text(
+    """
+    UPDATE opener_secret s SET wrapped = n.wrapped
+    FROM unnest(CAST(:names AS text[]), CAST(:wrapped AS bytea[])) AS n(name, wrapped)
+    WHERE s.name = n.name
     """
 )

@@ -14,8 +14,9 @@ from inventory_vault.audit import service as audit_service
 from inventory_vault.opener import repository
 from inventory_vault.opener.caps import Caps
 from inventory_vault.opener.checking import BoxCheck
-from inventory_vault.opener.hygiene import close_to_debuggers
-from inventory_vault.opener.keyring import Keyring, KeyTrouble, load_keyring
+from inventory_vault.opener.hygiene import close_to_debuggers, stay_out_of_swap
+from inventory_vault.opener.keyring import Keyring, load_keyring
+from inventory_vault.opener.master_keys import KeyTrouble
 from inventory_vault.opener.protocol import (
     CHECKED_UNITS_MAX,
     IDS_MAX,
@@ -26,10 +27,12 @@ from inventory_vault.opener.protocol import (
 from inventory_vault.opener.refusals import CAPPED, CappedAlarms, Refusal, alarm_refusals
 from inventory_vault.opener.repository import Opening
 from inventory_vault.opener.resealing import Boxes, reseal
+from inventory_vault.opener.rotation import Rotation
 from inventory_vault.settings import Settings
 from kit.db import Database, Transaction
 from kit.errors import DomainError, Unavailable
 from kit.logging import get_logger
+from kit.periodic import Periodic
 from sealing import KEY_BYTES, Seal
 
 log = get_logger(__name__)
@@ -188,6 +191,7 @@ def _seal(asked: dict[str, Any]) -> Seal:
 async def run_opener(settings: Settings, _: list[str]) -> None:
     """Until SIGTERM. Exits with one clear sentence when a key is missing or wrong."""
     close_to_debuggers()
+    is_locked = stay_out_of_swap()
     db = Database(
         settings.database_url.get_secret_value(),
         application_name="inventory-vault-opener",
@@ -195,7 +199,7 @@ async def run_opener(settings: Settings, _: list[str]) -> None:
     )
     db.before_commit.append(audit_service.flush)
     try:
-        keyring = await _load(db, settings.master_key_file)
+        keyring = await _load(db, settings)
         opener = Opener(
             db,
             keyring,
@@ -203,13 +207,29 @@ async def run_opener(settings: Settings, _: list[str]) -> None:
             fingerprint_key=fingerprint_key_of(settings),
         )
         async with listening(settings.opener_socket, opener):
-            log.info("opener_started", key_id=str(keyring.active_id))
-            await _until_signal()
+            log.info("opener_started", key_id=str(keyring.active_id), memory_locked=is_locked)
+            rotation = Rotation(db, keyring, grace_seconds=settings.old_key_grace_seconds)
+            async with running(rotation.jobs()):
+                await _until_signal()
         await opener.finish()
     except KeyTrouble as error:
         raise SystemExit(f"opener: {error}") from None
     finally:
         await db.close()
+
+
+@contextlib.asynccontextmanager
+async def running(jobs: Sequence[Periodic]) -> AsyncIterator[None]:
+    """The opener's own loops, for the length of the block."""
+    tasks = [asyncio.create_task(job.run()) for job in jobs]
+    try:
+        yield
+    finally:
+        for job in jobs:
+            job.stop()
+        _, late = await asyncio.wait(tasks, timeout=5)
+        for task in late:
+            task.cancel()
 
 
 @contextlib.asynccontextmanager
@@ -259,10 +279,10 @@ def fingerprint_key_of(settings: Settings) -> bytes | None:
     return key.get_secret_value().encode() if key is not None else None
 
 
-async def _load(db: Database, master_key_file: Path) -> Keyring:
+async def _load(db: Database, settings: Settings) -> Keyring:
     for _ in range(START_ATTEMPTS_MAX):
         try:
-            return await load_keyring(db, master_key_file)
+            return await load_keyring(db, settings)
         except Unavailable:
             await asyncio.sleep(0.5)
     raise KeyTrouble("the database cannot be reached")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from kit.errors import Conflict, Denied, Invalid, NotFound
 
-PLATFORM_SCOPES = frozenset({"api-keys:read", "api-keys:write", "platform:write"})
+PLATFORM_SCOPES = frozenset({"api-keys:read", "api-keys:write", "keys:rotate", "platform:write"})
 MERCHANT_SCOPES = frozenset(
     {
         "api-keys:read",

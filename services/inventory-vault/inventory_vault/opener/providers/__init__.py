@@ -1,0 +1,1 @@
+"""Master key providers: a file each, which exports `open_provider(settings)`."""
