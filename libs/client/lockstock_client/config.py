@@ -72,6 +72,12 @@ class Config:
         )
 
 
+def spool_folder() -> Path:
+    """Where sealed uploads are kept until they arrived: the account's own state folder."""
+    root = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(root) / "lockstock" / "imports"
+
+
 def _url(name: str, environ: Mapping[str, str]) -> str:
     variable = f"LOCKSTOCK_{name.upper().replace('-', '_')}_URL"
     return environ.get(variable) or DEFAULT_BASE_URLS[name]

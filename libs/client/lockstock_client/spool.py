@@ -23,12 +23,6 @@ FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 
 
-def default_folder() -> Path:
-    """Where spools are kept: the account's own state folder."""
-    root = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(root) / "lockstock" / "imports"
-
-
 class NothingToResume(LockstockError):
     """There is no sealed upload of this id on this machine; import the file anew."""
 

@@ -8,9 +8,10 @@ from typing import Any, cast
 
 from cardfiles.options import SEPARATOR_NAMES, Options
 from lockstock_client.boxes import Recipient
+from lockstock_client.config import spool_folder
 from lockstock_client.sealed import SealedUpload, Told, seal_file, unheard
 from lockstock_client.sending import send_spool
-from lockstock_client.spool import Spool, default_folder
+from lockstock_client.spool import Spool
 from lockstock_client.transport import Service, Upload
 from lockstock_client.waiting import until
 from lockstock_client.wire import (
@@ -111,7 +112,7 @@ class Imports:
         """
         pool = await Pools(self._vault).get(pool_id)
         key = cast(SealingKeyJson, await self._vault.get("/v1/sealing-key"))
-        root = folder or default_folder()
+        root = folder or spool_folder()
         spool = await asyncio.to_thread(seal_file, upload, pool, key, root, on_sealed)
         on_spooled(spool.id)
         return await send_spool(self._vault, spool, on_sent)
@@ -122,7 +123,7 @@ class Imports:
         """Goes on with a sealed upload that was cut off, by its spool's id or its import's. The
         file is not needed any more. Raises NothingToResume, Problem, NoAnswer.
         """
-        spool = Spool.find(folder or default_folder(), spooled)
+        spool = Spool.find(folder or spool_folder(), spooled)
         return await send_spool(self._vault, spool, on_sent)
 
     async def get(self, import_id: str) -> ImportJson:

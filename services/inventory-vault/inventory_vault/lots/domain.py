@@ -136,3 +136,7 @@ class LotIdTaken(Conflict):
     """There is a lot with this id already; choose a fresh UUID."""
 
     code = "lot_id_taken"
+
+
+class CodeTaken(Exception):
+    """The vault holds one of these codes already; the transaction is lost."""

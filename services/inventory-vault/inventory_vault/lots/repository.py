@@ -3,11 +3,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from asyncpg import UniqueViolationError
 from sqlalchemy import Row, text
 from sqlalchemy.exc import IntegrityError
 
 from inventory_vault.custody.domain import SealingKeyRetired
-from inventory_vault.lots.domain import Levels, Lot, LotIdTaken, LotState, NewLot, SealedUnit
+from inventory_vault.lots.domain import (
+    CodeTaken,
+    Levels,
+    Lot,
+    LotIdTaken,
+    LotState,
+    NewLot,
+    SealedUnit,
+)
 from kit.db import Transaction, constraint_of
 from kit.money import Money
 from sealing import Seal
@@ -87,11 +96,16 @@ async def add_units(
 
 
 async def add_rows(tx: Transaction, rows: AsyncIterator[bytes], columns: Sequence[str]) -> None:
-    """Rows that are in COPY's binary format already."""
+    """Rows that are in COPY's binary format already. Raises CodeTaken."""
     connection = await tx.connection.get_raw_connection()
     driver = connection.driver_connection
     assert driver is not None
-    await driver.copy_to_table("unit", source=rows, columns=columns, format="binary")
+    try:
+        await driver.copy_to_table("unit", source=rows, columns=columns, format="binary")
+    except UniqueViolationError as error:
+        if error.constraint_name == "uq_unit_merchant_id_fingerprint":
+            raise CodeTaken from error
+        raise
 
 
 async def add_seal(tx: Transaction, seal: Seal, proof: bytes) -> None:

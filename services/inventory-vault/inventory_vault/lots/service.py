@@ -99,7 +99,10 @@ class LotService:
     async def add_rows(
         self, tx: Transaction, rows: AsyncIterator[bytes], columns: Sequence[str]
     ) -> None:
-        """Units that are ready for the database's binary COPY: of one lot, numbered densely."""
+        """Units that are ready for the database's binary COPY: of one lot, numbered densely.
+
+        Raises CodeTaken.
+        """
         await repository.add_rows(tx, rows, columns)
 
     async def add_units(self, tx: Transaction, lot: NewLot, units: Sequence[SealedUnit]) -> None:

@@ -1,9 +1,10 @@
 import asyncio
 from array import array
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from cardfiles.records import Rejection, UnreadableFile, rejection
@@ -11,7 +12,7 @@ from inventory_vault.custody.domain import SealingKeyRetired
 from inventory_vault.custody.service import CustodyService
 from inventory_vault.imports.domain import FileTask, ImportStatus, StoredChunk
 from inventory_vault.imports.service import ImportService, reason_of
-from inventory_vault.lots.domain import NewLot
+from inventory_vault.lots.domain import CodeTaken, NewLot
 from inventory_vault.lots.service import LotService
 from inventory_vault.packer.client import packed
 from inventory_vault.packer.job import Opened, PackedChunk, PackJob, Parcel, Target, moment
@@ -90,13 +91,16 @@ class UploadService:
             fingerprint_key=self._imports.fingerprint_key,
         )
         lot_seal: LotSeal | None = None
-        async with aclosing(packed(job, parcel)) as answers:
+        async with aclosing(packed(job, parcel)) as answers, Behind() as behind:
             async for answer in answers:
                 if isinstance(answer, Opened):
                     await self._note_opened(task, answer)
                     lot_seal = await self._attested(target, answer)
-                else:
-                    await self._store_patiently(task, lot_seal, answer)
+                    continue
+                # While the chunk before is stored.
+                async with self._db.read() as tx:
+                    sifted = await self._sift(tx, task, answer)
+                await behind.start(self._store_patiently(task, lot_seal, answer, sifted))
         await self._finish(task, lot_seal)
 
     async def _target(self, task: FileTask) -> Target:
@@ -126,13 +130,20 @@ class UploadService:
             await self._imports.note_opened(tx, task.id, opened.encoding, opened.separator)
 
     async def _store_patiently(
-        self, task: FileTask, lot_seal: LotSeal | None, chunk: PackedChunk
+        self,
+        task: FileTask,
+        lot_seal: LotSeal | None,
+        chunk: PackedChunk,
+        sifted: "Sifted | None",
     ) -> None:
         """A chunk knows whether it is stored, so a cut-off commit does no harm."""
         for attempt in range(1, STORE_ATTEMPTS_MAX + 1):
             try:
                 async with self._db.transaction() as tx:
-                    await self._store(tx, task.id, lot_seal, chunk)
+                    await self._store(tx, task.id, lot_seal, chunk, sifted)
+            except CodeTaken:
+                # Another import brought one of the codes since: look again, alone this time.
+                sifted = None
             except Unavailable:
                 if attempt == STORE_ATTEMPTS_MAX:
                     raise
@@ -141,25 +152,38 @@ class UploadService:
                 return
 
     async def _store(
-        self, tx: Transaction, import_id: UUID, lot_seal: LotSeal | None, chunk: PackedChunk
+        self,
+        tx: Transaction,
+        import_id: UUID,
+        lot_seal: LotSeal | None,
+        chunk: PackedChunk,
+        sifted: "Sifted | None",
     ) -> None:
-        """One chunk, numbered and copied, with its receipt."""
+        """One chunk, numbered and copied, with its receipt. Raises CodeTaken when what was sifted
+        before is not new any more; without it nobody else stores until this is through.
+        """
         task = await self._imports.lock_task(tx, import_id)
         if task.chunks_stored >= chunk.number:
             return
         await self._imports.queue_merchant(tx, task.merchant_id)
-        fingerprints = chunk.fingerprint_list()
-        known = await self._lots.known_fingerprints(tx, task.merchant_id, fingerprints)
-        sifted = Sifted.of(chunk, fingerprints, known, task.unit_cost.amount_minor)
-        elsewhere = await self._lots.marks_elsewhere(tx, task.merchant_id, sifted.marks)
+        sifted = sifted or await self._sift(tx, task, chunk)
         if lot_seal is not None and sifted.rows:
             await self._add(tx, task, lot_seal, chunk, sifted.rows)
         await self._imports.note_chunk(
             tx,
             task,
-            sifted.stored(chunk, sum(mark in elsewhere for mark in sifted.marks)),
+            sifted.stored(chunk),
             [*(rejection(line, code) for line, code in chunk.refused), *sifted.refused],
         )
+
+    async def _sift(self, tx: Transaction, task: FileTask, chunk: PackedChunk) -> "Sifted":
+        """What of a chunk the vault does not hold yet."""
+        fingerprints = chunk.fingerprint_list()
+        known = await self._lots.known_fingerprints(tx, task.merchant_id, fingerprints)
+        sifted = Sifted.of(chunk, fingerprints, known, task.unit_cost.amount_minor)
+        elsewhere = await self._lots.marks_elsewhere(tx, task.merchant_id, sifted.marks)
+        sifted.elsewhere = sum(mark in elsewhere for mark in sifted.marks)
+        return sifted
 
     async def _add(
         self,
@@ -198,6 +222,38 @@ class UploadService:
             await self._imports.fail(tx, import_id, reason)
 
 
+class Behind:
+    """Work that goes on while the next piece is prepared: one at a time, in order."""
+
+    def __init__(self) -> None:
+        self._running: asyncio.Task[None] | None = None
+
+    async def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Waits for the piece before; what it raised is raised here, and `work` is not begun."""
+        try:
+            await self._wait()
+        except BaseException:
+            work.close()
+            raise
+        self._running = asyncio.create_task(work)
+
+    async def __aenter__(self) -> "Behind":
+        return self
+
+    async def __aexit__(self, _: Any, error: BaseException | None, __: Any) -> None:
+        try:
+            await self._wait()
+        except Exception:
+            # The error that ended the block is the one to tell.
+            if error is None:
+                raise
+
+    async def _wait(self) -> None:
+        running, self._running = self._running, None
+        if running is not None:
+            await running
+
+
 @dataclass(slots=True)
 class Sifted:
     """What of a chunk is new."""
@@ -209,6 +265,7 @@ class Sifted:
     cost_minor: int
     refused: list[Rejection]
     head_expires_at: datetime | None
+    elsewhere: int = 0
 
     @classmethod
     def of(
@@ -241,7 +298,7 @@ class Sifted:
             head_expires_at=head,
         )
 
-    def stored(self, chunk: PackedChunk, elsewhere: int) -> StoredChunk:
+    def stored(self, chunk: PackedChunk) -> StoredChunk:
         duplicates = sum(code == "duplicate_in_file" for _, code in chunk.refused)
         return StoredChunk(
             number=chunk.number,
@@ -251,7 +308,7 @@ class Sifted:
             units=self.units,
             rejected=len(chunk.refused) - duplicates,
             duplicates=duplicates + len(self.refused),
-            duplicates_elsewhere=elsewhere,
+            duplicates_elsewhere=self.elsewhere,
             cost_minor=self.cost_minor,
             is_mixed=chunk.is_mixed,
             head_expires_at=self.head_expires_at,
