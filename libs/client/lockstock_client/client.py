@@ -10,10 +10,12 @@ from lockstock_client.audit import Audit
 from lockstock_client.books import Ledger
 from lockstock_client.config import DEFAULT_BASE_URLS, Config
 from lockstock_client.delivery import BuyerPage, Deliveries
+from lockstock_client.reservations import Reservations
 from lockstock_client.risk import Reviews
 from lockstock_client.shop import Channels, Orders, Payments, Products
+from lockstock_client.stock import Alarms, Lots, StockActions, Units
 from lockstock_client.transport import Retry, Service, new_http_client
-from lockstock_client.vault import Imports, Lots, Pools, Units
+from lockstock_client.vault import Imports, Pools
 from lockstock_client.vouchers import Redemptions, Vouchers
 
 
@@ -47,6 +49,9 @@ class Lockstock:
         self.imports = Imports(vault)
         self.lots = Lots(vault)
         self.units = Units(vault)
+        self.reservations = Reservations(vault)
+        self.stock_actions = StockActions(vault)
+        self.alarms = Alarms(vault)
         self.vouchers = Vouchers(vault, self.imports)
         self.redemptions = Redemptions(vault)
         self.audit = Audit(vault)

@@ -73,6 +73,12 @@ class Service:
         """
         return await self._call("POST", path, {"json": body}, key or str(uuid4()))
 
+    async def post_idempotent(self, path: str, body: object) -> Any:
+        """A call that acts once whatever its repeats, by what its body says: it needs no key, and
+        the service may serve it together with others.
+        """
+        return await self._call("POST", path, {"json": body})
+
     async def post_json(self, path: str, content: bytes) -> Any:
         """As `post`, with a body that is JSON already: repeats send the very same bytes."""
         request = {"content": content}

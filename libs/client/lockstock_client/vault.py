@@ -1,4 +1,4 @@
-"""inventory-vault: pools, imports, units."""
+"""inventory-vault: pools and imports."""
 
 import asyncio
 import json
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from cardfiles.options import SEPARATOR_NAMES, Options
-from lockstock_client.boxes import Recipient
 from lockstock_client.config import spool_folder
 from lockstock_client.sealed import SealedUpload, Told, seal_file, unheard
 from lockstock_client.sending import send_spool
@@ -15,10 +14,11 @@ from lockstock_client.spool import Spool
 from lockstock_client.transport import Service, Upload
 from lockstock_client.waiting import until
 from lockstock_client.wire import (
-    ConservationJson,
+    HoldBudgetsJson,
     ImportJson,
+    ImportSummaryJson,
+    PoolChanges,
     PoolJson,
-    RevealJson,
     SealingKeyJson,
 )
 
@@ -32,16 +32,34 @@ class Pools:
         self._vault = vault
 
     async def create(
-        self, name: str, unit_kind: str, *, low_stock_threshold: int | None = None
+        self,
+        name: str,
+        unit_kind: str,
+        *,
+        low_stock_threshold: int | None = None,
+        low_cover_days: int | None = None,
+        hold_budget: HoldBudgetsJson | None = None,
+        key: str | None = None,
     ) -> PoolJson:
-        """`unit_kind`: card, code, link, ..."""
+        """`unit_kind`: card, code, link, image, voucher, reusable. StockLow is published when the
+        stock falls below the threshold, or would last less than `low_cover_days`. `hold_budget`
+        is what one unpaid holder may hold. Raises Problem.
+        """
+        given = {
+            "low_stock_threshold": low_stock_threshold,
+            "low_cover_days": low_cover_days,
+            "hold_budget": hold_budget,
+        }
         body: dict[str, Any] = {"name": name, "unit_kind": unit_kind}
-        if low_stock_threshold is not None:
-            body["low_stock_threshold"] = low_stock_threshold
-        return cast(PoolJson, await self._vault.post("/v1/pools", body))
+        body |= {member: value for member, value in given.items() if value is not None}
+        return cast(PoolJson, await self._vault.post("/v1/pools", body, key=key))
+
+    async def change(self, pool_id: str, changes: PoolChanges) -> PoolJson:
+        """Sets what is given; None takes a limit away. Raises NotValid, NotFound."""
+        return cast(PoolJson, await self._vault.patch(f"/v1/pools/{pool_id}", dict(changes)))
 
     async def get(self, pool_id: str) -> PoolJson:
-        """With its levels and lots."""
+        """With its levels, its newest 100 lots and how long the stock lasts."""
         return cast(PoolJson, await self._vault.get(f"/v1/pools/{pool_id}"))
 
     async def all(self) -> AsyncIterator[PoolJson]:
@@ -74,13 +92,16 @@ class Imports:
         expires_at: str | None = None,
         note: str | None = None,
         dry_run: bool = False,
+        needs_activation: bool = False,
         options: Options | None = None,
         key: str | None = None,
     ) -> ImportJson:
         """Sends the file as it is and waits for the receipt; `send_sealed` sends no code in clear.
-        `unit_cost` in minor units.
+        `unit_cost` in minor units. With `needs_activation` the lot is not for sale before
+        `Lots.activate`.
 
-        Raises Problem, and NoAnswer when the import runs on too long. A receipt may say "failed".
+        Raises Problem, and NoAnswer when the import runs on too long. A receipt may say "failed",
+        or "interrupted": then `resume` it.
         """
         fields = {"supplier": supplier, "unit_cost": str(unit_cost), "currency": currency}
         if expires_at is not None:
@@ -89,9 +110,19 @@ class Imports:
             fields["note"] = note
         if dry_run:
             fields["dry_run"] = "true"
+        if needs_activation:
+            fields["needs_activation"] = "true"
         fields |= _form_of(options or Options())
         answer = await self._vault.upload(f"/v1/pools/{pool_id}/lots", upload, fields, key=key)
         return await self.finished(answer["import_id"])
+
+    async def resume(self, import_id: str, upload: Upload, *, key: str | None = None) -> ImportJson:
+        """Goes on with an interrupted import behind its last stored line, and waits for the
+        receipt. Raises NotValid (`other_file`) unless the file is the same, Conflict
+        (`import_not_interrupted`), NoAnswer.
+        """
+        await self._vault.upload(f"/v1/imports/{import_id}/resume", upload, {}, key=key)
+        return await self.finished(import_id)
 
     async def send_sealed(
         self,
@@ -130,6 +161,13 @@ class Imports:
         """The receipt as far as it is written."""
         return cast(ImportJson, await self._vault.get(f"/v1/imports/{import_id}"))
 
+    async def all(
+        self, *, pool_id: str | None = None, status: str | None = None
+    ) -> AsyncIterator[ImportSummaryJson]:
+        """The newest first; without their refused lines."""
+        async for summary in self._vault.pages("/v1/imports", pool_id=pool_id, status=status):
+            yield cast(ImportSummaryJson, summary)
+
     async def finished(
         self, import_id: str, *, seconds_max: float = IMPORT_SECONDS_MAX
     ) -> ImportJson:
@@ -157,41 +195,3 @@ def _form_of(options: Options) -> dict[str, str]:
     if options.capacity != 1:
         form["capacity"] = str(options.capacity)
     return form
-
-
-class Lots:
-    """What came in by one import."""
-
-    def __init__(self, vault: Service) -> None:
-        self._vault = vault
-
-    async def conservation(self, lot_id: str) -> ConservationJson:
-        """Imported units against the sum of all states."""
-        found = await self._vault.get(f"/v1/lots/{lot_id}/conservation")
-        return cast(ConservationJson, found)
-
-
-class Units:
-    """Single units."""
-
-    def __init__(self, vault: Service) -> None:
-        self._vault = vault
-
-    async def get(self, unit_id: str) -> dict[str, Any]:
-        """Mask, state, lot, sale."""
-        return cast(dict[str, Any], await self._vault.get(f"/v1/units/{unit_id}"))
-
-    async def views(self, unit_id: str) -> list[dict[str, Any]]:
-        """Who saw it, when and why."""
-        return [view async for view in self._vault.pages(f"/v1/units/{unit_id}/views")]
-
-    async def reveal(
-        self, unit_id: str, recipient: Recipient, *, viewer: dict[str, str], reason: str
-    ) -> RevealJson:
-        """The unit in a box for `recipient`; the view is logged before the answer."""
-        body = {
-            "recipient_public_key": recipient.public_key,
-            "viewer": viewer,
-            "reason": reason,
-        }
-        return cast(RevealJson, await self._vault.post(f"/v1/units/{unit_id}/reveal", body))

@@ -5,7 +5,13 @@ from typing import Any, cast
 
 from lockstock_client.transport import Service
 from lockstock_client.vault import Imports
-from lockstock_client.wire import BalanceJson, ImportJson, MoneyJson, RedemptionJson
+from lockstock_client.wire import (
+    BalanceJson,
+    ImportJson,
+    MoneyJson,
+    RedemptionJson,
+    VoucherTermsJson,
+)
 
 
 class Vouchers:
@@ -50,6 +56,11 @@ class Vouchers:
         if valid_from is not None:
             body["valid_from"] = valid_from
         await self._vault.put(f"/v1/lots/{lot_id}/voucher-terms", body)
+
+    async def terms(self, lot_id: str) -> VoucherTermsJson:
+        """What they are worth now. Raises NotFound for a lot without terms."""
+        found = await self._vault.get(f"/v1/lots/{lot_id}/voucher-terms")
+        return cast(VoucherTermsJson, found)
 
 
 class Redemptions:
