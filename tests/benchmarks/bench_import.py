@@ -3,7 +3,7 @@ looked for among what the vault holds, durable and on the shelf.
 
 Beside it in the same run: a bare COPY of the very rows it made, into a table with the same indexes.
 The memory of the API and of its packer is their peak resident set; while the import runs, GET
-/healthz is asked every few milliseconds. Goals: performance.md's 60,000 lines/s and 300 MiB.
+/healthz is asked every few milliseconds. Goals: 60,000 lines/s and 300 MiB.
 
 BENCH_IMPORT_LINES changes the size.
 """

@@ -2,7 +2,7 @@
 
 (a) against an empty POST with the same body on the same server; (b) against the SKIP LOCKED design
 over the same HTTP stack, both after so many sales; (c) with a large stock against a small one; (d)
-the 99th percentile at half of the peak load. Goals: performance.md's 0.75, 20, 0.9 and 10 ms.
+the 99th percentile at half of the peak load. Goals: 0.75, 20, 0.9 and 10 ms.
 
 BENCH_SALES, BENCH_STOCK and BENCH_SECONDS change the size; the defaults are what the goals speak of
 except for the stock, which is 1 million (BENCH_STOCK=10000000 takes 10 GB of disk while it runs).
