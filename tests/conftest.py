@@ -1,12 +1,15 @@
 """What every test may ask for: a real PostgreSQL, a real Kafka, migrated databases per service."""
 
 import itertools
+import logging
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from kit.logging import configure_logging
 from onebox.kafka import EmbeddedKafka
 from onebox.ports import free_ports
 from onebox.postgres import EmbeddedPostgres
@@ -31,6 +34,22 @@ def folder(run_dir: Path) -> Path:
     path = run_dir / f"test-{next(_numbers)}"
     path.mkdir()
     return path
+
+
+@pytest.fixture
+def logged() -> Iterator[StringIO]:
+    """Everything that is logged during the test, down to DEBUG, as a service would write it."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    configure_logging("tests", log_format="json", level="DEBUG")
+    log = StringIO()
+    handler = root.handlers[0]
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(log)
+    yield log
+    configure_logging("tests", log_format="console", level="WARNING")
+    root.handlers = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

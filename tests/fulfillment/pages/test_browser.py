@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -155,7 +156,7 @@ async def test_an_image_is_shown_as_one_when_it_was_opened(
 
 
 async def test_no_table_and_no_log_knows_the_code_or_the_link(
-    shown: Service, vault: RealVault, watched: Watched, capfd: pytest.CaptureFixture[str]
+    shown: Service, vault: RealVault, watched: Watched, logged: StringIO
 ) -> None:
     page = watched.page
     sold = await _delivered(shown, vault, PLANTED + "-T")
@@ -166,14 +167,14 @@ async def test_no_table_and_no_log_knows_the_code_or_the_link(
     await page.get_by_role("button", name="Hide").click()
     await page.get_by_role("button", name="Show").click()
     await page.get_by_role("alert").filter(has_text="Nothing is lost").wait_for()
-    logged = "".join(capfd.readouterr())
-    assert "/d/{token}/units/{unit_id}/reveal" in logged
-    assert sold.url.split("/")[-1] not in logged
+    log = logged.getvalue()
+    assert "/d/{token}/units/{unit_id}/reveal" in log
+    assert sold.url.split("/")[-1] not in log
     stored = await _everything_stored(shown)
     assert sold.units[0] in stored
     for secret in (PLANTED, base64.b64encode(PLANTED.encode()).decode(), PLANTED.encode().hex()):
         assert secret not in stored
-        assert secret not in logged
+        assert secret not in log
 
 
 async def _everything_stored(service: Service) -> str:
