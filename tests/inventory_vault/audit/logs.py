@@ -23,6 +23,21 @@ class AuditLog:
     """A vault's log with its sequencer, in this process."""
 
     TABLES = ("audit_pending", "audit_entry", "audit_tile", "audit_checkpoint")
+    BOOKS = (
+        "unit_sale",
+        "unit_view",
+        "handout",
+        "redemption_rollback",
+        "redemption",
+        "stock_action",
+        "key_rotation",
+        "box_part",
+        "box_upload",
+        "stock_import_line",
+        "stock_import",
+        "voucher_terms",
+        "lot",
+    )
 
     def __init__(self, db: Database, folder: Path, key_file: Path, *, batch_max: int = 5_000):
         self.db = db
@@ -79,13 +94,13 @@ class AuditLog:
 
     async def forget(self) -> None:
         """Empties log, books and alarms, as in a new database."""
-        books = ("unit_sale", "unit_view", "handout")
+        tables = (*self.TABLES, *self.BOOKS)
         async with self.db.transaction() as tx:
-            for table in (*self.TABLES, *books):
+            for table in tables:
                 await tx.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
-            for table in (*self.TABLES, *books, "alarm"):
+            for table in (*tables, "alarm"):
                 await tx.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - our own names
-            for table in (*self.TABLES, *books):
+            for table in tables:
                 await tx.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER USER"))
 
     async def entries(self) -> list[dict[str, Any]]:

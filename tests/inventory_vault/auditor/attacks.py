@@ -342,6 +342,134 @@ async def edit_a_handout(scene: Scene) -> None:
     await scene.run(sql, id=handout.id)
 
 
+async def edit_a_redemption(scene: Scene) -> None:
+    done = scene.chance.choice(await scene.run("SELECT id FROM redemption ORDER BY id"))
+    sql = scene.chance.choice(
+        [
+            "DELETE FROM redemption WHERE id = :id",
+            "UPDATE redemption SET amount = amount + 1 WHERE id = :id",
+            "UPDATE redemption SET unit_id = gen_random_uuid() WHERE id = :id",
+            "UPDATE redemption SET merchant_reference = 'another' WHERE id = :id",
+            "UPDATE redemption SET merchant_id = gen_random_uuid() WHERE id = :id",
+            "UPDATE redemption SET redeemed_by = 'key:other' WHERE id = :id",
+            "UPDATE redemption SET redeemed_at = '2020-01-01', amount = 1 WHERE id = :id",
+            "INSERT INTO redemption SELECT gen_random_uuid(), merchant_id, 'one more', unit_id, "
+            "lot_id, seq, amount, currency, balance_after, is_whole, state_before, buyer_id, "
+            "shop_id, redeemed_by, redeemed_at FROM redemption WHERE id = :id",
+        ]
+    )
+    if sql.startswith("DELETE"):
+        await scene.run("DELETE FROM redemption_rollback WHERE redemption_id = :id", id=done.id)
+    await scene.run(sql, id=done.id)
+
+
+async def edit_a_rollback(scene: Scene) -> None:
+    (back,) = await scene.run("SELECT redemption_id AS id FROM redemption_rollback")
+    sql = scene.chance.choice(
+        [
+            "DELETE FROM redemption_rollback WHERE redemption_id = :id",
+            "UPDATE redemption_rollback SET reason = 'another' WHERE redemption_id = :id",
+            "UPDATE redemption_rollback SET rolled_back_by = 'x' WHERE redemption_id = :id",
+            "INSERT INTO redemption_rollback SELECT r.id, merchant_id, 'r', 'key:other', "
+            "redeemed_at FROM redemption r WHERE r.id <> :id LIMIT 1",
+        ]
+    )
+    await scene.run(sql, id=back.id)
+
+
+async def edit_an_act_on_stock(scene: Scene) -> None:
+    """Of one unit, a lot whole, or what a filter named."""
+    acts = await scene.run("SELECT * FROM stock_action ORDER BY id")
+    act = scene.chance.choice(acts)
+    copied = "merchant_id, lot_id, unit_id, pool_id, filter, units"
+    sql = scene.chance.choice(
+        [
+            "DELETE FROM stock_action WHERE id = :id",
+            "UPDATE stock_action SET reason = 'another' WHERE id = :id",
+            "UPDATE stock_action SET requested_by = 'key:other' WHERE id = :id",
+            "UPDATE stock_action SET action = 'activate' WHERE id = :id",
+            "UPDATE stock_action SET acted_at = '2020-01-01', reason = 'x' WHERE id = :id",
+            "UPDATE stock_action SET unit_id = gen_random_uuid(), lot_id = gen_random_uuid(), "
+            "pool_id = NULL, filter = NULL, units = NULL WHERE id = :id",
+            f"INSERT INTO stock_action ({copied}, id, action, reason, requested_by) "  # noqa: S608
+            f"SELECT {copied}, gen_random_uuid(), action, reason, requested_by "
+            "FROM stock_action WHERE id = :id",
+        ]
+    )
+    if act.filter is not None and scene.chance.random() < 0.5:
+        sql = scene.chance.choice(
+            [
+                "UPDATE stock_action SET units = units + 1 WHERE id = :id",
+                "UPDATE stock_action SET pool_id = gen_random_uuid() WHERE id = :id",
+                'UPDATE stock_action SET filter = filter || \'{"mask": "x"}\' WHERE id = :id',
+            ]
+        )
+    await scene.run(sql, id=act.id)
+
+
+async def edit_an_import(scene: Scene) -> None:
+    imports = await scene.run("SELECT * FROM stock_import ORDER BY id")
+    one = scene.chance.choice([row for row in imports if row.lot_id is not None])
+    sql = scene.chance.choice(
+        [
+            "DELETE FROM stock_import WHERE id = :id",
+            "UPDATE stock_import SET accepted = accepted + 1 WHERE id = :id",
+            "UPDATE stock_import SET duplicates = 7 WHERE id = :id",
+            "UPDATE stock_import SET status = 'failed' WHERE id = :id",
+            "UPDATE stock_import SET status = 'running' WHERE id = :id",
+            "UPDATE stock_import SET lot_id = gen_random_uuid() WHERE id = :id",
+            "UPDATE stock_import SET lot_id = NULL WHERE id = :id",
+            "UPDATE stock_import SET pool_id = (SELECT min(id::text)::uuid FROM pool "
+            "WHERE id <> pool_id) WHERE id = :id",
+            "INSERT INTO stock_import (id, merchant_id, pool_id, lot_id, status, file_name, "
+            "size_bytes, finished_at) SELECT gen_random_uuid(), merchant_id, pool_id, lot_id, "
+            "status, 'x', 0, finished_at FROM stock_import WHERE id = :id",
+        ]
+    )
+    if scene.chance.random() < 0.2:
+        one = next(row for row in imports if row.status == "failed")
+        sql = "UPDATE stock_import SET failure = 'another' WHERE id = :id"
+    if sql.startswith("DELETE"):
+        for table in ("box_part", "box_upload"):
+            await scene.run(f"DELETE FROM {table} WHERE import_id = :id", id=one.id)  # noqa: S608
+    await scene.run(sql, id=one.id)
+
+
+async def edit_a_lot(scene: Scene) -> None:
+    lot = scene.chance.choice(await scene.run("SELECT id FROM lot WHERE state <> 'undone'"))
+    sql = scene.chance.choice(
+        [
+            "DELETE FROM lot WHERE id = :id",
+            "UPDATE lot SET size = size + 1 WHERE id = :id",
+            "UPDATE lot SET state = 'undone' WHERE id = :id",
+            "INSERT INTO lot (id, merchant_id, pool_id, state, unit_cost, currency, supplier, size)"
+            " SELECT gen_random_uuid(), merchant_id, pool_id, 'on_shelf', unit_cost, currency, "
+            "supplier, size FROM lot WHERE id = :id",
+        ]
+    )
+    await scene.run(sql, id=lot.id)
+
+
+async def edit_a_rotation(scene: Scene) -> None:
+    sql = scene.chance.choice(
+        [
+            "DELETE FROM key_rotation",
+            "UPDATE key_rotation SET reason = 'another'",
+            "UPDATE key_rotation SET requested_by = 'key:other'",
+            "UPDATE key_rotation SET key_id = gen_random_uuid()",
+            "UPDATE key_rotation SET old_key_id = NULL",
+            "UPDATE key_rotation SET key_id = NULL",
+            "INSERT INTO key_rotation (id, state, reason, requested_by, old_key_id, key_id) "
+            "SELECT gen_random_uuid(), 'finished', 'r', 'key:other', key_id, gen_random_uuid() "
+            "FROM key_rotation",
+            "UPDATE sealing_key SET state = 'retired', wrapped_private_key = '', "
+            "retired_at = clock_timestamp() WHERE state = 'open_only'",
+            "UPDATE sealing_key SET state = 'compromised' WHERE state = 'open_only'",
+        ]
+    )
+    await scene.run(sql)
+
+
 async def meddle_with_the_queue(scene: Scene) -> None:
     """A sale's entry waits there."""
     sql = scene.chance.choice(
@@ -396,6 +524,12 @@ ATTACKS: Sequence[Attack] = (
     edit_a_sale_and_its_entry,
     edit_a_view,
     edit_a_handout,
+    edit_a_redemption,
+    edit_a_rollback,
+    edit_an_act_on_stock,
+    edit_an_import,
+    edit_a_lot,
+    edit_a_rotation,
     meddle_with_the_queue,
     tell_of_a_sale_that_never_was,
 )

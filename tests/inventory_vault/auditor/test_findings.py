@@ -111,6 +111,48 @@ async def test_books_and_entries_are_held_against_each_other(vault: Vault, log: 
     assert line.endswith(": viewer_digest")
 
 
+async def test_what_is_older_than_the_log_is_no_fault_but_what_is_newer_is(
+    vault: Vault, log: AuditLog
+):
+    """A vault that had stock before it had a log."""
+    pool_id = await vault.stocked(5)
+    units = (await vault.claim(await vault.held(pool_id, 2), Recipient())).json()["units"]
+    await vault.reveal(units[0]["unit_id"], Recipient())
+    lot_id = units[0]["lot_id"]
+    for action in ("quarantine", "restore"):
+        await vault.client.post(f"/v1/lots/{lot_id}/{action}", json={"reason": "old"})
+    await log.change("TRUNCATE audit_pending")
+    empty = Findings()
+    await verify_snapshot(log.db, TrustedKeys([]), [], empty)
+    assert empty.shown == []
+    await vault.client.post(f"/v1/lots/{lot_id}/quarantine", json={"reason": "new"})
+    await log.sequence()
+
+    found = await _verified(log)
+
+    assert found.shown == []
+    assert found.notices == [
+        f"{what}: {count} from before the log began, of which no entry tells"
+        for what, count in (
+            ("sale of reservation", 1),
+            ("hand-out", 1),
+            ("view", 1),
+            ("act on lot", 2),
+            ("import", 1),
+        )
+    ]
+    async with log.db.transaction() as tx:
+        await tx.execute(text("ALTER TABLE stock_action DISABLE TRIGGER USER"))
+        await tx.execute(
+            text(
+                "UPDATE stock_action SET acted_at = '2020-01-01', reason = 'x' WHERE reason = 'new'"
+            )
+        )
+        await tx.execute(text("ALTER TABLE stock_action ENABLE TRIGGER USER"))
+    (line,) = (await _verified(log)).shown
+    assert line.endswith(f"tells of the act on lot {lot_id} once more")
+
+
 async def test_a_viewer_that_was_erased_with_its_salt_leaves_the_log_whole(
     vault: Vault, log: AuditLog
 ):

@@ -1,7 +1,8 @@
 """What the auditor reads: everything, in bounded pages, within one snapshot."""
 
 import itertools
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -12,6 +13,8 @@ from kit.db import Transaction
 
 ENTRIES_AT_ONCE = 5_000
 ROWS_AT_ONCE = 10_000
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""When a log without entries began."""
 
 _cursors = itertools.count(1)
 
@@ -55,6 +58,11 @@ async def rows(tx: Transaction, statement: str) -> AsyncIterator[Row[Any]]:
     await tx.execute(text(f"CLOSE {name}"))
 
 
+async def first_entry(tx: Transaction) -> Row[Any] | None:
+    """The log's first, or the first that waits when none has its place."""
+    return (await tx.execute(_FIRST_ENTRY)).one_or_none()
+
+
 async def tiles(tx: Transaction, places: Collection[Place]) -> dict[Place, bytes]:
     wanted = sorted(places)
     found = await tx.execute(
@@ -78,6 +86,10 @@ GUARDS = (
     "unit_sale_append_only",
     "unit_view_append_only",
     "handout_append_only",
+    "stock_action_append_only",
+    "redemption_append_only",
+    "redemption_rollback_append_only",
+    "unit_balance_is_booked_only",
 )
 
 CHECKPOINTS = "SELECT size, root, note, vkey FROM audit_checkpoint ORDER BY size"
@@ -86,27 +98,83 @@ PENDING = (
     "ORDER BY entry_id"
 )
 SALES = (
-    "SELECT reservation_id AS id, merchant_id, unit_id FROM unit_sale "
-    "ORDER BY reservation_id, unit_id"
+    "SELECT s.reservation_id AS id, s.merchant_id, s.unit_id, r.settled_at AS at FROM unit_sale s "
+    "LEFT JOIN reservation r ON r.id = s.reservation_id ORDER BY s.reservation_id, s.unit_id"
 )
 VIEWS = (
     "SELECT id, merchant_id, unit_id, reservation_id, recipient_public_key, viewer_kind, "
-    "viewer_id, ip, user_agent, reason, requested_by, salt FROM unit_view ORDER BY id"
-)
-HANDOUTS = (
-    "SELECT id, merchant_id, reservation_id, recipient_public_key, requested_by FROM handout "
+    "viewer_id, ip, user_agent, reason, requested_by, salt, seen_at AS at FROM unit_view "
     "ORDER BY id"
 )
+HANDOUTS = (
+    "SELECT id, merchant_id, reservation_id, recipient_public_key, requested_by, "
+    "requested_at AS at FROM handout ORDER BY id"
+)
+REDEMPTIONS = (
+    "SELECT id, merchant_id, unit_id, merchant_reference, amount, currency, redeemed_by, "
+    "redeemed_at AS at FROM redemption ORDER BY id"
+)
+ROLLBACKS = (
+    "SELECT b.redemption_id AS id, b.merchant_id, r.unit_id, r.merchant_reference, r.amount, "
+    "r.currency, b.reason, b.rolled_back_by, b.rolled_back_at AS at FROM redemption_rollback b "
+    "LEFT JOIN redemption r ON r.id = b.redemption_id ORDER BY b.redemption_id"
+)
+_ACTION = "merchant_id, pool_id, filter::text, units, action, reason, requested_by, acted_at AS at"
+ACTIONS = {
+    "unit": (
+        f"SELECT unit_id AS id, {_ACTION} FROM stock_action "  # noqa: S608 - constant parts
+        "WHERE unit_id IS NOT NULL ORDER BY unit_id, stock_action.id"
+    ),
+    "lot": (
+        f"SELECT lot_id AS id, {_ACTION} FROM stock_action "  # noqa: S608 - constant parts
+        "WHERE lot_id IS NOT NULL AND unit_id IS NULL ORDER BY lot_id, stock_action.id"
+    ),
+    "stock": (
+        f"SELECT id, {_ACTION} FROM stock_action "  # noqa: S608 - constant parts
+        "WHERE lot_id IS NULL AND unit_id IS NULL ORDER BY id"
+    ),
+}
+"""What the act was on -> its rows, in the order of what they were done to."""
+IMPORTS = (
+    "SELECT i.id, i.merchant_id, i.pool_id, i.lot_id, i.status, i.lines_read, i.accepted, "
+    "i.rejected, i.duplicates, i.units, i.failure, i.finished_at AS at, l.size "
+    "FROM stock_import i LEFT JOIN lot l ON l.id = i.lot_id "
+    "WHERE i.status IN ('completed', 'failed') ORDER BY i.id"
+)
+GONE_LOTS = (
+    "SELECT i.lot_id AS id, i.merchant_id, i.finished_at AS at FROM stock_import i "
+    "WHERE i.status = 'completed' AND i.lot_id IS NOT NULL AND NOT EXISTS "
+    "(SELECT 1 FROM lot l WHERE l.id = i.lot_id AND l.state <> 'undone') ORDER BY i.lot_id"
+)
+ODD_LOTS = (
+    "SELECT l.id, count(i.id) AS imports FROM lot l "
+    "LEFT JOIN stock_import i ON i.lot_id = l.id AND i.status = 'completed' "
+    "WHERE l.state NOT IN ('importing', 'undone') GROUP BY l.id HAVING count(i.id) <> 1"
+)
+ROTATIONS = "SELECT id, reason, requested_by, requested_at AS at FROM key_rotation ORDER BY id"
+NEW_KEYS = (
+    "SELECT key_id AS id, old_key_id, reason, requested_by, requested_at AS at FROM key_rotation "
+    "WHERE key_id IS NOT NULL ORDER BY key_id"
+)
+RETIRED_KEYS = (
+    "SELECT key_id AS id, retired_at AS at FROM sealing_key WHERE state = 'retired' ORDER BY key_id"
+)
+KEYS = "SELECT key_id AS id, state FROM sealing_key ORDER BY key_id"
 
 
-def told(action: str) -> str:
-    """The entries of an action, in the order of what they tell of; those that wait come last."""
-    assert action.replace(".", "").replace("_", "").isalpha()  # it becomes part of a statement
+def told(actions: Sequence[str]) -> str:
+    """The entries of these actions, in the order of what they tell of; for one object in the order
+    of the log, those that wait last.
+    """
+    for action in actions:  # it becomes part of a statement
+        assert action.replace(".", "").replace("_", "").isalpha()
+    wanted = ", ".join(f"'{action}'" for action in actions)
     return (
-        "SELECT object_id AS id, seq, leaf FROM ("  # noqa: S608 - checked above
-        f"SELECT object_id, seq, leaf FROM audit_entry WHERE action = '{action}' UNION ALL "
-        f"SELECT object_id, NULL, leaf FROM audit_pending WHERE action = '{action}') e "
-        "ORDER BY object_id, seq"
+        "SELECT object_id AS id, seq, action, leaf FROM ("  # noqa: S608 - checked above
+        f"SELECT object_id, seq, entry_id, action, leaf FROM audit_entry WHERE action IN ({wanted})"
+        " UNION ALL "
+        "SELECT object_id, NULL, entry_id, action, leaf FROM audit_pending "
+        f"WHERE action IN ({wanted})) e ORDER BY object_id, seq, entry_id"
     )
 
 
@@ -127,6 +195,14 @@ _EXTENT = text(
 _ENTRIES = text(
     "SELECT seq, entry_id, merchant_id, object_id, action, leaf, leaf_hash FROM audit_entry "
     "WHERE seq > :after ORDER BY seq LIMIT :limit"
+)
+
+_FIRST_ENTRY = text(
+    """
+    SELECT leaf FROM (
+      (SELECT 1 AS rank, leaf FROM audit_entry ORDER BY seq LIMIT 1) UNION ALL
+      (SELECT 2, leaf FROM audit_pending ORDER BY entry_id LIMIT 1)) e ORDER BY rank LIMIT 1
+    """
 )
 
 _TILES = text(

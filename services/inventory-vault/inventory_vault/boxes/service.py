@@ -221,8 +221,14 @@ class BoxService:
             upload.import_id,
             merchant_id=upload.merchant_id,
             actor=actor,
-            lot=str(upload.lot_id),
+            pool=str(upload.pool_id),
+            lot=str(upload.lot_id) if found.accepted else None,
+            lines_read=found.lines_read,
             accepted=found.accepted,
+            units=found.units,
+            rejected=found.rejected,
+            duplicates=found.duplicates,
+            failure=None,
             sealed_by="shop",
         )
 
