@@ -113,7 +113,7 @@ def create_service(settings: Settings) -> Service:
     reservations = ReservationService(shelves, BudgetService(_holder_secret(settings)))
     units = UnitService(shelves)
     withdrawals = WithdrawalService(pools, lots, shelves, units)
-    undos = UndoService(pools, lots)
+    undos = UndoService(pools, lots, shelves)
     imports = ImportService(
         pools,
         lots,

@@ -1,10 +1,16 @@
 """A lot is undone until somebody has a unit of it, and then never."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from kit.service import Service
 from tests.inventory_vault.factories import Vault, run_job
+from tests.inventory_vault.tills import Till, refused
 
 JOB = "take-back-undone-lots"
 
@@ -55,6 +61,83 @@ async def test_an_undone_lot_is_gone_at_once_and_its_codes_can_come_again(
     assert (await vault.add_lot(pool_id, 30))["duplicates"] == 0
     assert await vault.conserved(pool_id)
     assert kept["lot_id"] is not None
+
+
+async def test_void_and_expired_units_go_with_their_lot_and_can_come_again(
+    vault: Vault, service: Service, db, rows
+):
+    pool_id = await vault.pool("voucher")
+    soon = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    far = "2031-01-01T00:00:00Z"
+    lines = f"code,expiry\nGONE-1,{soon}\nGONE-2,{far}\nGONE-3,{far}\nGONE-4,{far}\n"
+    receipt = await vault.imported(pool_id, lines)
+    assert receipt["accepted"] == 4, receipt
+    lot_id = receipt["lot_id"]
+    units = await rows("SELECT unit_id FROM unit WHERE lot_id = :l ORDER BY seq", l=lot_id)
+    for unit, action in ((units[1], "void"), (units[2], "quarantine")):
+        path = f"/v1/units/{unit.unit_id}/{action}"
+        assert (await vault.client.post(path, json={"reason": "r"})).status_code == 200
+    await asyncio.sleep(2)
+    await run_job(service, "withdraw-expired-units")
+    states = await rows("SELECT state FROM withdrawn_unit WHERE lot_id = :l", l=lot_id)
+    assert sorted(row.state for row in states) == ["expired", "quarantined", "void"]
+    # While the lot is on the shelf, what is void or expired stays so.
+    with pytest.raises(IntegrityError, match="void and expired units never come back"):
+        async with db.transaction() as tx:
+            await tx.execute(text("DELETE FROM withdrawn_unit WHERE state = 'void'"))
+
+    assert (await undo(vault, lot_id)).status_code == 200
+    await run_job(service, JOB)
+
+    for table in ("unit", "lot_tally", "free_unit", "withdrawn_unit", "gap_run"):
+        assert await rows(f"SELECT 1 FROM {table} WHERE lot_id = :l", l=lot_id) == [], table  # noqa: S608
+    for unit in units:
+        assert (await vault.client.get(f"/v1/units/{unit.unit_id}")).status_code == 404
+    again = await vault.imported(pool_id, "GONE-1\nGONE-2\nGONE-3\nGONE-4\n")
+    assert (again["accepted"], again["duplicates"]) == (4, 0)
+    levels = await vault.levels(pool_id)
+    assert (levels["available"], levels["total"]) == (4, 4)
+    assert await vault.conserved(pool_id)
+
+
+async def test_a_pool_that_runs_short_by_an_undo_says_so(vault: Vault, rows):
+    async def told(pool_id: str) -> list[str]:
+        found = await rows("SELECT type FROM event_log WHERE key = :k ORDER BY id", k=pool_id)
+        return [row.type.rsplit(".", 1)[1] for row in found]
+
+    low = await vault.pool(low_stock_threshold=3)
+    await vault.add_lot(low, 2, prefix="LOW")
+    more = await vault.add_lot(low, 2, prefix="MORE")
+    assert (await undo(vault, more["lot_id"])).status_code == 200
+    assert await told(low) == ["StockImported", "StockImported", "StockUndone", "StockLow"]
+
+    out = await vault.pool()
+    only = await vault.add_lot(out, 2, prefix="OUT")
+    assert (await undo(vault, only["lot_id"])).status_code == 200
+    assert await told(out) == ["StockImported", "StockUndone", "StockOut"]
+
+    # Nothing was available of it: nothing changes by the undo.
+    frozen = await vault.pool()
+    lot_id = (await vault.add_lot(frozen, 2, prefix="FROZEN"))["lot_id"]
+    quarantine = f"/v1/lots/{lot_id}/quarantine"
+    assert (await vault.client.post(quarantine, json={"reason": "r"})).status_code == 200
+    assert (await undo(vault, lot_id)).status_code == 200
+    assert await told(frozen) == ["StockImported", "StockUndone"]
+
+
+async def test_the_code_of_an_undone_lot_is_no_code_from_then_on(till: Till, rows):
+    pool_id = await till.vault.pool("voucher")
+    receipt = await till.vault.imported(pool_id, "PAID-WITH-1\nPAID-WITH-2\n")
+    [unit, _] = await rows("SELECT unit_id FROM unit WHERE lot_id = :l", l=receipt["lot_id"])
+    # Found, and refused because nobody bought it.
+    assert refused(await till.redeem(code="PAID-WITH-1"))[1] != "code_not_found"
+
+    assert (await undo(till.vault, receipt["lot_id"])).status_code == 200
+
+    # Its units are still there: the job that deletes them has not run.
+    assert len(await rows("SELECT 1 FROM unit WHERE lot_id = :l", l=receipt["lot_id"])) == 2
+    assert refused(await till.redeem(code="PAID-WITH-1")) == (404, "code_not_found")
+    assert refused(await till.redeem(str(unit.unit_id)))[0] == 404
 
 
 async def test_a_lot_with_a_held_or_sold_unit_cannot_be_undone(vault: Vault):

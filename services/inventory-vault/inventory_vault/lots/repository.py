@@ -183,9 +183,9 @@ async def put_on_shelf(
 
 
 async def discard_units(tx: Transaction, lot_id: UUID, limit: int) -> int:
-    """Deletes units of a lot that never got on the shelf; how many."""
-    result = await tx.execute(_DISCARD_UNITS, {"lot": lot_id, "limit": limit})
-    return result.rowcount
+    """Deletes units of an importing or undone lot, with what is noted of them; how many."""
+    row = (await tx.execute(_DISCARD_UNITS, {"lot": lot_id, "limit": limit})).one()
+    return int(row.units)
 
 
 async def undo(tx: Transaction, lot_id: UUID) -> bool:
@@ -328,21 +328,26 @@ _PUT_ON_SHELF = text(
 # From the end: while a reusable unit has slots left, its first one says that the code is known.
 _DISCARD_UNITS = text(
     """
-    DELETE FROM unit u USING lot l
-    WHERE l.id = :lot AND l.state IN ('importing', 'undone') AND u.lot_id = l.id AND u.seq IN (
-      SELECT seq FROM unit WHERE lot_id = :lot ORDER BY seq DESC LIMIT :limit)
+    WITH gone AS (
+      DELETE FROM unit u USING lot l
+      WHERE l.id = :lot AND l.state IN ('importing', 'undone') AND u.lot_id = l.id AND u.seq IN (
+        SELECT seq FROM unit WHERE lot_id = :lot ORDER BY seq DESC LIMIT :limit)
+      RETURNING u.seq
+    ), restored AS (
+      DELETE FROM withdrawn_unit w USING gone WHERE w.lot_id = :lot AND w.seq = gone.seq
+    ), freed AS (
+      DELETE FROM free_unit f USING gone WHERE f.lot_id = :lot AND f.seq = gone.seq
+    )
+    SELECT count(*)::int AS units FROM gone
     """
 )
 
-# Units that were withdrawn for good keep their rows: that they were is history.
 _DISCARD = text(
     """
-    WITH freed AS (
-      DELETE FROM free_unit WHERE lot_id = :lot
-    ), restored AS (
-      DELETE FROM withdrawn_unit WHERE lot_id = :lot AND state IN ('quarantined', 'inactive')
+    WITH gone AS (
+      DELETE FROM lot WHERE id = :lot AND state IN ('importing', 'undone') RETURNING id
     )
-    DELETE FROM lot WHERE id = :lot AND state IN ('importing', 'undone')
+    DELETE FROM gap_run g USING gone WHERE g.lot_id = gone.id
     """
 )
 

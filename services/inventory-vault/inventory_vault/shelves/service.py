@@ -71,7 +71,20 @@ class ShelfService:
         await repository.allocate(tx, lots, allot(shelves.stock.draws, free, ahead))
         for pool_id, before in shelves.before.items():
             after = shelves.stock.available(pool_id)
-            await _publish_shortage(tx, shelves.pools[pool_id], before, after)
+            await self.tell_shortage(tx, shelves.pools[pool_id], before, after)
+
+    async def tell_shortage(self, tx: Transaction, pool: Pool, before: int, after: int) -> None:
+        """Publishes StockOut or StockLow when what is available of a locked pool crosses the line
+        from `before` to `after`: a pool that stays low says so once.
+        """
+        if before > 0 and after == 0:
+            outbox.add(tx, events.stock_out(pool), key=pool.id, merchant_id=pool.merchant_id)
+            return
+        threshold = pool.low_stock_threshold
+        if threshold is not None and after < threshold <= before:
+            paces = await cover.paces_of(tx, [pool.id])
+            event = events.stock_low(pool, after, paces[pool.id])
+            outbox.add(tx, event, key=pool.id, merchant_id=pool.merchant_id)
 
     async def take_fitting(
         self, tx: Transaction, shelves: OpenShelves, lines: Sequence[WantedLine]
@@ -96,7 +109,7 @@ class ShelfService:
                 before = shelves.left(line.pool_id)
                 shelves.fitted[line.pool_id] += line.quantity
                 after = shelves.left(line.pool_id)
-                await _publish_shortage(tx, shelves.pools[line.pool_id], before, after)
+                await self.tell_shortage(tx, shelves.pools[line.pool_id], before, after)
         return short
 
     async def put_back(
@@ -198,15 +211,3 @@ async def _pick_ahead(tx: Transaction, lots: Sequence[ShelfLot]) -> dict[UUID, S
         picked[lot.id] = seqs[: lot.cursor_drawn]
         lot.to_seq = seqs[-1] if len(seqs) > lot.cursor_drawn else seqs[-1] + 1
     return picked
-
-
-async def _publish_shortage(tx: Transaction, pool: Pool, before: int, after: int) -> None:
-    """At the crossing only: a pool that stays low says so once."""
-    if before > 0 and after == 0:
-        outbox.add(tx, events.stock_out(pool), key=pool.id, merchant_id=pool.merchant_id)
-        return
-    threshold = pool.low_stock_threshold
-    if threshold is not None and after < threshold <= before:
-        paces = await cover.paces_of(tx, [pool.id])
-        event = events.stock_low(pool, after, paces[pool.id])
-        outbox.add(tx, event, key=pool.id, merchant_id=pool.merchant_id)
