@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +11,7 @@ import httpx
 from sealing import new_key_pair
 from tests.contracts.running import RunningSet
 
-IMPORT_SECONDS_MAX = 30.0
+SECONDS_MAX = 30.0
 Known = Mapping[str, Mapping[str, str]]
 """Service -> name of a path parameter or of a body's field -> something that exists."""
 
@@ -21,6 +21,7 @@ def furnish(running: RunningSet) -> Known:
     with httpx.Client(headers=running.headers, timeout=30) as http:
         made = _Maker(running.urls, http)
         pool_id, lot_id, import_id = made.stock()
+        made.terms(lot_id)
         reservation = made.post(
             "inventory-vault",
             "/v1/reservations",
@@ -39,7 +40,9 @@ def furnish(running: RunningSet) -> Known:
                 "lot_id": lot_id,
                 "import_id": import_id,
                 "reservation_id": held["id"],
-                "unit_id": made.unit(reservation["id"]),
+                **made.redemption(made.unit(reservation["id"])),
+                "alarm_id": made.alarm(),
+                "entry_id": made.entry(),
             },
             "order": order,
             "risk": {"rule_id": made.rule()},
@@ -60,7 +63,7 @@ class _Maker:
 
     def stock(self) -> tuple[str, str, str]:
         """Pool, lot, import."""
-        pool = self.post("inventory-vault", "/v1/pools", {"name": "known", "unit_kind": "code"})
+        pool = self.post("inventory-vault", "/v1/pools", {"name": "known", "unit_kind": "voucher"})
         codes = "\n".join(f"KNOWN-CODE-{number:04d}" for number in range(3_000))
         answer = self._http.post(
             f"{self._urls['inventory-vault']}/v1/pools/{pool['id']}/lots",
@@ -69,15 +72,52 @@ class _Maker:
         )
         assert answer.status_code == 202, answer.text
         import_id = answer.json()["import_id"]
-        deadline = time.monotonic() + IMPORT_SECONDS_MAX
-        receipt: dict[str, Any] = {"status": "running"}
-        while receipt["status"] == "running":
-            assert time.monotonic() < deadline, "the import does not end"
-            time.sleep(0.05)
-            url = f"{self._urls['inventory-vault']}/v1/imports/{import_id}"
-            receipt = self._http.get(url).json()
+        receipt = self.awaited(
+            f"/v1/imports/{import_id}", lambda answer: answer["status"] != "running"
+        )
         assert receipt["status"] == "completed", receipt
         return pool["id"], receipt["lot_id"], import_id
+
+    def awaited(self, path: str, is_there: Callable[[Any], bool]) -> Any:
+        """What the vault answers as soon as it is as it should be."""
+        deadline = time.monotonic() + SECONDS_MAX
+        while True:
+            answer = self._http.get(f"{self._urls['inventory-vault']}{path}")
+            assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
+            if is_there(answer.json()):
+                return answer.json()
+            assert time.monotonic() < deadline, f"{path} does not become what it should be"
+            time.sleep(0.05)
+
+    def terms(self, lot_id: str) -> None:
+        """Makes the lot's codes vouchers of a worth that many calls can take from."""
+        url = f"{self._urls['inventory-vault']}/v1/lots/{lot_id}/voucher-terms"
+        body = {"face_value": {"amount": 1_000_000, "currency": "CNY"}}
+        answer = self._http.put(url, json=body)
+        assert answer.is_success, answer.text
+
+    def redemption(self, unit_id: str) -> dict[str, str]:
+        """A voucher of which a part is redeemed, by its id and by its code."""
+        body = {
+            "unit_id": unit_id,
+            "amount": {"amount": 10, "currency": "CNY"},
+            "merchant_reference": "known",
+        }
+        done = self.post("inventory-vault", "/v1/redemptions", body)
+        return {"unit_id": unit_id, "redemption_id": done["id"], "code": "KNOWN-CODE-0000"}
+
+    def alarm(self) -> str:
+        """Somebody showed the code of a voucher that nobody bought."""
+        body = {"code": "KNOWN-CODE-2999", "merchant_reference": "known-2"}
+        shown = self._http.post(f"{self._urls['inventory-vault']}/v1/redemptions", json=body)
+        assert shown.json()["code"] == "voucher_not_sold", shown.text
+        raised = self.awaited("/v1/alarms", lambda answer: bool(answer["items"]))
+        return str(raised["items"][0]["id"])
+
+    def entry(self) -> str:
+        """Of the audit log, once it has its place."""
+        found = self.awaited("/v1/audit/entries", lambda answer: bool(answer["items"]))
+        return str(found["items"][0]["entry_id"])
 
     def unit(self, reservation_id: str) -> str:
         """A sold unit, boxed for a key of ours; the same at every call."""
