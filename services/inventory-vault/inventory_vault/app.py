@@ -17,6 +17,7 @@ import inventory_vault.lots.tables
 import inventory_vault.pools.tables
 import inventory_vault.redemptions.tables
 import inventory_vault.reservations.tables
+import inventory_vault.retention.tables
 import inventory_vault.units.tables
 import inventory_vault.vouchers.tables
 import inventory_vault.withdrawals.tables  # noqa: F401 - the tables register themselves
@@ -56,6 +57,8 @@ from inventory_vault.reservations.routes import (
     reserve_together,
 )
 from inventory_vault.reservations.service import ReservationService
+from inventory_vault.retention.jobs import shred_due
+from inventory_vault.retention.service import RetentionService
 from inventory_vault.sequencer.folder import AuditFolder
 from inventory_vault.sequencer.sequencing import Sequencer
 from inventory_vault.settings import Settings
@@ -176,6 +179,7 @@ def create_service(settings: Settings) -> Service:
             sequence_log(sequencer),
             watch_log(db, audit),
             forget_wrong_codes(db, redemptions),
+            shred_due(db, RetentionService(days=settings.retention_days)),
         ],
         api_jobs=[*desk.jobs(), *generation_desk.jobs()],
         publishes=[

@@ -98,6 +98,12 @@ class Settings(ServiceSettings):
         default=Path(".lockstock/vault-audit.key"),
         description="file with the key that signs the audit log; made by the worker when missing",
     )
+    retention_days: int = Field(
+        default=180,
+        ge=0,
+        le=36_500,
+        description="boxes are overwritten so long after sale, void or expiry; 0: never; days",
+    )
     wrong_codes_burst: int = Field(
         default=20, ge=1, le=1_000, description="wrong codes a key or shop may show at once; codes"
     )

@@ -81,6 +81,15 @@ class UnitUnopenable(DomainError):
         super().__init__(unit_id=unit_id, reason=reason)
 
 
+class UnitShredded(Conflict):
+    """The code was erased, as the unit was sold longer ago than codes are kept; nobody has it.
+
+    Sale, mask and state remain: GET /v1/units/{id} tells since when it is erased.
+    """
+
+    code = "unit_shredded"
+
+
 class BoxesNotSetUp(Unavailable):
     """The opener has no INVENTORY_VAULT_FINGERPRINT_KEY, so duplicates could not be found."""
 
@@ -95,9 +104,11 @@ class NotHandedOut(DomainError):
 
 
 def to_box(unit_id: str, answer: dict[str, Any]) -> HandedBox:
-    """Raises UnitUnopenable, OpenerCapped."""
+    """Raises UnitUnopenable, UnitShredded, OpenerCapped."""
     if answer.get("error") == OpenerCapped.code:
         raise OpenerCapped(retry_after_seconds=answer["retry_after_seconds"])
+    if answer.get("error") == UnitShredded.code:
+        raise UnitShredded(unit_id=unit_id)
     if "error" in answer:
         raise UnitUnopenable(unit_id, str(answer["error"]))
     return HandedBox(answer["public_key"], answer["nonce"], answer["ciphertext"])

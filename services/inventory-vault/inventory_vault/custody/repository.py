@@ -40,9 +40,12 @@ _LIST_KEYS = text(
     LEFT JOIN (
       SELECT key_id, sum(units) AS units, count(DISTINCT lot_id) AS lots FROM (
         SELECT s.key_id, s.lot_id, coalesce(s.units::numeric,
-          (l.size - sum(coalesce(s.units, 0)) OVER lot)::numeric
+          (l.size - coalesce(d.units, 0) - sum(coalesce(s.units, 0)) OVER lot)::numeric
             / nullif(count(*) FILTER (WHERE s.units IS NULL) OVER lot, 0)) AS units
         FROM lot_seal s JOIN lot l ON l.id = s.lot_id
+        LEFT JOIN (
+          SELECT lot_id, sum(units) AS units FROM shredding GROUP BY lot_id
+        ) d ON d.lot_id = l.id
         WINDOW lot AS (PARTITION BY s.lot_id)
       ) shares GROUP BY key_id
     ) s ON s.key_id = k.key_id

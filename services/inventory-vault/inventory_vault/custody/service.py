@@ -114,7 +114,7 @@ class CustodyService:
     async def show(self, unit_id: UUID, view_id: UUID) -> HandedBox:
         """The box of a committed view.
 
-        Raises Unavailable, UnitUnopenable, NotHandedOut, OpenerCapped.
+        Raises Unavailable, UnitUnopenable, UnitShredded, NotHandedOut, OpenerCapped.
         """
         answer = await self._opener.view(view_id)
         if answer is None:

@@ -14,6 +14,7 @@ from sealing import Seal
 
 PAST_SECONDS = 3_900
 """An hour, and what the clocks of two machines may differ by."""
+NO_KEY = UUID(int=0)
 
 
 class Opening(NamedTuple):
@@ -74,6 +75,13 @@ async def handouts(tx: Transaction, ids: Sequence[UUID]) -> list[Opening]:
 async def views(tx: Transaction, ids: Sequence[UUID]) -> list[Opening]:
     """The units these view rows name, if they are sold to the reservation named there."""
     return _openings(await tx.execute(_VIEWS, {"ids": list(ids)}))
+
+
+async def shredded(tx: Transaction, unit_ids: Sequence[UUID]) -> set[UUID]:
+    """Those without a box whose retention time was over by the books when it was overwritten, and
+    whose shredding the audit log tells of. Every other empty box was emptied by hand.
+    """
+    return {row.unit_id for row in await tx.execute(_SHREDDED, {"units": list(unit_ids)})}
 
 
 async def past_openings(tx: Transaction) -> list[PastOpenings]:
@@ -150,10 +158,17 @@ def _seal(row: Row[Any]) -> Seal:
     return Seal(row.merchant_id, row.lot_id, row.seal_no, row.key_id, bytes(row.sender_public_key))
 
 
+def _seal_or_none(row: Row[Any]) -> Seal:
+    """A seal that nothing is under any more is gone; what was shredded still names it."""
+    if row.key_id is None:
+        return Seal(row.merchant_id, row.lot_id, row.seal_no, NO_KEY, b"")
+    return _seal(row)
+
+
 def _openings(rows: Iterable[Row[Any]]) -> list[Opening]:
     found: list[Opening] = []
     for row in rows:
-        seal = _seal(row)
+        seal = _seal_or_none(row)
         found += [
             Opening(
                 row.log_id,
@@ -196,7 +211,7 @@ _HANDOUTS = text(
         AND h.requested_at > clock_timestamp() - interval '5 minutes'
     ), found AS (
       SELECT h.id AS log_id, h.recipient_public_key, u.merchant_id, u.lot_id, u.unit_id, u.nonce,
-             u.box, s.seal_no, s.key_id, s.sender_public_key, s.proof,
+             u.box, u.seal_no, s.key_id, s.sender_public_key, s.proof,
              h.times <= 3 AND us.sold_at > clock_timestamp() - interval '1 hour' AS is_free
       FROM asked h
       JOIN reservation r ON r.id = h.reservation_id AND r.merchant_id = h.merchant_id
@@ -204,7 +219,8 @@ _HANDOUTS = text(
       JOIN allocation a ON a.reservation_id = r.id AND a.state IN ('sold', 'opened', 'redeemed')
       JOIN unit u ON u.lot_id = a.lot_id AND u.seq = a.seq AND u.merchant_id = h.merchant_id
       JOIN unit_sale us ON us.unit_id = u.unit_id AND us.reservation_id = r.id
-      JOIN lot_seal s ON s.lot_id = u.lot_id AND s.seal_no = u.seal_no
+      LEFT JOIN lot_seal s ON s.lot_id = u.lot_id AND s.seal_no = u.seal_no
+      WHERE s.lot_id IS NOT NULL OR u.shredding_id IS NOT NULL
     )
     {_GROUPED}
     """  # noqa: S608 - constant parts
@@ -214,7 +230,7 @@ _VIEWS = text(
     f"""
     WITH found AS (
       SELECT v.id AS log_id, v.recipient_public_key, u.merchant_id, u.lot_id, u.unit_id, u.nonce,
-             u.box, s.seal_no, s.key_id, s.sender_public_key, s.proof,
+             u.box, u.seal_no, s.key_id, s.sender_public_key, s.proof,
              us.sold_at > clock_timestamp() - interval '1 hour' AND (
                SELECT count(*) FROM (
                  SELECT 1 FROM unit_view o WHERE o.unit_id = v.unit_id AND o.id <= v.id LIMIT 4) f
@@ -228,12 +244,28 @@ _VIEWS = text(
       JOIN unit_sale us ON us.unit_id = u.unit_id AND us.reservation_id = v.reservation_id
       JOIN allocation a ON a.lot_id = u.lot_id AND a.seq = u.seq
         AND a.reservation_id = v.reservation_id AND a.state IN ('opened', 'redeemed')
-      JOIN lot_seal s ON s.lot_id = u.lot_id AND s.seal_no = u.seal_no
+      LEFT JOIN lot_seal s ON s.lot_id = u.lot_id AND s.seal_no = u.seal_no
       WHERE v.id = ANY(CAST(:ids AS uuid[]))
+        AND (s.lot_id IS NOT NULL OR u.shredding_id IS NOT NULL)
         AND v.seen_at > clock_timestamp() - interval '5 minutes'
     )
     {_GROUPED}
     """  # noqa: S608 - constant parts
+)
+
+_SHREDDED = text(
+    """
+    SELECT u.unit_id FROM unit u
+    JOIN unit_sale s ON s.unit_id = u.unit_id
+    JOIN shredding d ON d.id = u.shredding_id AND d.lot_id = u.lot_id
+    WHERE u.unit_id = ANY(CAST(:units AS uuid[]))
+      AND s.sold_at <= d.shredded_at - make_interval(hours => 24 * d.retention_days)
+      AND d.shredded_at <= clock_timestamp()
+      AND (EXISTS (SELECT 1 FROM audit_entry e
+          WHERE e.object_id = d.id AND e.action = 'units.shredded')
+        OR EXISTS (SELECT 1 FROM audit_pending p
+          WHERE p.object_id = d.id AND p.action = 'units.shredded'))
+    """
 )
 
 _PAST_OPENINGS = text(

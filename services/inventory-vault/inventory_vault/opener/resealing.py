@@ -32,6 +32,10 @@ Boxes = dict[str, dict[str, Any]]
 """{log id: {unit id: box}}; a unit that is kept back has {"error": code} instead of a box."""
 
 
+SHREDDED = "unit_shredded"
+"""Said of a unit whose box was overwritten after the retention time: no alarm."""
+
+
 class UnprovenSeal(Exception):
     """The seal's row was not made by an import: its proof is missing or another's."""
 

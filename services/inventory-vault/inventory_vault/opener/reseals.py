@@ -194,7 +194,8 @@ _ADD_SEAL = text(
 _COUNT_UNITS = text(
     """
     UPDATE lot_seal s SET units = (
-      SELECT count(*) FROM unit u WHERE u.lot_id = s.lot_id AND u.seal_no = s.seal_no)
+      SELECT count(*) FROM unit u WHERE u.lot_id = s.lot_id AND u.seal_no = s.seal_no
+        AND u.shredding_id IS NULL)
     WHERE s.lot_id = :lot AND s.seal_no = CAST(:no AS smallint) AND s.units IS NULL
     """
 )
@@ -202,10 +203,12 @@ _COUNT_UNITS = text(
 _UNITS = text(
     """
     SELECT seq, unit_id, nonce, box FROM unit
-    WHERE lot_id = :lot AND seq > :after AND seal_no = :no ORDER BY seq LIMIT :limit
+    WHERE lot_id = :lot AND seq > :after AND seal_no = :no AND shredding_id IS NULL
+    ORDER BY seq LIMIT :limit
     """
 )
 
+# What was shredded since it was read stays shredded.
 _MOVE = text(
     """
     WITH moved AS (
@@ -213,6 +216,7 @@ _MOVE = text(
       FROM unnest(CAST(:seqs AS int[]), CAST(:nonces AS bytea[]), CAST(:boxes AS bytea[]))
         AS n(seq, nonce, box)
       WHERE u.lot_id = :lot AND u.seq = n.seq AND u.seal_no = CAST(:old AS smallint)
+        AND u.shredding_id IS NULL
       RETURNING u.seq
     ), counted AS (SELECT count(*)::int AS units FROM moved
     ), left_over AS (
@@ -230,7 +234,8 @@ _DROP_IF_BARE = text(
     """
     DELETE FROM lot_seal s USING lot l
     WHERE s.lot_id = :lot AND s.seal_no = :no AND l.id = s.lot_id AND l.state <> 'importing'
-      AND NOT EXISTS (SELECT 1 FROM unit u WHERE u.lot_id = s.lot_id AND u.seal_no = s.seal_no)
+      AND NOT EXISTS (SELECT 1 FROM unit u WHERE u.lot_id = s.lot_id AND u.seal_no = s.seal_no
+        AND u.shredding_id IS NULL)
     """
 )
 

@@ -26,7 +26,7 @@ from inventory_vault.opener.protocol import (
 )
 from inventory_vault.opener.refusals import CAPPED, CappedAlarms, Refusal, alarm_refusals
 from inventory_vault.opener.repository import Opening
-from inventory_vault.opener.resealing import Boxes, reseal
+from inventory_vault.opener.resealing import SHREDDED, Boxes, reseal
 from inventory_vault.opener.rotation import Rotation
 from inventory_vault.settings import Settings
 from kit.db import Database, Transaction
@@ -160,9 +160,9 @@ class Opener:
             raise ValueError("too many ids")
         async with self._db.read() as tx:
             openings = await read(tx, [UUID(id_) for id_ in ids])
+            boxes, openings = await _without_shredded(tx, openings)
         openings.sort(key=lambda opening: opening.log_id)
         admission = self._caps.admit(openings)
-        boxes: Boxes = {}
         refusals: list[Refusal] = []
         for start in range(0, len(admission.allowed), UNITS_PER_TURN):
             part = admission.allowed[start : start + UNITS_PER_TURN]
@@ -171,9 +171,27 @@ class Opener:
         await alarm_refusals(self._db, refusals)
         for capped in admission.capped:
             why = {"error": CAPPED, "retry_after_seconds": capped.retry_after_seconds}
-            boxes[str(capped.log_id)] = {str(unit_id): why for unit_id in capped.units}
+            found = boxes.setdefault(str(capped.log_id), {})
+            found.update({str(unit_id): why for unit_id in capped.units})
         await self._capped_alarms.raise_for(admission.capped)
         return boxes
+
+
+async def _without_shredded(
+    tx: Transaction, openings: list[Opening]
+) -> tuple[Boxes, list[Opening]]:
+    """What to say of those that were shredded, and the others. Whether somebody emptied a box by
+    hand is looked at only when one is empty.
+    """
+    empty = [opening.unit_id for opening in openings if not opening.ciphertext]
+    gone = await repository.shredded(tx, empty) if empty else set()
+    boxes: Boxes = {}
+    if not gone:
+        return boxes, openings
+    for opening in openings:
+        if opening.unit_id in gone:
+            boxes.setdefault(str(opening.log_id), {})[str(opening.unit_id)] = {"error": SHREDDED}
+    return boxes, [opening for opening in openings if opening.unit_id not in gone]
 
 
 def _seal(asked: dict[str, Any]) -> Seal:

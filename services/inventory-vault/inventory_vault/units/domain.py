@@ -42,6 +42,7 @@ class Unit:
     line_no: int | None
     sold_at: datetime | None
     refusal: str | None
+    shredded_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,7 @@ def _to_domain(row: Row[Any]) -> Unit:
         line_no=row.line_no,
         sold_at=row.sold_at,
         refusal=row.refusal,
+        shredded_at=row.shredded_at,
     )
 
 
@@ -142,6 +143,7 @@ _UNITS = """
     SELECT u.unit_id, u.merchant_id, l.pool_id, u.lot_id, u.seq, u.mask,
       coalesce(u.expires_at, l.expires_at) AS expires_at,
       a.reservation_id, a.line_no, r.reference, s.sold_at, al.details ->> 'reason' AS refusal,
+      d.shredded_at,
       coalesce(a.state, w.state, CASE
         WHEN l.state <> 'on_shelf' THEN l.state
         WHEN coalesce(u.expires_at, l.expires_at) <= clock_timestamp() THEN 'expired'
@@ -152,6 +154,7 @@ _UNITS = """
     LEFT JOIN withdrawn_unit w ON w.lot_id = u.lot_id AND w.seq = u.seq
     LEFT JOIN unit_sale s ON s.unit_id = u.unit_id
     LEFT JOIN reservation r ON r.id = a.reservation_id
+    LEFT JOIN shredding d ON d.id = u.shredding_id
     LEFT JOIN alarm al ON al.kind = 'box_refused' AND al.object_id = u.unit_id
       AND al.closed_at IS NULL
 """

@@ -98,6 +98,9 @@ class UnitRead(Model):
     refusal: str | None = Field(
         description="Why its box did not open as its row, while the alarm of that is open."
     )
+    shredded_at: datetime | None = Field(
+        description="Since when the code is erased, because its retention time is over."
+    )
 
     @classmethod
     def from_domain(cls, unit: Unit) -> Self:
@@ -110,6 +113,7 @@ class UnitRead(Model):
             expires_at=unit.expires_at,
             sale=_sale(unit),
             refusal=unit.refusal,
+            shredded_at=unit.shredded_at,
         )
 
 

@@ -143,7 +143,8 @@ _VOID = text(
       FROM unit u JOIN withdrawn_unit w ON w.lot_id = u.lot_id AND w.seq = u.seq
       WHERE u.unit_id = ANY(CAST(:units AS uuid[])) AND w.state IN ('quarantined', 'inactive')
     ), {_LOCKED_TALLIES}, voided AS (
-      UPDATE withdrawn_unit w SET state = 'void', reason = :reason
+      UPDATE withdrawn_unit w SET state = 'void', reason = :reason,
+        withdrawn_at = clock_timestamp()
       FROM target t WHERE w.lot_id = t.lot_id AND w.seq = t.seq
     ), counted AS (
       UPDATE lot_tally t SET
