@@ -51,14 +51,15 @@ class Told:
 
 
 async def check_books(tx: Transaction, findings: Findings) -> None:
-    """Sales by their digests, hand-outs, views, redemptions, acts on stock, imports, keys, and what
-    waits in the queue.
+    """Sales and shreddings by their digests, hand-outs, views, redemptions, acts on stock, imports,
+    keys, and what waits in the queue.
     """
     await _check_queue(tx, findings)
     books = _Books(tx, findings, await _log_began(tx))
     await books.compare("sale of reservation", _sales(tx), "reservation.sold")
     await books.compare("hand-out", _handouts(tx), "sale.handed_out")
     await books.compare("view", _views(tx), "unit.revealed")
+    await books.compare("shredding", _shreddings(tx), "units.shredded")
     await books.compare("redemption", _redemptions(tx), "voucher.redeemed")
     await books.compare("rollback of redemption", _rollbacks(tx), "voucher.rolled_back")
     for what, statement in repository.ACTIONS.items():
@@ -208,6 +209,33 @@ def _sale(sale: Row[Any], merchants: set[UUID], units: list[UUID]) -> Booked:
         },
         sale.at,
     )
+
+
+async def _shreddings(tx: Transaction) -> AsyncIterator[Booked]:
+    """By the units that name them: a box that somebody emptied by hand makes another digest."""
+    about: Row[Any] | None = None
+    units: list[UUID] = []
+    async for row in repository.rows(tx, repository.SHREDDINGS):
+        if about is not None and row.id != about.id:
+            yield _shredding(about, units)
+            units = []
+        about = row
+        if row.unit_id is not None:
+            units.append(row.unit_id)
+    if about is not None:
+        yield _shredding(about, units)
+
+
+def _shredding(about: Row[Any], units: list[UUID]) -> Booked:
+    facts = {
+        "merchant_id": str(about.merchant_id),
+        "lot_id": str(about.lot_id),
+        "source": about.source,
+        "retention_days": about.retention_days,
+    }
+    if not about.is_undone:  # else its units are deleted, as may be
+        facts |= {"units": len(units), "units_digest": units_digest(units)}
+    return Booked(about.id, facts, about.at)
 
 
 async def _handouts(tx: Transaction) -> AsyncIterator[Booked]:

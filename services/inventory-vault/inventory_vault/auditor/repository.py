@@ -90,6 +90,8 @@ GUARDS = (
     "redemption_append_only",
     "redemption_rollback_append_only",
     "unit_balance_is_booked_only",
+    "shredding_append_only",
+    "unit_stays_shredded",
 )
 
 CHECKPOINTS = "SELECT size, root, note, vkey FROM audit_checkpoint ORDER BY size"
@@ -105,6 +107,14 @@ VIEWS = (
     "SELECT id, merchant_id, unit_id, reservation_id, recipient_public_key, viewer_kind, "
     "viewer_id, ip, user_agent, reason, requested_by, salt, seen_at AS at FROM unit_view "
     "ORDER BY id"
+)
+SHREDDINGS = (
+    "SELECT coalesce(d.id, u.shredding_id) AS id, d.merchant_id, d.lot_id, d.source, "
+    "d.retention_days, d.shredded_at AS at, u.unit_id, "
+    "d.id IS NOT NULL AND coalesce(l.state = 'undone', true) AS is_undone "
+    "FROM shredding d LEFT JOIN lot l ON l.id = d.lot_id FULL JOIN "
+    "(SELECT unit_id, shredding_id FROM unit WHERE shredding_id IS NOT NULL) u "
+    "ON u.shredding_id = d.id ORDER BY 1, u.unit_id"
 )
 HANDOUTS = (
     "SELECT id, merchant_id, reservation_id, recipient_public_key, requested_by, "
