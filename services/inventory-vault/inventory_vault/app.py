@@ -1,8 +1,11 @@
 """Builds the service: the only place that makes objects."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
+
+from fastapi import APIRouter
 
 import inventory_vault.alarms.tables
 import inventory_vault.audit.tables
@@ -78,6 +81,9 @@ from inventory_vault.withdrawals.routes import withdrawal_routes
 from inventory_vault.withdrawals.service import WithdrawalService
 from kit.clock import SystemClock
 from kit.combine import Combiner
+from kit.db import Database
+from kit.messaging.consumer import Handler
+from kit.periodic import Periodic
 from kit.service import Service, open_database
 from lockstock.inventory_vault.v1.audit_events_pb2 import AuditCheckpoint
 from lockstock.inventory_vault.v1.redemption_events_pb2 import (
@@ -103,85 +109,51 @@ CLAIMS_TOGETHER_MAX = 64
 CLAIMING_LANES = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the parts below are built on."""
+
+    settings: Settings
+    db: Database
+    opener: OpenerClient
+    custody: CustodyService
+    pools: PoolService
+    lots: LotService
+    shelves: ShelfService
+    units: UnitService
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A group of slices that belong together, ready for the service."""
+
+    routers: list[APIRouter] = field(default_factory=list)
+    handlers: list[Handler] = field(default_factory=list)
+    jobs: list[Periodic] = field(default_factory=list)
+    api_jobs: list[Periodic] = field(default_factory=list)
+
+
 def create_service(settings: Settings) -> Service:
-    db = open_database(settings)
-    db.before_commit.append(audit_service.flush)
-    audit = AuditService()
-    sequencer = Sequencer(db, AuditFolder(settings.audit_folder, settings.audit_key_file))
-    opener = OpenerClient(settings.opener_socket, timeout_seconds=settings.opener_timeout_seconds)
-    custody = CustodyService(opener)
-    pools = PoolService()
-    lots = LotService()
-    shelves = ShelfService(pools, lots)
-    reservations = ReservationService(shelves, BudgetService(_holder_secret(settings)))
-    units = UnitService(shelves)
-    withdrawals = WithdrawalService(pools, lots, shelves, units)
-    undos = UndoService(pools, lots, shelves)
-    imports = ImportService(
-        pools,
-        lots,
-        SystemClock(),
-        _fingerprint_key(settings),
-        resume_hours_max=settings.import_resume_hours_max,
-    )
-    boxes = BoxService(imports, pools, lots, custody, SystemClock())
-    desk = ImportDesk(
-        db,
-        imports,
-        UploadService(db, imports, pools, lots, custody),
-        waiting_max=settings.imports_waiting_max,
-        workers=settings.imports_at_once_max,
-    )
-    vouchers = VoucherService(db, pools, lots, imports, custody, _fingerprinters(settings))
-    generation_desk = GenerationDesk(db, imports, vouchers)
-    redemptions = RedemptionService()
-    guard = CodeGuard(db, _wrong_codes(settings), _fingerprinters(settings))
-    reserving = Combiner(
-        reserve_together(db, reservations), batch_max=settings.reservations_together_max
-    )
-    claiming = Combiner(
-        claim_together(db, reservations, custody),
-        batch_max=CLAIMS_TOGETHER_MAX,
-        lanes=CLAIMING_LANES,
-    )
+    shared = _shared(settings)
+    # Routes are matched one after the other: the hottest stand first.
+    parts = [
+        _selling(shared),
+        _keeping(shared),
+        _bringing_in(shared),
+        _redeeming(shared),
+        _watching(shared),
+    ]
     return Service(
         settings=settings,
         package="inventory_vault",
         title="Lockstock inventory vault",
         description="Sealed stock: pools, lots, reservations, sales, views, vouchers.",
-        db=db,
+        db=shared.db,
         metadata=metadata,
-        # Routes are matched one after the other: the hottest stand first.
-        routers=[
-            reservation_routes(db, reservations, reserving, claiming),
-            pool_routes(db, pools, lots),
-            lot_routes(db, lots),
-            undo_routes(undos),
-            import_routes(db, imports, desk, BoxOpening(db, boxes)),
-            box_routes(db, boxes, imports),
-            unit_routes(db, units, custody),
-            withdrawal_routes(withdrawals),
-            stock_action_routes(db, StockActionService(pools, withdrawals)),
-            custody_routes(db, custody),
-            voucher_routes(db, vouchers, generation_desk),
-            redemption_routes(db, redemptions, guard),
-            alarm_routes(db, AlarmService()),
-            audit_routes(db, audit),
-        ],
-        handlers=[*reservation_handlers(reservations), *key_handlers()],
-        jobs=[
-            expire_reservations(db, reservations),
-            withdraw_expired(db, shelves),
-            review_cover(db, shelves),
-            check_conservation(ConservationService(db, lots)),
-            take_back_failed(db, imports),
-            take_back_undone(db, undos),
-            sequence_log(sequencer),
-            watch_log(db, audit),
-            forget_wrong_codes(db, redemptions),
-            shred_due(db, RetentionService(days=settings.retention_days)),
-        ],
-        api_jobs=[*desk.jobs(), *generation_desk.jobs()],
+        routers=[router for part in parts for router in part.routers],
+        handlers=[handler for part in parts for handler in part.handlers],
+        jobs=[job for part in parts for job in part.jobs],
+        api_jobs=[job for part in parts for job in part.api_jobs],
         publishes=[
             ReservationSold,
             ReservationReleased,
@@ -199,7 +171,110 @@ def create_service(settings: Settings) -> Service:
             "/resume": settings.import_bytes_max,
             "/boxes": BOXES_BYTES_MAX,
         },
-        closing=[opener.close],
+        closing=[shared.opener.close],
+    )
+
+
+def _shared(settings: Settings) -> Shared:
+    db = open_database(settings)
+    db.before_commit.append(audit_service.flush)
+    opener = OpenerClient(settings.opener_socket, timeout_seconds=settings.opener_timeout_seconds)
+    pools, lots = PoolService(), LotService()
+    shelves = ShelfService(pools, lots)
+    custody, units = CustodyService(opener), UnitService(shelves)
+    return Shared(settings, db, opener, custody, pools, lots, shelves, units)
+
+
+def _selling(shared: Shared) -> Part:
+    """Reservations and claims."""
+    db, settings = shared.db, shared.settings
+    reservations = ReservationService(shared.shelves, BudgetService(_holder_secret(settings)))
+    reserving = Combiner(
+        reserve_together(db, reservations), batch_max=settings.reservations_together_max
+    )
+    claiming = Combiner(
+        claim_together(db, reservations, shared.custody),
+        batch_max=CLAIMS_TOGETHER_MAX,
+        lanes=CLAIMING_LANES,
+    )
+    return Part(
+        routers=[reservation_routes(db, reservations, reserving, claiming)],
+        handlers=reservation_handlers(reservations),
+        jobs=[expire_reservations(db, reservations)],
+    )
+
+
+def _keeping(shared: Shared) -> Part:
+    """What stands on the shelves, and taking it off by hand or by time."""
+    db, pools, lots, shelves = shared.db, shared.pools, shared.lots, shared.shelves
+    withdrawals = WithdrawalService(pools, lots, shelves, shared.units)
+    return Part(
+        routers=[
+            pool_routes(db, pools, lots),
+            lot_routes(db, lots),
+            unit_routes(db, shared.units, shared.custody),
+            withdrawal_routes(withdrawals),
+            stock_action_routes(db, StockActionService(pools, withdrawals)),
+        ],
+        jobs=[
+            withdraw_expired(db, shelves),
+            review_cover(db, shelves),
+            check_conservation(ConservationService(db, lots)),
+            shred_due(db, RetentionService(days=shared.settings.retention_days)),
+        ],
+    )
+
+
+def _bringing_in(shared: Shared) -> Part:
+    """Files, sealed boxes and vouchers into lots, and lots taken back."""
+    db, settings = shared.db, shared.settings
+    pools, lots, custody, clock = shared.pools, shared.lots, shared.custody, SystemClock()
+    key, hours = _fingerprint_key(settings), settings.import_resume_hours_max
+    imports = ImportService(pools, lots, clock, key, resume_hours_max=hours)
+    boxes = BoxService(imports, pools, lots, custody, clock)
+    desk = ImportDesk(
+        db,
+        imports,
+        UploadService(db, imports, pools, lots, custody),
+        waiting_max=settings.imports_waiting_max,
+        workers=settings.imports_at_once_max,
+    )
+    vouchers = VoucherService(db, pools, lots, imports, custody, _fingerprinters(settings))
+    generation_desk = GenerationDesk(db, imports, vouchers)
+    undos = UndoService(pools, lots, shared.shelves)
+    return Part(
+        routers=[
+            import_routes(db, imports, desk, BoxOpening(db, boxes)),
+            box_routes(db, boxes, imports),
+            voucher_routes(db, vouchers, generation_desk),
+            undo_routes(undos),
+        ],
+        jobs=[take_back_failed(db, imports), take_back_undone(db, undos)],
+        api_jobs=[*desk.jobs(), *generation_desk.jobs()],
+    )
+
+
+def _redeeming(shared: Shared) -> Part:
+    db, settings, redemptions = shared.db, shared.settings, RedemptionService()
+    guard = CodeGuard(db, _wrong_codes(settings), _fingerprinters(settings))
+    return Part(
+        routers=[redemption_routes(db, redemptions, guard)],
+        jobs=[forget_wrong_codes(db, redemptions)],
+    )
+
+
+def _watching(shared: Shared) -> Part:
+    """Keys, alarms and the audit log."""
+    db, settings, audit = shared.db, shared.settings, AuditService()
+    sequencer = Sequencer(db, AuditFolder(settings.audit_folder, settings.audit_key_file))
+    return Part(
+        routers=[
+            custody_routes(db, shared.custody),
+            alarm_routes(db, AlarmService()),
+            audit_routes(db, audit),
+        ],
+        handlers=key_handlers(),
+        jobs=[sequence_log(sequencer), watch_log(db, audit)],
     )
 
 
