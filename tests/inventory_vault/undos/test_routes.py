@@ -1,9 +1,11 @@
 """A lot is undone until somebody has a unit of it, and then never."""
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -164,16 +166,21 @@ async def test_a_void_lot_and_another_merchants_lot_cannot_be_undone(vault: Vaul
     assert (refused.status_code, refused.json()["code"]) == (409, "lot_not_undoable")
 
 
+RACES = 16
+STEP_SECONDS = 0.004
+
+
 async def test_undo_and_reservations_raced_have_one_winner(vault: Vault, service: Service):
     outcomes = set()
-    for turn in range(12):
+    for turn in range(RACES):
         pool_id = await vault.pool()
         receipt = await vault.add_lot(pool_id, 5, prefix=f"RACE{turn}")
-        # Either may get the pool first, so both are seen.
-        calls = [vault.reserve(pool_id) for _ in range(4)]
-        calls.insert(0 if turn % 2 else 4, undo(vault, receipt["lot_id"]))
-        answers = await asyncio.gather(*calls)
-        undone = answers.pop(0 if turn % 2 else 4)
+        # From undo well behind to undo well ahead: each side is the first at some time.
+        ahead = (turn - RACES // 2) * STEP_SECONDS
+        undone, *answers = await asyncio.gather(
+            _after(-ahead, undo(vault, receipt["lot_id"])),
+            *(_after(ahead, vault.reserve(pool_id)) for _ in range(4)),
+        )
         held = [answer for answer in answers if answer.status_code == 201]
 
         assert (undone.status_code == 200) == (not held), (undone.text, len(held))
@@ -185,3 +192,8 @@ async def test_undo_and_reservations_raced_have_one_winner(vault: Vault, service
             assert (await vault.levels(pool_id))["total"] == 0
     assert outcomes == {200, 409}, "the race always ends the same way"
     await run_job(service, JOB)
+
+
+async def _after(seconds: float, call: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
+    await asyncio.sleep(max(0.0, seconds))
+    return await call
