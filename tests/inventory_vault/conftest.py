@@ -91,7 +91,9 @@ async def api(service: Service, app: Any, merchant: UUID) -> AsyncIterator[OpenC
     """`await api("stock:read", merchant_id=...)` -> a client whose key has just these scopes."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def open_client(*scopes: str, merchant_id: UUID = merchant) -> httpx.AsyncClient:
+        async def open_client(
+            *scopes: str, merchant_id: UUID | None = merchant
+        ) -> httpx.AsyncClient:
             key = mint_api_key()
             async with service.db.transaction() as tx:
                 await tx.execute(
@@ -114,7 +116,14 @@ async def api(service: Service, app: Any, merchant: UUID) -> AsyncIterator[OpenC
 @pytest.fixture
 async def vault(opener: None, api: OpenClient, merchant: UUID) -> Vault:
     """A shop's view of the whole service."""
-    scopes = ("stock:read", "stock:write", "reservations:write", "keys:reveal")
+    scopes = (
+        "alarms:read",
+        "alarms:write",
+        "keys:reveal",
+        "reservations:write",
+        "stock:read",
+        "stock:write",
+    )
     return Vault(await api(*scopes, "redemptions:read", "redemptions:write"), merchant)
 
 

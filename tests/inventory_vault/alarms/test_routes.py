@@ -5,6 +5,7 @@ from uuid import UUID
 from inventory_vault.alarms.service import raise_alarm
 from kit.db import Database
 from kit.ids import new_id
+from tests.inventory_vault.conftest import OpenClient
 from tests.inventory_vault.factories import OTHER_MERCHANT, Vault
 
 
@@ -36,6 +37,26 @@ async def test_another_merchants_alarm_is_neither_seen_nor_closed(vault: Vault, 
     assert (await vault.client.get("/v1/alarms")).json()["items"] == []
 
 
-async def _raise(db: Database, unit_id: UUID, merchant_id: UUID) -> None:
+async def test_alarms_of_nobody_are_the_platforms(vault: Vault, db: Database, api: OpenClient):
+    audit_log = new_id()
+    await _raise(db, audit_log, None)
+    platform = await api("alarms:read", "alarms:write", merchant_id=None)
+
+    found = (await platform.get("/v1/alarms?open=true&limit=200")).json()["items"]
+    [alarm] = [alarm for alarm in found if alarm["object_id"] == str(audit_log)]
+    closing = f"/v1/alarms/{alarm['id']}/close"
+    refused = await vault.client.post(closing, json={"resolution": "not mine"})
+    assert refused.status_code == 404
+    closed = await platform.post(closing, json={"resolution": "verified"})
+    assert (closed.status_code, closed.json()["resolution"]) == (200, "verified")
+
+
+async def test_a_key_without_the_scope_sees_no_alarm(api: OpenClient):
+    answer = await (await api("stock:read")).get("/v1/alarms")
+
+    assert (answer.status_code, answer.json()["scope"]) == (403, "alarms:read")
+
+
+async def _raise(db: Database, unit_id: UUID, merchant_id: UUID | None) -> None:
     async with db.transaction() as tx:
         await raise_alarm(tx, "box_refused", unit_id, merchant_id=merchant_id, reason="unopenable")

@@ -32,7 +32,12 @@ async def add(
 
 
 async def list_of(
-    tx: Transaction, merchant_id: UUID, *, is_open: bool | None, after: UUID | None, limit: int
+    tx: Transaction,
+    merchant_id: UUID | None,
+    *,
+    is_open: bool | None,
+    after: UUID | None,
+    limit: int,
 ) -> list[Alarm]:
     """The oldest first."""
     rows = await tx.execute(
@@ -42,7 +47,7 @@ async def list_of(
 
 
 async def close(
-    tx: Transaction, merchant_id: UUID, alarm_id: UUID, closed_by: str, resolution: str
+    tx: Transaction, merchant_id: UUID | None, alarm_id: UUID, closed_by: str, resolution: str
 ) -> Alarm | None:
     rows = await tx.execute(
         _CLOSE,
@@ -61,6 +66,9 @@ _COLUMNS = (
     "closed_by, resolution"
 )
 
+# Without a merchant: the platform's own.
+_MINE = "(merchant_id = :merchant OR (CAST(:merchant AS uuid) IS NULL AND merchant_id IS NULL))"
+
 _ADD = text(
     """
     INSERT INTO alarm AS a (id, merchant_id, kind, object_id, details)
@@ -77,7 +85,7 @@ _ADD = text(
 _LIST = text(
     f"""
     SELECT {_COLUMNS} FROM alarm
-    WHERE merchant_id = :merchant
+    WHERE {_MINE}
       AND (CAST(:open AS boolean) IS NULL OR (closed_at IS NULL) = :open)
       AND (CAST(:after AS uuid) IS NULL OR id > :after)
     ORDER BY id LIMIT :limit
@@ -87,7 +95,7 @@ _LIST = text(
 _CLOSE = text(
     f"""
     UPDATE alarm SET closed_at = clock_timestamp(), closed_by = :by, resolution = :resolution
-    WHERE id = :id AND merchant_id = :merchant AND closed_at IS NULL
+    WHERE id = :id AND {_MINE} AND closed_at IS NULL
     RETURNING {_COLUMNS}
     """  # noqa: S608 - constant columns
 )

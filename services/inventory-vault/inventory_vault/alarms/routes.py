@@ -16,17 +16,18 @@ def alarm_routes(db: Database, alarms: AlarmService) -> APIRouter:
     @router.get("")
     async def list_alarms(
         page: Annotated[PageRequest, Depends(page_request)],
-        who: Caller = caller("stock:read"),
+        who: Caller = caller("alarms:read"),
         is_open: Annotated[bool | None, Query(alias="open", description="only open ones")] = None,
     ) -> Page[AlarmRead]:
         """What cannot happen unless somebody interferes: refused boxes, broken books, a capped
-        opener. The oldest first.
+        opener. The oldest first. A merchant's key sees the merchant's alarms, the platform's key
+        those that are nobody's: the audit log, the vault's keys, the cap of all merchants.
         """
         after = page.after_as(UUID)
         async with db.read() as tx:
             found = await alarms.list_of(
                 tx,
-                who.merchant,
+                who.merchant_id,
                 is_open=is_open,
                 after=after[0] if after else None,
                 limit=page.limit + 1,
@@ -37,7 +38,7 @@ def alarm_routes(db: Database, alarms: AlarmService) -> APIRouter:
     async def close_alarm(
         alarm_id: UUID,
         body: AlarmClose,
-        who: Caller = caller("stock:write"),
+        who: Caller = caller("alarms:write"),
         run: Once = once(),
     ) -> Response:
         """Says what was done about it. The next time it happens is a new alarm."""
@@ -45,7 +46,7 @@ def alarm_routes(db: Database, alarms: AlarmService) -> APIRouter:
         async def work(tx: Transaction) -> AlarmRead:
             alarm = await alarms.close(
                 tx,
-                who.merchant,
+                who.merchant_id,
                 alarm_id,
                 resolution=body.resolution,
                 requested_by=f"{who.kind}:{who.id}",

@@ -53,7 +53,7 @@ class AlarmService:
     async def list_of(
         self,
         tx: Transaction,
-        merchant_id: UUID,
+        merchant_id: UUID | None,
         *,
         is_open: bool | None,
         after: UUID | None,
@@ -64,7 +64,7 @@ class AlarmService:
     async def close(
         self,
         tx: Transaction,
-        merchant_id: UUID,
+        merchant_id: UUID | None,
         alarm_id: UUID,
         *,
         resolution: str,

@@ -8,9 +8,20 @@ from uuid import UUID
 
 from kit.errors import Conflict, Denied, Invalid, NotFound
 
-PLATFORM_SCOPES = frozenset({"api-keys:read", "api-keys:write", "keys:rotate", "platform:write"})
+PLATFORM_SCOPES = frozenset(
+    {
+        "alarms:read",
+        "alarms:write",
+        "api-keys:read",
+        "api-keys:write",
+        "keys:rotate",
+        "platform:write",
+    }
+)
 MERCHANT_SCOPES = frozenset(
     {
+        "alarms:read",
+        "alarms:write",
         "api-keys:read",
         "api-keys:write",
         "audit:read",
