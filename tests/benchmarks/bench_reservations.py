@@ -185,13 +185,16 @@ _UNITS = """
       decode(repeat('ab', 272), 'hex'), '12****89', decode(md5($1::text || n), 'hex')
     FROM generate_series($3::int, $4::int) AS n
 """
+# Ids are found by a hash index on purpose: with a b-tree on them the planner reads that one in
+# order and walks over every unit sold, and the old design would look worse than it is.
 _OLD_DESIGN = """
     CREATE TABLE bench_reservation (
       id uuid PRIMARY KEY, merchant_id uuid NOT NULL, reference text NOT NULL,
       UNIQUE (merchant_id, reference));
     CREATE TABLE bench_unit (
-      id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, pool_id uuid NOT NULL,
+      id bigint GENERATED ALWAYS AS IDENTITY, pool_id uuid NOT NULL,
       state text NOT NULL DEFAULT 'available', reservation_id uuid)
       WITH (fillfactor = 80, autovacuum_enabled = false);
     CREATE INDEX ON bench_unit (pool_id, id) WHERE state = 'available';
+    CREATE INDEX ON bench_unit USING hash (id);
 """

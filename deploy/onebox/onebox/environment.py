@@ -19,6 +19,7 @@ from onebox.home import Home
 from onebox.services import SERVICES, Service
 
 GIVEN_ELSEWHERE = {"database_url"}
+NOT_NEEDED = {"environment_master_key"}  # our vaults take their master key from a file
 SHARED_SECRETS = {"internal_secret"}
 SOCKET_PATH_MAX = 100  # the kernel's limit is 107 characters
 _ADMIN_ONLY = {"LOCKSTOCK_DATABASE_URL", "LOCKSTOCK_POSTGRES_PORT", "LOCKSTOCK_KAFKA_PORT"}
@@ -102,7 +103,7 @@ def _fields(service: Service, wiring: Wiring) -> dict[str, str]:
     }
     chosen = {name: value for name, value in values.items() if name in known}
     for name, info in known.items():
-        if name not in GIVEN_ELSEWHERE and _is_secret(info.annotation):
+        if name not in GIVEN_ELSEWHERE | NOT_NEEDED and _is_secret(info.annotation):
             file = name if name in SHARED_SECRETS else f"{service.package}_{name}"
             chosen[f"{name}_file"] = str(wiring.secrets.path(file).resolve())
     return chosen
