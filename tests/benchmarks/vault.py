@@ -113,6 +113,8 @@ def _environment(url: str, folder: Path, port: int) -> dict[str, str]:
         "port": str(port),
         "opener_socket": str(folder / "opener.sock"),
         "master_key_file": str(folder / "master.key"),
+        "audit_folder": str(folder / "audit"),
+        "audit_key_file": str(folder / "audit.key"),
         "fingerprint_key": SECRET,
         "log_level": "ERROR",
     }

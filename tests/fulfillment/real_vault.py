@@ -154,6 +154,8 @@ async def running_vault(database_url: str) -> AsyncIterator[RealVault]:
             internal_secret=SECRET,
             opener_socket=Path(folder) / "opener.sock",
             master_key_file=Path(folder) / "master.key",
+            audit_folder=Path(folder) / "audit",
+            audit_key_file=Path(folder) / "audit.key",
             fingerprint_key="f" * 32,
         )
         async with _running_opener(settings):

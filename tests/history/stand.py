@@ -125,6 +125,8 @@ class Stand:
             "fingerprint_key": FINGERPRINT_KEY,
             "opener_socket": str(self.folder / "opener.sock"),
             "master_key_file": str(self.folder / "master.key"),
+            "audit_folder": str(self.folder / "audit"),
+            "audit_key_file": str(self.folder / "audit.key"),
             "opener_timeout_seconds": "2",
             "log_level": "ERROR",
         }

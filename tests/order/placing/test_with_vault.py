@@ -41,6 +41,8 @@ async def vault_service(
         fingerprint_key="f" * 32,
         opener_socket=folder / "opener.sock",
         master_key_file=folder / "master.key",
+        audit_folder=folder / "audit",
+        audit_key_file=folder / "audit.key",
     )
     service = vault_app.create_service(settings)
     db = Database(url, application_name="opener", pool_size=2)
