@@ -9,7 +9,7 @@ from lockstock.order.v1.order_events_pb2 import (
     OrderPaid,
     OrderRefunded,
 )
-from tests.inventory_vault.factories import Vault, an_event
+from tests.inventory_vault.factories import Recipient, Vault, an_event
 
 
 async def _expire_all(service: Service) -> None:
@@ -107,6 +107,21 @@ async def test_events_without_a_reservation_of_ours_change_nothing(vault: Vault,
             key="a",
         )
     )
+
+
+async def test_a_refused_claim_leaves_no_hand_out_in_the_log(vault: Vault, rows):
+    held = await vault.held(await vault.stocked(2), 2)
+    whole = {"reservation_id": held, "recipient_public_key": Recipient().public_key}
+    less = whole | {
+        "recipient_public_key": Recipient().public_key,
+        "lines": [{"line_no": 1, "quantity": 1}],
+    }
+
+    answer = await vault.client.post("/v1/reservations/claims", json={"items": [whole, less]})
+
+    assert [item["result"] for item in answer.json()["items"]] == ["sold", "reservation_sold"]
+    logged = await rows("SELECT 1 FROM handout WHERE reservation_id = CAST(:id AS uuid)", id=held)
+    assert len(logged) == 1
 
 
 async def test_a_sale_is_published_once_with_the_ids_of_its_units(vault: Vault, rows):

@@ -181,7 +181,7 @@ class ReservationService:
         repeated = [r.id for r in good.values() if r.status is ReservationStatus.SOLD]
         for unit in await self._shelves.units_of(tx, repeated):
             units[unit.reservation_id].append(unit)
-        handouts = await self._log_handouts(tx, claims, good)
+        handouts = await self._log_handouts(tx, claims, verdicts)
         return [
             Sale(verdict, tuple(units[verdict.id]), handouts.get(place))
             if isinstance(verdict, Reservation)
@@ -286,15 +286,16 @@ class ReservationService:
         return units
 
     async def _log_handouts(
-        self, tx: Transaction, claims: Sequence[Claim], good: dict[UUID, Reservation]
+        self,
+        tx: Transaction,
+        claims: Sequence[Claim],
+        verdicts: Sequence[Reservation | DomainError],
     ) -> dict[int, UUID]:
-        """Per place of a claim with a recipient's key: the id of its row in the log."""
+        """Per place of a good claim with a recipient's key: the id of its row in the log."""
         places = [
             place
             for place, claim in enumerate(claims)
-            if claim.recipient_public_key is not None
-            and claim.reservation_id in good
-            and good[claim.reservation_id].merchant_id == claim.merchant_id
+            if claim.recipient_public_key is not None and isinstance(verdicts[place], Reservation)
         ]
         if not places:
             return {}
