@@ -40,13 +40,15 @@ from inventory_vault.conservation.jobs import check_conservation
 from inventory_vault.conservation.service import ConservationService
 from inventory_vault.custody.routes import custody_routes
 from inventory_vault.custody.service import CustodyService
-from inventory_vault.imports.jobs import take_back_failed
+from inventory_vault.imports.domain import ImportsBusy
+from inventory_vault.imports.jobs import Desk, take_back_failed
 from inventory_vault.imports.routes import import_routes
 from inventory_vault.imports.service import ImportService
 from inventory_vault.lots.routes import lot_routes, pool_routes
 from inventory_vault.lots.service import LotService
 from inventory_vault.metadata import metadata
 from inventory_vault.opener.client import OpenerClient
+from inventory_vault.packer.job import Parcel
 from inventory_vault.pools.service import PoolService
 from inventory_vault.redemptions.domain import Allowance
 from inventory_vault.redemptions.jobs import forget_wrong_codes
@@ -72,9 +74,8 @@ from inventory_vault.undos.routes import undo_routes
 from inventory_vault.undos.service import UndoService
 from inventory_vault.units.routes import unit_routes
 from inventory_vault.units.service import UnitService
-from inventory_vault.uploads.jobs import ImportDesk
 from inventory_vault.uploads.service import UploadService
-from inventory_vault.vouchers.jobs import GenerationDesk
+from inventory_vault.vouchers.domain import Generation, GenerationsBusy
 from inventory_vault.vouchers.routes import voucher_routes
 from inventory_vault.vouchers.service import VoucherService
 from inventory_vault.withdrawals.routes import withdrawal_routes
@@ -107,6 +108,7 @@ BOXES_BYTES_MAX = 16_777_216
 """A part of an upload: 5,000 units in the usual boxes are 2.5 MB."""
 CLAIMS_TOGETHER_MAX = 64
 CLAIMING_LANES = 2
+GENERATIONS_WAITING_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,15 +234,25 @@ def _bringing_in(shared: Shared) -> Part:
     key, hours = _fingerprint_key(settings), settings.import_resume_hours_max
     imports = ImportService(pools, lots, clock, key, resume_hours_max=hours)
     boxes = BoxService(imports, pools, lots, custody, clock)
-    desk = ImportDesk(
+    uploads = UploadService(db, imports, pools, lots, custody)
+    desk: Desk[Parcel] = Desk(
         db,
         imports,
-        UploadService(db, imports, pools, lots, custody),
+        uploads.work_on,
+        name="import",
+        busy=ImportsBusy,
         waiting_max=settings.imports_waiting_max,
         workers=settings.imports_at_once_max,
     )
     vouchers = VoucherService(db, pools, lots, imports, custody, _fingerprinters(settings))
-    generation_desk = GenerationDesk(db, imports, vouchers)
+    generation_desk: Desk[Generation] = Desk(
+        db,
+        imports,
+        vouchers.work_on,
+        name="generate-vouchers",
+        busy=GenerationsBusy,
+        waiting_max=GENERATIONS_WAITING_MAX,
+    )
     undos = UndoService(pools, lots, shared.shelves)
     return Part(
         routers=[
