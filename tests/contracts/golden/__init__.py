@@ -73,6 +73,10 @@ def sample(message_class: type[Message]) -> Message:
     for field in fields:
         if not field.is_repeated:
             _set(message, field)
+        elif field.message_type is not None and field.message_type.GetOptions().map_entry:
+            # One entry: the bytes of a map with more have no fixed order.
+            key, value = field.message_type.fields
+            getattr(message, field.name)[_scalar(key)] = _scalar(value)
         elif field.message_type is not None:
             inner = GetMessageClass(field.message_type)
             getattr(message, field.name).extend([sample(inner), sample(inner)])

@@ -37,15 +37,22 @@ MERCHANT_SCOPES = frozenset(
         "orders:read",
         "orders:write",
         "payments:write",
+        "prices:read",
+        "prices:write",
         "redemptions:read",
         "redemptions:write",
+        "refunds:write",
         "reservations:read",
         "reservations:write",
         "reviews:write",
         "risk:read",
         "risk:write",
+        "steps:read",
+        "steps:write",
         "stock:read",
         "stock:write",
+        "suppliers:read",
+        "suppliers:write",
     }
 )
 LIVE_KEYS_PER_NAME_MAX = 2

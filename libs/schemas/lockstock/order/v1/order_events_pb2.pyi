@@ -96,7 +96,14 @@ class OrderHeld(_message.Message):
     def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., assessment_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class RequestedLine(_message.Message):
-    __slots__ = ("line_id", "line_no", "sku", "name", "quantity", "pool_id", "instructions", "kind")
+    __slots__ = ("line_id", "line_no", "sku", "name", "quantity", "pool_id", "instructions", "kind", "inputs", "top_up", "manual", "bundle_sku", "template")
+    class InputsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     LINE_ID_FIELD_NUMBER: _ClassVar[int]
     LINE_NO_FIELD_NUMBER: _ClassVar[int]
     SKU_FIELD_NUMBER: _ClassVar[int]
@@ -105,6 +112,11 @@ class RequestedLine(_message.Message):
     POOL_ID_FIELD_NUMBER: _ClassVar[int]
     INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    TOP_UP_FIELD_NUMBER: _ClassVar[int]
+    MANUAL_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_SKU_FIELD_NUMBER: _ClassVar[int]
+    TEMPLATE_FIELD_NUMBER: _ClassVar[int]
     line_id: str
     line_no: int
     sku: str
@@ -113,10 +125,41 @@ class RequestedLine(_message.Message):
     pool_id: str
     instructions: str
     kind: str
-    def __init__(self, line_id: _Optional[str] = ..., line_no: _Optional[int] = ..., sku: _Optional[str] = ..., name: _Optional[str] = ..., quantity: _Optional[int] = ..., pool_id: _Optional[str] = ..., instructions: _Optional[str] = ..., kind: _Optional[str] = ...) -> None: ...
+    inputs: _containers.ScalarMap[str, str]
+    top_up: TopUpTerms
+    manual: ManualTerms
+    bundle_sku: str
+    template: str
+    def __init__(self, line_id: _Optional[str] = ..., line_no: _Optional[int] = ..., sku: _Optional[str] = ..., name: _Optional[str] = ..., quantity: _Optional[int] = ..., pool_id: _Optional[str] = ..., instructions: _Optional[str] = ..., kind: _Optional[str] = ..., inputs: _Optional[_Mapping[str, str]] = ..., top_up: _Optional[_Union[TopUpTerms, _Mapping]] = ..., manual: _Optional[_Union[ManualTerms, _Mapping]] = ..., bundle_sku: _Optional[str] = ..., template: _Optional[str] = ...) -> None: ...
+
+class TopUpTerms(_message.Message):
+    __slots__ = ("offers", "account_input")
+    OFFERS_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_INPUT_FIELD_NUMBER: _ClassVar[int]
+    offers: _containers.RepeatedCompositeFieldContainer[SupplierOffer]
+    account_input: str
+    def __init__(self, offers: _Optional[_Iterable[_Union[SupplierOffer, _Mapping]]] = ..., account_input: _Optional[str] = ...) -> None: ...
+
+class SupplierOffer(_message.Message):
+    __slots__ = ("supplier", "supplier_sku", "cost_max")
+    SUPPLIER_FIELD_NUMBER: _ClassVar[int]
+    SUPPLIER_SKU_FIELD_NUMBER: _ClassVar[int]
+    COST_MAX_FIELD_NUMBER: _ClassVar[int]
+    supplier: str
+    supplier_sku: str
+    cost_max: _money_pb2.Money
+    def __init__(self, supplier: _Optional[str] = ..., supplier_sku: _Optional[str] = ..., cost_max: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
+
+class ManualTerms(_message.Message):
+    __slots__ = ("queue", "fulfiller")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    FULFILLER_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    fulfiller: str
+    def __init__(self, queue: _Optional[str] = ..., fulfiller: _Optional[str] = ...) -> None: ...
 
 class FulfillmentRequested(_message.Message):
-    __slots__ = ("order_id", "merchant_id", "channel_id", "reference", "reservation_id", "customer_id", "email", "phone", "locale", "lines", "recipient_public_key", "paid_at")
+    __slots__ = ("order_id", "merchant_id", "channel_id", "reference", "reservation_id", "customer_id", "email", "phone", "locale", "lines", "recipient_public_key", "paid_at", "round")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +172,7 @@ class FulfillmentRequested(_message.Message):
     LINES_FIELD_NUMBER: _ClassVar[int]
     RECIPIENT_PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
     PAID_AT_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     merchant_id: str
     channel_id: str
@@ -141,7 +185,8 @@ class FulfillmentRequested(_message.Message):
     lines: _containers.RepeatedCompositeFieldContainer[RequestedLine]
     recipient_public_key: bytes
     paid_at: _timestamp_pb2.Timestamp
-    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., reference: _Optional[str] = ..., reservation_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., email: _Optional[str] = ..., phone: _Optional[str] = ..., locale: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[RequestedLine, _Mapping]]] = ..., recipient_public_key: _Optional[bytes] = ..., paid_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    round: int
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., reference: _Optional[str] = ..., reservation_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., email: _Optional[str] = ..., phone: _Optional[str] = ..., locale: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[RequestedLine, _Mapping]]] = ..., recipient_public_key: _Optional[bytes] = ..., paid_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., round: _Optional[int] = ...) -> None: ...
 
 class LotCost(_message.Message):
     __slots__ = ("lot_id", "quantity", "unit_cost")

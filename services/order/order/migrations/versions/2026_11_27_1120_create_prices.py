@@ -1,0 +1,14 @@
+"""Promotions, price lists, coupons (pre: the code needs it)."""
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
+
+
+def downgrade() -> None:
+    """Nothing yet."""

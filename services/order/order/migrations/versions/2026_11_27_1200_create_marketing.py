@@ -1,0 +1,14 @@
+"""Search, recommendations, restock notices (pre: the code needs it)."""
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
+
+
+def downgrade() -> None:
+    """Nothing yet."""
