@@ -101,6 +101,11 @@ def a_cost(lot_id: UUID, unit_cost: Money, quantity: int = 1) -> LotCost:
     return LotCost(lot_id=str(lot_id), quantity=quantity, unit_cost=unit_cost)
 
 
+def a_purchase(supplier: str, cost: Money) -> LotCost:
+    """What a line cost that nothing from stock went to."""
+    return LotCost(quantity=1, unit_cost=cost, supplier=supplier, purchase_id=str(new_id()))
+
+
 def a_completion(
     order_id: UUID, *lines: SettledLine, merchant_id: UUID = MERCHANT
 ) -> Event[OrderCompleted]:

@@ -18,6 +18,7 @@ from tests.ledger.factories import (
     a_line,
     a_partial_completion,
     a_payment,
+    a_purchase,
     a_refund,
     an_import,
     an_undo,
@@ -95,6 +96,25 @@ async def test_a_completed_order_earns_its_price_and_costs_its_lots(
         ("revenue", "CNY"): -4000,
         ("cost-of-goods", "CNY"): 3700,
         ("inventory", "CNY"): -3700,
+    }
+
+
+async def test_what_was_bought_for_a_line_alone_is_owed_to_its_supplier(
+    deliver: Deliver, balances: Balances
+) -> None:
+    order, lot = new_id(), new_id()
+    await deliver(a_payment(order, cny(7000)))
+
+    key = a_line(cny(2000), a_cost(lot, cny(1200)))
+    top_up = a_line(cny(5000), a_purchase("acme", cny(4850)))
+    await deliver(a_completion(order, key, top_up))
+
+    assert await balances() == {
+        (CLEARING, "CNY"): 7000,
+        ("revenue", "CNY"): -7000,
+        ("cost-of-goods", "CNY"): 6050,
+        ("inventory", "CNY"): -1200,
+        ("supplier-payable:acme", "CNY"): -4850,
     }
 
 

@@ -1,12 +1,17 @@
 """Batches of events: sequence kept per order, a repeat changes nothing, few statements."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import text
 
 from kit.db import Database
 from kit.errors import Invalid
+from lockstock.common.v1.money_pb2 import Money
+from lockstock.fulfillment.v1.delivery_events_pb2 import Refusal
 from lockstock.order.v1.order_events_pb2 import (
     FulfillmentRequested,
+    LotCost,
     OrderCompleted,
     OrderRefunded,
 )
@@ -41,6 +46,58 @@ async def test_an_assessment_of_an_unpaid_order_is_remembered(
     assert news == []
     assert (await state_of(db, order)).verdict is Verdict.ALLOW
     assert await kinds_of(db, order) == ["placed", "assessed"]
+
+
+async def test_the_timeline_tells_who_topped_up_by_which_purchase(
+    db: Database, consume: Consume
+) -> None:
+    order = await fulfilling(db)
+    bought = LotCost(
+        quantity=1,
+        unit_cost=Money(amount_minor=4850, currency="CNY"),
+        supplier="acme",
+        purchase_id="p-1",
+    )
+
+    await consume(unknown(order, order.lines[0], reason="no_answer", supplier="acme"))
+    news = await consume(
+        delivered(order, order.lines[0], units=[], costs=[bought], receipt="ACME-77")
+    )
+
+    assert isinstance(news[0], OrderCompleted)
+    assert list(news[0].lines[0].costs) == [bought]
+    told = await _details(db)
+    assert (told["line_unknown"]["reason"], told["line_unknown"]["supplier"]) == (
+        "no_answer",
+        "acme",
+    )
+    assert told["line_delivered"]["suppliers"] == ["acme"]
+    assert told["line_delivered"]["purchases"] == ["p-1"]
+    assert told["line_delivered"]["receipt"] == "ACME-77"
+
+
+async def test_the_timeline_tells_who_was_tried_and_what_each_said(
+    db: Database, consume: Consume
+) -> None:
+    order = await fulfilling(db)
+    refusals = [
+        Refusal(supplier="acme", code="no_balance"),
+        Refusal(supplier="best", code="account_unknown"),
+    ]
+
+    await consume(failed(order, order.lines[0], "account_unknown", refusals=refusals))
+
+    told = await _details(db)
+    assert told["line_failed"]["refusals"] == [
+        {"supplier": "acme", "code": "no_balance"},
+        {"supplier": "best", "code": "account_unknown"},
+    ]
+
+
+async def _details(db: Database) -> dict[str, Any]:
+    async with db.read() as tx:
+        rows = await tx.execute(text("SELECT kind, details FROM order_timeline"))
+        return {row.kind: row.details for row in rows}
 
 
 async def test_an_order_that_is_not_here_yet_is_asked_for_again(consume: Consume) -> None:

@@ -122,10 +122,15 @@ def _lines(lines: Iterable[order_events_pb2.SettledLine]) -> list[SettledLine]:
             line.sku,
             _money(line.total),
             line.delivered,
-            [LotCost(UUID(it.lot_id), _money(it.unit_cost) * it.quantity) for it in line.costs],
+            [_cost(cost) for cost in line.costs],
         )
         for line in lines
     ]
+
+
+def _cost(cost: order_events_pb2.LotCost) -> LotCost:
+    lot_id = UUID(cost.lot_id) if cost.lot_id else None
+    return LotCost(lot_id, _money(cost.unit_cost) * cost.quantity, cost.supplier)
 
 
 def _money(money: money_pb2.Money) -> Money:

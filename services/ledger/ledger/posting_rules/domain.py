@@ -20,10 +20,12 @@ from ledger.transactions.domain import Dimensions, Draft, Posting
 
 @dataclass(frozen=True, slots=True)
 class LotCost:
-    """What the units one lot gave cost together."""
+    """What the units one lot gave cost together; without a lot, what a purchase cost that was made
+    of `supplier` for the line alone."""
 
-    lot_id: UUID
+    lot_id: UUID | None
     cost: Money
+    supplier: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def order_paid(moment: OrderMoment, amount: Money) -> Draft:
 def order_settled(
     moment: OrderMoment, lines: Sequence[SettledLine], refunded: Money | None
 ) -> Draft:
-    """Each delivered line earns its price and costs its lots; what was refunded goes back."""
+    """Each delivered line earns its price and costs what it cost; what was refunded goes back."""
     postings: list[Posting] = []
     for line in lines:
         if line.is_delivered:
@@ -104,9 +106,10 @@ def order_refunded(moment: OrderMoment, amount: Money) -> Draft:
 def _delivered(moment: OrderMoment, line: SettledLine) -> Iterator[Posting]:
     about = _about(moment, line)
     yield from _move(CUSTOMER_DEPOSITS, REVENUE, line.total, about)
-    for lot in line.costs:
-        of_lot = _about(moment, line, lot.lot_id)
-        yield from _move(COST_OF_GOODS, INVENTORY, lot.cost, of_lot)
+    for part in line.costs:
+        # Never on the shelf, so not taken from it: it is owed to the supplier at once.
+        source = INVENTORY if part.lot_id else supplier_payable(part.supplier)
+        yield from _move(COST_OF_GOODS, source, part.cost, _about(moment, line, part.lot_id))
 
 
 def _move(

@@ -114,9 +114,13 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class LotCost:
+    """What a line cost: units of a lot, or (without a lot) a purchase at a supplier."""
+
     lot_id: str
     quantity: int
     unit_cost: Money
+    supplier: str = ""
+    purchase_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +215,9 @@ class LineOutcome:
     units: tuple[DeliveredUnit, ...] = ()
     costs: tuple[LotCost, ...] = ()
     reason: str = ""
+    receipt: str = ""
+    supplier: str = ""  # the one that is being asked, while the outcome is unknown
+    refusals: tuple[tuple[str, str], ...] = ()  # (supplier, code): who was tried and said no
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,13 @@ def _settled(line: Line) -> pb.SettledLine:
         total=_money(line.total),
         delivered=line.status is LineStatus.DELIVERED,
         costs=[
-            pb.LotCost(lot_id=cost.lot_id, quantity=cost.quantity, unit_cost=_money(cost.unit_cost))
+            pb.LotCost(
+                lot_id=cost.lot_id,
+                quantity=cost.quantity,
+                unit_cost=_money(cost.unit_cost),
+                supplier=cost.supplier,
+                purchase_id=cost.purchase_id,
+            )
             for cost in line.costs
         ],
     )

@@ -295,7 +295,14 @@ def _delivery_values(outcome: LineOutcome) -> dict[str, object]:
 
 def _cost_values(costs: Sequence[LotCost]) -> list[list[object]]:
     return [
-        [cost.lot_id, cost.quantity, cost.unit_cost.amount_minor, cost.unit_cost.currency]
+        [
+            cost.lot_id,
+            cost.quantity,
+            cost.unit_cost.amount_minor,
+            cost.unit_cost.currency,
+            cost.supplier,
+            cost.purchase_id,
+        ]
         for cost in costs
     ]
 
@@ -362,7 +369,8 @@ def _line(row: Any) -> Line:  # a row has no static type
         inputs=row.inputs,
         status=LineStatus(row.status),
         costs=tuple(
-            LotCost(lot_id, quantity, Money(amount, currency))
-            for lot_id, quantity, amount, currency in row.costs
+            LotCost(lot_id, quantity, Money(amount, currency), *bought)
+            # Lines of older releases name no supplier.
+            for lot_id, quantity, amount, currency, *bought in row.costs
         ),
     )

@@ -97,15 +97,30 @@ def _outcome(message: LineDelivered | LineFailed | LineUnknown) -> LineOutcome:
                         cost.lot_id,
                         cost.quantity,
                         Money(cost.unit_cost.amount_minor, cost.unit_cost.currency),
+                        cost.supplier,
+                        cost.purchase_id,
                     )
                     for cost in message.costs
                 ),
+                receipt=message.receipt,
             )
         case LineFailed():
             return LineOutcome(
-                order_id, line_id, delivery_id, LineStatus.FAILED, reason=message.reason
+                order_id,
+                line_id,
+                delivery_id,
+                LineStatus.FAILED,
+                reason=message.reason,
+                refusals=tuple((no.supplier, no.code) for no in message.refusals),
             )
         case LineUnknown():
-            return LineOutcome(order_id, line_id, delivery_id, LineStatus.UNKNOWN)
+            return LineOutcome(
+                order_id,
+                line_id,
+                delivery_id,
+                LineStatus.UNKNOWN,
+                reason=message.reason,
+                supplier=message.supplier,
+            )
         case _:
             assert_never(message)

@@ -197,22 +197,50 @@ def _settle(change: Change, line: Line, outcome: LineOutcome) -> Change:
                 "line_delivered",
                 f"{line.quantity} x {line.sku} delivered",
                 **ids,
-                lots={cost.lot_id: cost.quantity for cost in outcome.costs},
+                lots={cost.lot_id: cost.quantity for cost in outcome.costs if cost.lot_id},
                 masks=[unit.mask for unit in outcome.units[:_MASKS_TOLD_MAX]],
+                **_bought(outcome),
             )
         case LineStatus.FAILED:
             change = change.told(
-                "line_failed", f"{line.sku} failed: {outcome.reason}", **ids, reason=outcome.reason
+                "line_failed",
+                f"{line.sku} failed: {outcome.reason}{_tried(outcome)}",
+                **ids,
+                reason=outcome.reason,
+                refusals=[{"supplier": name, "code": code} for name, code in outcome.refusals],
             )
             return _fail(change, line, outcome.reason)
         case LineStatus.UNKNOWN:
             change = change.with_line(replace(line, status=LineStatus.UNKNOWN))
-            return change.told("line_unknown", f"{line.sku}: outcome unknown, being asked", **ids)
+            return change.told(
+                "line_unknown",
+                f"{line.sku}: outcome unknown, being asked",
+                **ids,
+                reason=outcome.reason,
+                supplier=outcome.supplier,
+            )
         case _:
             raise AssertionError(f"fulfilment cannot make a line {outcome.status}")
 
 
 _MASKS_TOLD_MAX = 20
+
+
+def _bought(outcome: LineOutcome) -> dict[str, object]:
+    """Which supplier did it, by which purchase, with which receipt; nothing for stock."""
+    bought = [cost for cost in outcome.costs if cost.supplier]
+    if not bought and not outcome.receipt:
+        return {}
+    return {
+        "suppliers": [cost.supplier for cost in bought],
+        "purchases": [cost.purchase_id for cost in bought],
+        "receipt": outcome.receipt,
+    }
+
+
+def _tried(outcome: LineOutcome) -> str:
+    said = ", ".join(f"{supplier} said {code}" for supplier, code in outcome.refusals)
+    return f" ({said})" if said else ""
 
 
 def settle_refund(change: Change, refund: Refund) -> Change:

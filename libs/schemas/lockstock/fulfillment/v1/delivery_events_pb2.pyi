@@ -19,7 +19,7 @@ class DeliveredUnit(_message.Message):
     def __init__(self, unit_id: _Optional[str] = ..., mask: _Optional[str] = ..., lot_id: _Optional[str] = ...) -> None: ...
 
 class LineDelivered(_message.Message):
-    __slots__ = ("delivery_id", "order_id", "merchant_id", "line_id", "url", "units", "costs")
+    __slots__ = ("delivery_id", "order_id", "merchant_id", "line_id", "url", "units", "costs", "receipt")
     DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,7 @@ class LineDelivered(_message.Message):
     URL_FIELD_NUMBER: _ClassVar[int]
     UNITS_FIELD_NUMBER: _ClassVar[int]
     COSTS_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
     delivery_id: str
     order_id: str
     merchant_id: str
@@ -34,30 +35,45 @@ class LineDelivered(_message.Message):
     url: str
     units: _containers.RepeatedCompositeFieldContainer[DeliveredUnit]
     costs: _containers.RepeatedCompositeFieldContainer[_order_events_pb2.LotCost]
-    def __init__(self, delivery_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., line_id: _Optional[str] = ..., url: _Optional[str] = ..., units: _Optional[_Iterable[_Union[DeliveredUnit, _Mapping]]] = ..., costs: _Optional[_Iterable[_Union[_order_events_pb2.LotCost, _Mapping]]] = ...) -> None: ...
+    receipt: str
+    def __init__(self, delivery_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., line_id: _Optional[str] = ..., url: _Optional[str] = ..., units: _Optional[_Iterable[_Union[DeliveredUnit, _Mapping]]] = ..., costs: _Optional[_Iterable[_Union[_order_events_pb2.LotCost, _Mapping]]] = ..., receipt: _Optional[str] = ...) -> None: ...
 
 class LineFailed(_message.Message):
-    __slots__ = ("delivery_id", "order_id", "merchant_id", "line_id", "reason")
+    __slots__ = ("delivery_id", "order_id", "merchant_id", "line_id", "reason", "refusals")
     DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
     LINE_ID_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    REFUSALS_FIELD_NUMBER: _ClassVar[int]
     delivery_id: str
     order_id: str
     merchant_id: str
     line_id: str
     reason: str
-    def __init__(self, delivery_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., line_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    refusals: _containers.RepeatedCompositeFieldContainer[Refusal]
+    def __init__(self, delivery_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., line_id: _Optional[str] = ..., reason: _Optional[str] = ..., refusals: _Optional[_Iterable[_Union[Refusal, _Mapping]]] = ...) -> None: ...
+
+class Refusal(_message.Message):
+    __slots__ = ("supplier", "code")
+    SUPPLIER_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    supplier: str
+    code: str
+    def __init__(self, supplier: _Optional[str] = ..., code: _Optional[str] = ...) -> None: ...
 
 class LineUnknown(_message.Message):
-    __slots__ = ("delivery_id", "order_id", "merchant_id", "line_id")
+    __slots__ = ("delivery_id", "order_id", "merchant_id", "line_id", "reason", "supplier")
     DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
     LINE_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    SUPPLIER_FIELD_NUMBER: _ClassVar[int]
     delivery_id: str
     order_id: str
     merchant_id: str
     line_id: str
-    def __init__(self, delivery_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., line_id: _Optional[str] = ...) -> None: ...
+    reason: str
+    supplier: str
+    def __init__(self, delivery_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., line_id: _Optional[str] = ..., reason: _Optional[str] = ..., supplier: _Optional[str] = ...) -> None: ...

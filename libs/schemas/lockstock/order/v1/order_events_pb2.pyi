@@ -189,14 +189,18 @@ class FulfillmentRequested(_message.Message):
     def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., reference: _Optional[str] = ..., reservation_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., email: _Optional[str] = ..., phone: _Optional[str] = ..., locale: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[RequestedLine, _Mapping]]] = ..., recipient_public_key: _Optional[bytes] = ..., paid_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., round: _Optional[int] = ...) -> None: ...
 
 class LotCost(_message.Message):
-    __slots__ = ("lot_id", "quantity", "unit_cost")
+    __slots__ = ("lot_id", "quantity", "unit_cost", "supplier", "purchase_id")
     LOT_ID_FIELD_NUMBER: _ClassVar[int]
     QUANTITY_FIELD_NUMBER: _ClassVar[int]
     UNIT_COST_FIELD_NUMBER: _ClassVar[int]
+    SUPPLIER_FIELD_NUMBER: _ClassVar[int]
+    PURCHASE_ID_FIELD_NUMBER: _ClassVar[int]
     lot_id: str
     quantity: int
     unit_cost: _money_pb2.Money
-    def __init__(self, lot_id: _Optional[str] = ..., quantity: _Optional[int] = ..., unit_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
+    supplier: str
+    purchase_id: str
+    def __init__(self, lot_id: _Optional[str] = ..., quantity: _Optional[int] = ..., unit_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., supplier: _Optional[str] = ..., purchase_id: _Optional[str] = ...) -> None: ...
 
 class SettledLine(_message.Message):
     __slots__ = ("line_id", "product_id", "sku", "quantity", "total", "delivered", "costs")
