@@ -1,5 +1,6 @@
 """Money is an integer count of minor units with an ISO 4217 code. No floats, no silent rounding."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kit.errors import DomainError, ErrorKind
@@ -34,3 +35,21 @@ class Money:
     def _same_currency(self, other: "Money") -> None:
         if self.currency != other.currency:
             raise CurrencyMismatch(f"{self.currency} is not {other.currency}")
+
+
+def share_out(total: int, weights: Sequence[int]) -> list[int]:
+    """`total` in whole parts by weight, summing up exactly (the method of largest remainders).
+
+    Each part is the exact share rounded down or up; what rounding down leaves goes to the largest
+    remainders, of equal ones to the earlier. All weights zero: equal parts.
+    """
+    assert total >= 0, "what is shared out is not negative"
+    assert weights, "somebody takes a share"
+    assert min(weights) >= 0, "no weight is negative"
+    weights = weights if any(weights) else [1] * len(weights)
+    whole = sum(weights)
+    parts = [total * weight // whole for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda at: -(total * weights[at] % whole))
+    for at in by_remainder[: total - sum(parts)]:
+        parts[at] += 1
+    return parts

@@ -1,8 +1,10 @@
 """What a merchant sells: a product has a SKU, a price and a way of being fulfilled."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, assert_never
 from uuid import UUID
 
 from kit.errors import Conflict, Invalid, NotFound
@@ -10,7 +12,7 @@ from kit.money import Money
 
 
 class Kind(StrEnum):
-    """How a product is fulfilled. Only units from a pool can be sold yet."""
+    """How a product is fulfilled."""
 
     POOL = "pool"
     TOP_UP = "top_up"
@@ -25,8 +27,96 @@ class PoolFulfillment:
     pool_id: UUID
 
 
-Fulfillment = PoolFulfillment
-"""A union that grows by one class per kind."""
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A supplier who can top up, and what one may cost at most: never bought dearer."""
+
+    supplier: str
+    supplier_sku: str
+    cost_max: Money
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpFulfillment:
+    """An account of the buyer's is topped up; `account_input` is the input that names it."""
+
+    account_input: str
+    offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ManualFulfillment:
+    """Done by a person who takes it from `queue`, or by the merchant's own system `fulfiller`."""
+
+    queue: str
+    fulfiller: str | None
+
+
+class BundlePolicy(StrEnum):
+    ALL_OR_NOTHING = "all_or_nothing"
+    PARTIAL = "partial"
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    sku: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFulfillment:
+    """Other products at a price of its own. In an order it is its components, each a line."""
+
+    policy: BundlePolicy
+    components: tuple[Component, ...]
+
+
+Fulfillment = PoolFulfillment | TopUpFulfillment | ManualFulfillment | BundleFulfillment
+"""A union of one class per kind."""
+
+
+def terms_of(fulfillment: Fulfillment) -> dict[str, Any]:
+    """The document of a fulfillment, as the API, the database and an order's line have it."""
+    match fulfillment:
+        case PoolFulfillment(pool_id):
+            return {"kind": "pool", "pool_id": str(pool_id)}
+        case TopUpFulfillment(account_input, offers):
+            told = [_offer_terms(offer) for offer in offers]
+            return {"kind": "top_up", "account_input": account_input, "offers": told}
+        case ManualFulfillment(queue, fulfiller):
+            return {"kind": "manual", "queue": queue, "fulfiller": fulfiller}
+        case BundleFulfillment(policy, components):
+            parts = [{"sku": part.sku, "quantity": part.quantity} for part in components]
+            return {"kind": "bundle", "policy": policy.value, "components": parts}
+        case _:
+            assert_never(fulfillment)
+
+
+def _offer_terms(offer: Offer) -> dict[str, Any]:
+    most = {"amount": offer.cost_max.amount_minor, "currency": offer.cost_max.currency}
+    return {"supplier": offer.supplier, "supplier_sku": offer.supplier_sku, "cost_max": most}
+
+
+def fulfillment_of(kind: str, terms: Mapping[str, Any]) -> Fulfillment:
+    """What `terms_of` wrote down."""
+    match Kind(kind):
+        case Kind.POOL:
+            return PoolFulfillment(UUID(terms["pool_id"]))
+        case Kind.TOP_UP:
+            offers = tuple(
+                Offer(
+                    offer["supplier"],
+                    offer["supplier_sku"],
+                    Money(offer["cost_max"]["amount"], offer["cost_max"]["currency"]),
+                )
+                for offer in terms["offers"]
+            )
+            return TopUpFulfillment(terms["account_input"], offers)
+        case Kind.MANUAL:
+            return ManualFulfillment(terms["queue"], terms["fulfiller"])
+        case Kind.BUNDLE:
+            parts = tuple(Component(part["sku"], part["quantity"]) for part in terms["components"])
+            return BundleFulfillment(BundlePolicy(terms["policy"]), parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +132,48 @@ class Product:
     created_at: datetime
     updated_at: datetime
 
+    @property
+    def kind(self) -> Kind:
+        match self.fulfillment:
+            case PoolFulfillment():
+                return Kind.POOL
+            case TopUpFulfillment():
+                return Kind.TOP_UP
+            case ManualFulfillment():
+                return Kind.MANUAL
+            case BundleFulfillment():
+                return Kind.BUNDLE
+            case _:
+                assert_never(self.fulfillment)
+
+
+def check_components(
+    bundle: BundleFulfillment, products: Mapping[str, Product], currency: str
+) -> None:
+    """Raises BadComponents, naming each that is wrong."""
+    errors = []
+    seen: set[str] = set()
+    for place, component in enumerate(bundle.components):
+        why = _why_no_component(products.get(component.sku), currency)
+        if component.sku in seen:
+            why = "named twice"
+        seen.add(component.sku)
+        if why:
+            pointer = f"/fulfillment/components/{place}/sku"
+            errors.append({"pointer": pointer, "code": BadComponents.code, "detail": why})
+    if errors:
+        raise BadComponents(errors=errors)
+
+
+def _why_no_component(product: Product | None, currency: str) -> str:
+    if product is None:
+        return "there is no product with this SKU"
+    if isinstance(product.fulfillment, BundleFulfillment):
+        return "a bundle cannot be part of a bundle"
+    if product.price.currency != currency:
+        return f"it is priced in {product.price.currency}, the bundle in {currency}"
+    return ""
+
 
 class ProductNotFound(NotFound):
     """There is no such product, or it is not yours."""
@@ -55,7 +187,9 @@ class SkuTaken(Conflict):
     code = "sku_taken"
 
 
-class UnsupportedKind(Invalid):
-    """Products of this kind cannot be sold yet; use kind `pool`."""
+class BadComponents(Invalid):
+    """A bundle is made of other products of yours that are priced in its currency, none of them a
+    bundle, each named once.
+    """
 
-    code = "unsupported_kind"
+    code = "bad_components"

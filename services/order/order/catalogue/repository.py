@@ -1,5 +1,5 @@
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, assert_never
+from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -8,7 +8,13 @@ from sqlalchemy.exc import IntegrityError
 
 from kit.db import Transaction, constraint_of
 from kit.money import Money
-from order.catalogue.domain import Fulfillment, Kind, PoolFulfillment, Product, SkuTaken
+from order.catalogue.domain import (
+    Fulfillment,
+    Product,
+    SkuTaken,
+    fulfillment_of,
+    terms_of,
+)
 
 _INSERT = text(
     "INSERT INTO product "
@@ -49,14 +55,14 @@ async def add(
     instructions: str,
 ) -> Product:
     """Raises SkuTaken."""
-    kind, document = _to_document(fulfillment)
+    terms = terms_of(fulfillment)
     values = {
         "id": product_id,
         "merchant_id": merchant_id,
         "sku": sku,
         "name": name,
-        "kind": kind.value,
-        "fulfillment": orjson.dumps(document).decode(),
+        "kind": terms["kind"],
+        "fulfillment": orjson.dumps(terms).decode(),
         "price_minor": price.amount_minor,
         "currency": price.currency,
         "instructions": instructions,
@@ -116,27 +122,13 @@ async def find_by_sku(
     return {(row.merchant_id, row.sku): _product(row) for row in rows}
 
 
-def _to_document(fulfillment: Fulfillment) -> tuple[Kind, dict[str, str]]:
-    match fulfillment:
-        case PoolFulfillment(pool_id):
-            return Kind.POOL, {"pool_id": str(pool_id)}
-        case _:
-            assert_never(fulfillment)
-
-
-def _to_fulfillment(kind: str, document: Mapping[str, str]) -> Fulfillment:
-    if Kind(kind) is not Kind.POOL:
-        raise AssertionError(f"a product of kind {kind} was stored though it cannot be sold")
-    return PoolFulfillment(UUID(document["pool_id"]))
-
-
 def _product(row: Any) -> Product:  # a row has no static type
     return Product(
         row.id,
         row.merchant_id,
         row.sku,
         row.name,
-        _to_fulfillment(row.kind, row.fulfillment),
+        fulfillment_of(row.kind, row.fulfillment),
         Money(row.price_minor, row.currency),
         row.instructions,
         row.is_active,

@@ -7,7 +7,7 @@ from kit.db import Database, Transaction
 from kit.http import Caller, CodeText, Once, caller, once
 from kit.paging import Page, PageRequest, page_of, page_request
 from order.catalogue import service
-from order.catalogue.schemas import ProductCreate, ProductEdit, ProductRead, fulfillment_of
+from order.catalogue.schemas import ProductCreate, ProductEdit, ProductRead, to_fulfillment
 
 router = APIRouter(prefix="/v1/products", tags=["catalogue"])
 
@@ -18,8 +18,11 @@ Paging = Annotated[PageRequest, Depends(page_request)]
 async def create_product(
     body: ProductCreate, run: Once = once(), who: Caller = caller("catalogue:write")
 ) -> Response:
-    """A product. Its SKU is unique within the merchant: 409 `sku_taken`."""
-    fulfillment = fulfillment_of(body.fulfillment)
+    """A product. Its SKU is unique within the merchant: 409 `sku_taken`.
+
+    A bundle's components are products of yours, priced in its currency: 422 `bad_components`.
+    """
+    fulfillment = to_fulfillment(body.fulfillment)
 
     async def work(tx: Transaction) -> ProductRead:
         product = await service.create(

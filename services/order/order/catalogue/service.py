@@ -5,7 +5,13 @@ from kit.db import Transaction
 from kit.ids import new_id
 from kit.money import Money
 from order.catalogue import repository
-from order.catalogue.domain import Fulfillment, Product, ProductNotFound
+from order.catalogue.domain import (
+    BundleFulfillment,
+    Fulfillment,
+    Product,
+    ProductNotFound,
+    check_components,
+)
 from order.merchants import service as merchants
 
 
@@ -19,8 +25,10 @@ async def create(
     price: Money,
     instructions: str,
 ) -> Product:
-    """Raises SkuTaken, MerchantNotFound."""
+    """Raises SkuTaken, MerchantNotFound, BadComponents."""
     await merchants.get_merchant(tx, merchant_id)
+    if isinstance(fulfillment, BundleFulfillment):
+        await _check_components(tx, merchant_id, fulfillment, price.currency)
     return await repository.add(
         tx,
         product_id=new_id(),
@@ -79,3 +87,24 @@ async def find_by_sku(
     tx: Transaction, wanted: Iterable[tuple[UUID, str]]
 ) -> dict[tuple[UUID, str], Product]:
     return await repository.find_by_sku(tx, wanted)
+
+
+async def find_components(
+    tx: Transaction, products: Iterable[Product]
+) -> dict[tuple[UUID, str], Product]:
+    """What the bundles among the products are made of; asks nothing when there is none."""
+    wanted = {
+        (product.merchant_id, component.sku)
+        for product in products
+        if isinstance(product.fulfillment, BundleFulfillment)
+        for component in product.fulfillment.components
+    }
+    return await repository.find_by_sku(tx, wanted) if wanted else {}
+
+
+async def _check_components(
+    tx: Transaction, merchant_id: UUID, bundle: BundleFulfillment, currency: str
+) -> None:
+    wanted = {(merchant_id, component.sku) for component in bundle.components}
+    found = await repository.find_by_sku(tx, wanted)
+    check_components(bundle, {sku: product for (_, sku), product in found.items()}, currency)

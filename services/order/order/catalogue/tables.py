@@ -15,7 +15,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from order.catalogue.domain import Kind
 from order.tables import metadata
+
+_KINDS = ", ".join(f"'{kind}'" for kind in Kind)
 
 product = Table(
     "product",
@@ -25,7 +28,7 @@ product = Table(
     Column("sku", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("kind", Text, nullable=False),
-    # What the kind needs, e.g. {"pool_id": ...}: each kind has its own members.
+    # What the kind needs (terms_of in domain.py): each kind has its own members.
     Column("fulfillment", JSONB, nullable=False),
     Column("price_minor", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
@@ -44,6 +47,7 @@ product = Table(
         server_default=func.clock_timestamp(),
     ),
     UniqueConstraint("merchant_id", "sku"),
+    CheckConstraint(f"kind IN ({_KINDS})", name="kind_known"),
     CheckConstraint("price_minor >= 0", name="price_not_negative"),
     CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency_code"),
     Index("ix_product_merchant_id_id", "merchant_id", "id"),

@@ -125,7 +125,11 @@ class LotCost:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One product of an order, with its price, name and instructions as they were when placed."""
+    """One product of an order, with everything about it as it was when the order was placed.
+
+    `terms` is the product's fulfillment document. A line that was sold in a bundle names it: lines
+    with the same `bundle_no` are one sale and their totals sum up to the bundle's price.
+    """
 
     id: UUID
     line_no: int
@@ -141,6 +145,34 @@ class Line:
     inputs: Mapping[str, str] = field(default_factory=dict)
     status: LineStatus = LineStatus.PENDING
     costs: tuple[LotCost, ...] = ()
+    terms: Mapping[str, Any] = field(default_factory=dict)
+    form: tuple[Mapping[str, Any], ...] = ()  # the fields that asked for `inputs`
+    template: str = ""  # of the delivery; empty means the merchant's default
+    region: Mapping[str, Any] = field(default_factory=dict)
+    redemption: Mapping[str, Any] = field(default_factory=dict)
+    price_derivation: tuple[Mapping[str, Any], ...] = ()
+    bundle_sku: str | None = None
+    bundle_no: int | None = None
+    bundle_policy: str | None = None
+
+    @property
+    def shown_inputs(self) -> dict[str, str]:
+        """As they may be read by anyone who may read the order: unless the form says that a field
+        is no contact and no account, its input is masked.
+        """
+        plain = {item["name"] for item in self.form if item["type"] in _PLAIN_INPUTS}
+        return {
+            name: value if name in plain else _masked(value) for name, value in self.inputs.items()
+        }
+
+
+_PLAIN_INPUTS = frozenset({"text", "number", "choice"})
+
+
+def _masked(value: str) -> str:
+    """At most a quarter of it at either end, and three characters."""
+    shown = min(3, len(value) // 4)
+    return f"{value[:shown]}****{value[len(value) - shown :]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,11 +51,14 @@ _INSERT = text(
       ON CONFLICT (merchant_id, reference, channel_id) DO NOTHING RETURNING id
     ), lines AS (
       INSERT INTO order_line (id, order_id, line_no, product_id, sku, name, kind, pool_id,
-        quantity, unit_price_minor, total_minor, currency, instructions, inputs)
+        quantity, unit_price_minor, total_minor, currency, instructions, inputs, terms, form,
+        template, region, redemption, price_derivation, bundle_sku, bundle_no, bundle_policy)
       SELECT l.* FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS l(
         id uuid, order_id uuid, line_no int, product_id uuid, sku text, name text, kind text,
         pool_id uuid, quantity int, unit_price_minor bigint, total_minor bigint, currency text,
-        instructions text, inputs jsonb)
+        instructions text, inputs jsonb, terms jsonb, form jsonb, template text, region jsonb,
+        redemption jsonb, price_derivation jsonb, bundle_sku text, bundle_no int,
+        bundle_policy text)
       JOIN placed ON placed.id = l.order_id
     )
     SELECT id FROM placed
@@ -278,6 +281,15 @@ def _line_values(order: Order, line: Line) -> dict[str, object]:
         "currency": line.total.currency,
         "instructions": line.instructions,
         "inputs": line.inputs,
+        "terms": line.terms,
+        "form": line.form,
+        "template": line.template,
+        "region": line.region,
+        "redemption": line.redemption,
+        "price_derivation": line.price_derivation,
+        "bundle_sku": line.bundle_sku,
+        "bundle_no": line.bundle_no,
+        "bundle_policy": line.bundle_policy,
     }
 
 
@@ -373,4 +385,13 @@ def _line(row: Any) -> Line:  # a row has no static type
             # Lines of older releases name no supplier.
             for lot_id, quantity, amount, currency, *bought in row.costs
         ),
+        terms=row.terms,
+        form=tuple(row.form),
+        template=row.template,
+        region=row.region,
+        redemption=row.redemption,
+        price_derivation=tuple(row.price_derivation),
+        bundle_sku=row.bundle_sku,
+        bundle_no=row.bundle_no,
+        bundle_policy=row.bundle_policy,
     )

@@ -10,15 +10,26 @@ from order.orders.domain import Delivery, Line, Order, OrderView
 from order.timeline.domain import ToldEntry
 
 
+class BundleRead(Model):
+    """The bundle a line was sold in; lines with the same `no` are one sale."""
+
+    sku: str
+    no: int
+    policy: str = Field(description="all_or_nothing, partial")
+
+
 class LineRead(Model):
     id: UUID
     line_no: int
     sku: str
     name: str
+    kind: str = Field(description="pool, top_up, manual")
     quantity: int
     unit_price: MoneyModel
     total: MoneyModel
     status: str = Field(description="pending, unknown, delivered, failed, refunded")
+    bundle: BundleRead | None
+    inputs: dict[str, str] = Field(description="phone numbers, addresses and accounts are masked")
 
     @classmethod
     def from_domain(cls, line: Line) -> Self:
@@ -27,11 +38,20 @@ class LineRead(Model):
             line_no=line.line_no,
             sku=line.sku,
             name=line.name,
+            kind=line.kind,
             quantity=line.quantity,
             unit_price=MoneyModel.from_domain(line.unit_price),
             total=MoneyModel.from_domain(line.total),
             status=line.status.value,
+            bundle=_bundle_of(line),
+            inputs=line.shown_inputs,
         )
+
+
+def _bundle_of(line: Line) -> BundleRead | None:
+    if line.bundle_sku is None or line.bundle_no is None or line.bundle_policy is None:
+        return None
+    return BundleRead(sku=line.bundle_sku, no=line.bundle_no, policy=line.bundle_policy)
 
 
 class DeliveredUnitRead(Model):

@@ -23,6 +23,8 @@ _STATUSES = ", ".join(f"'{status}'" for status in OrderStatus)
 _LINE_STATUSES = ", ".join(f"'{status}'" for status in LineStatus)
 # An order's row is rewritten a few times in its life: leave room for that on its page.
 _STORAGE = {"fillfactor": 80}
+_EMPTY = text("'{}'::jsonb")
+_NONE = text("'[]'::jsonb")
 
 orders = Table(
     "orders",
@@ -87,7 +89,7 @@ order_line = Table(
     Column("order_id", Uuid, ForeignKey("orders.id"), nullable=False),
     Column("line_no", Integer, nullable=False),
     Column("product_id", Uuid, nullable=False),
-    # Name, price, kind and instructions are those of the moment the order was placed.
+    # Everything about the product is as it was when the order was placed.
     Column("sku", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("kind", Text, nullable=False),
@@ -102,7 +104,24 @@ order_line = Table(
     Column("status", Text, nullable=False, server_default="pending"),
     # [[lot id, quantity, unit cost, currency], ...] of what was delivered.
     Column("costs", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    # The product's fulfillment document; empty in lines older than this column.
+    Column("terms", JSONB, nullable=False, server_default=_EMPTY),
+    # The fields that asked for the inputs.
+    Column("form", JSONB, nullable=False, server_default=_NONE),
+    Column("template", Text, nullable=False, server_default=""),
+    Column("region", JSONB, nullable=False, server_default=_EMPTY),
+    Column("redemption", JSONB, nullable=False, server_default=_EMPTY),
+    # [{"rule": ..., ...}, ...]: how the price came about, step by step.
+    Column("price_derivation", JSONB, nullable=False, server_default=_NONE),
+    # The bundle it was sold in; bundle_no tells two bundles of one order apart.
+    Column("bundle_sku", Text),
+    Column("bundle_no", Integer),
+    Column("bundle_policy", Text),
     UniqueConstraint("order_id", "line_no"),
+    CheckConstraint("kind IN ('pool', 'top_up', 'manual')", name="kind_known"),
+    CheckConstraint("(kind = 'pool') = (pool_id IS NOT NULL)", name="pool_of_kind"),
+    CheckConstraint("num_nonnulls(bundle_sku, bundle_no, bundle_policy) IN (0, 3)", name="bundle"),
+    CheckConstraint("bundle_policy IN ('all_or_nothing', 'partial')", name="bundle_policy_known"),
     CheckConstraint("quantity > 0", name="quantity_positive"),
     CheckConstraint("unit_price_minor >= 0 AND total_minor >= 0", name="price_not_negative"),
     CheckConstraint(f"status IN ({_LINE_STATUSES})", name="status_known"),

@@ -1,17 +1,29 @@
 """What a shop asks for, and the order it becomes."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from kit.errors import Conflict, Invalid
 from kit.ids import new_id
-from order.catalogue.domain import Product
+from kit.money import Money, share_out
+from order.catalogue.domain import (
+    BundleFulfillment,
+    Component,
+    PoolFulfillment,
+    Product,
+    terms_of,
+)
 from order.merchants.domain import Channel
 from order.orders.domain import Change, Customer, Line, News, Order, Payment
 from order.payments.domain import PaymentWord
-from order.prices.domain import PricedLine, Wanted, total_of
+from order.prices.domain import PricedLine, Wanted
 from order.saga.domain import pay
+
+LINES_MAX = 50
+QUANTITY_MAX = 10_000
+"""What the vault takes in one hold; bundles may ask for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +42,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the database knows about a request, as of `now`."""
+    """What the database knows about a request, as of `now`. `products`: by SKU, those that are
+    asked for and those that bundles are made of.
+    """
 
     channel: Channel
     products: Mapping[str, Product]
@@ -48,7 +62,7 @@ class Draft:
 
 
 def draft_order(
-    request: Request, lines: tuple[PricedLine, ...], now: datetime, pay_seconds: int
+    request: Request, lines: tuple[Line, ...], now: datetime, pay_seconds: int
 ) -> Order:
     return Order(
         id=new_id(),
@@ -56,29 +70,96 @@ def draft_order(
         channel_id=request.channel_id,
         reference=request.reference,
         customer=request.customer,
-        total=total_of(lines),
-        lines=tuple(_line(line) for line in lines),
+        total=Money(sum(line.total.amount_minor for line in lines), lines[0].total.currency),
+        lines=lines,
         pay_until=now + timedelta(seconds=pay_seconds),
         placed_at=now,
         recipient_public_key=request.recipient_public_key,
     )
 
 
-def _line(priced: PricedLine) -> Line:
-    product = priced.product
+def lines_of(priced: Sequence[PricedLine], products: Mapping[str, Product]) -> tuple[Line, ...]:
+    """The order's lines: a bundle becomes its components, each with its share of the price.
+
+    Raises ComponentUnavailable, OrderTooLarge.
+    """
+    lines: list[Line] = []
+    for line in priced:
+        bundle = line.product.fulfillment
+        if isinstance(bundle, BundleFulfillment):
+            lines += _component_lines(line, bundle, products)
+        else:
+            lines.append(_line(line))
+    if len(lines) > LINES_MAX or max(line.quantity for line in lines) > QUANTITY_MAX:
+        raise OrderTooLarge(lines_max=LINES_MAX, quantity_max=QUANTITY_MAX)
+    return tuple(replace(line, line_no=number) for number, line in enumerate(lines, start=1))
+
+
+def _component_lines(
+    priced: PricedLine, bundle: BundleFulfillment, products: Mapping[str, Product]
+) -> list[Line]:
+    """Shared by base price. By SKU, so that the shares do not depend on the components' order."""
+    parts = [
+        (_component(priced, component, products), component.quantity * priced.quantity)
+        for component in sorted(bundle.components, key=lambda component: component.sku)
+    ]
+    weights = [product.price.amount_minor * quantity for product, quantity in parts]
+    shares = share_out(priced.total.amount_minor, weights)
+    return [
+        replace(
+            _line(priced, product),
+            quantity=quantity,
+            # Rounded down where a share is no multiple of the quantity; the total is what counts.
+            unit_price=Money(share // quantity, priced.total.currency),
+            total=Money(share, priced.total.currency),
+            price_derivation=(
+                priced.derivation,
+                {"rule": "bundle_share", "weight": weight, "of": sum(weights), "total": share},
+            ),
+            bundle_sku=priced.product.sku,
+            bundle_no=priced.line_no,
+            bundle_policy=bundle.policy.value,
+        )
+        for (product, quantity), weight, share in zip(parts, weights, shares, strict=True)
+    ]
+
+
+def _component(
+    priced: PricedLine, component: Component, products: Mapping[str, Product]
+) -> Product:
+    product = products.get(component.sku)
+    bad = (
+        product is None
+        or not product.is_active
+        or isinstance(product.fulfillment, BundleFulfillment)
+        or product.price.currency != priced.total.currency
+    )
+    if product is None or bad:
+        pointer = f"/lines/{priced.line_no - 1}/sku"
+        detail = f"{component.sku} is not on sale"
+        errors = [{"pointer": pointer, "code": ComponentUnavailable.code, "detail": detail}]
+        raise ComponentUnavailable(sku=priced.product.sku, component=component.sku, errors=errors)
+    return product
+
+
+def _line(priced: PricedLine, component: Product | None = None) -> Line:
+    product = component or priced.product
+    fulfillment = product.fulfillment
     return Line(
         id=new_id(),
         line_no=priced.line_no,
         product_id=product.id,
         sku=product.sku,
         name=product.name,
-        kind="pool",
-        pool_id=product.fulfillment.pool_id,
+        kind=product.kind.value,
+        pool_id=fulfillment.pool_id if isinstance(fulfillment, PoolFulfillment) else None,
         quantity=priced.quantity,
         unit_price=priced.unit_price,
         total=priced.total,
         instructions=product.instructions,
         inputs=priced.inputs,
+        terms=terms_of(fulfillment),
+        price_derivation=(priced.derivation,),
     )
 
 
@@ -86,7 +167,7 @@ def begin(
     order: Order,
     lines: tuple[PricedLine, ...],
     *,
-    reservation_id: UUID,
+    reservation_id: UUID | None,
     payment: Payment | None,
     cause: str,
 ) -> Change:
@@ -99,11 +180,11 @@ def begin(
         currency=order.total.currency,
         lines=[dict(line.derivation) for line in lines],
     )
-    change = change.told(
-        "reserved",
-        f"{sum(line.quantity for line in lines)} unit(s) are held",
-        reservation_id=str(reservation_id),
-    )
+    if reservation_id is not None:
+        held = sum(line.quantity for line in order.lines if line.pool_id is not None)
+        change = change.told(
+            "reserved", f"{held} unit(s) are held", reservation_id=str(reservation_id)
+        )
     change = change.told(
         "placed",
         f"placed as {order.reference}",
@@ -112,3 +193,15 @@ def begin(
         pay_until=order.pay_until.isoformat(),
     ).announced(News.PLACED)
     return pay(change, payment, order.placed_at) if payment else change
+
+
+class ComponentUnavailable(Conflict):
+    """The bundle cannot be sold now: one of its components is not on sale."""
+
+    code = "component_unavailable"
+
+
+class OrderTooLarge(Invalid):
+    """With its bundles taken apart the order has too many lines, or too many of one product."""
+
+    code = "order_too_large"

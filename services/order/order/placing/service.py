@@ -4,7 +4,7 @@ Reads and vault calls of requests that wait at the same time are combined. No tr
 while the vault is asked; a hold whose order is not written is given back or runs out by itself.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -12,16 +12,19 @@ from kit.combine import Combiner
 from kit.db import Database, Transaction
 from kit.errors import DomainError, Unavailable
 from order.catalogue import service as catalogue
+from order.catalogue.domain import Product
 from order.merchants import service as merchants
 from order.merchants.domain import ChannelClosed, ChannelNotFound
 from order.orders import service as orders
 from order.orders.domain import Order, Payment, ReferenceTaken
 from order.payments.service import PaymentService
-from order.placing.domain import Draft, Found, Request, begin, draft_order
+from order.placing.domain import Draft, Found, Request, begin, draft_order, lines_of
 from order.prices.domain import price
 from order.vault import Hold, HoldLine, Vault
 
 READ_BATCH_MAX = 200
+
+Products = Mapping[tuple[UUID, str], Product]
 
 
 class PlacingService:
@@ -102,14 +105,13 @@ class PlacingService:
             raise ChannelClosed(channel_id=str(request.channel_id))
         if found.taken_by is not None:
             raise _reference_taken(found.taken_by)
-        lines = price(found.products, request.lines)
+        priced = price(found.products, request.lines)
+        lines = lines_of(priced, found.products)
         order = draft_order(request, lines, found.now, self._pay_seconds)
         payment = self._prepaid(request, found, order)
-        reservation_id = await self._vault.reserve(
-            self._hold_of(order, is_paid=payment is not None)
-        )
+        reservation_id = await self._hold(order, is_paid=payment is not None)
         change = begin(
-            order, lines, reservation_id=reservation_id, payment=payment, cause=request.cause
+            order, priced, reservation_id=reservation_id, payment=payment, cause=request.cause
         )
         return Draft(change, payment)
 
@@ -120,18 +122,18 @@ class PlacingService:
         self._payments.check_amount(request.paid, order)
         return payment
 
-    def _hold_of(self, order: Order, *, is_paid: bool) -> Hold:
-        lines = (
+    async def _hold(self, order: Order, *, is_paid: bool) -> UUID | None:
+        """Holds the units of an order; None when no line needs any."""
+        lines = tuple(
             HoldLine(line.line_no, line.sku, line.pool_id, line.quantity)
             for line in order.lines
             if line.pool_id is not None
         )
-        return Hold(
-            order.merchant_id,
-            str(order.id),
-            tuple(lines),
-            self._hold_seconds,
-            holder={} if is_paid else _holder_of(order),
+        if not lines:
+            return None
+        holder = {} if is_paid else _holder_of(order)
+        return await self._vault.reserve(
+            Hold(order.merchant_id, str(order.id), lines, self._hold_seconds, holder=holder)
         )
 
     async def _give_back(self, draft: Draft) -> None:
@@ -140,18 +142,18 @@ class PlacingService:
             await self._vault.release(order.merchant_id, order.reservation_id, "not placed")
 
     async def _find_many(self, requests: Sequence[Request]) -> Sequence[Found | DomainError]:
-        """Three statements, however many requests."""
+        """Three statements, however many requests; one more for bundles."""
         async with self._db.read() as tx:
             channels = await merchants.find_channels(tx, {r.channel_id for r in requests})
             products = await catalogue.find_by_sku(
                 tx, {(r.merchant_id, line.sku) for r in requests for line in r.lines}
             )
+            components = await catalogue.find_components(tx, products.values())
             taken, now = await orders.find_references(
                 tx, [(r.merchant_id, r.channel_id, r.reference) for r in requests]
             )
         results: list[Found | DomainError] = []
         for request in requests:
-            wanted = {line.sku: (request.merchant_id, line.sku) for line in request.lines}
             channel = channels.get(request.channel_id)
             if channel is None or channel.merchant_id != request.merchant_id:
                 results.append(ChannelNotFound(channel_id=str(request.channel_id)))
@@ -159,12 +161,22 @@ class PlacingService:
             results.append(
                 Found(
                     channel,
-                    {sku: products[key] for sku, key in wanted.items() if key in products},
+                    _products_of(request, products, components),
                     taken.get((request.channel_id, request.reference)),
                     now,
                 )
             )
         return results
+
+
+def _products_of(request: Request, products: Products, components: Products) -> dict[str, Product]:
+    """By SKU: what the request names, and what the bundles among it are made of."""
+    merchant_id = request.merchant_id
+    keys = [(merchant_id, line.sku) for line in request.lines]
+    found = {sku: products[merchant_id, sku] for _, sku in keys if (merchant_id, sku) in products}
+    if components:
+        found = {sku: part for (of, sku), part in components.items() if of == merchant_id} | found
+    return found
 
 
 def _reference_taken(order_id: UUID | None) -> ReferenceTaken:

@@ -97,7 +97,7 @@ def _request_fulfillment(change: Change) -> Change:
     change = change.moved(OrderStatus.FULFILLING).told(
         "fulfillment_requested",
         f"{len(change.order.lines)} line(s) go to fulfilment",
-        reservation_id=str(change.order.reservation_id),
+        reservation_id=str(change.order.reservation_id or ""),
     )
     return change.announced(News.FULFILLMENT_REQUESTED)
 
