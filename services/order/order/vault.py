@@ -25,6 +25,8 @@ class HoldLine:
     sku: str
     pool_id: UUID
     quantity: int
+    # Only units that stay valid at least so long.
+    min_valid_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +109,21 @@ def _item(hold: Hold) -> dict[str, object]:
         "merchant_id": str(hold.merchant_id),
         "reference": hold.reference,
         "hold_seconds": hold.hold_seconds,
-        "lines": [
-            {"pool_id": str(line.pool_id), "quantity": line.quantity, "line_no": line.line_no}
-            for line in hold.lines
-        ],
+        "lines": [_line(line) for line in hold.lines],
     }
     if hold.holder:
         item["holder"] = dict(hold.holder)
+    return item
+
+
+def _line(line: HoldLine) -> dict[str, object]:
+    item: dict[str, object] = {
+        "pool_id": str(line.pool_id),
+        "quantity": line.quantity,
+        "line_no": line.line_no,
+    }
+    if line.min_valid_seconds:
+        item["min_valid_seconds"] = line.min_valid_seconds
     return item
 
 

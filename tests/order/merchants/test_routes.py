@@ -1,5 +1,7 @@
 """Merchants are made by the platform, channels by their merchant."""
 
+from typing import Any
+
 import httpx
 
 from kit.ids import new_id
@@ -65,3 +67,79 @@ async def test_a_cursor_of_another_making_is_refused(api: httpx.AsyncClient) -> 
         for cursor in ("rubbish", "WzFd", "W10", "eyJhIjoxfQ"):
             answer = await api.get(f"{path}?cursor={cursor}")
             assert (answer.status_code, answer.json()["code"]) == (422, "bad_cursor")
+
+
+async def test_a_channel_keeps_the_rules_it_is_given(api: httpx.AsyncClient) -> None:
+    price_list = str(new_id())
+    rules = {
+        "price_list_id": price_list,
+        "fee": {"basis_points": 60, "fixed": 30, "bearer": "platform"},
+        "allowed_skus": ["B-1", "A-1"],
+        "denied_skus": ["C-1"],
+        "region": "CN-SH",
+        "min_valid_seconds": 86_400,
+        "active": False,
+    }
+
+    made = (await api.post("/v1/channels", json={"name": "x", **rules})).json()
+
+    read = (await api.get(f"/v1/channels/{made['id']}")).json()
+    assert read == made
+    assert {name: read[name] for name in rules} == {**rules, "allowed_skus": ["A-1", "B-1"]}
+
+
+async def test_an_edit_changes_what_it_names_and_null_takes_away(api: httpx.AsyncClient) -> None:
+    body = {"name": "x", "region": "CN", "price_list_id": str(new_id()), "denied_skus": ["C-1"]}
+    made = (await api.post("/v1/channels", json=body)).json()
+    path = f"/v1/channels/{made['id']}"
+
+    edit: dict[str, Any] = {"region": None, "active": False, "allowed_skus": []}
+    edited = (await api.patch(path, json=edit)).json()
+
+    assert edited == {**made, "region": None, "active": False}
+    assert (await api.patch(path, json={})).json() == edited
+    assert (await api.get(path)).json() == edited
+
+
+async def test_a_channels_rules_have_bounds(api: httpx.AsyncClient) -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"fee": {"basis_points": 10_001}}, "/fee/basis_points"),
+        ({"fee": {"fixed": -1}}, "/fee/fixed"),
+        ({"fee": {"bearer": "buyer"}}, "/fee/bearer"),
+        ({"region": "China"}, "/region"),
+        ({"min_valid_seconds": -1}, "/min_valid_seconds"),
+        ({"denied_skus": ["a b"]}, "/denied_skus/0"),
+    ]
+    for given, pointer in cases:
+        for call in (
+            api.post("/v1/channels", json={"name": "x", **given}),
+            api.patch(f"/v1/channels/{SHOP}", json=given),
+        ):
+            answer = await call
+            assert answer.status_code == 422, given
+            assert answer.json()["errors"][0]["pointer"] == pointer
+
+
+async def test_another_merchants_channel_is_neither_read_nor_edited(
+    api: httpx.AsyncClient, other_api: httpx.AsyncClient
+) -> None:
+    before = (await api.get(f"/v1/channels/{SHOP}")).json()
+
+    read = await other_api.get(f"/v1/channels/{SHOP}")
+    edit = await other_api.patch(f"/v1/channels/{SHOP}", json={"trusted": False})
+
+    assert (read.status_code, edit.status_code) == (404, 404)
+    assert (await api.get(f"/v1/channels/{SHOP}")).json() == before
+
+
+async def test_the_platform_reads_and_renames_a_merchant(open_api: ApiClient) -> None:
+    platform = await open_api(["platform:write"], merchant_id=None)
+    path = f"/v1/merchants/{MERCHANT}"
+
+    renamed = (await platform.patch(path, json={"name": "Luckier Cards"})).json()
+
+    assert renamed["name"] == "Luckier Cards"
+    assert (await platform.patch(path, json={})).json() == renamed
+    assert (await platform.get(path)).json() == renamed
+    assert (await platform.get(f"/v1/merchants/{new_id()}")).status_code == 404
+    assert (await platform.patch(f"/v1/merchants/{new_id()}", json={})).status_code == 404

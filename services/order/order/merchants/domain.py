@@ -1,17 +1,44 @@
 """Merchants own goods and orders; a channel is one way a merchant sells."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from kit.errors import Conflict, Denied, NotFound
 
 
+class FeeBearer(StrEnum):
+    """Who pays what a channel costs."""
+
+    MERCHANT = "merchant"
+    PLATFORM = "platform"
+
+
 @dataclass(frozen=True, slots=True)
 class Merchant:
+    """A suspended one takes no orders, and its API keys open nothing."""
+
     id: UUID
     name: str
     created_at: datetime
+    suspended_at: datetime | None = None
+    suspended_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeeRule:
+    """What a channel costs per order: a share in basis points (1/100 of a percent) of the total and
+    a fixed sum in minor units of the order's currency.
+    """
+
+    basis_points: int = 0
+    fixed_minor: int = 0
+    bearer: FeeBearer = FeeBearer.MERCHANT
+
+
+NO_FEE = FeeRule()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +53,41 @@ class Channel:
     is_trusted: bool
     is_active: bool
     created_at: datetime
+    price_list_id: UUID | None = None
+    fee: FeeRule = NO_FEE
+    # Only these SKUs, unless empty; never those denied.
+    allowed_skus: frozenset[str] = frozenset()
+    denied_skus: frozenset[str] = frozenset()
+    region: str | None = None
+    # Only units that stay valid at least so long are sold here.
+    min_valid_seconds: int = 0
+    is_suspended: bool = False
+
+    def sells(self, sku: str) -> bool:
+        is_allowed = not self.allowed_skus or sku in self.allowed_skus
+        return is_allowed and sku not in self.denied_skus
+
+    def check_takes(self, skus: Iterable[str]) -> None:
+        """Raises MerchantSuspended, ChannelClosed, NotSoldHere naming the SKUs."""
+        if self.is_suspended:
+            raise MerchantSuspended
+        if not self.is_active:
+            raise ChannelClosed(channel_id=str(self.id))
+        refused = sorted({sku for sku in skus if not self.sells(sku)})
+        if refused:
+            raise NotSoldHere(f"not sold here: {', '.join(refused)}", skus=refused)
 
 
 class MerchantNotFound(NotFound):
     """There is no such merchant."""
 
     code = "merchant_not_found"
+
+
+class MerchantSuspended(Denied):
+    """The platform has suspended this merchant: it takes no orders until it is resumed."""
+
+    code = "merchant_suspended"
 
 
 class ChannelNotFound(NotFound):
@@ -44,6 +100,14 @@ class ChannelClosed(Conflict):
     """The channel takes no new orders."""
 
     code = "channel_closed"
+
+
+class NotSoldHere(Conflict):
+    """The channel's lists of products leave these SKUs out; sell them through another channel or
+    change `allowed_skus` and `denied_skus` of this one.
+    """
+
+    code = "not_sold_here"
 
 
 class ChannelNotTrusted(Denied):

@@ -7,7 +7,14 @@ from kit.db import Database, Transaction
 from kit.http import Caller, Once, caller, once
 from kit.paging import Page, PageRequest, page_of, page_request
 from order.merchants import service
-from order.merchants.schemas import ChannelCreate, ChannelRead, MerchantCreate, MerchantRead
+from order.merchants.schemas import (
+    ChannelCreate,
+    ChannelEdit,
+    ChannelRead,
+    MerchantCreate,
+    MerchantEdit,
+    MerchantRead,
+)
 
 router = APIRouter(prefix="/v1", tags=["merchants and channels"])
 
@@ -40,15 +47,41 @@ async def list_merchants(
     )
 
 
+@router.get("/merchants/{merchant_id}", response_model=MerchantRead)
+async def get_merchant(
+    request: Request, merchant_id: UUID, _: Caller = caller("platform:write")
+) -> MerchantRead:
+    async with cast(Database, request.app.state.db).read() as tx:
+        return MerchantRead.from_domain(await service.get_merchant(tx, merchant_id))
+
+
+@router.patch("/merchants/{merchant_id}", response_model=MerchantRead)
+async def edit_merchant(
+    request: Request,
+    merchant_id: UUID,
+    body: MerchantEdit,
+    _: Caller = caller("platform:write"),
+) -> MerchantRead:
+    async with cast(Database, request.app.state.db).transaction() as tx:
+        return MerchantRead.from_domain(await service.rename_merchant(tx, merchant_id, body.name))
+
+
 @router.post("/channels", status_code=201, response_model=ChannelRead)
 async def create_channel(
     body: ChannelCreate, run: Once = once(), who: Caller = caller("channels:write")
 ) -> Response:
-    """One more way of this merchant to sell."""
+    """One more way of this merchant to sell. How much of a stock it is guaranteed is set at the
+    stock: `PUT /v1/pools/{id}/quota` of inventory-vault.
+    """
 
     async def work(tx: Transaction) -> ChannelRead:
         channel = await service.create_channel(
-            tx, who.merchant, body.name, body.kind, is_trusted=body.trusted
+            tx,
+            who.merchant,
+            body.name,
+            body.kind,
+            is_trusted=body.trusted,
+            rules=body.rules(),
         )
         return ChannelRead.from_domain(channel)
 
@@ -65,3 +98,24 @@ async def list_channels(
             tx, who.merchant, after=after[0] if after else None, limit=page.limit + 1
         )
     return page_of(rows, page, read=ChannelRead.from_domain, position=lambda channel: [channel.id])
+
+
+@router.get("/channels/{channel_id}", response_model=ChannelRead)
+async def get_channel(
+    request: Request, channel_id: UUID, who: Caller = caller("channels:read")
+) -> ChannelRead:
+    async with cast(Database, request.app.state.db).read() as tx:
+        return ChannelRead.from_domain(await service.get_channel(tx, who.merchant, channel_id))
+
+
+@router.patch("/channels/{channel_id}", response_model=ChannelRead)
+async def edit_channel(
+    request: Request,
+    channel_id: UUID,
+    body: ChannelEdit,
+    who: Caller = caller("channels:write"),
+) -> ChannelRead:
+    """Sets what the body names; orders placed before are not touched."""
+    async with cast(Database, request.app.state.db).transaction() as tx:
+        channel = await service.edit_channel(tx, who.merchant, channel_id, body.changes())
+    return ChannelRead.from_domain(channel)

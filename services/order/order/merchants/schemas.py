@@ -1,17 +1,39 @@
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from kit.http import Model, Name
-from order.merchants.domain import Channel, Merchant
+from kit.http import CodeText, Model, Name
+from kit.http.wire import AMOUNT_MINOR_MAX
+from order.merchants.domain import Channel, FeeBearer, FeeRule, Merchant
+
+SKUS_MAX = 1_000
+MIN_VALID_SECONDS_MAX = 315_360_000
+"""Ten years, as in the vault."""
 
 ChannelKind = Annotated[
     str,
     StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z][a-z0-9-]*$"),
     Field(description="`shop`, `partner` or the name of a channel adapter", examples=["shop"]),
 ]
+Region = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$"),
+    Field(description="ISO 3166: where the channel's buyers are", examples=["CN"]),
+]
+Skus = Annotated[list[CodeText], Field(max_length=SKUS_MAX)]
+MinValid = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=MIN_VALID_SECONDS_MAX,
+        description="only units that stay valid at least so long are sold here; seconds",
+    ),
+]
+_ALLOWED = "only these SKUs are sold here; empty: all"
+_DENIED = "these SKUs are never sold here"
+_TRUSTED = "whether the channel's own word that money came is believed"
 
 
 class MerchantCreate(Model):
@@ -20,26 +42,131 @@ class MerchantCreate(Model):
     name: Name
 
 
+class MerchantEdit(Model):
+    """What is absent stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Lucky Cards Ltd"}]})
+
+    name: Name | None = None
+
+
+class SuspensionCreate(Model):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"reason": "agreement ended on 30 November"}]}
+    )
+
+    reason: Name
+
+
 class MerchantRead(Model):
     id: UUID
     name: str
     created_at: datetime
+    suspended_at: datetime | None
+    suspended_reason: str
 
     @classmethod
     def from_domain(cls, merchant: Merchant) -> Self:
-        return cls(id=merchant.id, name=merchant.name, created_at=merchant.created_at)
+        return cls(
+            id=merchant.id,
+            name=merchant.name,
+            created_at=merchant.created_at,
+            suspended_at=merchant.suspended_at,
+            suspended_reason=merchant.suspended_reason,
+        )
+
+
+class FeeModel(Model):
+    """Per order: `basis_points` / 10 000 of its total and `fixed` minor units of its currency."""
+
+    basis_points: Annotated[int, Field(ge=0, le=10_000, strict=True, examples=[60])] = 0
+    fixed: Annotated[int, Field(ge=0, le=AMOUNT_MINOR_MAX, strict=True, examples=[30])] = 0
+    bearer: Literal["merchant", "platform"] = "merchant"
+
+    def to_domain(self) -> FeeRule:
+        return FeeRule(self.basis_points, self.fixed, FeeBearer(self.bearer))
+
+    @classmethod
+    def from_domain(cls, fee: FeeRule) -> Self:
+        return cls(basis_points=fee.basis_points, fixed=fee.fixed_minor, bearer=fee.bearer.value)
 
 
 class ChannelCreate(Model):
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"name": "Own shop", "kind": "shop", "trusted": True}]}
+        json_schema_extra={
+            "examples": [
+                {"name": "Own shop", "kind": "shop", "trusted": True},
+                {
+                    "name": "Partner",
+                    "kind": "partner",
+                    "fee": {"basis_points": 60, "fixed": 30, "bearer": "merchant"},
+                    "denied_skus": ["GAME-500"],
+                    "region": "CN",
+                    "min_valid_seconds": 2592000,
+                },
+            ]
+        }
     )
 
     name: Name
     kind: ChannelKind = "shop"
-    trusted: bool = Field(
-        default=False, description="whether the channel's own word that money came is believed"
+    trusted: bool = Field(default=False, description=_TRUSTED)
+    active: bool = Field(default=True, description="whether it takes new orders")
+    price_list_id: UUID | None = None
+    fee: FeeModel = FeeModel()
+    allowed_skus: Skus = Field(default=[], description=_ALLOWED)
+    denied_skus: Skus = Field(default=[], description=_DENIED)
+    region: Region | None = None
+    min_valid_seconds: MinValid = 0
+
+    def rules(self) -> dict[str, Any]:
+        """Fields of Channel -> values, besides its name, kind and trust."""
+        return {
+            "is_active": self.active,
+            "price_list_id": self.price_list_id,
+            "fee": self.fee.to_domain(),
+            "allowed_skus": frozenset(self.allowed_skus),
+            "denied_skus": frozenset(self.denied_skus),
+            "region": self.region,
+            "min_valid_seconds": self.min_valid_seconds,
+        }
+
+
+class ChannelEdit(Model):
+    """What is absent stays as it is; null takes a price list or a region away."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"active": False}, {"allowed_skus": ["GAME-100"]}]}
     )
+
+    name: Name | None = None
+    kind: ChannelKind | None = None
+    trusted: bool | None = None
+    active: bool | None = None
+    price_list_id: UUID | None = None
+    fee: FeeModel | None = None
+    allowed_skus: Skus | None = None
+    denied_skus: Skus | None = None
+    region: Region | None = None
+    min_valid_seconds: MinValid | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """Fields of Channel -> new values."""
+        found: dict[str, Any] = {
+            "name": self.name,
+            "kind": self.kind,
+            "is_trusted": self.trusted,
+            "is_active": self.active,
+            "fee": self.fee.to_domain() if self.fee else None,
+            "allowed_skus": _set_of(self.allowed_skus),
+            "denied_skus": _set_of(self.denied_skus),
+            "min_valid_seconds": self.min_valid_seconds,
+        }
+        found = {name: value for name, value in found.items() if value is not None}
+        for name in ("price_list_id", "region"):
+            if name in self.model_fields_set:
+                found[name] = getattr(self, name)
+        return found
 
 
 class ChannelRead(Model):
@@ -49,6 +176,12 @@ class ChannelRead(Model):
     kind: str
     trusted: bool
     active: bool
+    price_list_id: UUID | None
+    fee: FeeModel
+    allowed_skus: list[str]
+    denied_skus: list[str]
+    region: str | None
+    min_valid_seconds: int
     created_at: datetime
 
     @classmethod
@@ -60,5 +193,15 @@ class ChannelRead(Model):
             kind=channel.kind,
             trusted=channel.is_trusted,
             active=channel.is_active,
+            price_list_id=channel.price_list_id,
+            fee=FeeModel.from_domain(channel.fee),
+            allowed_skus=sorted(channel.allowed_skus),
+            denied_skus=sorted(channel.denied_skus),
+            region=channel.region,
+            min_valid_seconds=channel.min_valid_seconds,
             created_at=channel.created_at,
         )
+
+
+def _set_of(skus: list[str] | None) -> frozenset[str] | None:
+    return None if skus is None else frozenset(skus)

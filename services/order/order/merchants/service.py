@@ -1,10 +1,17 @@
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from kit.db import Transaction
 from kit.ids import new_id
 from order.merchants import repository
-from order.merchants.domain import Channel, Merchant, MerchantNotFound
+from order.merchants.domain import (
+    Channel,
+    ChannelNotFound,
+    Merchant,
+    MerchantNotFound,
+)
 
 
 async def create_merchant(tx: Transaction, name: str) -> Merchant:
@@ -25,24 +32,71 @@ async def ensure_channel(
 
 async def get_merchant(tx: Transaction, merchant_id: UUID) -> Merchant:
     """Raises MerchantNotFound."""
-    merchant = await repository.find_merchant(tx, merchant_id)
-    if merchant is None:
-        raise MerchantNotFound(merchant_id=str(merchant_id))
-    return merchant
+    return _found(await repository.find_merchant(tx, merchant_id), merchant_id)
+
+
+async def lock_merchant(tx: Transaction, merchant_id: UUID) -> Merchant:
+    """Neither suspended nor resumed by others until `tx` ends. Raises MerchantNotFound."""
+    return _found(await repository.lock_merchant(tx, merchant_id), merchant_id)
 
 
 async def list_merchants(tx: Transaction, *, after: UUID | None, limit: int) -> Sequence[Merchant]:
     return await repository.list_merchants(tx, after=after, limit=limit)
 
 
-async def create_channel(
-    tx: Transaction, merchant_id: UUID, name: str, kind: str, *, is_trusted: bool
-) -> Channel:
+async def rename_merchant(tx: Transaction, merchant_id: UUID, name: str | None) -> Merchant:
+    """None leaves the name as it is. Raises MerchantNotFound."""
+    return _found(await repository.rename_merchant(tx, merchant_id, name), merchant_id)
+
+
+async def suspend_merchant(tx: Transaction, merchant_id: UUID, reason: str) -> Merchant:
+    """Takes no orders from now on; a repeat changes nothing. Its keys are the business of
+    `api_keys`, whose `suspend` calls this. Raises MerchantNotFound.
+    """
+    return _found(await repository.suspend_merchant(tx, merchant_id, reason), merchant_id)
+
+
+async def resume_merchant(tx: Transaction, merchant_id: UUID) -> Merchant:
     """Raises MerchantNotFound."""
+    return _found(await repository.resume_merchant(tx, merchant_id), merchant_id)
+
+
+async def create_channel(
+    tx: Transaction,
+    merchant_id: UUID,
+    name: str,
+    kind: str,
+    *,
+    is_trusted: bool,
+    rules: Mapping[str, Any] | None = None,
+) -> Channel:
+    """`rules` are further fields of Channel. Raises MerchantNotFound."""
     await get_merchant(tx, merchant_id)
-    return await repository.add_channel(
+    channel = await repository.add_channel(
         tx, new_id(), merchant_id, name, kind, is_trusted=is_trusted
     )
+    return await _write(tx, channel, rules or {})
+
+
+async def edit_channel(
+    tx: Transaction, merchant_id: UUID, channel_id: UUID, changes: Mapping[str, Any]
+) -> Channel:
+    """Sets the fields of Channel that `changes` names; orders placed before are not touched.
+
+    Raises ChannelNotFound, also for another merchant's channel.
+    """
+    channel = await repository.lock_channel(tx, merchant_id, channel_id)
+    if channel is None:
+        raise ChannelNotFound(channel_id=str(channel_id))
+    return await _write(tx, channel, changes)
+
+
+async def get_channel(tx: Transaction, merchant_id: UUID, channel_id: UUID) -> Channel:
+    """Raises ChannelNotFound, also for another merchant's channel."""
+    channel = (await repository.find_channels(tx, [channel_id])).get(channel_id)
+    if channel is None or channel.merchant_id != merchant_id:
+        raise ChannelNotFound(channel_id=str(channel_id))
+    return channel
 
 
 async def list_channels(
@@ -53,3 +107,16 @@ async def list_channels(
 
 async def find_channels(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Channel]:
     return await repository.find_channels(tx, ids)
+
+
+async def _write(tx: Transaction, channel: Channel, changes: Mapping[str, Any]) -> Channel:
+    changed = replace(channel, **changes)
+    if changed != channel:
+        await repository.update_channel(tx, changed)
+    return changed
+
+
+def _found(merchant: Merchant | None, merchant_id: UUID) -> Merchant:
+    if merchant is None:
+        raise MerchantNotFound(merchant_id=str(merchant_id))
+    return merchant

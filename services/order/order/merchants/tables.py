@@ -1,4 +1,19 @@
-from sqlalchemy import Boolean, Column, DateTime, ForeignKey, Index, Table, Text, Uuid, func, true
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    func,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from order.tables import metadata
 
@@ -13,6 +28,8 @@ merchant = Table(
         nullable=False,
         server_default=func.clock_timestamp(),
     ),
+    Column("suspended_at", DateTime(timezone=True)),
+    Column("suspended_reason", Text, nullable=False, server_default=""),
 )
 
 channel = Table(
@@ -30,5 +47,17 @@ channel = Table(
         nullable=False,
         server_default=func.clock_timestamp(),
     ),
+    Column("price_list_id", Uuid),
+    Column("fee_basis_points", Integer, nullable=False, server_default="0"),
+    Column("fee_fixed_minor", BigInteger, nullable=False, server_default="0"),
+    Column("fee_bearer", Text, nullable=False, server_default="merchant"),
+    Column("allowed_skus", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("denied_skus", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("region", Text),
+    Column("min_valid_seconds", Integer, nullable=False, server_default="0"),
+    CheckConstraint("fee_basis_points BETWEEN 0 AND 10000", name="fee_share"),
+    CheckConstraint("fee_fixed_minor >= 0", name="fee_not_negative"),
+    CheckConstraint("fee_bearer IN ('merchant', 'platform')", name="fee_bearer_known"),
+    CheckConstraint("min_valid_seconds >= 0", name="min_valid_not_negative"),
     Index("ix_channel_merchant_id_id", "merchant_id", "id"),
 )

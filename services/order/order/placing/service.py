@@ -14,7 +14,7 @@ from kit.errors import DomainError, Unavailable
 from order.catalogue import service as catalogue
 from order.catalogue.domain import Product
 from order.merchants import service as merchants
-from order.merchants.domain import ChannelClosed, ChannelNotFound
+from order.merchants.domain import Channel, ChannelNotFound
 from order.orders import service as orders
 from order.orders.domain import Order, Payment, ReferenceTaken
 from order.payments.service import PaymentService
@@ -50,9 +50,9 @@ class PlacingService:
     async def prepared(self, request: Request) -> AsyncIterator[Draft]:
         """A draft whose stock is held; given back at the end unless the draft was placed.
 
-        Raises ChannelNotFound, ChannelClosed, ReferenceTaken, the errors of prices,
-        ChannelNotTrusted, AmountMismatch, OutOfStock, HoldBudgetExceeded, StockRefused,
-        Unavailable.
+        Raises ChannelNotFound, MerchantSuspended, ChannelClosed, NotSoldHere, ReferenceTaken, the
+        errors of prices, ChannelNotTrusted, AmountMismatch, OutOfStock, HoldBudgetExceeded,
+        StockRefused, Unavailable.
         """
         draft = await self._prepare(request)
         try:
@@ -101,15 +101,14 @@ class PlacingService:
 
     async def _prepare(self, request: Request) -> Draft:
         found = await self._find(request)
-        if not found.channel.is_active:
-            raise ChannelClosed(channel_id=str(request.channel_id))
+        found.channel.check_takes(line.sku for line in request.lines)
         if found.taken_by is not None:
             raise _reference_taken(found.taken_by)
         priced = price(found.products, request.lines)
         lines = lines_of(priced, found.products)
         order = draft_order(request, lines, found.now, self._pay_seconds)
         payment = self._prepaid(request, found, order)
-        reservation_id = await self._hold(order, is_paid=payment is not None)
+        reservation_id = await self._hold(order, found.channel, is_paid=payment is not None)
         change = begin(
             order, priced, reservation_id=reservation_id, payment=payment, cause=request.cause
         )
@@ -122,10 +121,10 @@ class PlacingService:
         self._payments.check_amount(request.paid, order)
         return payment
 
-    async def _hold(self, order: Order, *, is_paid: bool) -> UUID | None:
+    async def _hold(self, order: Order, channel: Channel, *, is_paid: bool) -> UUID | None:
         """Holds the units of an order; None when no line needs any."""
         lines = tuple(
-            HoldLine(line.line_no, line.sku, line.pool_id, line.quantity)
+            HoldLine(line.line_no, line.sku, line.pool_id, line.quantity, channel.min_valid_seconds)
             for line in order.lines
             if line.pool_id is not None
         )
