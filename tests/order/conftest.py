@@ -9,16 +9,18 @@ from fastapi import FastAPI
 from google.protobuf.message import Message
 from sqlalchemy import text
 
-from kit.auth import mint_api_key
+from kit.auth import ServiceTokens, mint_api_key
 from kit.db import Database
 from kit.keys import UPSERT_KEY
 from kit.messaging.events import Event
 from kit.messaging.outbox import events_of
+from kit.peers import Peer
 from kit.service import Service, create_app
 from order.api_keys.domain import MERCHANT_SCOPES
 from order.app import create_service
 from order.merchants import service as merchants
 from order.settings import Settings
+from order.vault import Vault
 from tests.order.factories import MERCHANT, OTHER_MERCHANT, SHOP, UNTRUSTED
 from tests.order.vaults import ScriptedVault
 from tests.stack.service_databases import ServiceDatabases
@@ -57,6 +59,12 @@ def vault(scripted_vault: ScriptedVault) -> ScriptedVault:
     """A vault that holds everything unless it is told to misbehave."""
     scripted_vault.forget()
     return scripted_vault
+
+
+def vault_of(transport: httpx.AsyncBaseTransport) -> Vault:
+    """The client of the vault that the service has, for what is built without the service."""
+    tokens = ServiceTokens(SECRET)
+    return Vault(Peer("http://vault", service="order", tokens=tokens, transport=transport))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,9 @@ from kit.ids import new_id
 
 
 class ScriptedVault(httpx.AsyncBaseTransport):
-    """Holds everything. `silences` is how many calls get no answer; `results` are given first."""
+    """Holds everything. `silences` is how many calls get no answer; `results` are given first, and
+    so are `problems` (status, code) to calls about one hold.
+    """
 
     def __init__(self) -> None:
         self.forget()
@@ -23,6 +25,7 @@ class ScriptedVault(httpx.AsyncBaseTransport):
         self.calls: list[tuple[str, Any]] = []
         self.silences = 0
         self.results: list[dict[str, Any]] = []
+        self.problems: list[tuple[int, str]] = []
         self._held: dict[str, str] = {}
 
     @property
@@ -36,6 +39,9 @@ class ScriptedVault(httpx.AsyncBaseTransport):
         if self.silences > 0:
             self.silences -= 1
             raise httpx.ReadTimeout("silent", request=request)
+        if not request.url.path.endswith("/batch") and self.problems:
+            status, code = self.problems.pop(0)
+            return httpx.Response(status, json={"status": status, "code": code})
         if request.url.path.endswith("/release"):
             gone = request.url.path.split("/")[-2]
             self._held = {ref: held for ref, held in self._held.items() if held != gone}

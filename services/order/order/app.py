@@ -27,6 +27,9 @@ from order.saga import consumers as saga_consumers
 from order.saga import jobs as saga_jobs
 from order.saga import routes as saga_routes
 from order.settings import Settings
+from order.step_kinds import Outside, load_kinds
+from order.steps import jobs as step_jobs
+from order.steps import tables as step_tables
 from order.tables import metadata
 from order.timeline import tables as timeline_tables
 from order.vault import Vault
@@ -44,6 +47,7 @@ TABLES = (
     order_tables,
     payment_tables,
     refund_tables,
+    step_tables,
     timeline_tables,
 )
 
@@ -60,11 +64,13 @@ def create_service(
         timeout_seconds=settings.vault_timeout_seconds,
         transport=vault_transport,
     )
+    vault = Vault(peer)
     providers = load_providers(settings.provider_names)
+    kinds = load_kinds(Outside(db, vault, providers))
     payments = PaymentService(providers)
     placing = PlacingService(
         db,
-        Vault(peer),
+        vault,
         payments,
         pay_seconds=settings.pay_seconds,
         hold_grace_seconds=settings.hold_grace_seconds,
@@ -89,6 +95,12 @@ def create_service(
         jobs=[
             saga_jobs.expire_unpaid(db, every_seconds=settings.expire_every_seconds),
             payment_jobs.pay_back(db, providers, every_seconds=settings.pay_back_every_seconds),
+            step_jobs.make_steps(
+                db,
+                kinds,
+                every_seconds=settings.steps_every_seconds,
+                lease_seconds=settings.steps_lease_seconds,
+            ),
         ],
         publishes=[OrderPlaced, ApiKeyChanged],
         state={

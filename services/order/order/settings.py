@@ -28,6 +28,15 @@ class Settings(ServiceSettings):
     vault_timeout_seconds: float = Field(default=3.0, gt=0, le=30.0)
     expire_every_seconds: float = Field(default=1.0, gt=0, le=60.0)
     pay_back_every_seconds: float = Field(default=0.5, gt=0, le=60.0)
+    steps_every_seconds: float = Field(
+        default=0.5, gt=0, le=60.0, description="longest wait before a due outside call; seconds"
+    )
+    steps_lease_seconds: float = Field(
+        default=60.0,
+        ge=0.2,
+        le=600.0,
+        description="how long an outside call is one worker's alone, twice its deadline; seconds",
+    )
 
     @property
     def provider_names(self) -> list[str]:

@@ -62,6 +62,12 @@ class StockRefused(Conflict):
     code = "stock_refused"
 
 
+class HoldEnded(Conflict):
+    """The hold is not held any more: it was sold, has expired or was given back."""
+
+    code = "hold_ended"
+
+
 class Vault:
     """Built in app.py around the vault's peer."""
 
@@ -80,13 +86,24 @@ class Vault:
     async def release(self, merchant_id: UUID, reservation_id: UUID, reason: str) -> None:
         """Gives a hold back. Best effort: one that stays runs out by itself."""
         try:
+            await self.give_back(merchant_id, reservation_id, reason)
+        except (HoldEnded, Unavailable) as error:
+            log.info("hold_left_to_expire", reservation_id=str(reservation_id), error=str(error))
+
+    async def give_back(self, merchant_id: UUID, reservation_id: UUID, reason: str) -> None:
+        """Gives a hold back for sure; the same again changes nothing.
+
+        Raises HoldEnded when there is nothing to give back (sold, expired, unknown), Unavailable
+        when the outcome is unknown.
+        """
+        try:
             await self._peer.post(
                 f"/v1/reservations/{reservation_id}/release",
                 {"reason": reason},
                 merchant_id=merchant_id,
             )
-        except (PeerProblem, Unavailable) as error:
-            log.info("hold_left_to_expire", reservation_id=str(reservation_id), error=str(error))
+        except PeerProblem as error:
+            raise HoldEnded(f"the vault says {error.code}", reason=error.code) from error
 
     async def _reserve_many(self, holds: Sequence[Hold]) -> Sequence[UUID | DomainError]:
         body = {"items": [_item(hold) for hold in holds]}

@@ -10,6 +10,7 @@ from uuid import UUID
 from kit.errors import Conflict, NotFound
 from kit.money import Money
 from order.refunds.domain import Refund
+from order.steps.domain import Step
 from order.timeline.domain import Entry
 
 
@@ -265,6 +266,7 @@ class Change:
     news: tuple[tuple[News, Order], ...] = ()  # with the order as it was when announced
     outcomes: tuple[LineOutcome, ...] = ()
     refunds: tuple[Refund, ...] = ()
+    steps: tuple[Step, ...] = ()
     touched_lines: frozenset[UUID] = frozenset()
 
     def because(self, cause: str) -> Self:
@@ -282,6 +284,10 @@ class Change:
     def with_order(self, **values: Any) -> Self:
         """With some of the order's values replaced; for the status use `moved`."""
         return replace(self, order=replace(self.order, **values))
+
+    def with_steps(self, *steps: Step) -> Self:
+        """With outside calls to be made; they are written in the transaction that decides them."""
+        return replace(self, steps=(*self.steps, *steps))
 
     def with_line(self, line: Line) -> Self:
         lines = tuple(line if old.id == line.id else old for old in self.order.lines)

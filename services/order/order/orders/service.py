@@ -10,6 +10,7 @@ from kit.messaging import outbox
 from order.orders import events, repository
 from order.orders.domain import Change, Order, OrderNotFound, OrderView
 from order.refunds import service as refunds
+from order.steps import service as steps
 from order.timeline import service as timeline
 from order.timeline.domain import ToldEntry
 
@@ -67,6 +68,7 @@ async def save_many(tx: Transaction, changes: Sequence[Change]) -> None:
         return
     await repository.update_many(tx, changes)
     await refunds.owe(tx, [refund for change in changes for refund in change.refunds])
+    await steps.plan(tx, [step for change in changes for step in change.steps])
     await _tell(tx, changes)
 
 

@@ -1,0 +1,64 @@
+"""Asks the vault for a new hold of a paid order's lines, under the step's own reference.
+
+args: `lines` [{line_no, sku, pool_id, quantity}], `hold_seconds`?; result: `reservation_id`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from order.orders.domain import Change
+from order.step_kinds import Outside
+from order.steps.domain import Answer, Done, Failed, Step
+from order.vault import Hold, HoldBudgetExceeded, HoldLine, OutOfStock, StockRefused
+
+HOLD_SECONDS = 3_600
+"""Long enough for fulfilment to claim it; it asks for another one when this ran out."""
+
+
+class ReserveKind:
+    name = "reserve"
+
+    def __init__(self, outside: Outside) -> None:
+        self._vault = outside.vault
+
+    async def call(self, step: Step) -> Answer:
+        try:
+            reservation_id = await self._vault.reserve(hold_of(step))
+        except OutOfStock:
+            return Failed(OutOfStock.code)
+        except (StockRefused, HoldBudgetExceeded) as error:
+            return Failed(str(error.fields.get("reason", error.code)))
+        return Done({"reservation_id": str(reservation_id)})
+
+    def settle(self, change: Change, step: Step, answer: Answer) -> Change:
+        match answer:
+            case Done(result):
+                return change.told("reserved_again", "units are held again", **_ids(step), **result)
+            case Failed(reason):
+                return change.told(
+                    "not_reserved", f"no new hold: {reason}", **_ids(step), reason=reason
+                )
+            case _:
+                return change
+
+
+def hold_of(step: Step) -> Hold:
+    """The hold that a step asks for; its reference is the step's."""
+    return Hold(
+        step.merchant_id,
+        f"step:{step.ext_ref}",
+        tuple(_line(line) for line in step.args["lines"]),
+        int(step.args.get("hold_seconds", HOLD_SECONDS)),
+    )
+
+
+def _line(line: Mapping[str, Any]) -> HoldLine:
+    return HoldLine(line["line_no"], line["sku"], UUID(line["pool_id"]), line["quantity"])
+
+
+def _ids(step: Step) -> dict[str, str]:
+    return {"step_id": str(step.id), "line_id": str(step.line_id or "")}
+
+
+KIND = ReserveKind

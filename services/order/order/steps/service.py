@@ -1,0 +1,56 @@
+"""Steps: planned by decisions, taken by a worker, settled over the locked order."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from kit.db import Transaction
+from order.steps import repository
+from order.steps.domain import Answer, Answered, Step, StepState, judge, pause_after
+
+
+async def plan(tx: Transaction, steps: Sequence[Step]) -> None:
+    """Writes steps down in the transaction that decided them; one planned before stays."""
+    if steps:
+        await repository.add_many(tx, steps)
+
+
+async def take_due(
+    tx: Transaction, kinds: Sequence[str], *, limit: int, lease: timedelta
+) -> Sequence[Step]:
+    """Steps to make now, marked `sent`; they come back after the lease unless they are ended."""
+    return await repository.take_due(tx, kinds, limit=limit, lease=lease)
+
+
+async def lock_answered(
+    tx: Transaction, answers: Sequence[tuple[Step, Answer]]
+) -> Sequence[Answered]:
+    """Those answers whose step nobody else took since, the steps locked."""
+    own = await repository.lock_own(tx, [step for step, _ in answers])
+    return [
+        judge(own[step.id].step, answer, is_late=own[step.id].is_late)
+        for step, answer in answers
+        if step.id in own
+    ]
+
+
+async def end(tx: Transaction, answered: Sequence[Answered]) -> None:
+    """Writes what came of locked steps, and that what they undid is undone."""
+    if not answered:
+        return
+    steps = [one.step for one in answered]
+    await repository.end_many(tx, [(step, pause_after(step.attempt)) for step in steps])
+    undone = [UUID(ref) for step in steps if (ref := step.undoes) and step.state is StepState.OK]
+    if undone:
+        await repository.compensate(tx, undone)
+
+
+async def find_of_orders(tx: Transaction, order_ids: Sequence[UUID]) -> Sequence[Step]:
+    """Every step of these orders, the oldest first."""
+    return await repository.find_of_orders(tx, order_ids)
+
+
+async def wake(tx: Transaction, kind: str, field: str, values: Sequence[str]) -> None:
+    """Makes waiting steps of a kind due now whose argument `field` is one of `values`."""
+    if values:
+        await repository.wake(tx, kind, field, values)
