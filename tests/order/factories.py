@@ -20,6 +20,7 @@ from lockstock.fulfillment.v1.delivery_events_pb2 import (
 )
 from lockstock.order.v1.order_events_pb2 import LotCost
 from lockstock.risk.v1.assessment_events_pb2 import Decision, FiredRule, OrderAssessed
+from order.catalogue.domain import PoolFulfillment, Product
 from order.orders import service as orders
 from order.orders.domain import (
     Assessment,
@@ -32,6 +33,16 @@ from order.orders.domain import (
     Verdict,
 )
 from order.payments.domain import PaymentWord
+from order.price_rules.domain import (
+    CouponTerms,
+    FloorTerms,
+    ListTerms,
+    PromotionTerms,
+    Rule,
+    RuleKind,
+    Scope,
+    Terms,
+)
 from order.saga import domain as saga
 from order.saga import service as saga_service
 from order.saga.service import Fact
@@ -229,3 +240,55 @@ def unknown(order: Order, line: Line, **given: Any) -> Event[Any]:
         **given,
     }
     return an_event(LineUnknown(**values), order.id)
+
+
+def a_product(sku: str = "GAME-100", price: int = 1990, **given: Any) -> Product:
+    """As it is kept; `currency` and `ladder` among what may be given."""
+    now = datetime.now(UTC)
+    currency = given.pop("currency", "CNY")
+    return Product(
+        **{
+            "id": new_id(),
+            "merchant_id": MERCHANT,
+            "sku": sku,
+            "name": f"Card {sku}",
+            "fulfillment": PoolFulfillment(POOL),
+            "price": Money(price, currency),
+            "instructions": "",
+            "is_active": True,
+            "created_at": now,
+            "updated_at": now,
+            **given,
+        }
+    )
+
+
+_KINDS = {
+    ListTerms: RuleKind.PRICE_LIST,
+    PromotionTerms: RuleKind.PROMOTION,
+    CouponTerms: RuleKind.COUPON,
+    FloorTerms: RuleKind.MARGIN_FLOOR,
+}
+
+
+def a_rule(terms: Terms, **given: Any) -> Rule:
+    """A rule that holds everywhere and always, unless its scope is given."""
+    now = datetime.now(UTC)
+    rule_id = given.pop("id", None) or new_id()
+    return Rule(
+        **{
+            "id": rule_id,
+            "merchant_id": MERCHANT,
+            "kind": _KINDS[type(terms)],
+            "name": f"rule {rule_id}",
+            "version": 1,
+            "priority": 0,
+            "scope": Scope(),
+            "currency": "CNY",
+            "is_active": True,
+            "terms": terms,
+            "created_at": now,
+            "updated_at": now,
+            **given,
+        }
+    )

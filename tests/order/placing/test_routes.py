@@ -96,6 +96,7 @@ async def test_the_timeline_tells_price_and_hold(api: httpx.AsyncClient) -> None
         "unit_price": 1990,
         "total": 3980,
         "currency": "CNY",
+        "steps": [{"rule": "base", "of": "unit", "before": 1990, "after": 1990}],
     }
     assert priced["cause"].startswith("key:")
 

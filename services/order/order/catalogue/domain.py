@@ -1,7 +1,7 @@
 """What a merchant sells: a product has a SKU, a price and a way of being fulfilled."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, assert_never
@@ -9,6 +9,7 @@ from uuid import UUID
 
 from kit.errors import Conflict, Invalid, NotFound
 from kit.money import Money
+from order.price_rules.domain import Ladder
 
 
 class Kind(StrEnum):
@@ -131,6 +132,7 @@ class Product:
     is_active: bool
     created_at: datetime
     updated_at: datetime
+    ladder: Ladder = field(default_factory=Ladder)  # the price by quantity
 
     @property
     def kind(self) -> Kind:
