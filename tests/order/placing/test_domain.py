@@ -19,6 +19,7 @@ from order.catalogue.domain import (
 from order.orders.domain import Line
 from order.placing.domain import lines_of
 from order.prices.domain import Wanted, price
+from order.unit_prices.domain import Facts
 from tests.order.factories import MERCHANT
 
 Parts = list[tuple[str, int, int]]
@@ -72,7 +73,7 @@ def shared(parts: Parts, amount: int, quantity: int) -> tuple[Line, ...]:
     products["bundle"] = a_product(
         "bundle", amount, BundleFulfillment(BundlePolicy.PARTIAL, components)
     )
-    return lines_of(price(products, [Wanted("bundle", quantity, {})]), products)
+    return lines_of(price(Facts(products), [Wanted("bundle", quantity, {})]).lines, products)
 
 
 def a_product(sku: str, amount: int, fulfillment: Fulfillment | None = None) -> Product:
