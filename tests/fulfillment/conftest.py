@@ -27,6 +27,7 @@ from tests.stack.service_databases import ServiceDatabases
 Accept = Callable[..., Awaitable[list[Message]]]
 ApiClient = Callable[..., Awaitable[httpx.AsyncClient]]
 LINK_SECRET = "l" * 32
+SAFE_KEY = "k" * 32
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ def settings_with(database_url: str) -> Settings:
         kafka_bootstrap="127.0.0.1:1",
         internal_secret=SECRET,
         link_secret=LINK_SECRET,
+        safe_key=SAFE_KEY,
         public_url="http://fulfillment",
         vault_url="http://127.0.0.1:1",
         vault_timeout_seconds=2.0,

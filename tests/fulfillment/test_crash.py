@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from fulfillment.settings import Settings
 from kit.service import Service
 from onebox.ports import free_ports
-from tests.fulfillment.conftest import LINK_SECRET, acceptor, published
+from tests.fulfillment.conftest import LINK_SECRET, SAFE_KEY, acceptor, published
 from tests.fulfillment.factories import a_line, a_request
 from tests.fulfillment.real_vault import SECRET, RealVault
 
@@ -75,6 +75,7 @@ async def _worker(settings: Settings, vault_port: int) -> AsyncIterator[asyncio.
             "FULFILLMENT_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
             "FULFILLMENT_INTERNAL_SECRET": SECRET,
             "FULFILLMENT_LINK_SECRET": LINK_SECRET,
+            "FULFILLMENT_SAFE_KEY": SAFE_KEY,
             "FULFILLMENT_VAULT_URL": f"http://127.0.0.1:{vault_port}",
             "FULFILLMENT_LEASE_SECONDS": "0.5",
             "FULFILLMENT_DISPATCH_POLL_SECONDS": "0.05",

@@ -17,6 +17,7 @@ from fulfillment.pages import routes as page_routes
 from fulfillment.pages.repository import PageRepository
 from fulfillment.pages.service import Allowance, PageService
 from fulfillment.rendering import PageRenderer
+from fulfillment.safe import Safe
 from fulfillment.settings import Settings
 from fulfillment.tables import metadata
 from fulfillment.vault import Vault
@@ -27,7 +28,11 @@ from kit.peers import Peer
 from kit.periodic import Periodic
 from kit.service import Service, open_database, service_tokens
 from lockstock.fulfillment.v1.delivery_events_pb2 import LineDelivered, LineFailed, LineUnknown
-from lockstock.order.v1.order_events_pb2 import FulfillmentRequested
+from lockstock.order.v1.order_events_pb2 import (
+    FulfillmentRequested,
+    OrderPartiallyCompleted,
+    OrderRefunded,
+)
 
 DESCRIPTION = """Deliveries of paid orders, and the page on which a buyer opens them.
 
@@ -51,7 +56,7 @@ def create_service(
     links = PageLinks(settings.public_url, settings.link_secret.get_secret_value())
     kinds: list[Kind] = [PoolKind(vault)]
     deliveries = DeliveryService(
-        DeliveryRepository(),
+        DeliveryRepository(Safe(settings.safe_key.get_secret_value())),
         links,
         {kind.name: kind for kind in kinds},
         lease=timedelta(seconds=settings.lease_seconds),
@@ -75,6 +80,8 @@ def create_service(
         routers=[delivery_routes.router, page_routes.router],
         handlers=[
             handles(FulfillmentRequested, orders.on_fulfillment_requested),
+            handles(OrderPartiallyCompleted, orders.on_order_partially_completed),
+            handles(OrderRefunded, orders.on_order_refunded),
             *replica_handlers(),
         ],
         jobs=dispatchers,

@@ -29,6 +29,10 @@ class Settings(ServiceSettings):
     link_secret: SecretStr = Field(
         min_length=32, description="signs buyers' links; changing it ends every link"
     )
+    safe_key: SecretStr = Field(
+        min_length=32,
+        description="seals suppliers' secrets and what buyers entered; keep it, or both are lost",
+    )
     link_days: int = Field(
         default=180, ge=1, le=3_650, description="how long a buyer's link works; days"
     )

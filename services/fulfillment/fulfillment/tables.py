@@ -1,9 +1,15 @@
 """The metadata of this service's database."""
 
 from fulfillment.deliveries.tables import delivery_tables
+from fulfillment.manual_tasks.tables import manual_task_tables
+from fulfillment.purchases.tables import purchase_tables
+from fulfillment.suppliers.tables import supplier_tables
 from kit.backbone import backbone_tables
 from kit.db import new_metadata
 
 metadata = new_metadata()
 backbone_tables(metadata)
 delivery_tables(metadata)
+supplier_tables(metadata)
+purchase_tables(metadata)
+manual_task_tables(metadata)

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from kit.db import Database
 from kit.errors import Invalid
+from kit.messaging.outbox import events_of
 from lockstock.common.v1.money_pb2 import Money
 from lockstock.fulfillment.v1.delivery_events_pb2 import Refusal
 from lockstock.order.v1.order_events_pb2 import (
@@ -15,13 +16,16 @@ from lockstock.order.v1.order_events_pb2 import (
     OrderCompleted,
     OrderRefunded,
 )
-from order.orders.domain import LineStatus, OrderNotFound, OrderStatus, Verdict
+from order.orders import service as orders
+from order.orders.domain import Change, LineStatus, OrderNotFound, OrderStatus, Verdict
 from order.payments.jobs import pay_back
 from order.provider import load_providers
+from order.saga import domain as saga
 from tests.order.conftest import Consume
 from tests.order.factories import (
     EMAIL,
     a_line,
+    a_payment,
     an_order,
     assessed,
     delivered,
@@ -92,6 +96,49 @@ async def test_the_timeline_tells_who_was_tried_and_what_each_said(
         {"supplier": "acme", "code": "no_balance"},
         {"supplier": "best", "code": "account_unknown"},
     ]
+
+
+async def test_fulfilment_is_told_the_terms_and_inputs_each_line_was_sold_with(
+    db: Database, consume: Consume
+) -> None:
+    offer = {
+        "supplier": "acme",
+        "supplier_sku": "CM-50",
+        "cost_max": {"amount": 4900, "currency": "CNY"},
+    }
+    top_up = a_line(
+        kind="top_up",
+        pool_id=None,
+        inputs={"phone": "13800138000"},
+        terms={"kind": "top_up", "account_input": "phone", "offers": [offer]},
+        bundle_sku="PACK",
+        bundle_no=1,
+        bundle_policy="partial",
+    )
+    manual = a_line(
+        line_no=2,
+        kind="manual",
+        pool_id=None,
+        terms={"kind": "manual", "queue": "desk", "fulfiller": None},
+    )
+    order = await placed(db, an_order(lines=[top_up, manual]))
+    await consume(assessed(order))
+
+    async with db.transaction() as tx:
+        locked, now = await orders.lock_own(tx, order.merchant_id, order.id)
+        change = saga.pay(Change(locked, "test"), a_payment(order), now)
+        await orders.save_many(tx, [change])
+        news = events_of(tx)
+
+    requested = next(it for it in news if isinstance(it, FulfillmentRequested))
+    told = requested.lines[0]
+    assert dict(told.inputs) == {"phone": "13800138000"}
+    assert (told.top_up.account_input, told.bundle_sku) == ("phone", "PACK")
+    assert told.top_up.offers[0].supplier_sku == "CM-50"
+    assert told.top_up.offers[0].cost_max == Money(amount_minor=4900, currency="CNY")
+    assert not told.HasField("manual")
+    assert (requested.lines[1].manual.queue, requested.lines[1].manual.fulfiller) == ("desk", "")
+    assert not requested.lines[1].HasField("top_up")
 
 
 async def _details(db: Database) -> dict[str, Any]:

@@ -4,12 +4,18 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from fulfillment.deliveries.domain import Line, Request
+from fulfillment.deliveries.domain import Line, ManualTerms, Offer, Request, TopUpTerms
 from fulfillment.deliveries.service import DeliveryService
 from kit.db import Transaction
 from kit.ids import new_id
 from kit.messaging.events import Event
-from lockstock.order.v1.order_events_pb2 import FulfillmentRequested, RequestedLine
+from kit.money import Money
+from lockstock.order.v1.order_events_pb2 import (
+    FulfillmentRequested,
+    OrderPartiallyCompleted,
+    OrderRefunded,
+    RequestedLine,
+)
 
 
 class OrderConsumers:
@@ -29,6 +35,21 @@ class OrderConsumers:
             tx, [(self._request(event), _lines(event.message)) for event in events]
         )
         tx.on_commit(self._wake)
+
+    async def on_order_partially_completed(
+        self, tx: Transaction, events: Sequence[Event[OrderPartiallyCompleted]]
+    ) -> None:
+        """The money of the lines that failed is back with the buyer: the page says so."""
+        lines = [line for event in events for line in event.message.lines if not line.delivered]
+        await self._deliveries.note_refunds(tx, [UUID(line.line_id) for line in lines])
+
+    async def on_order_refunded(
+        self, tx: Transaction, events: Sequence[Event[OrderRefunded]]
+    ) -> None:
+        """All money of these orders is back."""
+        await self._deliveries.note_whole_refunds(
+            tx, [UUID(event.message.order_id) for event in events]
+        )
 
     def _request(self, event: Event[FulfillmentRequested]) -> Request:
         message = event.message
@@ -62,4 +83,25 @@ def _line(line: RequestedLine) -> Line:
         quantity=line.quantity,
         pool_id=UUID(line.pool_id) if line.pool_id else None,
         instructions=line.instructions,
+        inputs=dict(line.inputs),
+        top_up=_top_up(line) if line.HasField("top_up") else None,
+        manual=(
+            ManualTerms(line.manual.queue, line.manual.fulfiller)
+            if line.HasField("manual")
+            else None
+        ),
+        bundle_sku=line.bundle_sku,
+        template=line.template,
     )
+
+
+def _top_up(line: RequestedLine) -> TopUpTerms:
+    offers = tuple(
+        Offer(
+            offer.supplier,
+            offer.supplier_sku,
+            Money(offer.cost_max.amount_minor, offer.cost_max.currency),
+        )
+        for offer in line.top_up.offers
+    )
+    return TopUpTerms(offers, line.top_up.account_input)

@@ -6,7 +6,7 @@ because one reservation holds them; a top-up alone).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -16,6 +16,8 @@ from kit.errors import DomainError, ErrorKind
 from kit.money import Money
 
 _PAUSE_FIRST = timedelta(seconds=0.1)
+_MASKED_LENGTH_MIN = 4
+_LONG_ACCOUNT = 9
 
 
 class DeliveryState(StrEnum):
@@ -33,8 +35,37 @@ class TaskState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """A supplier who may do it, what it is called there, and what one may cost at most."""
+
+    supplier: str
+    supplier_sku: str
+    cost_max: Money
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpTerms:
+    """`offers` are tried in their order, the next one only after a definite failure."""
+
+    offers: tuple[Offer, ...]
+    account_input: str
+
+
+@dataclass(frozen=True, slots=True)
+class ManualTerms:
+    """Whose queue it waits in; `fulfiller` names the merchant's own system."""
+
+    queue: str
+    fulfiller: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """One line of an order as it was when the order was paid."""
+    """One line of an order as it was when the order was paid.
+
+    `inputs` is what the buyer entered (a phone number): personal, kept sealed until the line is
+    settled, never logged nor told.
+    """
 
     line_id: UUID
     line_no: int
@@ -44,6 +75,16 @@ class Line:
     quantity: int
     pool_id: UUID | None
     instructions: str
+    inputs: Mapping[str, str] = field(default_factory=dict, repr=False)
+    top_up: TopUpTerms | None = None
+    manual: ManualTerms | None = None
+    bundle_sku: str = ""
+    template: str = ""
+
+    @property
+    def account(self) -> str:
+        """What is topped up; empty when the line names nothing."""
+        return self.inputs.get(self.top_up.account_input, "") if self.top_up else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +129,14 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class LotCost:
-    """What one lot gave to a line, and what each unit had cost."""
+    """What one lot gave to a line, and what each unit had cost; or, without a lot, what was bought
+    of a supplier for this line alone."""
 
-    lot_id: UUID
+    lot_id: UUID | None
     quantity: int
     unit_cost: Money
+    supplier: str = ""
+    purchase_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +152,9 @@ class Delivery:
     reason: str | None = None
     settled_at: datetime | None = None
     units: tuple[Unit, ...] = ()
+    receipt: str = ""
+    account_mask: str = ""
+    refunded_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,19 +178,21 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The line's units belong to the buyer."""
+    """The line's units belong to the buyer; without units, `receipt` says what was done."""
 
     delivery_id: UUID
     units: tuple[Unit, ...]
     costs: tuple[LotCost, ...]
+    receipt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Definitely not delivered, and never will be."""
+    """Definitely not delivered, and never will be. `refusals`: (supplier, its code) in order."""
 
     delivery_id: UUID
     reason: str
+    refusals: tuple[tuple[str, str], ...] = ()
 
 
 Outcome = Delivered | Failed
@@ -159,7 +208,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Nothing definite happened; the task is tried again after a growing pause.
+    """Nothing definite happened; the task is tried again after `pause`, or after a growing one.
 
     `is_unknown`: something was sent and may have worked; the shop is told so once.
     """
@@ -168,6 +217,8 @@ class Retry:
     reason: str
     generation: int
     is_unknown: bool = False
+    pause: timedelta | None = None
+    supplier: str = ""
 
 
 Attempt = Settled | Retry
@@ -205,6 +256,15 @@ def plan_tasks(
             )
             tasks.append(Task(task_id, name, request, deliveries))
     return tasks
+
+
+def mask_account(account: str) -> str:
+    """Enough for its owner to know it by: the last two characters, of a long one also the first."""
+    if len(account) < _MASKED_LENGTH_MIN:
+        return "*" * len(account)
+    shown = 3 if len(account) >= _LONG_ACCOUNT else 0
+    hidden = len(account) - shown - 2
+    return account[:shown] + "*" * min(hidden, 6) + account[-2:]
 
 
 def pause_after(attempts: int, pause_max: timedelta) -> timedelta:

@@ -1,14 +1,15 @@
 """What this slice tells the others. Ids and masks only; never a code."""
 
-from fulfillment.deliveries.domain import Delivered, Delivery, Failed
+from fulfillment.deliveries.domain import Delivered, Delivery, Failed, LotCost, Retry
 from lockstock.common.v1.money_pb2 import Money
+from lockstock.fulfillment.v1 import delivery_events_pb2 as pb
 from lockstock.fulfillment.v1.delivery_events_pb2 import (
     DeliveredUnit,
     LineDelivered,
     LineFailed,
     LineUnknown,
 )
-from lockstock.order.v1.order_events_pb2 import LotCost
+from lockstock.order.v1 import order_events_pb2
 
 UNITS_MAX = 5_000
 """Units one event names: an event has its size; the others are read over HTTP."""
@@ -27,16 +28,19 @@ def line_delivered(delivery: Delivery, outcome: Delivered, url: str) -> LineDeli
             DeliveredUnit(unit_id=str(unit.unit_id), mask=unit.mask, lot_id=str(unit.lot_id))
             for unit in outcome.units[:UNITS_MAX]
         ],
-        costs=[
-            LotCost(
-                lot_id=str(cost.lot_id),
-                quantity=cost.quantity,
-                unit_cost=Money(
-                    amount_minor=cost.unit_cost.amount_minor, currency=cost.unit_cost.currency
-                ),
-            )
-            for cost in outcome.costs
-        ],
+        costs=[_cost(cost) for cost in outcome.costs],
+        receipt=outcome.receipt,
+    )
+
+
+def _cost(cost: LotCost) -> order_events_pb2.LotCost:
+    unit_cost = cost.unit_cost
+    return order_events_pb2.LotCost(
+        lot_id=str(cost.lot_id) if cost.lot_id else "",
+        quantity=cost.quantity,
+        unit_cost=Money(amount_minor=unit_cost.amount_minor, currency=unit_cost.currency),
+        supplier=cost.supplier,
+        purchase_id=str(cost.purchase_id) if cost.purchase_id else "",
     )
 
 
@@ -47,13 +51,16 @@ def line_failed(delivery: Delivery, outcome: Failed) -> LineFailed:
         merchant_id=str(delivery.merchant_id),
         line_id=str(delivery.line.line_id),
         reason=outcome.reason,
+        refusals=[pb.Refusal(supplier=supplier, code=code) for supplier, code in outcome.refusals],
     )
 
 
-def line_unknown(delivery: Delivery) -> LineUnknown:
+def line_unknown(delivery: Delivery, retry: Retry) -> LineUnknown:
     return LineUnknown(
         delivery_id=str(delivery.id),
         order_id=str(delivery.order_id),
         merchant_id=str(delivery.merchant_id),
         line_id=str(delivery.line.line_id),
+        reason=retry.reason,
+        supplier=retry.supplier,
     )

@@ -1,11 +1,13 @@
 """SQL of requests, tasks and deliveries: a constant number of statements, whatever the batch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Row, text
 
 from fulfillment.deliveries.domain import (
@@ -15,20 +17,32 @@ from fulfillment.deliveries.domain import (
     DeliveryState,
     Failed,
     Line,
+    ManualTerms,
+    Offer,
     Outcome,
     Request,
     Retry,
     Settled,
     Task,
+    TopUpTerms,
     Unit,
+    mask_account,
 )
+from fulfillment.safe import Safe
 from kit.db import Transaction
+from kit.money import Money
 
 _EVERY_POSITION = range(1, 2**31 - 1)
 _LAST_ID = UUID(int=2**128 - 1)
+_NO_INPUTS: Mapping[str, str] = MappingProxyType({})
 
 
 class DeliveryRepository:
+    """What buyers entered is sealed by `safe`, and opened only for those who work on a task."""
+
+    def __init__(self, safe: Safe) -> None:
+        self._safe = safe
+
     async def add(
         self, tx: Transaction, requests: Sequence[tuple[Request, Sequence[Task]]]
     ) -> None:
@@ -46,6 +60,9 @@ class DeliveryRepository:
                 "t_kind": [task.kind for task in tasks],
                 **_columns(deliveries, _DELIVERY_FIELDS, "d_"),
                 **_columns(lines, _LINE_FIELDS, "d_"),
+                "d_terms": [_terms_json(line) for line in lines],
+                "d_inputs": [self._seal(delivery) for delivery in deliveries],
+                "d_account_mask": [mask_account(line.account) for line in lines],
             },
         )
 
@@ -56,7 +73,7 @@ class DeliveryRepository:
         rows = await tx.execute(
             _TAKE, {"kind": kind, "lease_id": lease_id, "lease": lease, "limit": limit}
         )
-        return [_task(list(group)) for _, group in groupby(rows, key=lambda row: row.task_id)]
+        return [self._task(list(them)) for _, them in groupby(rows, key=lambda row: row.task_id)]
 
     async def settle(self, tx: Transaction, settled: Sequence[Settled]) -> set[UUID]:
         """Closes tasks, settles their deliveries, stores their units: all in one statement.
@@ -73,6 +90,7 @@ class DeliveryRepository:
                 "d_task_id": [task.id for task, _ in outcomes],
                 "d_state": [_state_of(outcome).value for _, outcome in outcomes],
                 "d_reason": [o.reason if isinstance(o, Failed) else None for _, o in outcomes],
+                "d_receipt": [o.receipt if isinstance(o, Delivered) else "" for _, o in outcomes],
                 **_unit_columns([outcome for _, outcome in outcomes]),
             },
         )
@@ -98,6 +116,14 @@ class DeliveryRepository:
         """Pending deliveries become unknown; answers the ids of those that were pending."""
         rows = await tx.execute(_MARK_UNKNOWN, {"id": list(delivery_ids)})
         return {row.id for row in rows}
+
+    async def note_refunds(self, tx: Transaction, line_ids: Sequence[UUID]) -> None:
+        """When the money of lines came back; the first time counts."""
+        await tx.execute(_NOTE_REFUNDS, {"line_id": list(line_ids)})
+
+    async def note_whole_refunds(self, tx: Transaction, order_ids: Sequence[UUID]) -> None:
+        """The same for every line of orders."""
+        await tx.execute(_NOTE_WHOLE_REFUNDS, {"order_id": list(order_ids)})
 
     async def find_delivery(
         self, tx: Transaction, merchant_id: UUID, delivery_id: UUID
@@ -145,6 +171,34 @@ class DeliveryRepository:
             units.setdefault(row.delivery_id, []).append(_unit(row))
         return [(_request(row), _delivery(row, units.get(row.delivery_id, ()))) for row in rows]
 
+    def _task(self, rows: Sequence[Row[Any]]) -> Task:
+        first = rows[0]
+        return Task(
+            id=first.task_id,
+            kind=first.task_kind,
+            request=_request(first),
+            deliveries=tuple(_delivery(row, (), self._open(row)) for row in rows),
+            lease_id=first.lease_id,
+            attempts=first.attempts,
+            generation=first.generation,
+        )
+
+    def _seal(self, delivery: Delivery) -> bytes | None:
+        if not delivery.line.inputs:
+            return None
+        return self._safe.seal(orjson.dumps(dict(delivery.line.inputs)), delivery.id)
+
+    def _open(self, row: Row[Any]) -> Mapping[str, str]:
+        if row.inputs is None:
+            return {}
+        inputs: dict[str, str] = orjson.loads(self._safe.open(row.inputs, row.delivery_id))
+        return inputs
+
+
+async def wake_tasks(tx: Transaction, task_ids: Sequence[UUID]) -> None:
+    """Pending tasks are due now and held by nobody."""
+    await tx.execute(_WAKE, {"id": list(task_ids)})
+
 
 _REQUEST_FIELDS = (
     "order_id",
@@ -161,7 +215,18 @@ _REQUEST_FIELDS = (
     "request_id",
 )
 _DELIVERY_FIELDS = ("id", "task_id", "order_id", "merchant_id")
-_LINE_FIELDS = ("line_id", "line_no", "kind", "sku", "name", "quantity", "pool_id", "instructions")
+_LINE_FIELDS = (
+    "line_id",
+    "line_no",
+    "kind",
+    "sku",
+    "name",
+    "quantity",
+    "pool_id",
+    "instructions",
+    "bundle_sku",
+    "template",
+)
 
 
 def _columns(items: Sequence[Any], fields: Sequence[str], prefix: str) -> dict[str, list[Any]]:
@@ -190,34 +255,57 @@ def _state_of(outcome: Outcome) -> DeliveryState:
     return DeliveryState.DELIVERED if isinstance(outcome, Delivered) else DeliveryState.FAILED
 
 
-def _task(rows: Sequence[Row[Any]]) -> Task:
-    first = rows[0]
-    return Task(
-        id=first.task_id,
-        kind=first.task_kind,
-        request=_request(first),
-        deliveries=tuple(_delivery(row, ()) for row in rows),
-        lease_id=first.lease_id,
-        attempts=first.attempts,
-        generation=first.generation,
-    )
-
-
 def _request(row: Row[Any]) -> Request:
     return Request(**{field: getattr(row, field) for field in _REQUEST_FIELDS})
 
 
-def _delivery(row: Row[Any], units: Iterable[Unit]) -> Delivery:
+def _delivery(
+    row: Row[Any], units: Iterable[Unit], inputs: Mapping[str, str] = _NO_INPUTS
+) -> Delivery:
+    top_up, manual = _terms(row.terms)
+    fields = {field: getattr(row, field) for field in _LINE_FIELDS}
     return Delivery(
         id=row.delivery_id,
         task_id=row.task_id,
         order_id=row.order_id,
         merchant_id=row.merchant_id,
-        line=Line(**{field: getattr(row, field) for field in _LINE_FIELDS}),
+        line=Line(**fields, inputs=inputs, top_up=top_up, manual=manual),
         state=DeliveryState(row.state),
         reason=row.reason,
         settled_at=row.settled_at,
         units=tuple(units),
+        receipt=row.receipt,
+        account_mask=row.account_mask,
+        refunded_at=row.refunded_at,
+    )
+
+
+def _terms_json(line: Line) -> str | None:
+    terms: dict[str, Any] = {}
+    if line.top_up is not None:
+        offers = [
+            [it.supplier, it.supplier_sku, it.cost_max.amount_minor, it.cost_max.currency]
+            for it in line.top_up.offers
+        ]
+        terms["top_up"] = {"account_input": line.top_up.account_input, "offers": offers}
+    if line.manual is not None:
+        terms["manual"] = {"queue": line.manual.queue, "fulfiller": line.manual.fulfiller}
+    return orjson.dumps(terms).decode() if terms else None
+
+
+def _terms(json: str | None) -> tuple[TopUpTerms | None, ManualTerms | None]:
+    if json is None:
+        return None, None
+    terms = orjson.loads(json)
+    top_up, manual = terms.get("top_up"), terms.get("manual")
+    return (
+        TopUpTerms(
+            tuple(Offer(name, sku, Money(*cost)) for name, sku, *cost in top_up["offers"]),
+            top_up["account_input"],
+        )
+        if top_up
+        else None,
+        ManualTerms(manual["queue"], manual["fulfiller"]) if manual else None,
     )
 
 
@@ -229,8 +317,10 @@ def _unit(row: Row[Any]) -> Unit:
 
 
 _REQUEST_COLUMNS = ", ".join(f"r.{field}" for field in _REQUEST_FIELDS)
-_DELIVERY_COLUMNS = "d.id AS delivery_id, d.task_id, d.state, d.reason, d.settled_at, " + ", ".join(
-    f"d.{field}" for field in _LINE_FIELDS
+_DELIVERY_COLUMNS = (
+    "d.id AS delivery_id, d.task_id, d.state, d.reason, d.settled_at, d.receipt, d.account_mask, "
+    "d.refunded_at, CAST(d.terms AS text) AS terms, "
+    + ", ".join(f"d.{field}" for field in _LINE_FIELDS)
 )
 
 # What depends on a request is added for those requests only that are new. A foreign key is
@@ -256,14 +346,20 @@ _ADD = text(
         JOIN fresh ON fresh.order_id = t.order_id
     )
     INSERT INTO delivery (id, task_id, order_id, merchant_id, line_id, line_no, kind, sku, name,
-                          quantity, pool_id, instructions)
-    SELECT d.* FROM unnest(CAST(:d_id AS uuid[]), CAST(:d_task_id AS uuid[]),
+                          quantity, pool_id, instructions, bundle_sku, template, account_mask,
+                          inputs, terms)
+    SELECT d.id, d.task_id, d.order_id, d.merchant_id, d.line_id, d.line_no, d.kind, d.sku, d.name,
+           d.quantity, d.pool_id, d.instructions, d.bundle_sku, d.template, d.account_mask,
+           d.inputs, CAST(d.terms AS jsonb)
+    FROM unnest(CAST(:d_id AS uuid[]), CAST(:d_task_id AS uuid[]),
         CAST(:d_order_id AS uuid[]), CAST(:d_merchant_id AS uuid[]), CAST(:d_line_id AS uuid[]),
         CAST(:d_line_no AS int[]), CAST(:d_kind AS text[]), CAST(:d_sku AS text[]),
         CAST(:d_name AS text[]), CAST(:d_quantity AS int[]), CAST(:d_pool_id AS uuid[]),
-        CAST(:d_instructions AS text[]))
+        CAST(:d_instructions AS text[]), CAST(:d_bundle_sku AS text[]),
+        CAST(:d_template AS text[]), CAST(:d_account_mask AS text[]), CAST(:d_inputs AS bytea[]),
+        CAST(:d_terms AS text[]))
         AS d (id, task_id, order_id, merchant_id, line_id, line_no, kind, sku, name, quantity,
-              pool_id, instructions)
+              pool_id, instructions, bundle_sku, template, account_mask, inputs, terms)
     JOIN fresh ON fresh.order_id = d.order_id
     """
 )
@@ -282,7 +378,7 @@ _TAKE = text(
         RETURNING t.id, t.kind, t.order_id, t.lease_id, t.attempts, t.generation
     )
     SELECT taken.id AS task_id, taken.kind AS task_kind, taken.lease_id, taken.attempts,
-           taken.generation, {_REQUEST_COLUMNS}, {_DELIVERY_COLUMNS}
+           taken.generation, {_REQUEST_COLUMNS}, {_DELIVERY_COLUMNS}, d.inputs
     FROM taken JOIN request r ON r.order_id = taken.order_id JOIN delivery d ON d.task_id = taken.id
     ORDER BY taken.id, d.line_no
     """  # noqa: S608 - column names of this file
@@ -297,9 +393,11 @@ _SETTLE = text(
         RETURNING t.id
     ), settled AS (
         UPDATE delivery d
-        SET state = own.state, reason = own.reason, settled_at = clock_timestamp()
+        SET state = own.state, reason = own.reason, settled_at = clock_timestamp(),
+            receipt = own.receipt, inputs = NULL
         FROM unnest(CAST(:d_id AS uuid[]), CAST(:d_task_id AS uuid[]), CAST(:d_state AS text[]),
-            CAST(:d_reason AS text[])) AS own (id, task_id, state, reason)
+            CAST(:d_reason AS text[]), CAST(:d_receipt AS text[]))
+            AS own (id, task_id, state, reason, receipt)
         JOIN closed ON closed.id = own.task_id
         WHERE d.id = own.id
         RETURNING d.id
@@ -334,6 +432,26 @@ _MARK_UNKNOWN = text(
     UPDATE delivery SET state = 'unknown'
     WHERE id = ANY(CAST(:id AS uuid[])) AND state = 'pending'
     RETURNING id
+    """
+)
+
+_WAKE = text(
+    """
+    UPDATE task SET lease_id = NULL, due_at = clock_timestamp()
+    WHERE id = ANY(CAST(:id AS uuid[])) AND state = 'pending'
+    """
+)
+
+_NOTE_REFUNDS = text(
+    """
+    UPDATE delivery SET refunded_at = clock_timestamp()
+    WHERE line_id = ANY(CAST(:line_id AS uuid[])) AND refunded_at IS NULL
+    """
+)
+_NOTE_WHOLE_REFUNDS = text(
+    """
+    UPDATE delivery SET refunded_at = clock_timestamp()
+    WHERE order_id = ANY(CAST(:order_id AS uuid[])) AND refunded_at IS NULL
     """
 )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from fulfillment.deliveries import events
+from fulfillment.deliveries import events, repository
 from fulfillment.deliveries.domain import (
     Attempt,
     Delivered,
@@ -76,6 +76,15 @@ class DeliveryService:
         if retries:
             await self._postpone(tx, retries)
 
+    async def note_refunds(self, tx: Transaction, line_ids: Sequence[UUID]) -> None:
+        """The money of these lines is back with the buyer."""
+        if line_ids:
+            await self._repository.note_refunds(tx, line_ids)
+
+    async def note_whole_refunds(self, tx: Transaction, order_ids: Sequence[UUID]) -> None:
+        """All money of these orders is back with the buyer."""
+        await self._repository.note_whole_refunds(tx, order_ids)
+
     async def get_delivery(
         self, tx: Transaction, merchant_id: UUID, delivery_id: UUID
     ) -> tuple[Delivery, str]:
@@ -131,10 +140,10 @@ class DeliveryService:
             _publish(tx, request, _message(delivery, outcome, self.url_of(request)))
 
     async def _postpone(self, tx: Transaction, retries: Sequence[Retry]) -> None:
-        paused = [(r, pause_after(r.task.attempts, self._pause_max)) for r in retries]
+        paused = [(retry, self._pause(retry)) for retry in retries]
         own = await self._repository.postpone_tasks(tx, paused)
         unknown = {
-            delivery.id: (retry.task.request, delivery)
+            delivery.id: (retry, delivery)
             for retry in retries
             if retry.is_unknown and retry.task.id in own
             for delivery in retry.task.deliveries
@@ -142,8 +151,19 @@ class DeliveryService:
         if not unknown:
             return
         for delivery_id in await self._repository.mark_unknown(tx, list(unknown)):
-            request, delivery = unknown[delivery_id]
-            _publish(tx, request, events.line_unknown(delivery))
+            retry, delivery = unknown[delivery_id]
+            _publish(tx, retry.task.request, events.line_unknown(delivery, retry))
+
+    def _pause(self, retry: Retry) -> timedelta:
+        if retry.pause is not None:
+            return retry.pause
+        return pause_after(retry.task.attempts, self._pause_max)
+
+
+async def wake_tasks(tx: Transaction, task_ids: Sequence[UUID]) -> None:
+    """Something that these tasks wait for has come: they are due now. Whoever works on one just
+    now no longer holds it, so what it decided without knowing better is not written down."""
+    await repository.wake_tasks(tx, task_ids)
 
 
 def _publish(tx: Transaction, request: Request, message: events.DeliveryEvent) -> None:

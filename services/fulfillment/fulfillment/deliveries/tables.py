@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from fulfillment.deliveries.domain import DeliveryState, TaskState
 
@@ -94,6 +95,15 @@ def delivery_tables(metadata: MetaData) -> None:
         Column("quantity", Integer, nullable=False),
         Column("pool_id", Uuid),
         Column("instructions", Text, nullable=False),
+        Column("bundle_sku", Text, nullable=False, server_default=""),
+        Column("template", Text, nullable=False, server_default=""),
+        # What only lines without units have: the terms they were sold with, what the buyer entered
+        # (sealed, and forgotten when the line is settled), what is shown of it.
+        Column("terms", JSONB),
+        Column("inputs", LargeBinary),
+        Column("account_mask", Text, nullable=False, server_default=""),
+        Column("receipt", Text, nullable=False, server_default=""),
+        Column("refunded_at", DateTime(timezone=True)),
         Column("state", Text, nullable=False, server_default=DeliveryState.PENDING.value),
         Column("reason", Text),
         Column("settled_at", DateTime(timezone=True)),
@@ -105,6 +115,7 @@ def delivery_tables(metadata: MetaData) -> None:
             "(state IN ('delivered', 'failed')) = (settled_at IS NOT NULL)", name="settled_has_time"
         ),
         CheckConstraint("(state = 'failed') = (reason IS NOT NULL)", name="failed_has_reason"),
+        CheckConstraint("settled_at IS NULL OR inputs IS NULL", name="settled_forgets_inputs"),
         Index("ix_delivery_order_id_line_no", "order_id", "line_no"),
         Index("ix_delivery_merchant_id_id", "merchant_id", "id"),
     )

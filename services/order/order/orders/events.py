@@ -1,6 +1,7 @@
 """How each piece of news about an order is worded for the world."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from google.protobuf.message import Message
 
@@ -97,7 +98,31 @@ def _requested(line: Line) -> pb.RequestedLine:
         pool_id=str(line.pool_id) if line.pool_id else "",
         instructions=line.instructions,
         kind=line.kind,
+        inputs=line.inputs,
+        top_up=_top_up(line.terms) if line.kind == "top_up" else None,
+        manual=_manual(line.terms) if line.kind == "manual" else None,
+        bundle_sku=line.bundle_sku or "",
+        template=line.template,
     )
+
+
+def _top_up(terms: Mapping[str, Any]) -> pb.TopUpTerms:
+    """As the product said when the order was placed, whatever it says by now."""
+    offers = [
+        pb.SupplierOffer(
+            supplier=offer["supplier"],
+            supplier_sku=offer["supplier_sku"],
+            cost_max=money_pb2.Money(
+                amount_minor=offer["cost_max"]["amount"], currency=offer["cost_max"]["currency"]
+            ),
+        )
+        for offer in terms["offers"]
+    ]
+    return pb.TopUpTerms(offers=offers, account_input=terms["account_input"])
+
+
+def _manual(terms: Mapping[str, Any]) -> pb.ManualTerms:
+    return pb.ManualTerms(queue=terms["queue"], fulfiller=terms["fulfiller"] or "")
 
 
 def _completed(order: Order) -> pb.OrderCompleted:

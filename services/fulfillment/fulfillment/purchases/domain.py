@@ -1,0 +1,212 @@
+"""A purchase: one reference at one supplier, and which state may follow which.
+
+intent -> sent (committed before the call) -> done | failed | unknown; unknown is asked for until it
+is definite, or a person must look (manual).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from fulfillment.connector import Done, Failed, NotFound, NotSent, Report, Terms, Unknown
+from fulfillment.deliveries.domain import Delivery, Offer
+from kit.money import Money
+
+SENDS_MAX = 3
+"""How often one reference is sent, if the supplier says each time that it knows nothing of it."""
+ASK_PAUSES = tuple(timedelta(seconds=s) for s in (5, 15, 60, 300, 900, 3_600))
+"""How long to wait before the n-th question; the last pause repeats."""
+SEND_PAUSES = tuple(timedelta(seconds=s) for s in (1, 2, 5, 15, 30, 60))
+"""The same for what could not be sent."""
+
+
+class PurchaseState(StrEnum):
+    INTENT = "intent"
+    SENT = "sent"
+    DONE = "done"
+    FAILED = "failed"  # definitely not bought
+    UNKNOWN = "unknown"
+    MANUAL = "manual"  # nobody could tell for long: a person looks, and we go on asking
+
+
+# The trigger `purchase_transition` refuses everything else; a test holds the two together.
+LEGAL: Mapping[PurchaseState, frozenset[PurchaseState]] = {
+    # Done: a slow answer came after "no such reference" had made us ready to send it again.
+    PurchaseState.INTENT: frozenset({PurchaseState.SENT, PurchaseState.FAILED, PurchaseState.DONE}),
+    PurchaseState.SENT: frozenset(
+        {PurchaseState.INTENT, PurchaseState.DONE, PurchaseState.FAILED, PurchaseState.UNKNOWN}
+    ),
+    PurchaseState.UNKNOWN: frozenset(
+        {
+            PurchaseState.INTENT,
+            PurchaseState.SENT,
+            PurchaseState.DONE,
+            PurchaseState.FAILED,
+            PurchaseState.MANUAL,
+        }
+    ),
+    PurchaseState.MANUAL: frozenset({PurchaseState.DONE, PurchaseState.FAILED}),
+    PurchaseState.DONE: frozenset(),
+    PurchaseState.FAILED: frozenset(),
+}
+SETTLED = frozenset({PurchaseState.DONE, PurchaseState.FAILED})
+
+
+class Step(StrEnum):
+    """What is done about a purchase now."""
+
+    SEND = "send"
+    ASK = "ask"
+    WAIT = "wait"  # only a person can tell
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """`cost_max` and `cost` are for the whole quantity. `age` counts from the last sending,
+    `waited` from the beginning, both by the database's clock."""
+
+    id: UUID
+    merchant_id: UUID
+    order_id: UUID
+    line_id: UUID
+    delivery_id: UUID
+    task_id: UUID
+    generation: int
+    supplier: str
+    supplier_sku: str
+    quantity: int
+    cost_max: Money
+    state: PurchaseState = PurchaseState.INTENT
+    sends: int = 0
+    asks: int = 0
+    cost: Money | None = None
+    supplier_reference: str = ""
+    receipt: str = ""
+    reason: str = ""
+    is_dearer: bool = False
+    sent_at: datetime | None = None
+    settled_at: datetime | None = None
+    late_success_at: datetime | None = None
+    created_at: datetime | None = None
+    age: timedelta = timedelta()
+    waited: timedelta = timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`unsent`: how long one may wait for a supplier that cannot be reached at all. `pause`: the
+    longest between two tries."""
+
+    unsent: timedelta
+    pause: timedelta
+
+
+def plan(delivery: Delivery, offer: Offer, generation: int) -> Purchase:
+    """The purchase of this offer for this delivery: always with the same reference."""
+    line = delivery.line
+    return Purchase(
+        id=reference_of(delivery.id, line.line_id, offer, generation),
+        merchant_id=delivery.merchant_id,
+        order_id=delivery.order_id,
+        line_id=line.line_id,
+        delivery_id=delivery.id,
+        task_id=delivery.task_id,
+        generation=generation,
+        supplier=offer.supplier,
+        supplier_sku=offer.supplier_sku,
+        quantity=line.quantity,
+        cost_max=offer.cost_max * line.quantity,
+    )
+
+
+def reference_of(delivery_id: UUID, line_id: UUID, offer: Offer, generation: int) -> UUID:
+    """The delivery is in it, because a line may be requested again in a later round."""
+    name = f"{line_id}/{delivery_id}/{offer.supplier}/{offer.supplier_sku}/{generation}"
+    return uuid5(NAMESPACE_URL, f"lockstock:purchase:{name}")
+
+
+def next_step(purchase: Purchase, terms: Terms) -> Step:
+    """What is left over from a crash is asked for before anything else is done."""
+    if purchase.state is PurchaseState.INTENT:
+        return Step.SEND
+    if terms.query_by_ref:
+        return Step.ASK
+    can_send = terms.idempotent_by_ref and purchase.state is not PurchaseState.MANUAL
+    return Step.SEND if can_send else Step.WAIT
+
+
+def settle(purchase: Purchase, report: Report, terms: Terms, limits: Limits) -> Purchase:
+    """What a call made of it."""
+    match report:
+        case Done():
+            return _done(purchase, report)
+        case Failed():
+            if report.code in terms.definite_failures:
+                return failed(purchase, report.code)
+            return _unknown(purchase, report.code, terms)
+        case Unknown():
+            return _unknown(purchase, report.reason, terms)
+        case NotSent():
+            return _not_sent(purchase, report.reason, terms, limits)
+        case NotFound():
+            return _not_found(purchase, terms)
+        case _:
+            assert_never(report)
+
+
+def failed(purchase: Purchase, reason: str) -> Purchase:
+    """Definitely not bought under this reference."""
+    return replace(purchase, state=PurchaseState.FAILED, reason=reason)
+
+
+def _done(purchase: Purchase, report: Done) -> Purchase:
+    """The supplier's word on its cost is the truth to account for, even when it is too much."""
+    return replace(
+        purchase,
+        state=PurchaseState.DONE,
+        reason="",
+        cost=report.cost,
+        supplier_reference=report.supplier_reference,
+        receipt=report.receipt,
+        is_dearer=report.cost.amount_minor > purchase.cost_max.amount_minor,
+    )
+
+
+def _unknown(purchase: Purchase, reason: str, terms: Terms) -> Purchase:
+    if purchase.state is PurchaseState.MANUAL:
+        return replace(purchase, reason=reason)
+    overdue = purchase.state is PurchaseState.UNKNOWN and purchase.waited >= terms.unknown_ttl
+    state = PurchaseState.MANUAL if overdue else PurchaseState.UNKNOWN
+    return replace(purchase, state=state, reason=reason)
+
+
+def _not_sent(purchase: Purchase, reason: str, terms: Terms, limits: Limits) -> Purchase:
+    """Only of a first sending it says that nothing was bought: an earlier one may have worked."""
+    if purchase.state is not PurchaseState.SENT or purchase.sends > 1:
+        return _unknown(purchase, reason, terms)
+    if purchase.waited >= limits.unsent:
+        return failed(purchase, reason)
+    return replace(purchase, state=PurchaseState.INTENT, reason=reason)
+
+
+def _not_found(purchase: Purchase, terms: Terms) -> Purchase:
+    """Proves nothing while a call may still be on its way."""
+    if purchase.age < terms.timeout + terms.visibility_delay:
+        return _unknown(purchase, "not_found_yet", terms)
+    again = purchase.state in (PurchaseState.SENT, PurchaseState.UNKNOWN)
+    if again and terms.idempotent_by_ref and purchase.sends < SENDS_MAX:
+        return replace(purchase, state=PurchaseState.INTENT, reason="not_found")
+    return failed(purchase, "not_found")
+
+
+def pause_of(purchase: Purchase, limits: Limits) -> timedelta:
+    """Until the next try, without jitter."""
+    if purchase.state is PurchaseState.INTENT:
+        pauses: Sequence[timedelta] = SEND_PAUSES
+        tries = purchase.sends
+    else:
+        pauses, tries = ASK_PAUSES, purchase.asks + 1
+    return min(pauses[min(max(tries, 1), len(pauses)) - 1], limits.pause)

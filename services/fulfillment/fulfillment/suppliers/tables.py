@@ -1,0 +1,49 @@
+"""Tables of this slice: the merchant's accounts with suppliers."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Float,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+
+
+def supplier_tables(metadata: MetaData) -> None:
+    """Adds this slice's tables to the service's metadata."""
+    Table(
+        "supplier",
+        metadata,
+        Column("id", Uuid, primary_key=True),
+        Column("merchant_id", Uuid, nullable=False),
+        # What offers name it by.
+        Column("name", Text, nullable=False),
+        Column("connector", Text, nullable=False),
+        Column("base_url", Text, nullable=False, server_default=""),
+        Column("account_id", Text, nullable=False, server_default=""),
+        # Sealed; never read back over HTTP.
+        Column("secret", LargeBinary, nullable=False),
+        # Null: what the connector declares.
+        Column("timeout_seconds", Float),
+        Column("visibility_delay_seconds", Float),
+        Column("unknown_ttl_seconds", Float),
+        Column("is_enabled", Boolean, nullable=False, server_default=text("true")),
+        Column(
+            "created_at",
+            DateTime(timezone=True),
+            nullable=False,
+            server_default=func.clock_timestamp(),
+        ),
+        UniqueConstraint("merchant_id", "name"),
+        CheckConstraint("timeout_seconds > 0", name="timeout_positive"),
+        CheckConstraint("visibility_delay_seconds >= 0", name="visibility_delay_not_negative"),
+        CheckConstraint("unknown_ttl_seconds >= 0", name="unknown_ttl_not_negative"),
+    )
