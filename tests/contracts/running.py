@@ -124,6 +124,8 @@ async def _let_in(service: Service, minted: MintedKey) -> None:
         "scopes": ["*"],
         "expires_at": None,
         "revoked_at": None,
+        "suspended_at": None,
+        "allowed_ips": [],
         "version": 1,
     }
     async with service.db.transaction() as tx:

@@ -170,6 +170,8 @@ async def a_key(db: Database, scopes: tuple[str, ...], merchant_id: UUID) -> str
                 "scopes": list(scopes),
                 "expires_at": None,
                 "revoked_at": None,
+                "suspended_at": None,
+                "allowed_ips": [],
                 "version": 1,
             },
         )

@@ -105,6 +105,8 @@ async def api(service: Service, app: Any, merchant: UUID) -> AsyncIterator[OpenC
                         "scopes": list(scopes),
                         "expires_at": None,
                         "revoked_at": None,
+                        "suspended_at": None,
+                        "allowed_ips": [],
                         "version": 1,
                     },
                 )

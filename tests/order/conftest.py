@@ -164,6 +164,8 @@ async def a_key(db: Database, scopes: Sequence[str], merchant_id: UUID | None) -
                 "scopes": list(scopes),
                 "expires_at": None,
                 "revoked_at": None,
+                "suspended_at": None,
+                "allowed_ips": [],
                 "version": 1,
             },
         )

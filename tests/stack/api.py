@@ -29,6 +29,8 @@ async def api_clients(service: Service, merchant: UUID) -> AsyncIterator[ApiClie
             "scopes": list(scopes),
             "expires_at": None,
             "revoked_at": None,
+            "suspended_at": None,
+            "allowed_ips": [],
             "version": 1,
         }
         async with service.db.transaction() as tx:

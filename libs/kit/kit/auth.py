@@ -7,7 +7,8 @@ only SHA-256 of the secret is stored, which is enough for 190 random bits.
 Every service has a replica of the key table, fed by ApiKeyChanged events; a checked key is trusted
 from memory for `api_key_cache_seconds` (1 s) before the replica is read again. A revoked key
 therefore dies everywhere one relay + consumer hop (milliseconds) and one second after the
-revocation commits.
+revocation commits; so do a suspension of its merchant and a change of the networks it may be used
+from.
 """
 
 import base64
@@ -18,21 +19,26 @@ import secrets
 import time
 import zlib
 from collections import OrderedDict
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import text
 
+from kit.addresses import Address, Network, is_within, read_network
 from kit.db import Database
-from kit.errors import Denied, Unauthenticated
+from kit.errors import Denied, Unauthenticated, Unavailable
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _KEY = re.compile(r"^lsk_(live|test)_([0-9A-Za-z]{16})_([0-9A-Za-z]{32})([0-9A-Za-z]{6})$")
 _TOKEN_PREFIX = "lsi_"  # noqa: S105 - a prefix, not a password
 SERVICE_TOKEN_SECONDS = 300
 CACHED_KEYS_MAX = 10_000
+USE_NOTED_EVERY = timedelta(seconds=60)
+"""How fresh `last_used_at` of a key is: a key in use costs one small update a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,8 @@ class Principal:
     kind: Literal["key", "service"]
     merchant_id: UUID | None
     scopes: frozenset[str]
+    # Where a key may be used from; empty: anywhere.
+    networks: tuple[Network, ...] = ()
 
     def may(self, scope: str) -> bool:
         return "*" in self.scopes or scope in self.scopes
@@ -58,6 +66,14 @@ class Principal:
         if self.merchant_id is None:
             raise Denied("name the merchant you act for in the Lockstock-Merchant header")
         return self.merchant_id
+
+
+class AddressNotAllowed(Denied):
+    """This API key may not be used from this address; call from one of its `allowed_ips`, or have
+    the list changed.
+    """
+
+    code = "address_not_allowed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +137,26 @@ class _StoredKey:
     scopes: frozenset[str]
     expires_at: datetime | None
     revoked_at: datetime | None
+    suspended_at: datetime | None
+    networks: tuple[Network, ...]
+    last_used_at: datetime | None
     read_at: float
+
+    def check(self, secret_hash: bytes, now: datetime) -> None:
+        """Raises Unauthenticated unless this secret opens anything now."""
+        if not hmac.compare_digest(self.secret_hash, secret_hash):
+            raise Unauthenticated("this API key is not known here")
+        if self.revoked_at is not None:
+            raise Unauthenticated("this API key was revoked; use its successor")
+        if self.suspended_at is not None:
+            raise Unauthenticated("this API key's merchant is suspended; ask the platform")
+        # An expiry of weeks is judged by this machine's clock: a skew of seconds does no harm.
+        if self.expires_at is not None and self.expires_at <= now:
+            raise Unauthenticated("this API key has expired; issue a new one")
+
+
+def _nowhere() -> None:
+    return None
 
 
 class Callers:
@@ -133,8 +168,15 @@ class Callers:
         self._cache_seconds = cache_seconds
         self._known: OrderedDict[str, _StoredKey | None] = OrderedDict()
 
-    async def identify(self, authorization: str | None, acting_for: str | None) -> Principal:
-        """Raises Unauthenticated; never says whether a key exists."""
+    async def identify(
+        self,
+        authorization: str | None,
+        acting_for: str | None,
+        address: Callable[[], Address | None] = _nowhere,
+    ) -> Principal:
+        """Raises Unauthenticated, never saying whether a key exists, and AddressNotAllowed for a
+        key that may not be used from `address`.
+        """
         scheme, _, credential = (authorization or "").partition(" ")
         credential = credential.strip()
         if scheme.lower() != "bearer" or not credential:
@@ -144,14 +186,22 @@ class Callers:
             return Principal(service, "service", _merchant_of(acting_for), frozenset({"*"}))
         key_id, secret_hash = read_api_key(credential)
         stored = await self._stored(key_id)
-        if stored is None or not hmac.compare_digest(stored.secret_hash, secret_hash):
+        now = datetime.now(UTC)
+        if stored is None:
             raise Unauthenticated("this API key is not known here")
-        if stored.revoked_at is not None:
-            raise Unauthenticated("this API key was revoked; use its successor")
-        # An expiry of weeks is judged by this machine's clock: a skew of seconds does no harm.
-        if stored.expires_at is not None and stored.expires_at <= datetime.now(UTC):
-            raise Unauthenticated("this API key has expired; issue a new one")
-        return Principal(key_id, "key", stored.merchant_id, stored.scopes)
+        stored.check(secret_hash, now)
+        if stored.networks and not is_within(address(), stored.networks):
+            raise AddressNotAllowed
+        if stored.last_used_at is None or now - stored.last_used_at >= USE_NOTED_EVERY:
+            await self._note_use(key_id, stored, now)
+        return Principal(key_id, "key", stored.merchant_id, stored.scopes, stored.networks)
+
+    async def _note_use(self, key_id: str, stored: _StoredKey, now: datetime) -> None:
+        """Once a minute per key and process; a database that is busy now will be told later."""
+        self._known[key_id] = replace(stored, last_used_at=now)
+        with suppress(Unavailable):
+            async with self._db.transaction() as tx:
+                await tx.execute(_NOTE_USE, {"key_id": key_id})
 
     async def _stored(self, key_id: str) -> _StoredKey | None:
         known = self._known.get(key_id)
@@ -178,13 +228,20 @@ class Callers:
             frozenset(row.scopes),
             row.expires_at,
             row.revoked_at,
+            row.suspended_at,
+            tuple(read_network(network) for network in row.allowed_ips),
+            row.last_used_at,
             time.monotonic(),
         )
 
 
 _SELECT_KEY = text(
-    "SELECT secret_hash, merchant_id, scopes, expires_at, revoked_at FROM api_key WHERE key_id = "
-    ":key_id"
+    "SELECT secret_hash, merchant_id, scopes, expires_at, revoked_at, suspended_at, allowed_ips, "
+    "last_used_at FROM api_key WHERE key_id = :key_id"
+)
+_NOTE_USE = text(
+    "UPDATE api_key SET last_used_at = clock_timestamp() WHERE key_id = :key_id "
+    "AND (last_used_at IS NULL OR last_used_at < clock_timestamp() - interval '50 seconds')"
 )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -54,6 +55,11 @@ def backbone_tables(metadata: MetaData) -> None:
         Column("expires_at", DateTime(timezone=True)),
         Column("revoked_at", DateTime(timezone=True)),
         Column("version", BigInteger, nullable=False, server_default="0"),
+        Column("suspended_at", DateTime(timezone=True)),
+        # Networks it may be used from; none: anywhere.
+        Column("allowed_ips", ARRAY(Text), nullable=False, server_default="{}"),
+        # Of this service's own calls, to the minute.
+        Column("last_used_at", DateTime(timezone=True)),
     )
     messaging_tables(metadata)
 
@@ -74,6 +80,23 @@ class MigrationSteps(Protocol):
 def create(op: MigrationSteps) -> None:
     """Creates the tables; called by the first migration of every service."""
     backbone_metadata().create_all(op.get_bind())
+
+
+def extend(connection: Connection) -> None:
+    """What the backbone got after a database was made; run with every migration, of any service.
+
+    A new column of a backbone table goes here and into `backbone_tables`: one place instead of a
+    migration in each service. Whatever is here may run any number of times.
+    """
+    connection.execute(text(_EXTEND))
+
+
+_EXTEND = """
+    ALTER TABLE IF EXISTS api_key
+      ADD COLUMN IF NOT EXISTS suspended_at timestamptz,
+      ADD COLUMN IF NOT EXISTS allowed_ips TEXT[] DEFAULT '{}' NOT NULL,
+      ADD COLUMN IF NOT EXISTS last_used_at timestamptz
+    """
 
 
 def drop(op: MigrationSteps) -> None:

@@ -31,6 +31,8 @@ async def on_api_key_changed(tx: Transaction, events: Sequence[Event[ApiKeyChang
                 "scopes": list(key.scopes),
                 "expires_at": _moment(key.expires_at, is_set=key.HasField("expires_at")),
                 "revoked_at": _moment(key.revoked_at, is_set=key.HasField("revoked_at")),
+                "suspended_at": _moment(key.suspended_at, is_set=key.HasField("suspended_at")),
+                "allowed_ips": list(key.allowed_ips),
                 "version": event.version,
             },
         )
@@ -48,10 +50,11 @@ def _moment(value: Timestamp, *, is_set: bool) -> datetime | None:
 
 UPSERT_KEY = text(
     "INSERT INTO api_key (key_id, merchant_id, secret_hash, scopes, expires_at, revoked_at, "
-    "version) "
-    "VALUES (:key_id, :merchant_id, :secret_hash, :scopes, :expires_at, :revoked_at, :version) "
+    "suspended_at, allowed_ips, version) VALUES (:key_id, :merchant_id, :secret_hash, :scopes, "
+    ":expires_at, :revoked_at, :suspended_at, :allowed_ips, :version) "
     "ON CONFLICT (key_id) DO UPDATE SET scopes = excluded.scopes, expires_at = "
     "excluded.expires_at, "
-    "revoked_at = coalesce(api_key.revoked_at, excluded.revoked_at), version = excluded.version "
-    "WHERE api_key.version < excluded.version"
+    "revoked_at = coalesce(api_key.revoked_at, excluded.revoked_at), "
+    "suspended_at = excluded.suspended_at, allowed_ips = excluded.allowed_ips, "
+    "version = excluded.version WHERE api_key.version < excluded.version"
 )

@@ -137,6 +137,7 @@ def create_app(service: Service, notices: Mapping[str, Notice] | None = None) ->
             body_bytes_max=settings.body_bytes_max,
             large_bodies=service.large_bodies,
             state=service.state,
+            trusted_proxies=settings.trusted_proxies,
         )
     )
 
@@ -251,6 +252,8 @@ async def running_api(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         server_header=False,
         date_header=False,
+        # Uvicorn would believe X-Forwarded-For of anybody on this machine; see kit.addresses.
+        proxy_headers=False,
         backlog=4096,
     )
     server = _Server(config)

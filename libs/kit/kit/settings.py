@@ -42,6 +42,12 @@ class ServiceSettings(BaseModel):
     api_key_cache_seconds: float = Field(
         default=1.0, ge=0.0, le=5.0, description="how long a checked key is trusted unread; seconds"
     )
+    trusted_proxies: int = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="how many of our own proxies append to X-Forwarded-For before the API",
+    )
     watchdog_stall_seconds: float = Field(
         default=60.0, ge=5.0, le=600.0, description="no progress for so long ends the process"
     )

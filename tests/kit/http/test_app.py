@@ -50,6 +50,59 @@ async def test_a_revoked_key_dies_within_the_cache_time(bench: Bench):
     assert "revoked" in answer.json()["detail"]
 
 
+async def test_a_key_bound_to_networks_opens_nothing_elsewhere(bench: Bench):
+    inside = await bench.add_key(scopes=["notes:read"], allowed_ips=["127.0.0.0/8", "::1/128"])
+    outside = await bench.add_key(scopes=["notes:read"], allowed_ips=["203.0.113.0/24"])
+
+    assert (await bench.http.get("/notes/1", headers=bench.bearer(inside))).status_code == 200
+    headers = {**bench.bearer(outside), "X-Forwarded-For": "203.0.113.7"}
+    refused = await bench.http.get("/notes/1", headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (403, "address_not_allowed")
+    posted = await bench.http.post("/notes", headers=headers, json={"title": "x"})
+    assert posted.json()["code"] == "address_not_allowed"
+
+    bench.app.state.trusted_proxies = 1
+    assert (await bench.http.get("/notes/1", headers=headers)).status_code == 200
+    headers["X-Forwarded-For"] = "203.0.113.7, 198.51.100.1"
+    assert (await bench.http.get("/notes/1", headers=headers)).status_code == 403
+
+
+async def test_networks_and_suspensions_are_felt_within_the_cache_time(bench: Bench):
+    async def becomes(change: str, status: int) -> None:
+        assert (await bench.http.get("/notes/1", headers=bench.bearer())).status_code == 200
+        async with bench.db.transaction() as tx:
+            await tx.execute(text(f"UPDATE api_key SET {change}"))  # noqa: S608 - our own texts
+        await asyncio.sleep(0.25)
+        answer = await bench.http.get("/notes/1", headers=bench.bearer())
+        assert answer.status_code == status
+
+    await becomes("allowed_ips = '{203.0.113.0/24}'", 403)
+    async with bench.db.transaction() as tx:
+        await tx.execute(text("UPDATE api_key SET allowed_ips = '{}'"))
+    await asyncio.sleep(0.25)
+    await becomes("suspended_at = now()", 401)
+
+
+async def test_a_keys_last_use_is_noted_and_not_at_every_call(bench: Bench):
+    async def noted() -> datetime | None:
+        async with bench.db.read() as tx:
+            found = await tx.execute(text("SELECT last_used_at FROM api_key"))
+            used: datetime | None = found.scalar_one()
+            return used
+
+    assert await noted() is None
+    wrong = {"Authorization": f"Bearer {mint_api_key().text}"}
+    await bench.http.get("/notes/1", headers=wrong)
+    assert await noted() is None
+
+    await asyncio.gather(*(bench.http.get("/notes/1", headers=bench.bearer()) for _ in range(10)))
+    first = await noted()
+    assert first is not None
+    await asyncio.sleep(0.25)
+    await bench.http.get("/notes/1", headers=bench.bearer())
+    assert await noted() == first
+
+
 async def test_a_service_token_may_act_for_a_merchant(bench: Bench):
     token = ServiceTokens(SECRET).issue("order")
     headers = {"Authorization": f"Bearer {token}", "Lockstock-Merchant": str(bench.merchant_id)}

@@ -71,6 +71,8 @@ async def stock(vault_service: Service) -> AsyncIterator[Vault]:
                 "scopes": ["stock:read", "stock:write"],
                 "expires_at": None,
                 "revoked_at": None,
+                "suspended_at": None,
+                "allowed_ips": [],
                 "version": 1,
             },
         )

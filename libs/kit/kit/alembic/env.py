@@ -3,6 +3,8 @@
 from alembic import context
 from sqlalchemy import text
 
+from kit import backbone
+
 connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
@@ -15,4 +17,7 @@ with context.begin_transaction():
     connection.execute(text("SELECT pg_advisory_xact_lock(7002)"))
     connection.execute(text("SET LOCAL lock_timeout = '4s'"))
     connection.execute(text("SET LOCAL statement_timeout = '600s'"))
+    # First: a service's own migrations may build on it. On an empty database it does nothing, and
+    # the first migration makes the backbone as it is now.
+    backbone.extend(connection)
     context.run_migrations()

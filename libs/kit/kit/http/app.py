@@ -32,7 +32,8 @@ class AppParts:
     `checks` are asked by /readyz, each raises a DomainError when its part is not ready. `notices`
     are shown there too but do not make the API unready: without a broker orders are still taken
     and their events wait in the outbox.
-    `large_bodies` maps the end of a path to its own body limit in bytes.
+    `large_bodies` maps the end of a path to its own body limit in bytes. `trusted_proxies` is how
+    many of our own proxies stand before the app.
     """
 
     title: str
@@ -46,6 +47,7 @@ class AppParts:
     large_bodies: Mapping[str, int] = field(default_factory=dict)
     state: Mapping[str, Any] = field(default_factory=dict)
     lifespan: Callable[[], Any] | None = None
+    trusted_proxies: int = 0
 
 
 def build_app(parts: AppParts) -> FastAPI:
@@ -62,6 +64,7 @@ def build_app(parts: AppParts) -> FastAPI:
     )
     app.state.db = parts.db
     app.state.callers = parts.callers
+    app.state.trusted_proxies = parts.trusted_proxies
     for name, value in parts.state.items():
         setattr(app.state, name, value)
     for router in parts.routers:

@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
+from kit.addresses import Address, caller_address
 from kit.auth import Callers, Principal
 
 Caller = Principal
@@ -26,15 +27,25 @@ class Scoped(SecurityBase):
     async def __call__(self, request: Request) -> Principal:
         headers = request.headers
         principal = await cast(Callers, request.app.state.callers).identify(
-            headers.get("authorization"), headers.get("lockstock-merchant")
+            headers.get("authorization"),
+            headers.get("lockstock-merchant"),
+            lambda: _address_of(request),
         )
         principal.require(self._scope)
         return principal
 
 
+def _address_of(request: Request) -> Address | None:
+    return caller_address(
+        request.client.host if request.client else None,
+        request.headers.getlist("x-forwarded-for"),
+        request.app.state.trusted_proxies,
+    )
+
+
 def caller(scope: str) -> Any:
     """`who: Caller = caller("orders:write")` as a route's parameter default.
 
-    Raises Unauthenticated or Denied (naming the scope) before the route runs.
+    Raises Unauthenticated, AddressNotAllowed or Denied (naming the scope) before the route runs.
     """
     return Depends(Scoped(scope))

@@ -18,6 +18,7 @@ async def on_key_changed(tx: Transaction, events: Sequence[Event[ApiKeyChanged]]
     for event in events:
         key = event.message
         scopes: list[Fact] = list(key.scopes)
+        allowed_ips: list[Fact] = list(key.allowed_ips)
         note(
             tx,
             "api_key.changed",
@@ -29,6 +30,8 @@ async def on_key_changed(tx: Transaction, events: Sequence[Event[ApiKeyChanged]]
             scopes=scopes,
             expires_at=key.expires_at.ToJsonString() if key.HasField("expires_at") else None,
             revoked_at=key.revoked_at.ToJsonString() if key.HasField("revoked_at") else None,
+            suspended_at=key.suspended_at.ToJsonString() if key.HasField("suspended_at") else None,
+            allowed_ips=allowed_ips,
         )
 
 

@@ -11,4 +11,6 @@ def api_key_changed(key: ApiKey) -> ApiKeyChanged:
         scopes=key.scopes,
         expires_at=key.expires_at,
         revoked_at=key.revoked_at,
+        suspended_at=key.suspended_at,
+        allowed_ips=key.allowed_ips,
     )

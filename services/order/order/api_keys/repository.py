@@ -10,7 +10,8 @@ from order.api_keys.domain import ApiKey
 
 _KEYS = (
     "SELECT k.key_id, k.merchant_id, i.name, i.mode, k.scopes, k.secret_hash, i.created_at, "
-    "k.expires_at, k.revoked_at FROM issued_key i JOIN api_key k USING (key_id) "
+    "k.expires_at, k.revoked_at, i.role, k.allowed_ips, k.suspended_at, k.last_used_at "
+    "FROM issued_key i JOIN api_key k USING (key_id) "
 )
 _LOCK_NAME = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 7101))")
 _COUNT_LIVE = text(
@@ -25,14 +26,34 @@ _OLDEST_LIVE = text(
     "ORDER BY i.created_at, k.key_id LIMIT 1"
 )
 _INSERT = text(
-    "WITH k AS (INSERT INTO api_key (key_id, merchant_id, secret_hash, scopes, expires_at) "
-    "VALUES (:key_id, :merchant_id, :secret_hash, :scopes, :expires_at) RETURNING *), "
-    "i AS (INSERT INTO issued_key (key_id, merchant_id, name, mode, created_by) "
-    "VALUES (:key_id, :merchant_id, :name, :mode, :created_by) RETURNING *) "
+    "WITH k AS (INSERT INTO api_key (key_id, merchant_id, secret_hash, scopes, expires_at, "
+    "allowed_ips, suspended_at) VALUES (:key_id, :merchant_id, :secret_hash, :scopes, "
+    ":expires_at, :allowed_ips, :suspended_at) RETURNING *), "
+    "i AS (INSERT INTO issued_key (key_id, merchant_id, name, mode, created_by, role) "
+    "VALUES (:key_id, :merchant_id, :name, :mode, :created_by, :role) RETURNING *) "
     "SELECT k.key_id, k.merchant_id, i.name, i.mode, k.scopes, k.secret_hash, i.created_at, "
-    "k.expires_at, k.revoked_at FROM k, i"
+    "k.expires_at, k.revoked_at, i.role, k.allowed_ips, k.suspended_at, k.last_used_at "
+    "FROM k, i"
 )
 _FIND = text(_KEYS + "WHERE i.key_id = :key_id")
+_LOCK = text(_KEYS + "WHERE i.key_id = :key_id FOR NO KEY UPDATE OF k, i")
+_UPDATE = text(
+    "WITH i AS (UPDATE issued_key SET role = :role WHERE key_id = :key_id RETURNING *), "
+    "k AS (UPDATE api_key SET scopes = :scopes, allowed_ips = :allowed_ips "
+    "WHERE key_id = :key_id RETURNING *) "
+    "SELECT k.key_id, k.merchant_id, i.name, i.mode, k.scopes, k.secret_hash, i.created_at, "
+    "k.expires_at, k.revoked_at, i.role, k.allowed_ips, k.suspended_at, k.last_used_at "
+    "FROM k, i"
+)
+_SUSPEND = text(
+    "WITH k AS (UPDATE api_key a SET suspended_at = CAST(:suspended_at AS timestamptz) "
+    "FROM issued_key o WHERE o.merchant_id = :merchant_id AND a.key_id = o.key_id "
+    "AND a.revoked_at IS NULL "
+    "AND a.suspended_at IS DISTINCT FROM CAST(:suspended_at AS timestamptz) RETURNING a.*) "
+    "SELECT k.key_id, k.merchant_id, i.name, i.mode, k.scopes, k.secret_hash, i.created_at, "
+    "k.expires_at, k.revoked_at, i.role, k.allowed_ips, k.suspended_at, k.last_used_at "
+    "FROM k JOIN issued_key i USING (key_id)"
+)
 _LIST = text(
     _KEYS + "WHERE i.merchant_id IS NOT DISTINCT FROM CAST(:merchant_id AS uuid) "
     "AND (CAST(:at AS timestamptz) IS NULL "
@@ -72,6 +93,9 @@ async def add(
     scopes: Sequence[str],
     expires_at: datetime | None,
     created_by: str,
+    role: str | None,
+    allowed_ips: Sequence[str],
+    suspended_at: datetime | None,
 ) -> ApiKey:
     values = {
         "key_id": key_id,
@@ -82,6 +106,9 @@ async def add(
         "scopes": list(scopes),
         "expires_at": expires_at,
         "created_by": created_by,
+        "role": role,
+        "allowed_ips": list(allowed_ips),
+        "suspended_at": suspended_at,
     }
     return _key((await tx.execute(_INSERT, values)).one())
 
@@ -89,6 +116,30 @@ async def add(
 async def find(tx: Transaction, key_id: str) -> ApiKey | None:
     row = (await tx.execute(_FIND, {"key_id": key_id})).one_or_none()
     return _key(row) if row else None
+
+
+async def lock(tx: Transaction, key_id: str) -> ApiKey | None:
+    row = (await tx.execute(_LOCK, {"key_id": key_id})).one_or_none()
+    return _key(row) if row else None
+
+
+async def update(tx: Transaction, key: ApiKey) -> ApiKey:
+    """Writes scopes, role and networks of a locked key."""
+    values = {
+        "key_id": key.id,
+        "role": key.role,
+        "scopes": list(key.scopes),
+        "allowed_ips": list(key.allowed_ips),
+    }
+    return _key((await tx.execute(_UPDATE, values)).one())
+
+
+async def suspend(
+    tx: Transaction, merchant_id: UUID, suspended_at: datetime | None
+) -> Sequence[ApiKey]:
+    """The merchant's keys whose suspension changed; None ends it."""
+    values = {"merchant_id": merchant_id, "suspended_at": suspended_at}
+    return [_key(row) for row in await tx.execute(_SUSPEND, values)]
 
 
 async def list_keys(
@@ -115,4 +166,8 @@ def _key(row: Any) -> ApiKey:  # a row has no static type
         row.created_at,
         row.expires_at,
         row.revoked_at,
+        row.role,
+        tuple(row.allowed_ips),
+        row.suspended_at,
+        row.last_used_at,
     )

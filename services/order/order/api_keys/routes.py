@@ -8,16 +8,16 @@ from kit.db import Database, Transaction
 from kit.http import Caller, Once, caller, once
 from kit.paging import Page, PageRequest, page_of, page_request
 from order.api_keys import service
-from order.api_keys.domain import ApiKey
-from order.api_keys.schemas import ApiKeyCreate, ApiKeyIssued, ApiKeyRead
+from order.api_keys.domain import ROLES, ApiKey, scopes_of
+from order.api_keys.schemas import ApiKeyCreate, ApiKeyEdit, ApiKeyIssued, ApiKeyRead, RoleRead
 
-router = APIRouter(prefix="/v1/api-keys", tags=["API keys"])
+router = APIRouter(prefix="/v1", tags=["API keys"])
 
 Paging = Annotated[PageRequest, Depends(page_request)]
 KeyId = Annotated[str, Path(max_length=64, pattern=r"^[0-9A-Za-z]+$")]
 
 
-@router.post("", status_code=201, response_model=ApiKeyIssued)
+@router.post("/api-keys", status_code=201, response_model=ApiKeyIssued)
 async def create_api_key(
     body: ApiKeyCreate, run: Once = once(), who: Caller = caller("api-keys:write")
 ) -> Response:
@@ -25,17 +25,20 @@ async def create_api_key(
 
     With an Idempotency-Key a repeat answers the same key without its text.
     """
+    scopes = scopes_of(body.role, body.scopes)
     minted_text: list[str] = []
 
     async def work(tx: Transaction) -> ApiKeyIssued:
         key, minted = await service.issue(
             tx,
-            merchant_id=service.merchant_for(who, body.merchant_id, body.scopes),
+            merchant_id=service.merchant_for(who, body.merchant_id, scopes, body.allowed_ips),
             name=body.name,
-            scopes=body.scopes,
+            scopes=scopes,
             created_by=who.id,
             mode=body.mode,
             expires_at=body.expires_at,
+            role=body.role,
+            allowed_ips=body.allowed_ips,
         )
         minted_text.append(minted.text)
         return ApiKeyIssued(**ApiKeyRead.from_domain(key).model_dump())
@@ -50,7 +53,7 @@ def _with_text(answer: Response, text: str) -> Response:
     return Response(orjson.dumps(document), status_code=201, media_type="application/json")
 
 
-@router.get("", response_model=Page[ApiKeyRead])
+@router.get("/api-keys", response_model=Page[ApiKeyRead])
 async def list_api_keys(
     request: Request, page: Paging, who: Caller = caller("api-keys:read")
 ) -> Page[ApiKeyRead]:
@@ -66,7 +69,36 @@ def _position(key: ApiKey) -> list[str]:
     return [key.created_at.isoformat(), key.id]
 
 
-@router.post("/{key_id}/revoke", response_model=ApiKeyRead)
+@router.get("/api-keys/{key_id}", response_model=ApiKeyRead)
+async def get_api_key(
+    request: Request, key_id: KeyId, who: Caller = caller("api-keys:read")
+) -> ApiKeyRead:
+    async with cast(Database, request.app.state.db).read() as tx:
+        return ApiKeyRead.from_domain(await service.get(tx, who, key_id))
+
+
+@router.patch("/api-keys/{key_id}", response_model=ApiKeyRead)
+async def edit_api_key(
+    request: Request,
+    key_id: KeyId,
+    body: ApiKeyEdit,
+    who: Caller = caller("api-keys:write"),
+) -> ApiKeyRead:
+    """Sets scopes, role or networks; every service acts on it within 5 seconds."""
+    async with cast(Database, request.app.state.db).transaction() as tx:
+        key = await service.edit(
+            tx, who, key_id, scopes=body.scopes, role=body.role, allowed_ips=body.allowed_ips
+        )
+    return ApiKeyRead.from_domain(key)
+
+
+@router.get("/roles", response_model=Page[RoleRead])
+async def list_roles(_: Caller = caller("api-keys:read")) -> Page[RoleRead]:
+    """The bundles of scopes a key may be issued with, all of them."""
+    return Page(items=[RoleRead.from_domain(role) for role in ROLES.values()])
+
+
+@router.post("/api-keys/{key_id}/revoke", response_model=ApiKeyRead)
 async def revoke_api_key(
     key_id: KeyId, run: Once = once(), who: Caller = caller("api-keys:write")
 ) -> Response:

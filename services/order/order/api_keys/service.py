@@ -1,4 +1,5 @@
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -10,14 +11,19 @@ from order.api_keys.domain import (
     LIVE_KEYS_PER_NAME_MAX,
     ApiKey,
     ApiKeyNotFound,
+    ApiKeyRevoked,
     ExpiryInPast,
     Mode,
     NotYourMerchant,
     TooManyLiveKeys,
     check_handed_on,
+    check_networks,
+    check_networks_handed_on,
     check_scopes,
+    scopes_of,
 )
 from order.merchants import service as merchants
+from order.merchants.domain import Merchant
 
 
 async def issue(
@@ -29,17 +35,22 @@ async def issue(
     created_by: str,
     mode: Mode = "live",
     expires_at: datetime | None = None,
+    role: str | None = None,
+    allowed_ips: Sequence[str] = (),
 ) -> tuple[ApiKey, MintedKey]:
-    """A new key; its text exists only in what is returned.
+    """A new key; its text exists only in what is returned. One for a suspended merchant is
+    suspended too. `role` is what the scopes are the bundle of.
 
-    Raises UnknownScope, ExpiryInPast, TooManyLiveKeys, MerchantNotFound.
+    Raises UnknownScope, BadNetwork, ExpiryInPast, TooManyLiveKeys, MerchantNotFound.
     """
     granted = check_scopes(scopes, for_platform=merchant_id is None)
+    networks = check_networks(allowed_ips)
     # Weeks are judged here, so this machine's clock will do.
     if expires_at is not None and expires_at <= datetime.now(UTC):
         raise ExpiryInPast
+    suspended_at = None
     if merchant_id is not None:
-        await merchants.get_merchant(tx, merchant_id)
+        suspended_at = (await merchants.lock_merchant(tx, merchant_id)).suspended_at
     await repository.lock_name(tx, merchant_id, name)
     if await repository.count_live(tx, merchant_id, name) >= LIVE_KEYS_PER_NAME_MAX:
         raise TooManyLiveKeys(name=name)
@@ -54,6 +65,9 @@ async def issue(
         scopes=granted,
         expires_at=expires_at,
         created_by=created_by,
+        role=role,
+        allowed_ips=networks,
+        suspended_at=suspended_at,
     )
     _announce(tx, key)
     return key, minted
@@ -66,6 +80,54 @@ async def revoke(tx: Transaction, who: Principal, key_id: str) -> ApiKey:
         key = await get(tx, who, key_id)
         _announce(tx, key)
     return key
+
+
+async def edit(
+    tx: Transaction,
+    who: Principal,
+    key_id: str,
+    *,
+    scopes: Sequence[str] | None = None,
+    role: str | None = None,
+    allowed_ips: Sequence[str] | None = None,
+) -> ApiKey:
+    """Sets what is given. Nobody edits a key that would have more than his own, nor one that has.
+
+    Raises ApiKeyNotFound, ApiKeyRevoked, RoleOrScopes, UnknownRole, UnknownScope, BadNetwork,
+    ScopeNotHeld, NetworkNotHeld.
+    """
+    key = _of(who, key_id, await repository.lock(tx, key_id))
+    if key.revoked_at is not None:
+        raise ApiKeyRevoked(key_id=key_id)
+    changed = key
+    if scopes is not None or role is not None:
+        granted = check_scopes(scopes_of(role, scopes), for_platform=key.merchant_id is None)
+        changed = replace(changed, scopes=granted, role=role)
+    if allowed_ips is not None:
+        changed = replace(changed, allowed_ips=check_networks(allowed_ips))
+    check_may_hand_on(who, {*key.scopes, *changed.scopes}, changed.allowed_ips)
+    if changed != key:
+        changed = await repository.update(tx, changed)
+        _announce(tx, changed)
+    return changed
+
+
+async def suspend(tx: Transaction, merchant_id: UUID, reason: str) -> Merchant:
+    """The merchant takes no orders and its keys open nothing, here at once and everywhere within
+    seconds. Raises MerchantNotFound.
+    """
+    merchant = await merchants.suspend_merchant(tx, merchant_id, reason)
+    for key in await repository.suspend(tx, merchant_id, merchant.suspended_at):
+        _announce(tx, key)
+    return merchant
+
+
+async def resume(tx: Transaction, merchant_id: UUID) -> Merchant:
+    """The merchant's keys that were not revoked open again. Raises MerchantNotFound."""
+    merchant = await merchants.resume_merchant(tx, merchant_id)
+    for key in await repository.suspend(tx, merchant_id, None):
+        _announce(tx, key)
+    return merchant
 
 
 async def make_room(tx: Transaction, merchant_id: UUID | None, name: str) -> None:
@@ -82,7 +144,10 @@ async def make_room(tx: Transaction, merchant_id: UUID | None, name: str) -> Non
 
 async def get(tx: Transaction, who: Principal, key_id: str) -> ApiKey:
     """Raises ApiKeyNotFound, also for another merchant's key."""
-    key = await repository.find(tx, key_id)
+    return _of(who, key_id, await repository.find(tx, key_id))
+
+
+def _of(who: Principal, key_id: str, key: ApiKey | None) -> ApiKey:
     is_own = key is not None and key.merchant_id == who.merchant_id
     if key is None or not (is_own or is_platform(who)):
         raise ApiKeyNotFound(key_id=key_id)
@@ -101,17 +166,26 @@ async def list_keys(
     return await repository.list_keys(tx, merchant_id, after=after, limit=limit)
 
 
-def merchant_for(who: Principal, wanted: UUID | None, scopes: Sequence[str]) -> UUID | None:
+def merchant_for(
+    who: Principal, wanted: UUID | None, scopes: Iterable[str], allowed_ips: Sequence[str] = ()
+) -> UUID | None:
     """Whose key is to be issued: the platform may name any merchant, others get their own.
 
-    A merchant's key hands on only what it holds, else ScopeNotHeld. Raises NotYourMerchant.
+    Raises NotYourMerchant, BadNetwork and what `check_may_hand_on` raises.
     """
-    if is_platform(who):
-        return wanted
-    if wanted not in (None, who.merchant):
+    if not is_platform(who) and wanted not in (None, who.merchant):
         raise NotYourMerchant
-    check_handed_on(scopes, who.scopes)
-    return who.merchant
+    check_may_hand_on(who, scopes, check_networks(allowed_ips))
+    return wanted if is_platform(who) else who.merchant
+
+
+def check_may_hand_on(who: Principal, scopes: Iterable[str], allowed_ips: Sequence[str]) -> None:
+    """A key hands on only scopes it has, to be used only from where it may be used itself; the
+    platform knows no such bound of scopes. Raises ScopeNotHeld, NetworkNotHeld.
+    """
+    if not is_platform(who) and not who.may("*"):
+        check_handed_on(scopes, who.scopes)
+    check_networks_handed_on(allowed_ips, who.networks)
 
 
 def is_platform(who: Principal) -> bool:

@@ -18,5 +18,7 @@ issued_key = Table(
         nullable=False,
         server_default=func.clock_timestamp(),
     ),
+    # The bundle of scopes it was given, if it was one.
+    Column("role", Text),
     Index("ix_issued_key_merchant_id_created_at", "merchant_id", "created_at", "key_id"),
 )

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from kit.db import Database, Transaction
 from kit.http import Caller, Once, caller, once
 from kit.paging import Page, PageRequest, page_of, page_request
+from order.api_keys import service as api_keys
 from order.merchants import service
 from order.merchants.schemas import (
     ChannelCreate,
@@ -14,6 +15,7 @@ from order.merchants.schemas import (
     MerchantCreate,
     MerchantEdit,
     MerchantRead,
+    SuspensionCreate,
 )
 
 router = APIRouter(prefix="/v1", tags=["merchants and channels"])
@@ -64,6 +66,35 @@ async def edit_merchant(
 ) -> MerchantRead:
     async with cast(Database, request.app.state.db).transaction() as tx:
         return MerchantRead.from_domain(await service.rename_merchant(tx, merchant_id, body.name))
+
+
+@router.post("/merchants/{merchant_id}/suspend", response_model=MerchantRead)
+async def suspend_merchant(
+    merchant_id: UUID,
+    body: SuspensionCreate,
+    run: Once = once(),
+    who: Caller = caller("platform:write"),
+) -> Response:
+    """Takes no orders any more; every service refuses its keys within 5 seconds. What was ordered
+    before is delivered, and money that comes is booked.
+    """
+
+    async def work(tx: Transaction) -> MerchantRead:
+        return MerchantRead.from_domain(await api_keys.suspend(tx, merchant_id, body.reason))
+
+    return await run(who, work, status=200)
+
+
+@router.post("/merchants/{merchant_id}/resume", response_model=MerchantRead)
+async def resume_merchant(
+    merchant_id: UUID, run: Once = once(), who: Caller = caller("platform:write")
+) -> Response:
+    """Ends a suspension; keys that were revoked meanwhile stay so."""
+
+    async def work(tx: Transaction) -> MerchantRead:
+        return MerchantRead.from_domain(await api_keys.resume(tx, merchant_id))
+
+    return await run(who, work, status=200)
 
 
 @router.post("/channels", status_code=201, response_model=ChannelRead)

@@ -32,9 +32,11 @@ _CHANNEL = """
 def upgrade() -> None:
     op.execute(_MERCHANT)
     op.execute(_CHANNEL)
+    op.execute("ALTER TABLE issued_key ADD COLUMN role TEXT")
 
 
 def downgrade() -> None:
+    op.execute("ALTER TABLE issued_key DROP COLUMN role")
     for column in (
         "min_valid_seconds",
         "region",
