@@ -26,6 +26,9 @@ from order.refunds import tables as refund_tables
 from order.saga import consumers as saga_consumers
 from order.saga import jobs as saga_jobs
 from order.saga import routes as saga_routes
+from order.search import routes as search_routes
+from order.search import tables as search_tables
+from order.search.service import SearchService
 from order.settings import Settings
 from order.step_kinds import Outside, load_kinds
 from order.steps import jobs as step_jobs
@@ -47,6 +50,7 @@ TABLES = (
     order_tables,
     payment_tables,
     refund_tables,
+    search_tables,
     step_tables,
     timeline_tables,
 )
@@ -87,6 +91,7 @@ def create_service(
             api_key_routes.router,
             catalogue_routes.router,
             placing_routes.router,
+            search_routes.router,
             order_routes.router,
             payment_routes.router,
             saga_routes.router,
@@ -105,6 +110,7 @@ def create_service(
         publishes=[OrderPlaced, ApiKeyChanged],
         state={
             "placing": placing,
+            "search": SearchService(db),
             "place_together": placing_routes.place_together(db, placing),
             "pay_together": payment_routes.pay_together(db, payments),
             "contacts": ContactHasher(settings.contact_key.get_secret_value()),

@@ -4,6 +4,7 @@ import hashlib
 import re
 
 _NOT_DIGITS = re.compile(r"[^0-9]")
+_PHONE_DIGITS_SHOWN = 4
 
 
 class ContactHasher:
@@ -14,10 +15,28 @@ class ContactHasher:
 
     def hash(self, email: str | None, phone: str | None) -> str | None:
         """The hash of the normalised e-mail address, or of the phone number when there is none."""
+        return next(iter(self.hashes(email, phone)), None)
+
+    def hashes(self, email: str | None, phone: str | None) -> tuple[str, ...]:
+        """Of each that is given, the e-mail address first."""
+        normal = []
         if email:
-            normal = "email:" + email.strip().casefold()
-        elif phone:
-            normal = "phone:" + _NOT_DIGITS.sub("", phone)
-        else:
-            return None
+            normal.append("email:" + email.strip().casefold())
+        if phone:
+            normal.append("phone:" + _NOT_DIGITS.sub("", phone))
+        return tuple(self._hash(value) for value in normal)
+
+    def _hash(self, normal: str) -> str:
         return hashlib.blake2b(normal.encode(), key=self._key, digest_size=32).hexdigest()
+
+
+def mask_email(email: str) -> str:
+    """`b***@example.com`: enough to tell buyers apart, too little to write to one."""
+    name, _, domain = email.rpartition("@")
+    return f"{name[:1]}***@{domain}"
+
+
+def mask_phone(phone: str) -> str:
+    """`***4567`."""
+    digits = _NOT_DIGITS.sub("", phone)
+    return f"***{digits[-_PHONE_DIGITS_SHOWN:]}"

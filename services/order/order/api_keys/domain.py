@@ -30,6 +30,7 @@ MERCHANT_SCOPES = frozenset(
         "catalogue:write",
         "channels:read",
         "channels:write",
+        "contacts:read",
         "deliveries:read",
         "deliveries:write",
         "keys:reveal",

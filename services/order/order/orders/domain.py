@@ -108,6 +108,8 @@ class Customer:
     registered_at: datetime | None = None
     contact_hash: str | None = None
     locale: str | None = None
+    # Of e-mail and phone, to be found by either; known while the order is placed only.
+    contact_hashes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Customer({self.id!r}, ***)"
@@ -227,6 +229,31 @@ class Order:
         """What went back for lines that were definitely not delivered."""
         back = (line.total.amount_minor for line in self.lines if _is(line, LineStatus.REFUNDED))
         return Money(sum(back), self.total.currency)
+
+
+class Term(StrEnum):
+    """What an order is found by, besides its reference, state and times."""
+
+    CHANNEL = "channel"
+    CUSTOMER = "customer"
+    CONTACT = "contact"
+    SKU = "sku"
+
+    def of(self, value: object) -> str:
+        """As the index of terms has it."""
+        return f"{self.value}:{value}"
+
+
+def terms_of(order: Order) -> list[str]:
+    """All that a placed order is found by; nothing of it changes afterwards."""
+    customer = order.customer
+    hashes = customer.contact_hashes or (customer.contact_hash,)
+    return [
+        Term.CHANNEL.of(order.channel_id),
+        Term.CUSTOMER.of(customer.id),
+        *{Term.CONTACT.of(value) for value in hashes if value},
+        *{Term.SKU.of(sku) for line in order.lines for sku in (line.sku, line.bundle_sku) if sku},
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from order.orders.domain import (
     OrderStatus,
     Payment,
     Verdict,
+    terms_of,
 )
 
 # One statement: the lines of an order whose reference is taken must not be written either.
@@ -60,6 +61,11 @@ _INSERT = text(
         redemption jsonb, price_derivation jsonb, bundle_sku text, bundle_no int,
         bundle_policy text)
       JOIN placed ON placed.id = l.order_id
+    ), terms AS (
+      INSERT INTO order_search (merchant_id, term, placed_at, order_id)
+      SELECT t.* FROM jsonb_to_recordset(CAST(:terms AS jsonb)) AS t(
+        merchant_id uuid, term text, placed_at timestamptz, order_id uuid)
+      JOIN placed ON placed.id = t.order_id
     )
     SELECT id FROM placed
     """
@@ -80,13 +86,6 @@ _LINES = text(
 )
 _DELIVERIES = text(
     "SELECT * FROM order_delivery WHERE order_id = ANY(CAST(:ids AS uuid[])) ORDER BY order_id, id"
-)
-_LIST = text(
-    "SELECT * FROM orders WHERE merchant_id = :merchant_id "
-    "AND (CAST(:reference AS text) IS NULL OR reference = CAST(:reference AS text)) "
-    "AND (CAST(:status AS text) IS NULL OR status = CAST(:status AS text)) "
-    "AND (CAST(:after AS uuid) IS NULL OR id < CAST(:after AS uuid)) "
-    "ORDER BY id DESC LIMIT :limit"
 )
 _FIND_REFERENCES = text(
     "SELECT clock_timestamp() AS now, w.channel_id, w.reference, o.id FROM unnest("
@@ -125,6 +124,7 @@ async def add_many(tx: Transaction, orders: Sequence[Order]) -> set[UUID]:
     values = {
         "orders": _json([_order_values(order) for order in orders]),
         "lines": _json([_line_values(order, line) for order in orders for line in order.lines]),
+        "terms": _json([term for order in orders for term in _term_values(order)]),
     }
     return set((await tx.execute(_INSERT, values)).scalars())
 
@@ -144,26 +144,6 @@ async def take_unpaid_due(tx: Transaction, limit: int) -> list[Order]:
 async def find_many(tx: Transaction, ids: Iterable[UUID]) -> list[Order]:
     rows = (await tx.execute(_FIND, {"ids": list(ids)})).all()
     return await _with_lines(tx, rows)
-
-
-async def list_orders(
-    tx: Transaction,
-    merchant_id: UUID,
-    *,
-    reference: str | None,
-    status: str | None,
-    after: UUID | None,
-    limit: int,
-) -> list[Order]:
-    """The newest first."""
-    values = {
-        "merchant_id": merchant_id,
-        "reference": reference,
-        "status": status,
-        "after": after,
-        "limit": limit,
-    }
-    return await _with_lines(tx, (await tx.execute(_LIST, values)).all())
 
 
 async def find_deliveries(
@@ -291,6 +271,18 @@ def _line_values(order: Order, line: Line) -> dict[str, object]:
         "bundle_no": line.bundle_no,
         "bundle_policy": line.bundle_policy,
     }
+
+
+def _term_values(order: Order) -> list[dict[str, object]]:
+    return [
+        {
+            "merchant_id": order.merchant_id,
+            "term": term,
+            "placed_at": order.placed_at,
+            "order_id": order.id,
+        }
+        for term in terms_of(order)
+    ]
 
 
 def _delivery_values(outcome: LineOutcome) -> dict[str, object]:

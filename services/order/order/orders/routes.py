@@ -1,40 +1,17 @@
 from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 
 from kit.db import Database
-from kit.http import Caller, Reference, caller
+from kit.http import Caller, caller
 from kit.paging import Page, PageRequest, page_of, page_request
 from order.orders import service
-from order.orders.domain import OrderStatus
 from order.orders.schemas import OrderRead, TimelineEntryRead
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"])
 
 Paging = Annotated[PageRequest, Depends(page_request)]
-
-
-@router.get("", response_model=Page[OrderRead])
-async def list_orders(
-    request: Request,
-    page: Paging,
-    reference: Annotated[Reference | None, Query(description="the channel's own number")] = None,
-    status: Annotated[OrderStatus | None, Query()] = None,
-    who: Caller = caller("orders:read"),
-) -> Page[OrderRead]:
-    """The newest first."""
-    after = page.after_as(UUID)
-    async with cast(Database, request.app.state.db).read() as tx:
-        views = await service.list_views(
-            tx,
-            who.merchant,
-            reference=reference,
-            status=status.value if status else None,
-            after=after[0] if after else None,
-            limit=page.limit + 1,
-        )
-    return page_of(views, page, read=OrderRead.from_view, position=lambda view: [view.order.id])
 
 
 @router.get("/{order_id}", response_model=OrderRead)

@@ -95,20 +95,10 @@ async def get_view(tx: Transaction, merchant_id: UUID, order_id: UUID) -> OrderV
     return (await _views(tx, found))[0]
 
 
-async def list_views(
-    tx: Transaction,
-    merchant_id: UUID,
-    *,
-    reference: str | None,
-    status: str | None,
-    after: UUID | None,
-    limit: int,
-) -> Sequence[OrderView]:
-    """The newest first."""
-    found = await repository.list_orders(
-        tx, merchant_id, reference=reference, status=status, after=after, limit=limit
-    )
-    return await _views(tx, found)
+async def list_views(tx: Transaction, ids: Sequence[UUID]) -> Sequence[OrderView]:
+    """Those of the orders that exist, in the order of `ids`."""
+    found = {order.id: order for order in await repository.find_many(tx, ids)}
+    return await _views(tx, [found[each] for each in ids if each in found])
 
 
 async def _views(tx: Transaction, found: Sequence[Order]) -> list[OrderView]:

@@ -77,7 +77,16 @@ orders = Table(
         name="paid_has_payment",
     ),
     CheckConstraint("(payment_id IS NULL) = (paid_at IS NULL)", name="payment_has_time"),
-    Index("ix_orders_merchant_id_id", "merchant_id", "id"),
+    # What searches go by and what changes: the rest is in order_search.
+    Index("ix_orders_merchant_id_placed_at_id", "merchant_id", "placed_at", "id"),
+    Index("ix_orders_merchant_id_status_placed_at_id", "merchant_id", "status", "placed_at", "id"),
+    Index(
+        "ix_orders_merchant_id_paid_at_id",
+        "merchant_id",
+        "paid_at",
+        "id",
+        postgresql_where=text("paid_at IS NOT NULL"),
+    ),
     Index("ix_orders_unpaid", "pay_until", postgresql_where=text("status = 'pending_payment'")),
     postgresql_with=_STORAGE,
 )
@@ -126,6 +135,17 @@ order_line = Table(
     CheckConstraint("unit_price_minor >= 0 AND total_minor >= 0", name="price_not_negative"),
     CheckConstraint(f"status IN ({_LINE_STATUSES})", name="status_known"),
     postgresql_with=_STORAGE,
+)
+
+# What an order is found by and what never changes, one row for each (`sku:GAME-100`). Apart from
+# orders, whose indexes are written anew with every state: these are written once.
+order_search = Table(
+    "order_search",
+    metadata,
+    Column("merchant_id", Uuid, primary_key=True),
+    Column("term", Text, primary_key=True),
+    Column("placed_at", DateTime(timezone=True), primary_key=True),
+    Column("order_id", Uuid, primary_key=True),
 )
 
 order_delivery = Table(

@@ -53,6 +53,7 @@ class CustomerCreate(Model):
     locale: Locale | None = Field(default=None, examples=["zh-CN"])
 
     def to_domain(self, contacts: ContactHasher) -> Customer:
+        hashes = contacts.hashes(self.email, self.phone)
         return Customer(
             id=self.id,
             email=self.email,
@@ -60,7 +61,8 @@ class CustomerCreate(Model):
             ip=str(self.ip) if self.ip else None,
             device_id=self.device_id,
             registered_at=self.registered_at,
-            contact_hash=contacts.hash(self.email, self.phone),
+            contact_hash=hashes[0] if hashes else None,
+            contact_hashes=hashes,
             locale=self.locale,
         )
 
