@@ -29,11 +29,11 @@ _MADE = (
       n % 1000 = 7 OR n % 20 = 3 OR n % 7 <> 5 AS is_paid) s
     """,  # noqa: S608 - constants
     """
-    INSERT INTO order_line (id, order_id, line_no, product_id, sku, name, kind, quantity,
+    INSERT INTO order_line (id, order_id, line_no, product_id, sku, name, kind, pool_id, quantity,
       unit_price_minor, total_minor, currency)
     SELECT gen_random_uuid(), id, 1, gen_random_uuid(),
       CASE WHEN hashtext(reference) % 2 = 0 THEN 'COMMON' ELSE 'SKU-' || abs(hashtext(reference))
-        % 1000 END, 'Card', 'pool', 1, 1990, 1990, 'CNY' FROM orders
+        % 1000 END, 'Card', 'pool', gen_random_uuid(), 1, 1990, 1990, 'CNY' FROM orders
     """,
     """
     INSERT INTO order_search (merchant_id, term, placed_at, order_id)
