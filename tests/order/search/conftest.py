@@ -1,16 +1,14 @@
-"""A hundred thousand orders of a year, of two merchants."""
+"""As many orders as a test asks for, of two merchants, one every five minutes."""
 
-from dataclasses import dataclass, field
-from uuid import UUID
+from collections.abc import Awaitable, Callable
 
 import pytest
 from sqlalchemy import text
 
 from kit.service import Service
-from order.search.domain import Filter
 from tests.order.factories import MERCHANT, OTHER_MERCHANT, SHOP, UNTRUSTED
 
-ORDERS = 100_000
+MakeOrders = Callable[[int], Awaitable[None]]
 _MADE = (
     "ALTER TABLE orders DISABLE TRIGGER USER",
     f"""
@@ -22,7 +20,7 @@ _MADE = (
       'CNY', 'buyer-' || n % 5000, md5('contact-' || n % 5000),
       CASE WHEN s.is_paid THEN gen_random_uuid() END,
       at + interval '15 minutes', at, CASE WHEN s.is_paid THEN at + interval '1 minute' END
-    FROM generate_series(1, {ORDERS}) n,
+    FROM generate_series(1, CAST(:orders AS int)) n,
     LATERAL (SELECT timestamptz '2026-01-01Z' + n * interval '5 minutes' AS at) a,
     LATERAL (SELECT CASE WHEN n % 1000 = 7 THEN 'on_hold' WHEN n % 20 = 3 THEN 'refunded'
       WHEN n % 7 = 5 THEN 'expired' ELSE 'completed' END AS status,
@@ -50,16 +48,15 @@ _MADE = (
 )
 
 
-@dataclass(frozen=True)
-class ManyOrders:
-    merchant_id: UUID = MERCHANT
-    everything: Filter = field(default_factory=Filter)
-
-
 @pytest.fixture
-async def many_orders(service: Service) -> ManyOrders:
-    for statement in _MADE:
-        async with service.db.transaction() as tx:
-            await tx.execute(text("SET LOCAL statement_timeout = '60s'"))
-            await tx.execute(text(statement.replace("::", "\\:\\:")))
-    return ManyOrders()
+async def make_orders(service: Service) -> MakeOrders:
+    """`await make_orders(count)`: a merchant's, every tenth another's."""
+
+    async def make(count: int) -> None:
+        for statement in _MADE:
+            async with service.db.transaction() as tx:
+                await tx.execute(text("SET LOCAL statement_timeout = '60s'"))
+                values = {"orders": count} if ":orders" in statement else {}
+                await tx.execute(text(statement.replace("::", "\\:\\:")), values)
+
+    return make
