@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from kit.auth import Callers
 from kit.db import Database
 from kit.errors import DomainError
+from kit.http.lean import Shortcuts
 from kit.http.middleware import Backbone
 from kit.http.problems import PROBLEM_RESPONSES, Problem, install_problem_handlers
 
@@ -73,7 +74,10 @@ def build_app(parts: AppParts) -> FastAPI:
     app.include_router(_operations(parts))
     _install_docs(app)
     app.add_middleware(
-        Backbone, body_bytes_max=parts.body_bytes_max, large_bodies=dict(parts.large_bodies)
+        Backbone,
+        body_bytes_max=parts.body_bytes_max,
+        large_bodies=dict(parts.large_bodies),
+        shortcuts=Shortcuts(parts.routers),
     )
     return app
 

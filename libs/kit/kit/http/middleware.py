@@ -4,6 +4,7 @@ Pure ASGI on purpose: BaseHTTPMiddleware cancels handlers when clients hang up (
 """
 
 import time
+from collections.abc import Awaitable, Callable
 
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
@@ -38,10 +39,18 @@ class BodyTooLarge(HTTPException):
 
 
 class Backbone:
-    """Wraps the whole app; see the module's text."""
+    """Wraps the whole app; see the module's text. What `shortcuts` answer goes no further."""
 
-    def __init__(self, app: ASGIApp, *, body_bytes_max: int, large_bodies: dict[str, int]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        body_bytes_max: int,
+        large_bodies: dict[str, int],
+        shortcuts: Callable[[Scope, Receive, Send], Awaitable[bool]],
+    ) -> None:
         self._app = app
+        self._shortcuts = shortcuts
         self._body_bytes_max = body_bytes_max
         self._large_bodies = large_bodies
 
@@ -77,7 +86,9 @@ class Backbone:
                 scope, receive, answer
             )
             return
-        await self._app(scope, _counted(receive, limit), answer)
+        counted = _counted(receive, limit)
+        if not await self._shortcuts(scope, counted, answer):
+            await self._app(scope, counted, answer)
 
     def _limit(self, path: str) -> int:
         for suffix, limit in self._large_bodies.items():

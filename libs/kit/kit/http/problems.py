@@ -1,6 +1,6 @@
 """RFC 9457 problem documents, from one table of error kinds."""
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import orjson
@@ -104,9 +104,16 @@ def problem_response(
 
 def install_problem_handlers(app: FastAPI) -> None:
     """Every error of every route becomes a problem document; nothing else formats errors."""
-    app.add_exception_handler(DomainError, _on_domain_error)
-    app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_exception)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+
+
+async def answer_error(request: Request, error: Exception) -> Response:
+    """What those handlers answer; an error that none of them is for is raised again."""
+    for kind, handler in _HANDLERS.items():
+        if isinstance(error, kind):
+            return await handler(request, error)
+    raise error
 
 
 def route_of(scope: MutableMapping[str, Any]) -> str:
@@ -190,3 +197,10 @@ def bug_response(path: str) -> Response:
         "internal_error",
         "this is our mistake and was logged; quote the request_id when you ask about it",
     )
+
+
+_HANDLERS: Mapping[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    DomainError: _on_domain_error,
+    RequestValidationError: _on_validation_error,
+    HTTPException: _on_http_exception,
+}
