@@ -36,9 +36,9 @@ async def test_a_sale_that_asks_for_nothing_special_meets_no_statement_of_the_fe
 
     for statement in [*reserving, *claiming]:
         assert not any(table in statement for table in NEW_TABLES), statement
-    # The pool's lock, the shelf, the references, the allocation, the reservation.
+    # The locked shelf, the allocation, the reservation.
     moving = [s for s in reserving if "pool" in s or "reservation" in s or "allocation" in s]
-    assert len(moving) == 5, moving
+    assert len(moving) == 3, moving
 
 
 async def test_a_holder_of_a_pool_without_a_budget_costs_nothing(

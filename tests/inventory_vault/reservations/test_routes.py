@@ -37,6 +37,31 @@ async def test_the_same_reference_and_lines_answer_the_same_hold(vault: Vault):
     assert (await vault.levels(pool_id))["reserved"] == 2
 
 
+async def test_a_hold_is_answered_again_when_nothing_is_left(vault: Vault):
+    pool_id = await vault.stocked(2)
+    first = await vault.reserve(pool_id, 2, reference="again")
+
+    answers = [await vault.reserve(pool_id, 2, reference=name) for name in ("again", "late")]
+
+    assert answers[0].json() == first.json()
+    assert answers[1].json()["code"] == "out_of_stock"
+
+
+async def test_a_repeat_takes_nothing_from_a_wish_it_is_served_with(vault: Vault):
+    pool_id = await vault.stocked(4)
+    await vault.held(pool_id, 2, reference="again")
+    items = [
+        {"reference": name, "lines": [{"pool_id": pool_id, "quantity": 2}]}
+        for name in ("again", "fresh", "late")
+    ]
+
+    answer = await vault.client.post("/v1/reservations/batch", json={"items": items})
+
+    results = [item["result"] for item in answer.json()["items"]]
+    assert results == ["held", "held", "out_of_stock"]
+    assert await vault.conserved(pool_id)
+
+
 async def test_a_refusal_is_not_given_to_another_wish_of_the_same_reference(vault: Vault):
     """Both are served by one transaction; the history checker saw a false sell-out here."""
     scarce, plenty = await vault.stocked(1, prefix="S"), await vault.stocked(9, prefix="P")

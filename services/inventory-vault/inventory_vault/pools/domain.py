@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
+
+import orjson
 
 from kit.errors import NotFound
 
@@ -42,6 +45,27 @@ class Pool:
     # By dimension of the holder; empty: no limit.
     hold_budget: Mapping[str, HoldBudget]
     created_at: datetime
+
+
+def stored_pool(pool_id: UUID, row: Any) -> Pool:
+    """A pool as any statement reads its columns. A row has no static type."""
+    return Pool(
+        id=pool_id,
+        merchant_id=row.merchant_id,
+        name=row.name,
+        unit_kind=UnitKind(row.unit_kind),
+        low_stock_threshold=row.low_stock_threshold,
+        low_cover_days=row.low_cover_days,
+        hold_budget=_budget(row.hold_budget),
+        created_at=row.created_at,
+    )
+
+
+def _budget(stored: Any) -> dict[str, HoldBudget]:  # JSON as a document or as its text
+    if not stored:
+        return {}
+    document = orjson.loads(stored) if isinstance(stored, str | bytes) else stored
+    return {name: HoldBudget(**budget) for name, budget in document.items()}
 
 
 class PoolNotFound(NotFound):

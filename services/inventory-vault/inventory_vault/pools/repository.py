@@ -2,17 +2,16 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-import orjson
-from sqlalchemy import Row, insert, select, text, update
+from sqlalchemy import insert, select, text, update
 
-from inventory_vault.pools.domain import HoldBudget, Pool, UnitKind
+from inventory_vault.pools.domain import Pool, stored_pool
 from inventory_vault.pools.tables import pool
 from kit.db import Transaction
 
 
 async def add(tx: Transaction, values: dict[str, Any]) -> Pool:
     row = (await tx.execute(insert(pool).values(**values).returning(*pool.c))).one()
-    return _to_domain(row)
+    return stored_pool(row.id, row)
 
 
 async def change(
@@ -25,13 +24,13 @@ async def change(
         .returning(*pool.c)
     )
     row = (await tx.execute(query)).one_or_none()
-    return _to_domain(row) if row else None
+    return stored_pool(row.id, row) if row else None
 
 
 async def find(tx: Transaction, merchant_id: UUID, pool_id: UUID) -> Pool | None:
     query = select(pool).where(pool.c.id == pool_id, pool.c.merchant_id == merchant_id)
     row = (await tx.execute(query)).one_or_none()
-    return _to_domain(row) if row else None
+    return stored_pool(row.id, row) if row else None
 
 
 async def list_of(
@@ -40,38 +39,18 @@ async def list_of(
     query = select(pool).where(pool.c.merchant_id == merchant_id).order_by(pool.c.id).limit(limit)
     if after is not None:
         query = query.where(pool.c.id > after)
-    return [_to_domain(row) for row in await tx.execute(query)]
+    return [stored_pool(row.id, row) for row in await tx.execute(query)]
 
 
 async def of(tx: Transaction, pool_ids: Sequence[UUID]) -> list[Pool]:
     query = select(pool).where(pool.c.id.in_(pool_ids)).order_by(pool.c.id)
-    return [_to_domain(row) for row in await tx.execute(query)]
+    return [stored_pool(row.id, row) for row in await tx.execute(query)]
 
 
 async def lock(tx: Transaction, pool_ids: Sequence[UUID]) -> list[Pool]:
     """The pools, locked until the end of `tx` in the order of their ids: no deadlocks."""
     rows = await tx.execute(_LOCK, {"ids": list(pool_ids)})
-    return [_to_domain(row) for row in rows]
-
-
-def _to_domain(row: Row[Any]) -> Pool:
-    return Pool(
-        id=row.id,
-        merchant_id=row.merchant_id,
-        name=row.name,
-        unit_kind=UnitKind(row.unit_kind),
-        low_stock_threshold=row.low_stock_threshold,
-        low_cover_days=row.low_cover_days,
-        hold_budget=_budget(row.hold_budget),
-        created_at=row.created_at,
-    )
-
-
-def _budget(stored: Any) -> dict[str, HoldBudget]:  # JSON as a document or as its text
-    if not stored:
-        return {}
-    document = orjson.loads(stored) if isinstance(stored, str | bytes) else stored
-    return {name: HoldBudget(**budget) for name, budget in document.items()}
+    return [stored_pool(row.id, row) for row in rows]
 
 
 _LOCK = text(

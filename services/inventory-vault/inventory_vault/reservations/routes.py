@@ -68,10 +68,10 @@ def reserve_together(
         return answers
 
     async def reserve_some(wishes: Sequence[Wish]) -> list[Reservation | DomainError]:
-        for _ in range(REFERENCE_RACES_MAX):
+        for attempt in range(REFERENCE_RACES_MAX):
             try:
                 async with db.transaction() as tx:
-                    return await reservations.reserve(tx, wishes)
+                    return await reservations.reserve(tx, wishes, expects_repeats=attempt > 0)
             except ReferenceTaken:
                 continue
         raise Unavailable("another call uses the same reference with other lines; try again")

@@ -1,5 +1,5 @@
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID
@@ -21,6 +21,7 @@ from inventory_vault.reservations.domain import (
     HoldTooLong,
     OutOfStock,
     ReferenceReused,
+    ReferenceTaken,
     Reservation,
     ReservationNotFound,
     ReservationSecured,
@@ -63,19 +64,21 @@ class ReservationService:
         self._budgets = budgets
 
     async def reserve(
-        self, tx: Transaction, wishes: Sequence[Wish]
+        self, tx: Transaction, wishes: Sequence[Wish], *, expects_repeats: bool = True
     ) -> list[Reservation | DomainError]:
         """Each wish wholly or not at all, for as many of the first wishes as one transaction should
         carry; the caller comes again with the rest. A repeated reference answers its reservation
-        as it is now, ReferenceReused if the lines differ. Raises ReferenceTaken when another
-        process was faster under the same reference: the caller rolls back and asks again.
+        as it is now, ReferenceReused if the lines differ. Raises ReferenceTaken when a reference is
+        taken that was not found before: the caller rolls back and asks again, expecting repeats.
+        Not to expect them saves the look, at the price of doing the work twice when there are some.
         """
         wishes = _first(wishes, lambda wish: wish.quantity)
         shelves = await self._shelves.open(
             tx, {line.pool_id for wish in wishes for line in wish.lines}
         )
-        # Read after the locks: a twin that was being served has committed by now and is seen.
-        known = await repository.find_by_reference(tx, [wish.name for wish in wishes])
+        known: dict[tuple[UUID, str], Reservation] = {}
+        if expects_repeats:
+            known = await self._known(tx, wishes)
         refusals: dict[int, DomainError] = {}
         fresh = [
             (place, new_id(), wish) for place, wish in enumerate(wishes) if wish.name not in known
@@ -90,10 +93,22 @@ class ReservationService:
                 known[wish.name] = answer
             else:
                 refusals[place] = answer
+        # What is reserved already is not to be refused, nor others for its sake.
+        if refusals and not expects_repeats and await self._known(tx, wishes, but=known):
+            raise ReferenceTaken
         return [
             refusals[place] if place in refusals else _answer_to(wish, known[wish.name])
             for place, wish in enumerate(wishes)
         ]
+
+    async def _known(
+        self, tx: Transaction, wishes: Sequence[Wish], *, but: Container[tuple[UUID, str]] = ()
+    ) -> dict[tuple[UUID, str], Reservation]:
+        """Reservations under the references of `wishes`. Read after the pools' locks: a twin that
+        was being served has committed by now and is seen.
+        """
+        names = [wish.name for wish in wishes if wish.name not in but]
+        return await repository.find_by_reference(tx, names)
 
     async def _reserve_any(
         self,

@@ -1,11 +1,13 @@
 """SQL of the shelves. What moves a cursor or a free list is called under the pool's lock."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
+from inventory_vault.pools.domain import Pool, stored_pool
 from inventory_vault.shelves.domain import Allotted, ShelfChanged, ShelfLot, TakenUnit
 from kit.db import Transaction
 from kit.money import Money
@@ -19,16 +21,36 @@ class ShelfRows:
     stale: list[UUID]
 
 
-async def read_shelves(tx: Transaction, pool_ids: Sequence[UUID]) -> ShelfRows:
-    rows = await tx.execute(_READ_SHELVES, {"pools": list(pool_ids)})
+async def open_shelves(
+    tx: Transaction, pool_ids: Sequence[UUID]
+) -> tuple[dict[UUID, Pool], ShelfRows]:
+    """The existing ones of these pools, locked in the order of their ids, and their lots as they
+    are once the locks are held.
+    """
+    pools: dict[UUID, Pool] = {}
+    stocked: list[Any] = []  # a row has no static type
+    for row in await tx.execute(_OPEN_SHELVES, {"pools": list(pool_ids)}):
+        if row.pool_id not in pools:
+            pools[row.pool_id] = stored_pool(row.pool_id, row)
+        if row.lot_id is not None:
+            stocked.append(row)
+    return pools, _shelf_rows(pools, stocked)
+
+
+async def read_shelves(tx: Transaction, pool_ids: Collection[UUID]) -> ShelfRows:
+    """The lots of locked pools."""
+    return _shelf_rows(pool_ids, await tx.execute(_READ_SHELVES, {"pools": list(pool_ids)}))
+
+
+def _shelf_rows(pool_ids: Collection[UUID], rows: Iterable[Any]) -> ShelfRows:
     lots: dict[UUID, list[ShelfLot]] = {pool_id: [] for pool_id in pool_ids}
     stale: list[UUID] = []
     for row in rows:
         if row.stale:
-            stale.append(row.id)
+            stale.append(row.lot_id)
         lots[row.pool_id].append(
             ShelfLot(
-                id=row.id,
+                id=row.lot_id,
                 pool_id=row.pool_id,
                 next_seq=row.next_seq,
                 to_seq=row.next_seq,
@@ -148,9 +170,12 @@ async def stale_lots(tx: Transaction, limit: int) -> list[tuple[UUID, UUID]]:
     return [(row.pool_id, row.id) for row in rows]
 
 
+# A function, because each of its statements sees what was committed while the one before it waited.
+_OPEN_SHELVES = text("SELECT * FROM vault_open_shelves(CAST(:pools AS uuid[]))")
+
 _READ_SHELVES = text(
     """
-    SELECT id, pool_id, next_seq, size - next_seq + 1 - gaps_ahead AS ahead, free_count,
+    SELECT id AS lot_id, pool_id, next_seq, size - next_seq + 1 - gaps_ahead AS ahead, free_count,
            gaps_ahead,
            mixed_expiry AND coalesce(head_expires_at <= clock_timestamp(), false) AS stale
     FROM lot

@@ -53,11 +53,10 @@ class ShelfService:
         """Waits for whoever moves these pools' stock: what is read then is the truth, so no sale is
         refused because units are merely locked.
         """
-        pools = await self._pools.lock(tx, pool_ids)
-        rows = await repository.read_shelves(tx, list(pools))
+        pools, rows = await repository.open_shelves(tx, sorted(pool_ids))
         if rows.stale:
             await gaps.withdraw_expired(tx, rows.stale)
-            rows = await repository.read_shelves(tx, list(pools))
+            rows = await repository.read_shelves(tx, pools)
         stock = Shelves(rows.lots)
         return OpenShelves(pools, stock, {pool_id: stock.available(pool_id) for pool_id in pools})
 
