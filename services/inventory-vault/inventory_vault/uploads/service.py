@@ -91,6 +91,7 @@ class UploadService:
             fingerprint_key=self._imports.fingerprint_key,
         )
         lot_seal: LotSeal | None = None
+        looking = Looking(is_on=task.is_dry_run)
         async with aclosing(packed(job, parcel)) as answers, Behind() as behind:
             async for answer in answers:
                 if isinstance(answer, Opened):
@@ -99,8 +100,9 @@ class UploadService:
                     continue
                 # While the chunk before is stored.
                 async with self._db.read() as tx:
-                    sifted = await self._sift(tx, task, answer)
-                await behind.start(self._store_patiently(task, lot_seal, answer, sifted))
+                    sifted = await self._sift(tx, task, answer, looks=looking.is_on)
+                storing = self._store_patiently(task, lot_seal, answer, sifted, looking)
+                await behind.start(storing)
         await self._finish(task, lot_seal)
 
     async def _target(self, task: FileTask) -> Target:
@@ -135,6 +137,7 @@ class UploadService:
         lot_seal: LotSeal | None,
         chunk: PackedChunk,
         sifted: "Sifted | None",
+        looking: "Looking",
     ) -> None:
         """A chunk knows whether it is stored, so a cut-off commit does no harm."""
         for attempt in range(1, STORE_ATTEMPTS_MAX + 1):
@@ -142,8 +145,9 @@ class UploadService:
                 async with self._db.transaction() as tx:
                     await self._store(tx, task.id, lot_seal, chunk, sifted)
             except CodeTaken:
-                # Another import brought one of the codes since: look again, alone this time.
-                sifted = None
+                # The vault holds one of the codes, or another import brought it since: look, alone
+                # this time.
+                sifted, looking.is_on = None, True
             except Unavailable:
                 if attempt == STORE_ATTEMPTS_MAX:
                     raise
@@ -176,10 +180,13 @@ class UploadService:
             [*(rejection(line, code) for line, code in chunk.refused), *sifted.refused],
         )
 
-    async def _sift(self, tx: Transaction, task: FileTask, chunk: PackedChunk) -> "Sifted":
-        """What of a chunk the vault does not hold yet."""
-        fingerprints = chunk.fingerprint_list()
-        known = await self._lots.known_fingerprints(tx, task.merchant_id, fingerprints)
+    async def _sift(
+        self, tx: Transaction, task: FileTask, chunk: PackedChunk, *, looks: bool = True
+    ) -> "Sifted":
+        """What of a chunk the vault does not hold yet; everything, unless it looks."""
+        fingerprints, known = chunk.fingerprint_list(), set[bytes]()
+        if looks:
+            known = await self._lots.known_fingerprints(tx, task.merchant_id, fingerprints)
         sifted = Sifted.of(chunk, fingerprints, known, task.unit_cost.amount_minor)
         elsewhere = await self._lots.marks_elsewhere(tx, task.merchant_id, sifted.marks)
         sifted.elsewhere = sum(mark in elsewhere for mark in sifted.marks)
@@ -252,6 +259,17 @@ class Behind:
         running, self._running = self._running, None
         if running is not None:
             await running
+
+
+@dataclass(slots=True)
+class Looking:
+    """Whether an import asks, before it stores a chunk, which of its codes the vault holds.
+
+    Most files bring none of them. Until one does, the unique index is all the asking there is: a
+    chunk that it refuses is looked through and stored again, and so are those that follow.
+    """
+
+    is_on: bool
 
 
 @dataclass(slots=True)
