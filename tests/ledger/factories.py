@@ -13,6 +13,8 @@ from lockstock.order.v1.order_events_pb2 import (
     OrderPaid,
     OrderPartiallyCompleted,
     OrderRefunded,
+    PaymentReceived,
+    RefundMade,
     SettledLine,
 )
 
@@ -67,13 +69,58 @@ def an_undo(*, lot_id: UUID, total: Money, supplier: str = "Kinguin") -> Event[S
     )
 
 
-def a_payment(order_id: UUID, amount: Money, *, merchant_id: UUID = MERCHANT) -> Event[OrderPaid]:
+def a_payment(
+    order_id: UUID,
+    amount: Money,
+    *,
+    merchant_id: UUID = MERCHANT,
+    earlier: Money | None = None,
+) -> Event[OrderPaid]:
     return _event(
         OrderPaid(
             order_id=str(order_id),
             merchant_id=str(merchant_id),
             channel_id=str(CHANNEL),
             amount=amount,
+            earlier=earlier,
+        ),
+        str(order_id),
+    )
+
+
+def an_arrival(order_id: UUID, payment_id: UUID, amount: Money) -> Event[PaymentReceived]:
+    return _event(
+        PaymentReceived(
+            order_id=str(order_id),
+            merchant_id=str(MERCHANT),
+            channel_id=str(CHANNEL),
+            payment_id=str(payment_id),
+            amount=amount,
+            kind=PaymentReceived.Kind.KIND_PART,
+        ),
+        str(order_id),
+    )
+
+
+def a_refund_made(
+    order_id: UUID,
+    amount: Money,
+    *,
+    kind: RefundMade.Kind = RefundMade.Kind.KIND_PAYMENT,
+    refund_id: UUID | None = None,
+) -> Event[RefundMade]:
+    of_line = kind == RefundMade.Kind.KIND_DELIVERED_LINE
+    return _event(
+        RefundMade(
+            order_id=str(order_id),
+            merchant_id=str(MERCHANT),
+            channel_id=str(CHANNEL),
+            refund_id=str(refund_id or new_id()),
+            payment_id=str(new_id()),
+            amount=amount,
+            kind=kind,
+            product_id=str(PRODUCT) if of_line else "",
+            sku="STEAM-50" if of_line else "",
         ),
         str(order_id),
     )

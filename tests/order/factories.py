@@ -33,6 +33,7 @@ from order.orders.domain import (
     Verdict,
 )
 from order.payments.domain import PaymentWord
+from order.payments.service import PaymentService
 from order.price_rules.domain import (
     CouponTerms,
     FloorTerms,
@@ -141,7 +142,9 @@ async def paid(db: Database, order: Order) -> None:
     """Pays a placed order."""
     async with db.transaction() as tx:
         locked, now = await orders.lock_own(tx, order.merchant_id, order.id)
-        change = saga.pay(Change(locked, "test"), a_payment(order), now)
+        payment = a_payment(order)
+        await PaymentService({}).record(tx, [(locked, payment, now)])
+        change = saga.pay(Change(locked, "test"), payment, now)
         await orders.save_many(tx, [change])
 
 

@@ -22,6 +22,7 @@ from order.payments.service import PaymentService
 from order.placing import routes as placing_routes
 from order.placing.service import PlacingService
 from order.provider import load_providers
+from order.refunds import routes as refund_routes
 from order.refunds import tables as refund_tables
 from order.saga import consumers as saga_consumers
 from order.saga import jobs as saga_jobs
@@ -94,6 +95,7 @@ def create_service(
             search_routes.router,
             order_routes.router,
             payment_routes.router,
+            refund_routes.router,
             saga_routes.router,
         ],
         handlers=saga_consumers.handlers(),

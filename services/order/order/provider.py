@@ -17,6 +17,7 @@ CHANNEL = "channel"
 class RefundOutcome(StrEnum):
     DONE = "done"
     UNKNOWN = "unknown"  # no definite answer: ask again by the same refund id, never by a new one
+    REFUSED = "refused"  # a definite no: the provider wants something changed before it pays back
 
 
 class Provider(Protocol):

@@ -6,7 +6,9 @@ import pytest
 from sqlalchemy import text
 
 from kit.db import Database, Unstorable
+from kit.errors import Invalid
 from kit.ids import new_id
+from lockstock.order.v1.order_events_pb2 import RefundMade
 from tests.ledger.conftest import Balances, Deliver
 from tests.ledger.factories import (
     CHANNEL,
@@ -20,6 +22,8 @@ from tests.ledger.factories import (
     a_payment,
     a_purchase,
     a_refund,
+    a_refund_made,
+    an_arrival,
     an_import,
     an_undo,
     cny,
@@ -182,6 +186,65 @@ async def test_a_refunded_order_leaves_nothing_behind(deliver: Deliver, balances
     await deliver(a_refund(order, cny(1990)))
 
     assert await balances() == {}
+
+
+async def test_parts_of_a_price_are_credits_of_the_buyer_until_they_pay(
+    deliver: Deliver, balances: Balances
+) -> None:
+    order = new_id()
+    await deliver(an_arrival(order, new_id(), cny(500)), an_arrival(order, new_id(), cny(400)))
+    assert await balances() == {(CLEARING, "CNY"): 900, ("buyer-credits", "CNY"): -900}
+
+    await deliver(a_payment(order, cny(1990), earlier=cny(900)))
+
+    assert await balances() == {(CLEARING, "CNY"): 1990, ("customer-deposits", "CNY"): -1990}
+
+
+async def test_a_payment_that_is_not_owed_is_a_credit_until_it_is_back(
+    deliver: Deliver, balances: Balances
+) -> None:
+    order = new_id()
+    arrivals = [an_arrival(order, new_id(), cny(1990)), an_arrival(order, new_id(), usd(7))]
+
+    await deliver(*arrivals)
+    await deliver(*arrivals)
+    assert await balances() == {
+        (CLEARING, "CNY"): 1990,
+        ("buyer-credits", "CNY"): -1990,
+        (CLEARING, "USD"): 7,
+        ("buyer-credits", "USD"): -7,
+    }
+    back = [a_refund_made(order, cny(1990)), a_refund_made(order, usd(7))]
+    await deliver(*back)
+    await deliver(*back)
+
+    assert await balances() == {}
+
+
+async def test_a_refund_after_delivery_lowers_what_was_earned(
+    deliver: Deliver, balances: Balances, db: Database
+) -> None:
+    order, lot, refund = new_id(), new_id(), new_id()
+    await deliver(a_payment(order, cny(4000)))
+    await deliver(a_completion(order, a_line(cny(4000), a_cost(lot, cny(1500)))))
+    kind = RefundMade.Kind.KIND_DELIVERED_LINE
+
+    await deliver(a_refund_made(order, cny(1000), kind=kind, refund_id=refund))
+    await deliver(a_refund_made(order, cny(1000), kind=kind, refund_id=refund))
+    await deliver(a_refund_made(order, cny(3000), kind=kind))
+
+    assert await balances() == {("cost-of-goods", "CNY"): 1500, ("inventory", "CNY"): -1500}
+    query = "SELECT DISTINCT sku FROM posting WHERE order_id = :order AND amount_minor = 1000"
+    async with db.read() as tx:
+        skus = set((await tx.execute(text(query), {"order": order})).scalars())
+    assert skus == {"STEAM-50"}
+
+
+async def test_a_refund_of_an_unknown_kind_is_parked(deliver: Deliver) -> None:
+    kind = RefundMade.Kind.KIND_UNSPECIFIED
+
+    with pytest.raises(Invalid):
+        await deliver(a_refund_made(new_id(), cny(1), kind=kind))
 
 
 async def test_the_same_event_posts_once_however_it_comes(

@@ -80,5 +80,5 @@ async def test_a_refund_whose_provider_is_switched_off_waits_with_its_reason(
 
     async with db.read() as tx:
         row = (await tx.execute(text("SELECT status, last_error FROM order_refund"))).one()
-    assert (row.status, row.last_error) == ("sent", "provider channel is not enabled")
+    assert (row.status, row.last_error) == ("due", "provider channel is not enabled")
     assert (await state_of(db, order)).status is OrderStatus.REFUNDING

@@ -53,6 +53,8 @@ INVENTORY = AccountRef("inventory", AccountKind.ASSET)
 """Units on the shelf at cost; the lot is a dimension of the posting."""
 CUSTOMER_DEPOSITS = AccountRef("customer-deposits", AccountKind.LIABILITY)
 """Paid and not delivered yet."""
+BUYER_CREDITS = AccountRef("buyer-credits", AccountKind.LIABILITY)
+"""Came from buyers and pays no order: parts of a price, and what must go back."""
 REVENUE = AccountRef("revenue", AccountKind.INCOME)
 COST_OF_GOODS = AccountRef("cost-of-goods", AccountKind.EXPENSE)
 
@@ -61,7 +63,7 @@ SUPPLIER_PAYABLE_PREFIX = "supplier-payable:"
 UNNAMED_SUPPLIER = "unnamed"
 
 _FIXED: Mapping[str, AccountRef] = {
-    ref.code: ref for ref in (INVENTORY, CUSTOMER_DEPOSITS, REVENUE, COST_OF_GOODS)
+    ref.code: ref for ref in (INVENTORY, CUSTOMER_DEPOSITS, BUYER_CREDITS, REVENUE, COST_OF_GOODS)
 }
 
 

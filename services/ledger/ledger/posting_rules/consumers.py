@@ -2,6 +2,7 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from kit.db import Transaction
+from kit.errors import Invalid
 from kit.messaging.events import Event
 from kit.messaging.handlers import Handler, handles
 from kit.money import Money
@@ -9,12 +10,16 @@ from ledger.posting_rules.domain import (
     LotCost,
     OrderMoment,
     SettledLine,
+    delivered_line_refunded,
     order_paid,
     order_refunded,
     order_settled,
+    payment_received,
+    payment_returned,
     stock_imported,
     stock_undone,
 )
+from ledger.transactions.domain import Draft
 from ledger.transactions.service import TransactionService
 from lockstock.common.v1 import money_pb2
 from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported, StockUndone
@@ -24,10 +29,17 @@ from lockstock.order.v1.order_events_pb2 import (
     OrderPaid,
     OrderPartiallyCompleted,
     OrderRefunded,
+    PaymentReceived,
+    RefundMade,
 )
 
 OrderEvent = (
-    Event[OrderPaid] | Event[OrderCompleted] | Event[OrderPartiallyCompleted] | Event[OrderRefunded]
+    Event[OrderPaid]
+    | Event[OrderCompleted]
+    | Event[OrderPartiallyCompleted]
+    | Event[OrderRefunded]
+    | Event[PaymentReceived]
+    | Event[RefundMade]
 )
 
 
@@ -45,6 +57,8 @@ class PostingConsumers:
             handles(OrderCompleted, self.on_order_completed),
             handles(OrderPartiallyCompleted, self.on_order_partially_completed),
             handles(OrderRefunded, self.on_order_refunded),
+            handles(PaymentReceived, self.on_payment_received),
+            handles(RefundMade, self.on_refund_made),
         ]
 
     async def on_stock_imported(
@@ -76,8 +90,7 @@ class PostingConsumers:
         await self._transactions.post(tx, drafts)
 
     async def on_order_paid(self, tx: Transaction, events: Sequence[Event[OrderPaid]]) -> None:
-        drafts = [order_paid(_moment(event), _money(event.message.amount)) for event in events]
-        await self._transactions.post(tx, drafts)
+        await self._transactions.post(tx, [_order_paid(event) for event in events])
 
     async def on_order_completed(
         self, tx: Transaction, events: Sequence[Event[OrderCompleted]]
@@ -103,6 +116,45 @@ class PostingConsumers:
     ) -> None:
         drafts = [order_refunded(_moment(event), _money(event.message.amount)) for event in events]
         await self._transactions.post(tx, drafts)
+
+    async def on_payment_received(
+        self, tx: Transaction, events: Sequence[Event[PaymentReceived]]
+    ) -> None:
+        drafts = [
+            payment_received(
+                _moment(event), UUID(event.message.payment_id), _money(event.message.amount)
+            )
+            for event in events
+        ]
+        await self._transactions.post(tx, drafts)
+
+    async def on_refund_made(self, tx: Transaction, events: Sequence[Event[RefundMade]]) -> None:
+        await self._transactions.post(tx, [_refund_made(event) for event in events])
+
+
+def _order_paid(event: Event[OrderPaid]) -> Draft:
+    message = event.message
+    # Older releases took no parts and left it out.
+    earlier = _money(message.earlier) if message.HasField("earlier") else None
+    return order_paid(_moment(event), _money(message.amount), earlier)
+
+
+def _refund_made(event: Event[RefundMade]) -> Draft:
+    message = event.message
+    refund_id, amount = UUID(message.refund_id), _money(message.amount)
+    match message.kind:
+        case RefundMade.Kind.KIND_PAYMENT:
+            return payment_returned(_moment(event), refund_id, amount)
+        case RefundMade.Kind.KIND_DELIVERED_LINE:
+            return delivered_line_refunded(
+                _moment(event),
+                refund_id,
+                amount,
+                product_id=UUID(message.product_id) if message.product_id else None,
+                sku=message.sku,
+            )
+        case _:
+            raise Invalid(f"refund {refund_id} is of a kind this release does not know")
 
 
 def _moment(event: OrderEvent) -> OrderMoment:

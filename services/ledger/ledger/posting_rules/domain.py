@@ -7,6 +7,7 @@ from uuid import UUID
 
 from kit.money import Money
 from ledger.accounts.domain import (
+    BUYER_CREDITS,
     COST_OF_GOODS,
     CUSTOMER_DEPOSITS,
     INVENTORY,
@@ -75,11 +76,41 @@ def stock_undone(
     )
 
 
-def order_paid(moment: OrderMoment, amount: Money) -> Draft:
-    """Dr channel clearing / Cr customer deposits."""
+def order_paid(moment: OrderMoment, amount: Money, earlier: Money | None = None) -> Draft:
+    """Dr channel clearing / Cr customer deposits; what came `earlier` as parts comes from there."""
     clearing = channel_clearing(moment.channel_id)
-    postings = list(_move(clearing, CUSTOMER_DEPOSITS, amount, _about(moment)))
+    earlier = earlier or Money(0, amount.currency)
+    about = _about(moment)
+    postings = [
+        *_move(clearing, CUSTOMER_DEPOSITS, amount - earlier, about),
+        *_move(BUYER_CREDITS, CUSTOMER_DEPOSITS, earlier, about),
+    ]
     return _draft(moment, "order-paid", "Order paid", postings)
+
+
+def payment_received(moment: OrderMoment, payment_id: UUID, amount: Money) -> Draft:
+    """Dr channel clearing / Cr buyer credits: it pays no order yet: it is the buyer's."""
+    clearing = channel_clearing(moment.channel_id)
+    postings = list(_move(clearing, BUYER_CREDITS, amount, _about(moment)))
+    return _draft(moment, "payment-received", "Payment received", postings, payment_id)
+
+
+def payment_returned(moment: OrderMoment, refund_id: UUID, amount: Money) -> Draft:
+    """Dr buyer credits / Cr channel clearing: what was not owed went back."""
+    clearing = channel_clearing(moment.channel_id)
+    postings = list(_move(BUYER_CREDITS, clearing, amount, _about(moment)))
+    return _draft(moment, "refund-made", "Payment returned", postings, refund_id)
+
+
+def delivered_line_refunded(
+    moment: OrderMoment, refund_id: UUID, amount: Money, *, product_id: UUID | None, sku: str
+) -> Draft:
+    """Dr revenue / Cr channel clearing: earned less after all; what the goods cost stays spent."""
+    about = Dimensions(
+        channel_id=moment.channel_id, order_id=moment.order_id, product_id=product_id, sku=sku
+    )
+    postings = list(_move(REVENUE, channel_clearing(moment.channel_id), amount, about))
+    return _draft(moment, "refund-made", "Delivered line refunded", postings, refund_id)
 
 
 def order_settled(
@@ -133,10 +164,16 @@ def _about(
     )
 
 
-def _draft(moment: OrderMoment, kind: str, description: str, postings: list[Posting]) -> Draft:
+def _draft(
+    moment: OrderMoment,
+    kind: str,
+    description: str,
+    postings: list[Posting],
+    source_id: UUID | None = None,
+) -> Draft:
     return Draft(
         merchant_id=moment.merchant_id,
-        source=f"{kind}:{moment.order_id}",
+        source=f"{kind}:{source_id or moment.order_id}",
         at=moment.at,
         description=description,
         postings=postings,

@@ -52,8 +52,9 @@ LEGAL: Mapping[OrderStatus, frozenset[OrderStatus]] = {
         }
     ),
     OrderStatus.REFUNDING: frozenset({OrderStatus.REFUNDED, OrderStatus.PARTIALLY_COMPLETED}),
-    OrderStatus.COMPLETED: frozenset(),
-    OrderStatus.PARTIALLY_COMPLETED: frozenset(),
+    # What was delivered may be refunded later.
+    OrderStatus.COMPLETED: frozenset({OrderStatus.REFUNDING}),
+    OrderStatus.PARTIALLY_COMPLETED: frozenset({OrderStatus.REFUNDING}),
     OrderStatus.REFUNDED: frozenset(),
     OrderStatus.CANCELLED: frozenset(),
     OrderStatus.EXPIRED: frozenset(),
@@ -157,6 +158,21 @@ class Line:
     bundle_sku: str | None = None
     bundle_no: int | None = None
     bundle_policy: str | None = None
+    refund_minor: int = 0  # of its price: asked back, done or not
+    refunded_minor: int = 0  # of that: back with the buyer
+
+    @property
+    def refundable(self) -> Money:
+        """What was not asked back yet."""
+        return Money(self.total.amount_minor - self.refund_minor, self.total.currency)
+
+    @property
+    def is_wholly_refunded(self) -> bool:
+        return 0 < self.total.amount_minor == self.refunded_minor
+
+    @property
+    def has_open_refund(self) -> bool:
+        return self.refunded_minor < self.refund_minor
 
     @property
     def shown_inputs(self) -> dict[str, str]:
@@ -195,13 +211,39 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """What paid an order. `via` is whose word it was, and so who gives the money back."""
+    """Money that came for an order. `via` is whose word it was, and so who gives it back."""
 
     id: UUID
     via: str
     provider: str
     provider_reference: str
     amount: Money
+    surplus_minor: int = 0  # of the amount: more than the order needed
+
+    @property
+    def applied_minor(self) -> int:
+        """How much of it pays the order."""
+        return self.amount.amount_minor - self.surplus_minor
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Money whose arrival is told apart from the order's payment: a part of the price that came
+    before the rest (`is_part`), or money that the order cannot use.
+    """
+
+    payment: Payment
+    amount: Money
+    is_part: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """A refund that was made and that no closing event of the order tells."""
+
+    refund: Refund
+    line: Line | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,12 +265,57 @@ class Order:
     payment: Payment | None = None
     paid_at: datetime | None = None
     reason: str = ""  # why it is held, cancelled or refunded
+    # All payments in their order when it took other than one exact one; unpaid, those held so far.
+    parts: tuple[Payment, ...] = ()
+    surplus_minor: int = 0  # came in the order's currency and pays nothing of it
+    returned_minor: int = 0  # of that: back with the buyer
+    is_closed: bool = False  # the event of its end was published
+
+    @property
+    def payments(self) -> tuple[Payment, ...]:
+        """Those that pay it, or part of it."""
+        if self.parts or self.payment is None:
+            return self.parts
+        return (self.payment,)
+
+    @property
+    def held(self) -> Money:
+        """What came of its price so far."""
+        held = sum(payment.applied_minor for payment in self.payments)
+        return Money(held, self.total.currency)
+
+    @property
+    def owed(self) -> Money:
+        """What is still to be paid."""
+        return self.total - self.held
+
+    @property
+    def paid(self) -> Money:
+        """All that came for it in its own currency, used or not."""
+        return self.held + Money(self.surplus_minor, self.total.currency)
 
     @property
     def refunded(self) -> Money:
+        """All that is back with the buyer, in its own currency."""
+        back = sum(line.refunded_minor for line in self.lines)
+        return Money(back + self.returned_minor, self.total.currency)
+
+    @property
+    def undelivered(self) -> Money:
         """What went back for lines that were definitely not delivered."""
         back = (line.total.amount_minor for line in self.lines if _is(line, LineStatus.REFUNDED))
         return Money(sum(back), self.total.currency)
+
+    @property
+    def delivered_value(self) -> Money:
+        """The price of what was delivered, less what was asked back of it."""
+        kept = (it.refundable.amount_minor for it in self.lines if _is(it, LineStatus.DELIVERED))
+        return Money(sum(kept), self.total.currency)
+
+    @property
+    def open(self) -> Money:
+        """Paid, neither delivered nor back: held, under way, unknown, or being refunded."""
+        return self.paid - self.delivered_value - self.refunded
 
 
 class Term(StrEnum):
@@ -294,6 +381,7 @@ class Change:
     outcomes: tuple[LineOutcome, ...] = ()
     refunds: tuple[Refund, ...] = ()
     steps: tuple[Step, ...] = ()
+    money: tuple[tuple[Arrival | GivenBack, Order], ...] = ()  # news of money, told like news
     touched_lines: frozenset[UUID] = frozenset()
 
     def because(self, cause: str) -> Self:
@@ -307,6 +395,10 @@ class Change:
 
     def announced(self, news: News) -> Self:
         return replace(self, news=(*self.news, (news, self.order)))
+
+    def reported(self, money: Arrival | GivenBack) -> Self:
+        """With news of money for the books."""
+        return replace(self, money=(*self.money, (money, self.order)))
 
     def with_order(self, **values: Any) -> Self:
         """With some of the order's values replaced; for the status use `moved`."""

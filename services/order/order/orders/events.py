@@ -8,12 +8,49 @@ from google.protobuf.message import Message
 from kit.money import Money
 from lockstock.common.v1 import money_pb2
 from lockstock.order.v1 import order_events_pb2 as pb
-from order.orders.domain import Line, LineStatus, News, Order
+from order.orders.domain import Arrival, GivenBack, Line, LineStatus, News, Order
 
 
 def word(news: News, order: Order) -> Message:
     """The message that tells `news` about the order as it was then."""
     return _WORDS[news](order)
+
+
+def word_money(money: Arrival | GivenBack, order: Order) -> Message:
+    """The message that tells the books of money which no other event tells."""
+    return _arrived(money, order) if isinstance(money, Arrival) else _given_back(money, order)
+
+
+def _arrived(arrival: Arrival, order: Order) -> pb.PaymentReceived:
+    kind = pb.PaymentReceived.Kind
+    return pb.PaymentReceived(
+        order_id=str(order.id),
+        merchant_id=str(order.merchant_id),
+        channel_id=str(order.channel_id),
+        payment_id=str(arrival.payment.id),
+        provider=arrival.payment.provider,
+        provider_reference=arrival.payment.provider_reference,
+        amount=_money(arrival.amount),
+        kind=kind.KIND_PART if arrival.is_part else kind.KIND_SURPLUS,
+        reason=arrival.reason,
+    )
+
+
+def _given_back(given: GivenBack, order: Order) -> pb.RefundMade:
+    refund, line, kind = given.refund, given.line, pb.RefundMade.Kind
+    return pb.RefundMade(
+        order_id=str(order.id),
+        merchant_id=str(order.merchant_id),
+        channel_id=str(order.channel_id),
+        refund_id=str(refund.id),
+        payment_id=str(refund.payment_id),
+        amount=_money(refund.amount),
+        reason=refund.reason,
+        kind=kind.KIND_DELIVERED_LINE if line else kind.KIND_PAYMENT,
+        line_id=str(line.id) if line else "",
+        product_id=str(line.product_id) if line else "",
+        sku=line.sku if line else "",
+    )
 
 
 def _placed(order: Order) -> pb.OrderPlaced:
@@ -58,7 +95,8 @@ def _paid(order: Order) -> pb.OrderPaid:
         reservation_id=_reservation(order),
         provider=order.payment.provider,
         provider_reference=order.payment.provider_reference,
-        amount=_money(order.payment.amount),
+        amount=_money(order.total),
+        earlier=_money(order.total - Money(order.payment.applied_minor, order.total.currency)),
     )
 
 
@@ -141,7 +179,7 @@ def _partially_completed(order: Order) -> pb.OrderPartiallyCompleted:
         merchant_id=str(order.merchant_id),
         channel_id=str(order.channel_id),
         total=_money(order.total),
-        refunded=_money(order.refunded),
+        refunded=_money(order.undelivered),
         lines=[_settled(line) for line in order.lines],
     )
 
@@ -172,7 +210,7 @@ def _refunded(order: Order) -> pb.OrderRefunded:
         order_id=str(order.id),
         merchant_id=str(order.merchant_id),
         channel_id=str(order.channel_id),
-        amount=_money(order.refunded),
+        amount=_money(order.undelivered),
         reason=order.reason,
         reservation_id=_reservation(order),
     )

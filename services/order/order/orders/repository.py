@@ -98,10 +98,12 @@ _UPDATE = text(
     UPDATE orders SET status = c.status, verdict = c.verdict, assessment_id = c.assessment_id,
       reason = c.reason, payment_id = c.payment_id, payment_via = c.payment_via,
       payment_provider = c.payment_provider, payment_reference = c.payment_reference,
-      paid_at = c.paid_at, updated_at = clock_timestamp()
+      paid_at = c.paid_at, parts = c.parts, surplus_minor = c.surplus_minor,
+      returned_minor = c.returned_minor, is_closed = c.is_closed, updated_at = clock_timestamp()
     FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS c(
       id uuid, status text, verdict text, assessment_id text, reason text, payment_id uuid,
-      payment_via text, payment_provider text, payment_reference text, paid_at timestamptz)
+      payment_via text, payment_provider text, payment_reference text, paid_at timestamptz,
+      parts jsonb, surplus_minor bigint, returned_minor bigint, is_closed boolean)
     WHERE orders.id = c.id
     """
 )
@@ -218,7 +220,22 @@ def _state_values(order: Order) -> dict[str, object]:
         "payment_provider": payment.provider if payment else None,
         "payment_reference": payment.provider_reference if payment else None,
         "paid_at": order.paid_at,
+        "parts": [_part_values(part) for part in order.parts],
+        "surplus_minor": order.surplus_minor,
+        "returned_minor": order.returned_minor,
+        "is_closed": order.is_closed,
     }
+
+
+def _part_values(payment: Payment) -> list[object]:
+    return [
+        payment.id,
+        payment.via,
+        payment.provider,
+        payment.provider_reference,
+        payment.amount.amount_minor,
+        payment.surplus_minor,
+    ]
 
 
 def _order_values(order: Order) -> dict[str, object]:
@@ -313,6 +330,7 @@ def _cost_values(costs: Sequence[LotCost]) -> list[list[object]]:
 
 def _order(row: Any, lines: tuple[Line, ...]) -> Order:  # a row has no static type
     total = Money(row.total_minor, row.currency)
+    parts = tuple(_part(values, row.currency) for values in row.parts)
     return Order(
         id=row.id,
         merchant_id=row.merchant_id,
@@ -328,19 +346,33 @@ def _order(row: Any, lines: tuple[Line, ...]) -> Order:  # a row has no static t
         status=OrderStatus(row.status),
         verdict=Verdict(row.verdict) if row.verdict else None,
         assessment_id=row.assessment_id,
-        payment=(
-            Payment(
-                row.payment_id,
-                row.payment_via,
-                row.payment_provider,
-                row.payment_reference,
-                total,
-            )
-            if row.payment_id
-            else None
-        ),
+        payment=_payment(row, parts),
         paid_at=row.paid_at,
         reason=row.reason,
+        parts=parts,
+        surplus_minor=row.surplus_minor,
+        returned_minor=row.returned_minor,
+        is_closed=row.is_closed,
+    )
+
+
+def _part(values: Sequence[Any], currency: str) -> Payment:  # JSON has no static type
+    payment_id, via, provider, reference, amount, surplus = values
+    return Payment(UUID(payment_id), via, provider, reference, Money(amount, currency), surplus)
+
+
+def _payment(row: Any, parts: tuple[Payment, ...]) -> Payment | None:  # a row has no static type
+    """The one that paid the order: the last part, or one exact payment."""
+    if row.payment_id is None:
+        return None
+    if parts:
+        return parts[-1]
+    return Payment(
+        row.payment_id,
+        row.payment_via,
+        row.payment_provider,
+        row.payment_reference,
+        Money(row.total_minor, row.currency),
     )
 
 
@@ -372,6 +404,8 @@ def _line(row: Any) -> Line:  # a row has no static type
         instructions=row.instructions,
         inputs=row.inputs,
         status=LineStatus(row.status),
+        refund_minor=row.refund_minor,
+        refunded_minor=row.refunded_minor,
         costs=tuple(
             LotCost(lot_id, quantity, Money(amount, currency), *bought)
             # Lines of older releases name no supplier.

@@ -30,6 +30,7 @@ class LineRead(Model):
     status: str = Field(description="pending, unknown, delivered, failed, refunded")
     bundle: BundleRead | None
     inputs: dict[str, str] = Field(description="phone numbers, addresses and accounts are masked")
+    refunded: MoneyModel = Field(description="what of its price is back with the buyer")
 
     @classmethod
     def from_domain(cls, line: Line) -> Self:
@@ -45,6 +46,7 @@ class LineRead(Model):
             status=line.status.value,
             bundle=_bundle_of(line),
             inputs=line.shown_inputs,
+            refunded=MoneyModel(amount=line.refunded_minor, currency=line.total.currency),
         )
 
 
@@ -91,7 +93,11 @@ class OrderRead(Model):
     channel_id: UUID
     customer_id: str
     total: MoneyModel
-    refunded: MoneyModel
+    paid: MoneyModel = Field(description="all that came for it in its currency, used or not")
+    refunded: MoneyModel = Field(description="of that: back with the buyer")
+    open: MoneyModel = Field(
+        description="of that: neither delivered nor back; held, under way, or being refunded"
+    )
     verdict: str | None = Field(description="risk's last word: allow, challenge, hold, decline")
     reason: str | None = Field(description="why it is held, cancelled or refunded")
     placed_at: datetime
@@ -110,7 +116,9 @@ class OrderRead(Model):
             channel_id=order.channel_id,
             customer_id=order.customer.id,
             total=MoneyModel.from_domain(order.total),
+            paid=MoneyModel.from_domain(order.paid),
             refunded=MoneyModel.from_domain(order.refunded),
+            open=MoneyModel.from_domain(order.open),
             verdict=order.verdict.value if order.verdict else None,
             reason=order.reason or None,
             placed_at=order.placed_at,

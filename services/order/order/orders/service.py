@@ -78,6 +78,9 @@ async def _tell(tx: Transaction, changes: Sequence[Change]) -> None:
         for news, order in change.news:
             message = events.word(news, order)
             outbox.add(tx, message, key=order.id, merchant_id=order.merchant_id)
+        for money, order in change.money:
+            message = events.word_money(money, order)
+            outbox.add(tx, message, key=order.id, merchant_id=order.merchant_id)
 
 
 async def find_references(

@@ -1,5 +1,6 @@
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -57,6 +58,14 @@ orders = Table(
     Column("payment_via", Text),
     Column("payment_provider", Text),
     Column("payment_reference", Text),
+    # [[payment id, via, provider, reference, amount, surplus], ...] of an order that took other
+    # than one exact payment; before it is paid, the parts that came.
+    Column("parts", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    # What came in the order's currency and pays nothing of it, and what of that went back.
+    Column("surplus_minor", BigInteger, nullable=False, server_default="0"),
+    Column("returned_minor", BigInteger, nullable=False, server_default="0"),
+    # The event of its end was published; money that goes back later is told by itself.
+    Column("is_closed", Boolean, nullable=False, server_default=text("false")),
     Column("pay_until", DateTime(timezone=True), nullable=False),
     Column("placed_at", DateTime(timezone=True), nullable=False),
     Column("paid_at", DateTime(timezone=True)),
@@ -71,6 +80,7 @@ orders = Table(
     UniqueConstraint("merchant_id", "reference", "channel_id"),
     CheckConstraint(f"status IN ({_STATUSES})", name="status_known"),
     CheckConstraint("total_minor >= 0", name="total_not_negative"),
+    CheckConstraint("returned_minor BETWEEN 0 AND surplus_minor", name="returned_came"),
     CheckConstraint("octet_length(recipient_public_key) = 32", name="public_key_size"),
     CheckConstraint(
         "(status IN ('pending_payment', 'cancelled', 'expired')) = (payment_id IS NULL)",
@@ -126,12 +136,17 @@ order_line = Table(
     Column("bundle_sku", Text),
     Column("bundle_no", Integer),
     Column("bundle_policy", Text),
+    # What of its price was asked back, and is back. Kept by the trigger order_refund_count.
+    Column("refund_minor", BigInteger, nullable=False, server_default="0"),
+    Column("refunded_minor", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("order_id", "line_no"),
     CheckConstraint("kind IN ('pool', 'top_up', 'manual')", name="kind_known"),
     CheckConstraint("(kind = 'pool') = (pool_id IS NOT NULL)", name="pool_of_kind"),
     CheckConstraint("num_nonnulls(bundle_sku, bundle_no, bundle_policy) IN (0, 3)", name="bundle"),
     CheckConstraint("bundle_policy IN ('all_or_nothing', 'partial')", name="bundle_policy_known"),
     CheckConstraint("quantity > 0", name="quantity_positive"),
+    CheckConstraint("refund_minor BETWEEN 0 AND total_minor", name="refund_was_paid"),
+    CheckConstraint("refunded_minor BETWEEN 0 AND refund_minor", name="refunded_was_due"),
     CheckConstraint("unit_price_minor >= 0 AND total_minor >= 0", name="price_not_negative"),
     CheckConstraint(f"status IN ({_LINE_STATUSES})", name="status_known"),
     postgresql_with=_STORAGE,

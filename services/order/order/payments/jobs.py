@@ -6,7 +6,7 @@ from kit.db import Database
 from kit.periodic import Periodic
 from order.provider import Provider, RefundOutcome
 from order.refunds import service as refunds
-from order.refunds.domain import Refund
+from order.refunds.domain import Refund, RefundAnswer, RefundStatus
 from order.saga import service as saga
 from order.saga.service import Fact
 
@@ -27,25 +27,35 @@ def pay_back(db: Database, providers: Mapping[str, Provider], *, every_seconds: 
     return Periodic("pay-back", every_seconds, run)
 
 
-async def _ask(providers: Mapping[str, Provider], refund: Refund) -> str:
-    """`done`, or why it is not: any trouble means that the outcome is unknown."""
+async def _ask(providers: Mapping[str, Provider], refund: Refund) -> tuple[RefundStatus, str]:
+    """What became of it and why: any trouble means that the outcome is unknown."""
     provider = providers.get(refund.provider)
     if provider is None:
-        return f"provider {refund.provider} is not enabled"
+        return RefundStatus.DUE, f"provider {refund.provider} is not enabled"
     try:
-        return await provider.refund(refund)
+        outcome = await provider.refund(refund)
     except Exception as error:
-        return f"{RefundOutcome.UNKNOWN}: {type(error).__name__}"
+        return RefundStatus.UNKNOWN, f"{RefundOutcome.UNKNOWN}: {type(error).__name__}"
+    return _STATUSES[outcome], outcome.value
 
 
-async def _record(db: Database, answers: Sequence[tuple[Refund, str]]) -> None:
-    done = [refund for refund, answer in answers if answer == RefundOutcome.DONE]
-    failures = [(refund, answer) for refund, answer in answers if answer != RefundOutcome.DONE]
+_STATUSES = {
+    RefundOutcome.DONE: RefundStatus.DONE,
+    RefundOutcome.UNKNOWN: RefundStatus.UNKNOWN,
+    RefundOutcome.REFUSED: RefundStatus.MANUAL,
+}
+
+
+async def _record(db: Database, answers: Sequence[tuple[Refund, tuple[RefundStatus, str]]]) -> None:
     async with db.transaction() as tx:
-        await refunds.postpone(tx, failures)
-        facts = [
-            Fact(refund.order_id, refund, f"provider:{refund.provider}")
-            for refund in await refunds.settle(tx, done)
-        ]
-        if facts:
-            await saga.settle_refunds(tx, facts)
+        await saga.settle_refunds(
+            tx,
+            [
+                Fact(refund.order_id, RefundAnswer(refund, status, why), _cause(refund))
+                for refund, (status, why) in answers
+            ],
+        )
+
+
+def _cause(refund: Refund) -> str:
+    return f"provider:{refund.provider}"

@@ -5,7 +5,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from kit.http import CodeText, Model, MoneyModel, Reference
-from order.payments.domain import PaymentWord, Receipt
+from order.payments.domain import PaymentState, PaymentWord, Receipt
 
 
 class PaymentCreate(Model):
@@ -45,5 +45,35 @@ class PaymentRead(Model):
             provider=receipt.provider,
             provider_reference=receipt.provider_reference,
             amount=MoneyModel.from_domain(receipt.amount),
+            paid_at=receipt.paid_at,
+        )
+
+
+class PaymentStateRead(Model):
+    """Money that came for an order, and what became of it."""
+
+    id: UUID
+    provider: str
+    provider_reference: str
+    status: str = Field(
+        description="taken (pays the order), partial (the rest is awaited), surplus (not owed), "
+        "returning, returned"
+    )
+    amount: MoneyModel
+    applied: MoneyModel = Field(description="of that: pays the order")
+    back: MoneyModel = Field(description="of that: back with the buyer, or on its way")
+    paid_at: datetime
+
+    @classmethod
+    def from_domain(cls, payment: PaymentState) -> Self:
+        receipt = payment.receipt
+        return cls(
+            id=receipt.id,
+            provider=receipt.provider,
+            provider_reference=receipt.provider_reference,
+            status=payment.status.value,
+            amount=MoneyModel.from_domain(receipt.amount),
+            applied=MoneyModel.from_domain(payment.applied),
+            back=MoneyModel.from_domain(payment.back),
             paid_at=receipt.paid_at,
         )

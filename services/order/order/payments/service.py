@@ -1,4 +1,9 @@
-"""Taking payments: whose word counts, exact amounts, each payment once."""
+"""Taking payments: whose word counts, what money that came does for its order, each once.
+
+A *word* is what a caller says happened: it is refused when it does not fit (wrong amount, order
+paid or ended), because then the caller still has the money and decides. *Money that came* (a
+provider's callback or answer) is never refused: it pays, is kept as a part, or goes back.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,30 +13,48 @@ from uuid import UUID
 from kit.db import Transaction
 from kit.errors import DomainError
 from kit.ids import new_id
+from kit.money import Money
 from order.merchants import service as merchants
 from order.merchants.domain import Channel, ChannelNotTrusted
 from order.orders import service as orders
-from order.orders.domain import (
-    AlreadyPaid,
-    Change,
-    Order,
-    OrderNotPayable,
-    Payment,
+from order.orders.domain import AlreadyPaid, Change, Order, OrderNotPayable, Payment
+from order.payments import domain, repository
+from order.payments.domain import (
+    AmountMismatch,
+    PaymentReferenceUsed,
+    PaymentState,
+    PaymentStatus,
+    PaymentWord,
+    Receipt,
 )
-from order.payments import repository
-from order.payments.domain import AmountMismatch, PaymentReferenceUsed, PaymentWord, Receipt
+from order.payments.repository import NewPayment
 from order.provider import CHANNEL, Provider
 from order.saga import domain as saga
 
 
 @dataclass(frozen=True, slots=True)
 class PayCall:
-    """Somebody's word about one order; `cause` names the caller."""
+    """A payment of one order; `cause` names who tells it (`api_key:<id>`, `provider:<name>`).
+
+    `has_come`: the provider itself says that the money is there. It is recorded whatever the order
+    is, through `word.provider`, and given back through it where the order cannot use it.
+    """
 
     merchant_id: UUID
     order_id: UUID
     word: PaymentWord
     cause: str
+    has_come: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What a call means, if its payment is not known yet."""
+
+    place: int
+    call: PayCall
+    new: NewPayment
+    change: Change
 
 
 class PaymentService:
@@ -45,8 +68,10 @@ class PaymentService:
     ) -> Sequence[Receipt | DomainError]:
         """Money came. The same payment again gives the same receipt, whatever became of the order.
 
-        Answers, per call: OrderNotFound, ChannelNotTrusted, AmountMismatch, AlreadyPaid,
-        OrderNotPayable, PaymentReferenceUsed. Calls about one order are served one after another.
+        Answers, per call: OrderNotFound, PaymentReferenceUsed (it is another order's payment),
+        AmountMismatch; for a word also ChannelNotTrusted, AlreadyPaid, OrderNotPayable. Money that
+        has come gets a receipt in every other case. Calls about one order are served one after
+        another.
         """
         results: dict[int, Receipt | DomainError] = {}
         waiting = list(enumerate(calls))
@@ -66,51 +91,60 @@ class PaymentService:
             tx, {order.channel_id for order in locked.orders.values()}
         )
         results: dict[int, Receipt | DomainError] = {}
-        new: list[tuple[int, PayCall, Order, Payment]] = []
+        decided: list[_Decided] = []
         for place, call in wave:
             try:
                 order = locked.get_own(call.merchant_id, call.order_id)
-                payment = self._judge(order, channels[order.channel_id], call.word)
-                if isinstance(payment, Receipt):
-                    results[place] = payment
+                channel = channels[order.channel_id]
+                known = _known(order, call.word)
+                if known is not None:
+                    results[place] = known
                 else:
-                    new.append((place, call, order, payment))
+                    new, change = self._decide(order, channel, call, locked.now)
+                    decided.append(_Decided(place, call, new, change))
             except DomainError as error:
                 results[place] = error
-        return results | await self._take(tx, new, locked.now)
+        return results | await self._take(tx, decided)
 
-    def _judge(self, order: Order, channel: Channel, word: PaymentWord) -> Payment | Receipt:
-        """A payment to take, or the receipt of the one that was taken before."""
+    def _decide(
+        self, order: Order, channel: Channel, call: PayCall, now: datetime
+    ) -> tuple[NewPayment, Change]:
+        """What a payment that is not known yet does. A word is refused where it does not fit."""
+        change = Change(order, call.cause)
+        word = call.word
+        if call.has_come:
+            payment = _payment(word.provider, word)
+            return _use(change, payment, now)
         self.check_amount(word, order)
-        if order.payment is not None and order.paid_at is not None:
-            return _repeat(order, order.payment, order.paid_at, word)
+        if order.payment is not None:
+            raise AlreadyPaid(order_id=str(order.id), payment_id=str(order.payment.id))
         if not saga.is_payable(order):
             raise OrderNotPayable(
                 f"the order is {order.status}; refund this payment",
                 order_id=str(order.id),
                 status=order.status.value,
             )
-        return self.accept(channel, word)
+        return _use(change, self.accept(channel, word), now)
 
     async def _take(
-        self,
-        tx: Transaction,
-        new: Sequence[tuple[int, PayCall, Order, Payment]],
-        now: datetime,
+        self, tx: Transaction, decided: Sequence[_Decided]
     ) -> dict[int, Receipt | DomainError]:
-        if not new:
+        if not decided:
             return {}
-        written = await repository.add_many(tx, [(order, pay, now) for _, _, order, pay in new])
-        results: dict[int, Receipt | DomainError] = {}
-        changes: list[Change] = []
-        for place, call, order, payment in new:
-            if payment.id in written:
-                changes.append(saga.pay(Change(order, call.cause), payment, now))
-                results[place] = _receipt(order, payment, now)
-            else:
-                results[place] = _used(payment)
-        await orders.save_many(tx, changes)
-        return results
+        written = await repository.add_many(tx, [it.new for it in decided])
+        taken = [it for it in decided if it.new.payment.id in written]
+        repeated = [it for it in decided if it.new.payment.id not in written]
+        parts = [
+            part.id
+            for it in taken
+            if it.new.status is PaymentStatus.TAKEN
+            for part in it.change.order.parts[:-1]
+        ]
+        if parts:
+            await repository.take_parts(tx, parts)
+        await orders.save_many(tx, [it.change for it in taken])
+        results: dict[int, Receipt | DomainError] = {it.place: _receipt(it.new) for it in taken}
+        return results | await _repeats(tx, repeated)
 
     def accept(self, channel: Channel, word: PaymentWord) -> Payment:
         """The payment this word stands for. Raises ChannelNotTrusted when it does not count."""
@@ -121,46 +155,105 @@ class PaymentService:
             via = CHANNEL
         else:
             raise ChannelNotTrusted(channel_id=str(channel.id))
-        return Payment(new_id(), via, word.provider, word.provider_reference, word.amount)
+        return _payment(via, word)
 
     def check_amount(self, word: PaymentWord, order: Order) -> None:
         """Raises AmountMismatch with both figures."""
         if word.amount != order.total:
-            raise AmountMismatch(
-                f"the order's total is {order.total}",
-                expected={"amount": order.total.amount_minor, "currency": order.total.currency},
-                given={"amount": word.amount.amount_minor, "currency": word.amount.currency},
-                errors=[{"pointer": "/amount", "code": AmountMismatch.code, "detail": "not exact"}],
-            )
+            raise _mismatch(order.total, word.amount)
 
     async def record(
         self, tx: Transaction, taken: Sequence[tuple[Order, Payment, datetime]]
     ) -> None:
         """Writes payments of orders whose rows exist. Raises PaymentReferenceUsed."""
-        written = await repository.add_many(tx, taken)
+        new = [NewPayment(order, payment, PaymentStatus.TAKEN, at) for order, payment, at in taken]
+        written = await repository.add_many(tx, new)
         for _, payment, _ in taken:
             if payment.id not in written:
-                raise _used(payment)
+                raise _used(payment.provider, payment.provider_reference)
 
 
-def _used(payment: Payment) -> PaymentReferenceUsed:
-    return PaymentReferenceUsed(
-        provider=payment.provider, provider_reference=payment.provider_reference
+async def list_payments(
+    tx: Transaction, merchant_id: UUID, order_id: UUID, *, after: UUID | None, limit: int
+) -> Sequence[PaymentState]:
+    """All money that came for an order, the first first. Raises OrderNotFound."""
+    await orders.get_view(tx, merchant_id, order_id)
+    return await repository.list_payments(tx, order_id, after=after, limit=limit)
+
+
+def _use(change: Change, payment: Payment, now: datetime) -> tuple[NewPayment, Change]:
+    """The payment pays the order, is kept as a part of its price, or goes back."""
+    order = change.order
+    why = domain.why_unusable(order, payment, is_payable=saga.is_payable(order))
+    if why is not None:
+        status, change = PaymentStatus.SURPLUS, domain.return_payment(change, payment, why)
+    elif payment.amount.amount_minor < order.owed.amount_minor:
+        status, change = PaymentStatus.PARTIAL, domain.keep_part(change, payment)
+    else:
+        payment = domain.fitted(order, payment)
+        status, change = PaymentStatus.TAKEN, saga.pay(change, payment, now)
+    return NewPayment(order, payment, status, now), change
+
+
+async def _repeats(
+    tx: Transaction, repeated: Sequence[_Decided]
+) -> dict[int, Receipt | DomainError]:
+    """The receipts of payments that were known already."""
+    if not repeated:
+        return {}
+    names = {it.place: _name(it.call) for it in repeated}
+    known = await repository.find_by_reference(tx, list(set(names.values())))
+    return {it.place: _repeat(it.call, known[names[it.place]]) for it in repeated}
+
+
+def _repeat(call: PayCall, receipt: Receipt) -> Receipt | DomainError:
+    if receipt.order_id != call.order_id:
+        return _used(call.word.provider, call.word.provider_reference)
+    if receipt.amount != call.word.amount:
+        return _mismatch(receipt.amount, call.word.amount)
+    return receipt
+
+
+def _known(order: Order, word: PaymentWord) -> Receipt | DomainError | None:
+    """The receipt of the payment that paid the order, when it is told again."""
+    payment = order.payment
+    if payment is None or order.paid_at is None:
+        return None
+    if (payment.provider, payment.provider_reference) != (word.provider, word.provider_reference):
+        return None
+    if payment.amount != word.amount:
+        return _mismatch(payment.amount, word.amount)
+    return _receipt(NewPayment(order, payment, PaymentStatus.TAKEN, order.paid_at))
+
+
+def _mismatch(expected: Money, given: Money) -> AmountMismatch:
+    return AmountMismatch(
+        f"{expected} is expected",
+        expected={"amount": expected.amount_minor, "currency": expected.currency},
+        given={"amount": given.amount_minor, "currency": given.currency},
+        errors=[{"pointer": "/amount", "code": AmountMismatch.code, "detail": "not exact"}],
     )
 
 
-def _repeat(order: Order, payment: Payment, paid_at: datetime, word: PaymentWord) -> Receipt:
-    if (payment.provider, payment.provider_reference) != (word.provider, word.provider_reference):
-        raise AlreadyPaid(order_id=str(order.id), payment_id=str(payment.id))
-    return _receipt(order, payment, paid_at)
+def _payment(via: str, word: PaymentWord) -> Payment:
+    return Payment(new_id(), via, word.provider, word.provider_reference, word.amount)
 
 
-def _receipt(order: Order, payment: Payment, paid_at: datetime) -> Receipt:
+def _name(call: PayCall) -> tuple[UUID, str, str]:
+    return call.merchant_id, call.word.provider, call.word.provider_reference
+
+
+def _used(provider: str, provider_reference: str) -> PaymentReferenceUsed:
+    return PaymentReferenceUsed(provider=provider, provider_reference=provider_reference)
+
+
+def _receipt(new: NewPayment) -> Receipt:
+    payment = new.payment
     return Receipt(
         payment.id,
-        order.id,
+        new.order.id,
         payment.provider,
         payment.provider_reference,
         payment.amount,
-        paid_at,
+        new.paid_at,
     )

@@ -1,8 +1,17 @@
+"""Money on its way back: written down, asked for until it is definite, never twice."""
+
 from collections.abc import Sequence
+from uuid import UUID
 
 from kit.db import Transaction
 from order.refunds import repository
-from order.refunds.domain import Refund
+from order.refunds.domain import (
+    Refund,
+    RefundNotFound,
+    RefundNotManual,
+    RefundState,
+    RefundStatus,
+)
 
 LEASE_SECONDS = 60
 
@@ -18,12 +27,46 @@ async def take_due(tx: Transaction, *, limit: int) -> Sequence[Refund]:
     return await repository.take_due(tx, limit=limit, lease_seconds=LEASE_SECONDS)
 
 
-async def settle(tx: Transaction, refunds: Sequence[Refund]) -> Sequence[Refund]:
-    """The provider gave the money back; answers those that were still open."""
-    return await repository.settle(tx, refunds) if refunds else []
+async def settle(tx: Transaction, ids: Sequence[UUID]) -> Sequence[Refund]:
+    """The money is back; answers those that were still open. Lock their orders first."""
+    return await repository.settle(tx, ids) if ids else []
 
 
-async def postpone(tx: Transaction, failures: Sequence[tuple[Refund, str]]) -> None:
-    """No definite answer: ask again later, by the same id."""
-    if failures:
-        await repository.postpone(tx, failures)
+async def postpone(
+    tx: Transaction, failures: Sequence[tuple[UUID, RefundStatus, str]]
+) -> set[UUID]:
+    """Not done: `unknown` and `due` are asked for again later, `manual` waits for somebody.
+
+    Answers those whose answer was still awaited.
+    """
+    return await repository.postpone(tx, failures) if failures else set()
+
+
+async def list_of_order(
+    tx: Transaction, order_id: UUID, *, after: UUID | None, limit: int
+) -> Sequence[RefundState]:
+    """The oldest first."""
+    return await repository.list_of_order(tx, order_id, after=after, limit=limit)
+
+
+async def list_manual(
+    tx: Transaction, merchant_id: UUID, *, after: UUID | None, limit: int
+) -> Sequence[RefundState]:
+    """Refunds that a provider refused for certain, the oldest first: somebody must act."""
+    return await repository.list_manual(tx, merchant_id, after=after, limit=limit)
+
+
+async def get(tx: Transaction, merchant_id: UUID, refund_id: UUID) -> RefundState:
+    """Raises RefundNotFound, also for another merchant's."""
+    found = await repository.find(tx, merchant_id, refund_id)
+    if found is None:
+        raise RefundNotFound(refund_id=str(refund_id))
+    return found
+
+
+async def retry(tx: Transaction, merchant_id: UUID, refund_id: UUID) -> RefundState:
+    """Asks the provider again, by the same id. Raises RefundNotFound, RefundNotManual."""
+    found = await get(tx, merchant_id, refund_id)
+    if not await repository.retry(tx, merchant_id, refund_id):
+        raise RefundNotManual(refund_id=str(refund_id), status=found.status.value)
+    return await get(tx, merchant_id, refund_id)

@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from kit.ids import new_id
+from kit.money import Money
 from order.orders.domain import (
     SETTLED,
     UNPAID,
     Assessment,
     Change,
+    GivenBack,
     Line,
     LineOutcome,
     LineStatus,
@@ -23,12 +24,18 @@ from order.orders.domain import (
     Payment,
     Verdict,
 )
-from order.refunds.domain import Refund
+from order.payments import domain as money
+from order.refunds.domain import Refund, RefundAnswer
 
 
 def pay(change: Change, payment: Payment, now: datetime) -> Change:
-    """The whole amount arrived: the order goes where its assessment lets it, or waits for one."""
-    change = change.with_order(payment=payment, paid_at=now)
+    """All that was owed arrived: the order goes where its assessment lets it, or waits for one.
+
+    What is too much of the payment goes back.
+    """
+    payment = money.fitted(change.order, payment)
+    parts = (*change.order.parts, payment) if change.order.parts or payment.surplus_minor else ()
+    change = change.with_order(payment=payment, paid_at=now, parts=parts)
     change = change.told(
         "paid",
         f"paid by {payment.provider}",
@@ -39,7 +46,11 @@ def pay(change: Change, payment: Payment, now: datetime) -> Change:
         amount=payment.amount.amount_minor,
         currency=payment.amount.currency,
     )
-    return _proceed(change.announced(News.PAID))
+    change = change.announced(News.PAID)
+    if payment.surplus_minor:
+        surplus = Money(payment.surplus_minor, payment.amount.currency)
+        change = money.return_surplus(change, payment, surplus, "more than the order's total")
+    return _proceed(change)
 
 
 def assess(change: Change, assessment: Assessment) -> Change:
@@ -120,32 +131,8 @@ def _refund_whole(change: Change) -> Change:
 
 
 def _fail(change: Change, line: Line, reason: str) -> Change:
-    refund = _refund_of(change.order, line, reason)
-    change = change.with_line(replace(line, status=LineStatus.FAILED))
-    change = replace(change, refunds=(*change.refunds, refund))
-    return change.told(
-        "refund_due",
-        f"{line.sku} is refunded: {reason}",
-        line_id=str(line.id),
-        refund_id=str(refund.id),
-        amount=refund.amount.amount_minor,
-        currency=refund.amount.currency,
-        reason=reason,
-    )
-
-
-def _refund_of(order: Order, line: Line, reason: str) -> Refund:
-    assert order.payment is not None, f"order {order.id} refunds without having been paid"
-    return Refund(
-        new_id(),
-        order.id,
-        line.id,
-        order.merchant_id,
-        order.payment.via,
-        order.payment.provider_reference,
-        line.total,
-        reason,
-    )
+    """A line that was definitely not delivered: its whole price goes back."""
+    return money.owe_line(change, replace(line, status=LineStatus.FAILED), line.total, reason)
 
 
 def cancel(change: Change, reason: str) -> Change:
@@ -158,14 +145,16 @@ def cancel(change: Change, reason: str) -> Change:
             f"the order is {order.status}", order_id=str(order.id), status=order.status.value
         )
     change = change.with_order(reason=reason).moved(OrderStatus.CANCELLED)
-    return change.told("cancelled", f"cancelled: {reason}", reason=reason).announced(News.CANCELLED)
+    change = change.told("cancelled", f"cancelled: {reason}", reason=reason)
+    return money.end_unpaid(change.announced(News.CANCELLED), "the order was cancelled")
 
 
 def expire(change: Change) -> Change:
     """Not paid in time."""
     change = change.with_order(reason="not paid in time").moved(OrderStatus.EXPIRED)
     until = change.order.pay_until.isoformat()
-    return change.told("expired", "not paid in time", pay_until=until).announced(News.EXPIRED)
+    change = change.told("expired", "not paid in time", pay_until=until)
+    return money.end_unpaid(change.announced(News.EXPIRED), "the order has expired")
 
 
 def settle_line(change: Change, outcome: LineOutcome) -> Change:
@@ -244,12 +233,16 @@ def _tried(outcome: LineOutcome) -> str:
 
 
 def settle_refund(change: Change, refund: Refund) -> Change:
-    """The line's money is back with the buyer."""
+    """Money is back with the buyer: a line's, or a payment's that was not owed."""
+    if refund.line_id is None:
+        return money.settle_return(change, refund)
     line = next(line for line in change.order.lines if line.id == refund.line_id)
     if line.status is LineStatus.REFUNDED:
         return change
-    change = change.with_line(replace(line, status=LineStatus.REFUNDED))
-    change = change.told(
+    line = replace(line, refunded_minor=line.refunded_minor + refund.amount.amount_minor)
+    if line.status is LineStatus.FAILED and not line.has_open_refund:
+        line = replace(line, status=LineStatus.REFUNDED)
+    change = change.with_line(line).told(
         "line_refunded",
         f"{line.sku} refunded",
         line_id=str(line.id),
@@ -257,30 +250,56 @@ def settle_refund(change: Change, refund: Refund) -> Change:
         amount=refund.amount.amount_minor,
         currency=refund.amount.currency,
     )
+    if line.status is LineStatus.DELIVERED:
+        change = change.reported(GivenBack(refund, line))
     if change.order.reason == "":
         change = change.with_order(reason=refund.reason)
     return _close(change)
 
 
+def refund_refused(change: Change, answer: RefundAnswer) -> Change:
+    """The provider will not give it back: it waits for somebody."""
+    return change.told(
+        "refund_refused",
+        f"{answer.refund.provider} refuses a refund: somebody must act",
+        refund_id=str(answer.refund.id),
+        amount=answer.refund.amount.amount_minor,
+        currency=answer.refund.amount.currency,
+        why=answer.why,
+    )
+
+
 def _close(change: Change) -> Change:
-    """The order's end, once each line has one."""
-    states = {line.status for line in change.order.lines}
-    if not states <= SETTLED:
+    """The order's end, once each line has one and no money is on its way."""
+    lines = change.order.lines
+    if not {line.status for line in lines} <= SETTLED:
         return change
-    if LineStatus.FAILED in states:
+    if any(line.status is LineStatus.FAILED or line.has_open_refund for line in lines):
         refunding = change.order.status is OrderStatus.REFUNDING
         return change if refunding else change.moved(OrderStatus.REFUNDING)
-    if states == {LineStatus.DELIVERED}:
-        change = change.moved(OrderStatus.COMPLETED).told("completed", "every line was delivered")
-        return change.announced(News.COMPLETED)
-    back = change.order.refunded
-    money = {"refunded": back.amount_minor, "currency": back.currency}
-    if LineStatus.DELIVERED in states:
+    back = Money(sum(line.refunded_minor for line in lines), change.order.total.currency)
+    figures = {"refunded": back.amount_minor, "currency": back.currency}
+    if all(line.status is LineStatus.REFUNDED or line.is_wholly_refunded for line in lines):
+        change = change.moved(OrderStatus.REFUNDED)
+        change = change.told("refunded", "all money went back", **figures)
+    elif back.amount_minor or LineStatus.REFUNDED in {line.status for line in lines}:
         change = change.moved(OrderStatus.PARTIALLY_COMPLETED)
-        change = change.told("partially_completed", "the rest was refunded", **money)
-        return change.announced(News.PARTIALLY_COMPLETED)
-    change = change.moved(OrderStatus.REFUNDED).told("refunded", "all money went back", **money)
-    return change.announced(News.REFUNDED)
+        change = change.told("partially_completed", "the rest was refunded", **figures)
+    else:
+        change = change.moved(OrderStatus.COMPLETED).told("completed", "every line was delivered")
+    return _announce_end(change)
+
+
+def _announce_end(change: Change) -> Change:
+    """Once: what became of the goods. Money that goes back afterwards is told by itself."""
+    if change.order.is_closed:
+        return change
+    change = change.with_order(is_closed=True)
+    states = {line.status for line in change.order.lines}
+    if states == {LineStatus.DELIVERED}:
+        return change.announced(News.COMPLETED)
+    delivered = LineStatus.DELIVERED in states
+    return change.announced(News.PARTIALLY_COMPLETED if delivered else News.REFUNDED)
 
 
 def is_payable(order: Order) -> bool:

@@ -8,7 +8,16 @@ from uuid import UUID
 from kit.db import Transaction
 from order.orders import service as orders
 from order.orders.domain import Assessment, Change, LineOutcome, Order
-from order.refunds.domain import Refund
+from order.payments import domain as money
+from order.refunds import service as refunds
+from order.refunds.domain import (
+    Refund,
+    RefundAnswer,
+    RefundNotManual,
+    RefundState,
+    RefundStatus,
+    RefundWanted,
+)
 from order.saga import domain
 
 F = TypeVar("F")
@@ -33,9 +42,61 @@ async def settle_lines(tx: Transaction, facts: Sequence[Fact[LineOutcome]]) -> N
     await _decide(tx, facts, domain.settle_line)
 
 
-async def settle_refunds(tx: Transaction, facts: Sequence[Fact[Refund]]) -> None:
-    """Refunds that a provider has made. Raises OrderNotFound."""
-    await _decide(tx, facts, domain.settle_refund)
+async def settle_refunds(tx: Transaction, facts: Sequence[Fact[RefundAnswer]]) -> None:
+    """What providers answered. Raises OrderNotFound.
+
+    The orders are locked before their refunds are, as everywhere: nobody waits in a circle.
+    """
+    locked = await orders.lock_many(tx, {fact.order_id for fact in facts})
+    answers = {fact.what.refund.id: fact for fact in facts}
+    done = [it for it, fact in answers.items() if fact.what.status is RefundStatus.DONE]
+    made = {refund.id: refund for refund in await refunds.settle(tx, done)}
+    failed = [
+        fact.what for it, fact in answers.items() if fact.what.status is not RefundStatus.DONE
+    ]
+    postponed = await refunds.postpone(tx, [(it.refund.id, it.status, it.why) for it in failed])
+    changes: dict[UUID, Change] = {}
+    for refund_id, fact in answers.items():
+        change = changes.get(fact.order_id) or Change(locked.get(fact.order_id), fact.cause)
+        change = change.because(fact.cause)
+        if refund_id in made:
+            changes[fact.order_id] = domain.settle_refund(change, made[refund_id])
+        elif fact.what.status is RefundStatus.MANUAL and refund_id in postponed:
+            changes[fact.order_id] = domain.refund_refused(change, fact.what)
+    await orders.save_many(tx, list(changes.values()))
+
+
+async def refund(
+    tx: Transaction, merchant_id: UUID, order_id: UUID, wanted: RefundWanted
+) -> tuple[Order, Sequence[Refund]]:
+    """Owes what somebody asks to be refunded; answers the order and the new refunds.
+
+    Raises OrderNotFound and what `payments.domain.refund` raises.
+    """
+    order, _ = await orders.lock_own(tx, merchant_id, order_id)
+    change = money.refund(Change(order, wanted.asked_by), wanted)
+    await orders.save_many(tx, [change])
+    return change.order, change.refunds
+
+
+async def settle_by_hand(
+    tx: Transaction, merchant_id: UUID, refund_id: UUID, reason: str, cause: str
+) -> RefundState:
+    """Somebody gave the money back in another way, after the provider refused for certain.
+
+    Raises RefundNotFound, RefundNotManual.
+    """
+    found = await refunds.get(tx, merchant_id, refund_id)
+    order, _ = await orders.lock_own(tx, merchant_id, found.refund.order_id)
+    found = await refunds.get(tx, merchant_id, refund_id)
+    if found.status is not RefundStatus.MANUAL:
+        raise RefundNotManual(refund_id=str(refund_id), status=found.status.value)
+    await refunds.settle(tx, [refund_id])
+    change = Change(order, cause).told(
+        "refund_by_hand", f"given back by hand: {reason}", refund_id=str(refund_id), reason=reason
+    )
+    await orders.save_many(tx, [domain.settle_refund(change, found.refund)])
+    return await refunds.get(tx, merchant_id, refund_id)
 
 
 async def _decide(

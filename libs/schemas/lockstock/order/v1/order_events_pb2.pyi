@@ -4,6 +4,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from lockstock.common.v1 import money_pb2 as _money_pb2
 from lockstock.common.v1 import options_pb2 as _options_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -66,7 +67,7 @@ class OrderPlaced(_message.Message):
     def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., reference: _Optional[str] = ..., customer: _Optional[_Union[Customer, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[OrderedLine, _Mapping]]] = ..., total: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., reservation_id: _Optional[str] = ..., pay_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class OrderPaid(_message.Message):
-    __slots__ = ("order_id", "merchant_id", "channel_id", "reservation_id", "provider", "provider_reference", "amount")
+    __slots__ = ("order_id", "merchant_id", "channel_id", "reservation_id", "provider", "provider_reference", "amount", "earlier")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +75,7 @@ class OrderPaid(_message.Message):
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_REFERENCE_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    EARLIER_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     merchant_id: str
     channel_id: str
@@ -81,7 +83,72 @@ class OrderPaid(_message.Message):
     provider: str
     provider_reference: str
     amount: _money_pb2.Money
-    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., reservation_id: _Optional[str] = ..., provider: _Optional[str] = ..., provider_reference: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
+    earlier: _money_pb2.Money
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., reservation_id: _Optional[str] = ..., provider: _Optional[str] = ..., provider_reference: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., earlier: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
+
+class PaymentReceived(_message.Message):
+    __slots__ = ("order_id", "merchant_id", "channel_id", "payment_id", "provider", "provider_reference", "amount", "kind", "reason")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        KIND_UNSPECIFIED: _ClassVar[PaymentReceived.Kind]
+        KIND_PART: _ClassVar[PaymentReceived.Kind]
+        KIND_SURPLUS: _ClassVar[PaymentReceived.Kind]
+    KIND_UNSPECIFIED: PaymentReceived.Kind
+    KIND_PART: PaymentReceived.Kind
+    KIND_SURPLUS: PaymentReceived.Kind
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
+    PAYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    merchant_id: str
+    channel_id: str
+    payment_id: str
+    provider: str
+    provider_reference: str
+    amount: _money_pb2.Money
+    kind: PaymentReceived.Kind
+    reason: str
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., payment_id: _Optional[str] = ..., provider: _Optional[str] = ..., provider_reference: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., kind: _Optional[_Union[PaymentReceived.Kind, str]] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class RefundMade(_message.Message):
+    __slots__ = ("order_id", "merchant_id", "channel_id", "refund_id", "payment_id", "amount", "reason", "kind", "line_id", "product_id", "sku")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        KIND_UNSPECIFIED: _ClassVar[RefundMade.Kind]
+        KIND_PAYMENT: _ClassVar[RefundMade.Kind]
+        KIND_DELIVERED_LINE: _ClassVar[RefundMade.Kind]
+    KIND_UNSPECIFIED: RefundMade.Kind
+    KIND_PAYMENT: RefundMade.Kind
+    KIND_DELIVERED_LINE: RefundMade.Kind
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
+    REFUND_ID_FIELD_NUMBER: _ClassVar[int]
+    PAYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    LINE_ID_FIELD_NUMBER: _ClassVar[int]
+    PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
+    SKU_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    merchant_id: str
+    channel_id: str
+    refund_id: str
+    payment_id: str
+    amount: _money_pb2.Money
+    reason: str
+    kind: RefundMade.Kind
+    line_id: str
+    product_id: str
+    sku: str
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., refund_id: _Optional[str] = ..., payment_id: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., reason: _Optional[str] = ..., kind: _Optional[_Union[RefundMade.Kind, str]] = ..., line_id: _Optional[str] = ..., product_id: _Optional[str] = ..., sku: _Optional[str] = ...) -> None: ...
 
 class OrderHeld(_message.Message):
     __slots__ = ("order_id", "merchant_id", "assessment_id", "reason")
