@@ -1,0 +1,146 @@
+"""Real workers, killed between any two phases of a step: the outside acts once for each."""
+
+import asyncio
+import os
+import random
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+import pytest
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
+
+from kit.db import Database
+from kit.ids import new_id
+from onebox.ports import free_ports
+from order.orders.domain import Order
+from order.settings import Settings
+from order.steps.domain import StepState
+from tests.order.conftest import CONTACT_KEY, SECRET
+from tests.order.factories import POOL, placed
+from tests.order.steps.making import a_step, planned, steps_of
+
+_ORDERS = 12
+_KILLS = 8
+
+
+class CountingVault:
+    """Speaks the vault's wire over HTTP: a hold per reference, however often it is asked for. While
+    `is_shut`, it acts and does not answer.
+    """
+
+    def __init__(self) -> None:
+        self.held: dict[str, str] = {}
+        self.asked: Counter[str] = Counter()
+        self.is_shut = False
+        self.reached = asyncio.Event()
+        self._opened = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = orjson.loads(await Request(scope, receive).body())
+        items = [self._hold(item["reference"]) for item in body["items"]]
+        if self.is_shut:
+            self.reached.set()
+            await self._opened.wait()
+        await JSONResponse({"items": items})(scope, receive, send)
+
+    def _hold(self, reference: str) -> dict[str, Any]:
+        self.asked[reference] += 1
+        held = self.held.setdefault(reference, str(new_id()))
+        return {"result": "held", "reservation": {"id": held, "status": "held"}, "problem": None}
+
+    def open(self) -> None:
+        self.is_shut = False
+        self._opened.set()
+
+
+@asynccontextmanager
+async def _listening(app: Any, port: int) -> AsyncIterator[None]:
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="off")
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn offers a flag, not an event
+        await asyncio.sleep(0.01)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+@asynccontextmanager
+async def _worker(settings: Settings, vault_port: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "order",
+        "worker",
+        env={
+            **os.environ,
+            "ORDER_DATABASE_URL": settings.database_url.get_secret_value(),
+            "ORDER_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+            "ORDER_INTERNAL_SECRET": SECRET,
+            "ORDER_CONTACT_KEY": CONTACT_KEY,
+            "ORDER_VAULT_URL": f"http://127.0.0.1:{vault_port}",
+            "ORDER_STEPS_EVERY_SECONDS": "0.01",
+            "ORDER_STEPS_LEASE_SECONDS": "0.5",
+            "ORDER_LOG_LEVEL": "ERROR",
+        },
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _planned_hold(db: Database) -> Order:
+    order = await placed(db)
+    lines = [{"line_no": 1, "sku": "GAME-100", "pool_id": str(POOL), "quantity": 1}]
+    await planned(db, order, a_step(order, "reserve", args={"lines": lines}))
+    return order
+
+
+async def _until_ok(db: Database, orders: list[Order]) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            states = [step.state for order in orders for step in await steps_of(db, order)]
+            if set(states) == {StepState.OK}:
+                return
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.timeout(90)
+async def test_workers_killed_at_any_moment_make_each_step_once(
+    db: Database, settings: Settings
+) -> None:
+    vault, [port] = CountingVault(), free_ports(1)
+    orders = [await _planned_hold(db) for _ in range(_ORDERS)]
+    async with _listening(vault, port):
+        vault.is_shut = True
+        async with _worker(settings, port) as first, asyncio.timeout(30):
+            await vault.reached.wait()  # it has acted; nobody will hear of it
+            first.kill()
+            await first.wait()
+        [sent] = {step.state for order in orders for step in await steps_of(db, order)}
+        assert sent is StepState.SENT
+        vault.open()
+
+        chance = random.Random(7)
+        for _ in range(_KILLS):
+            orders.append(await _planned_hold(db))
+            async with _worker(settings, port):
+                await asyncio.sleep(chance.uniform(0.4, 1.6))
+        async with _worker(settings, port):
+            await _until_ok(db, orders)
+
+    made = [step for order in orders for step in await steps_of(db, order)]
+    assert {f"step:{step.ext_ref}": step.result["reservation_id"] for step in made} == vault.held
+    assert max(vault.asked.values()) > 1
