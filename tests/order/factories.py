@@ -222,7 +222,7 @@ def delivered(order: Order, line: Line, **given: Any) -> Event[Any]:
     return an_event(LineDelivered(**values), order.id)
 
 
-def failed(order: Order, line: Line, reason: str = "out_of_stock", **given: Any) -> Event[Any]:
+def failed(order: Order, line: Line, reason: str = "broken", **given: Any) -> Event[Any]:
     values = {
         "delivery_id": str(new_id()),
         "order_id": str(order.id),

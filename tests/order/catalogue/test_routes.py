@@ -29,7 +29,8 @@ async def test_a_product_is_made_and_read(
     path = made.headers["location"]
     assert (await api.get(path)).json() == made.json()
     assert (await other_api.get(path)).status_code == 404
-    assert made.json()["fulfillment"] == {"kind": "pool", "pool_id": str(POOL)}
+    told = {"kind": "pool", "pool_id": str(POOL), "shortage": None}
+    assert made.json()["fulfillment"] == told
 
 
 async def test_a_sku_is_unique_within_its_merchant(

@@ -190,7 +190,7 @@ def test_a_failed_line_is_refunded_and_the_rest_delivered(*, failed_first: bool)
     change = two_lines()
     facts = [
         outcome(change, 1, LineStatus.DELIVERED),
-        outcome(change, 2, LineStatus.FAILED, "out_of_stock"),
+        outcome(change, 2, LineStatus.FAILED, "broken"),
     ]
     for fact in reversed(facts) if failed_first else facts:
         change = saga.settle_line(change, fact)
@@ -208,7 +208,7 @@ def test_a_failed_line_is_refunded_and_the_rest_delivered(*, failed_first: bool)
 def test_a_refund_does_not_wait_for_a_line_whose_outcome_is_unknown() -> None:
     change = two_lines()
     change = saga.settle_line(change, outcome(change, 1, LineStatus.UNKNOWN))
-    change = saga.settle_line(change, outcome(change, 2, LineStatus.FAILED, "out_of_stock"))
+    change = saga.settle_line(change, outcome(change, 2, LineStatus.FAILED, "broken"))
     change = refund_all(change)
     assert change.order.status is OrderStatus.FULFILLING
 

@@ -22,10 +22,21 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Shortage:
+    """What is tried when a paid line cannot be delivered for want of stock, in this order: the
+    `substitutes` (SKUs of products from a pool), then waiting for stock so long; at last a refund.
+    """
+
+    substitutes: tuple[str, ...] = ()
+    back_order_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PoolFulfillment:
     """Units of one pool of the vault."""
 
     pool_id: UUID
+    shortage: Shortage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +90,8 @@ Fulfillment = PoolFulfillment | TopUpFulfillment | ManualFulfillment | BundleFul
 def terms_of(fulfillment: Fulfillment) -> dict[str, Any]:
     """The document of a fulfillment, as the API, the database and an order's line have it."""
     match fulfillment:
-        case PoolFulfillment(pool_id):
-            return {"kind": "pool", "pool_id": str(pool_id)}
+        case PoolFulfillment(pool_id, shortage):
+            return {"kind": "pool", "pool_id": str(pool_id), **_shortage_terms(shortage)}
         case TopUpFulfillment(account_input, offers):
             told = [_offer_terms(offer) for offer in offers]
             return {"kind": "top_up", "account_input": account_input, "offers": told}
@@ -93,6 +104,16 @@ def terms_of(fulfillment: Fulfillment) -> dict[str, Any]:
             assert_never(fulfillment)
 
 
+def _shortage_terms(shortage: Shortage | None) -> dict[str, Any]:
+    if shortage is None:
+        return {}
+    told = {
+        "substitutes": list(shortage.substitutes),
+        "back_order_seconds": shortage.back_order_seconds,
+    }
+    return {"shortage": told}
+
+
 def _offer_terms(offer: Offer) -> dict[str, Any]:
     most = {"amount": offer.cost_max.amount_minor, "currency": offer.cost_max.currency}
     return {"supplier": offer.supplier, "supplier_sku": offer.supplier_sku, "cost_max": most}
@@ -102,7 +123,7 @@ def fulfillment_of(kind: str, terms: Mapping[str, Any]) -> Fulfillment:
     """What `terms_of` wrote down."""
     match Kind(kind):
         case Kind.POOL:
-            return PoolFulfillment(UUID(terms["pool_id"]))
+            return PoolFulfillment(UUID(terms["pool_id"]), _shortage_of(terms.get("shortage")))
         case Kind.TOP_UP:
             offers = tuple(
                 Offer(
@@ -118,6 +139,12 @@ def fulfillment_of(kind: str, terms: Mapping[str, Any]) -> Fulfillment:
         case Kind.BUNDLE:
             parts = tuple(Component(part["sku"], part["quantity"]) for part in terms["components"])
             return BundleFulfillment(BundlePolicy(terms["policy"]), parts)
+
+
+def _shortage_of(told: Mapping[str, Any] | None) -> Shortage | None:
+    if told is None:
+        return None
+    return Shortage(tuple(told["substitutes"]), told["back_order_seconds"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from order.catalogue.domain import (
 OFFERS_MAX = 20
 COMPONENTS_MAX = 20
 COMPONENT_QUANTITY_MAX = 100
+SUBSTITUTES_MAX = 10
+BACK_ORDER_SECONDS_MAX = 30 * 86_400
 
 _POOL_EXAMPLE: JsonDict = {
     "sku": "GAME-100",
@@ -54,11 +56,23 @@ _BUNDLE_EXAMPLE: JsonDict = {
 }
 
 
+class ShortageModel(Model):
+    """What is tried, in this order, when a paid line cannot be delivered for want of stock: the
+    substitutes (at the line's price), then waiting for stock; at last the line is refunded.
+    """
+
+    substitutes: Annotated[list[CodeText], Field(max_length=SUBSTITUTES_MAX)] = Field(
+        default=[], description="SKUs of products from a pool"
+    )
+    back_order_seconds: Annotated[int, Field(ge=0, le=BACK_ORDER_SECONDS_MAX, strict=True)] = 0
+
+
 class PoolFulfillmentModel(Model):
     """Units of one pool of the vault."""
 
     kind: Literal["pool"]
     pool_id: UUID
+    shortage: ShortageModel | None = None
 
 
 class OfferModel(Model):

@@ -90,6 +90,8 @@ class News(StrEnum):
     PAID = "paid"
     HELD = "held"
     FULFILLMENT_REQUESTED = "fulfillment_requested"
+    # The same, of lines whose hold has units of other lines too: those are not wanted any more.
+    PART_REQUESTED = "part_requested"
     COMPLETED = "completed"
     PARTIALLY_COMPLETED = "partially_completed"
     REFUNDED = "refunded"
@@ -158,6 +160,10 @@ class Line:
     bundle_sku: str | None = None
     bundle_no: int | None = None
     bundle_policy: str | None = None
+    # A line that stock ran out for goes to fulfilment again in a later round.
+    round: int = 1
+    tried: tuple[str, ...] = ()  # rungs of the ladder, in their order
+    instead: Mapping[str, Any] = field(default_factory=dict)  # the substitute of this round
     refund_minor: int = 0  # of its price: asked back, done or not
     refunded_minor: int = 0  # of that: back with the buyer
 
@@ -362,6 +368,7 @@ class LineOutcome:
     units: tuple[DeliveredUnit, ...] = ()
     costs: tuple[LotCost, ...] = ()
     reason: str = ""
+    round: int = 1
     receipt: str = ""
     supplier: str = ""  # the one that is being asked, while the outcome is unknown
     refusals: tuple[tuple[str, str], ...] = ()  # (supplier, code): who was tried and said no
@@ -393,8 +400,9 @@ class Change:
         entry = Entry(self.order.id, kind, summary, self.cause, details)
         return replace(self, entries=(*self.entries, entry))
 
-    def announced(self, news: News) -> Self:
-        return replace(self, news=(*self.news, (news, self.order)))
+    def announced(self, news: News, of: Order | None = None) -> Self:
+        """With news of the order, or of a part of it."""
+        return replace(self, news=(*self.news, (news, of or self.order)))
 
     def reported(self, money: Arrival | GivenBack) -> Self:
         """With news of money for the books."""

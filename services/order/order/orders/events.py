@@ -123,7 +123,14 @@ def _fulfillment_requested(order: Order) -> pb.FulfillmentRequested:
         lines=[_requested(line) for line in order.lines],
         recipient_public_key=order.recipient_public_key or b"",
         paid_at=order.paid_at,
+        round=max(line.round for line in order.lines),
     )
+
+
+def _part_requested(order: Order) -> pb.FulfillmentRequested:
+    message = _fulfillment_requested(order)
+    message.hold_has_more = True
+    return message
 
 
 def _requested(line: Line) -> pb.RequestedLine:
@@ -141,6 +148,7 @@ def _requested(line: Line) -> pb.RequestedLine:
         manual=_manual(line.terms) if line.kind == "manual" else None,
         bundle_sku=line.bundle_sku or "",
         template=line.template,
+        instead_of=line.instead.get("of", ""),
     )
 
 
@@ -246,6 +254,7 @@ _WORDS: Mapping[News, Callable[[Order], Message]] = {
     News.PAID: _paid,
     News.HELD: _held,
     News.FULFILLMENT_REQUESTED: _fulfillment_requested,
+    News.PART_REQUESTED: _part_requested,
     News.COMPLETED: _completed,
     News.PARTIALLY_COMPLETED: _partially_completed,
     News.REFUNDED: _refunded,

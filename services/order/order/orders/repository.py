@@ -108,9 +108,9 @@ _UPDATE = text(
     """
 )
 _UPDATE_LINES = text(
-    "UPDATE order_line SET status = c.status, costs = c.costs "
-    "FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS c(id uuid, status text, costs jsonb) "
-    "WHERE order_line.id = c.id"
+    "UPDATE order_line SET status = c.status, costs = c.costs, round = c.round, tried = c.tried, "
+    "instead = c.instead FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS c(id uuid, status text, "
+    "costs jsonb, round int, tried jsonb, instead jsonb) WHERE order_line.id = c.id"
 )
 _UPSERT_DELIVERIES = text(
     "INSERT INTO order_delivery (id, order_id, line_id, status, url, units, reason) "
@@ -178,7 +178,14 @@ async def update_many(tx: Transaction, changes: Sequence[Change]) -> None:
     """Writes what the changes made of their orders, lines and deliveries."""
     await tx.execute(_UPDATE, {"orders": _json([_state_values(c.order) for c in changes])})
     lines = [
-        {"id": line.id, "status": line.status, "costs": _cost_values(line.costs)}
+        {
+            "id": line.id,
+            "status": line.status,
+            "costs": _cost_values(line.costs),
+            "round": line.round,
+            "tried": line.tried,
+            "instead": line.instead,
+        }
         for change in changes
         for line in change.order.lines
         if line.id in change.touched_lines
@@ -420,4 +427,7 @@ def _line(row: Any) -> Line:  # a row has no static type
         bundle_sku=row.bundle_sku,
         bundle_no=row.bundle_no,
         bundle_policy=row.bundle_policy,
+        round=row.round,
+        tried=tuple(row.tried),
+        instead=row.instead,
     )

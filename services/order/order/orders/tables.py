@@ -139,6 +139,11 @@ order_line = Table(
     # What of its price was asked back, and is back. Kept by the trigger order_refund_count.
     Column("refund_minor", BigInteger, nullable=False, server_default="0"),
     Column("refunded_minor", BigInteger, nullable=False, server_default="0"),
+    # Of the ladder for lines that stock ran out for: the round that fulfilment works on, the rungs
+    # that were tried, and the substitute ({} for none). order_line_round guards them.
+    Column("round", Integer, nullable=False, server_default="1"),
+    Column("tried", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    Column("instead", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     UniqueConstraint("order_id", "line_no"),
     CheckConstraint("kind IN ('pool', 'top_up', 'manual')", name="kind_known"),
     CheckConstraint("(kind = 'pool') = (pool_id IS NOT NULL)", name="pool_of_kind"),

@@ -103,6 +103,7 @@ def _outcome(message: LineDelivered | LineFailed | LineUnknown) -> LineOutcome:
                     for cost in message.costs
                 ),
                 receipt=message.receipt,
+                round=_round(message),
             )
         case LineFailed():
             return LineOutcome(
@@ -112,6 +113,7 @@ def _outcome(message: LineDelivered | LineFailed | LineUnknown) -> LineOutcome:
                 LineStatus.FAILED,
                 reason=message.reason,
                 refusals=tuple((no.supplier, no.code) for no in message.refusals),
+                round=_round(message),
             )
         case LineUnknown():
             return LineOutcome(
@@ -121,6 +123,11 @@ def _outcome(message: LineDelivered | LineFailed | LineUnknown) -> LineOutcome:
                 LineStatus.UNKNOWN,
                 reason=message.reason,
                 supplier=message.supplier,
+                round=_round(message),
             )
         case _:
             assert_never(message)
+
+
+def _round(message: LineDelivered | LineFailed | LineUnknown) -> int:
+    return message.round or 1  # older releases knew one round

@@ -6,6 +6,7 @@ place -> (assess | pay, in any order) -> hold or fulfil -> settle each line -> c
 from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
+from uuid import UUID
 
 from kit.money import Money
 from order.orders.domain import (
@@ -26,6 +27,9 @@ from order.orders.domain import (
 )
 from order.payments import domain as money
 from order.refunds.domain import Refund, RefundAnswer
+from order.shortages import domain as shortages
+from order.stages import domain as stages
+from order.steps.domain import plan
 
 
 def pay(change: Change, payment: Payment, now: datetime) -> Change:
@@ -105,12 +109,43 @@ def _proceed(change: Change) -> Change:
 
 
 def _request_fulfillment(change: Change) -> Change:
-    change = change.moved(OrderStatus.FULFILLING).told(
+    change = change.moved(OrderStatus.FULFILLING)
+    first = stages.first_lines(change.order)
+    waiting = len(change.order.lines) - len(first)
+    change = change.told(
         "fulfillment_requested",
-        f"{len(change.order.lines)} line(s) go to fulfilment",
-        reservation_id=str(change.order.reservation_id or ""),
+        f"{len(first)} line(s) go to fulfilment"
+        + (f", {waiting} wait for them" if waiting else ""),
+        reservation_id=str(change.order.reservation_id),
     )
-    return change.announced(News.FULFILLMENT_REQUESTED)
+    asked = replace(change.order, lines=first) if waiting else change.order
+    return change.announced(News.FULFILLMENT_REQUESTED, asked)
+
+
+def _go_on(change: Change, pivot_id: UUID) -> Change:
+    """A line that others of its bundle wait for may have come to its end."""
+    order = change.order
+    pivot = next((line for line in stages.pivots_of(order) if line.id == pivot_id), None)
+    if pivot is None or pivot.status not in SETTLED:
+        return change
+    if pivot.status is LineStatus.FAILED:
+        for lost in stages.lost_with(order, pivot):
+            change = _fail(change, lost, "bundle_incomplete")
+    return _request_rest(change) if stages.is_decided(change.order) else change
+
+
+def _request_rest(change: Change) -> Change:
+    """The units that waited: those whose bundle was delivered go out, the others' hold ends."""
+    order, rest = change.order, stages.lines_held_back(change.order)
+    if rest:
+        is_all = all(line in rest for line in order.lines if line.kind == "pool")
+        news = News.FULFILLMENT_REQUESTED if is_all else News.PART_REQUESTED
+        change = change.told("fulfillment_requested", f"{len(rest)} line(s) that waited go too")
+        return change.announced(news, replace(order, lines=rest))
+    if order.reservation_id is None:
+        return change
+    args = {"reservation_id": str(order.reservation_id), "reason": "bundle_incomplete"}
+    return change.with_steps(plan(order.merchant_id, order.id, "release", args=args))
 
 
 def _hold(change: Change) -> Change:
@@ -162,16 +197,27 @@ def settle_line(change: Change, outcome: LineOutcome) -> Change:
     line = next((line for line in change.order.lines if line.id == outcome.line_id), None)
     if line is None:
         return change.told("line_unheard_of", "a delivery names a line this order does not have")
-    if line.status is outcome.status:
+    if outcome.round < line.round and outcome.status is not LineStatus.DELIVERED:
+        return change  # an earlier round's word again
+    if line.status is outcome.status and line.round == outcome.round:
         return change
-    if line.status in SETTLED or change.order.status is not OrderStatus.FULFILLING:
+    if (
+        outcome.round != line.round
+        or line.status in SETTLED
+        or change.order.status is not OrderStatus.FULFILLING
+    ):
         return change.told(
             "line_contradiction",
             f"{line.sku} is {line.status}, yet fulfilment says {outcome.status}",
             line_id=str(line.id),
             delivery_id=str(outcome.delivery_id),
         )
-    return _close(_settle(change, line, outcome))
+    return _close(_go_on(_settle(change, line, outcome), line.id))
+
+
+def give_up(change: Change, line: Line, reason: str) -> Change:
+    """The line is definitely not delivered: its money goes back."""
+    return _close(_go_on(_fail(change, line, reason), line.id))
 
 
 def _settle(change: Change, line: Line, outcome: LineOutcome) -> Change:
@@ -198,7 +244,8 @@ def _settle(change: Change, line: Line, outcome: LineOutcome) -> Change:
                 reason=outcome.reason,
                 refusals=[{"supplier": name, "code": code} for name, code in outcome.refusals],
             )
-            return _fail(change, line, outcome.reason)
+            short = shortages.begin(change, line, outcome.reason)
+            return short or _fail(change, line, outcome.reason)
         case LineStatus.UNKNOWN:
             change = change.with_line(replace(line, status=LineStatus.UNKNOWN))
             return change.told(

@@ -26,7 +26,7 @@ from lockstock.common.v1 import options_pb2 as lockstock_dot_common_dot_v1_dot_o
 from lockstock.order.v1 import order_events_pb2 as lockstock_dot_order_dot_v1_dot_order__events__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.lockstock/fulfillment/v1/delivery_events.proto\x12\x18lockstock.fulfillment.v1\x1a!lockstock/common/v1/options.proto\x1a%lockstock/order/v1/order_events.proto\">\n\rDeliveredUnit\x12\x0f\n\x07unit_id\x18\x01 \x01(\t\x12\x0c\n\x04mask\x18\x02 \x01(\t\x12\x0e\n\x06lot_id\x18\x03 \x01(\t\"\x82\x02\n\rLineDelivered\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0f\n\x07line_id\x18\x04 \x01(\t\x12\x0b\n\x03url\x18\x05 \x01(\t\x12\x36\n\x05units\x18\x06 \x03(\x0b\x32\'.lockstock.fulfillment.v1.DeliveredUnit\x12*\n\x05\x63osts\x18\x07 \x03(\x0b\x32\x1b.lockstock.order.v1.LotCost\x12\x0f\n\x07receipt\x18\x08 \x01(\t:\"\x8a\xb5\x18\x1elockstock.fulfillment.delivery\"\xc2\x01\n\nLineFailed\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0f\n\x07line_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x33\n\x08refusals\x18\x06 \x03(\x0b\x32!.lockstock.fulfillment.v1.Refusal:\"\x8a\xb5\x18\x1elockstock.fulfillment.delivery\")\n\x07Refusal\x12\x10\n\x08supplier\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"\xa0\x01\n\x0bLineUnknown\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0f\n\x07line_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x10\n\x08supplier\x18\x06 \x01(\t:\"\x8a\xb5\x18\x1elockstock.fulfillment.deliveryb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.lockstock/fulfillment/v1/delivery_events.proto\x12\x18lockstock.fulfillment.v1\x1a!lockstock/common/v1/options.proto\x1a%lockstock/order/v1/order_events.proto\">\n\rDeliveredUnit\x12\x0f\n\x07unit_id\x18\x01 \x01(\t\x12\x0c\n\x04mask\x18\x02 \x01(\t\x12\x0e\n\x06lot_id\x18\x03 \x01(\t\"\x91\x02\n\rLineDelivered\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0f\n\x07line_id\x18\x04 \x01(\t\x12\x0b\n\x03url\x18\x05 \x01(\t\x12\x36\n\x05units\x18\x06 \x03(\x0b\x32\'.lockstock.fulfillment.v1.DeliveredUnit\x12*\n\x05\x63osts\x18\x07 \x03(\x0b\x32\x1b.lockstock.order.v1.LotCost\x12\x0f\n\x07receipt\x18\x08 \x01(\t\x12\r\n\x05round\x18\t \x01(\x05:\"\x8a\xb5\x18\x1elockstock.fulfillment.delivery\"\xd1\x01\n\nLineFailed\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0f\n\x07line_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x33\n\x08refusals\x18\x06 \x03(\x0b\x32!.lockstock.fulfillment.v1.Refusal\x12\r\n\x05round\x18\x07 \x01(\x05:\"\x8a\xb5\x18\x1elockstock.fulfillment.delivery\")\n\x07Refusal\x12\x10\n\x08supplier\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"\xaf\x01\n\x0bLineUnknown\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0f\n\x07line_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x10\n\x08supplier\x18\x06 \x01(\t\x12\r\n\x05round\x18\x07 \x01(\x05:\"\x8a\xb5\x18\x1elockstock.fulfillment.deliveryb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,11 +42,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELIVEREDUNIT']._serialized_start=150
   _globals['_DELIVEREDUNIT']._serialized_end=212
   _globals['_LINEDELIVERED']._serialized_start=215
-  _globals['_LINEDELIVERED']._serialized_end=473
-  _globals['_LINEFAILED']._serialized_start=476
-  _globals['_LINEFAILED']._serialized_end=670
-  _globals['_REFUSAL']._serialized_start=672
-  _globals['_REFUSAL']._serialized_end=713
-  _globals['_LINEUNKNOWN']._serialized_start=716
-  _globals['_LINEUNKNOWN']._serialized_end=876
+  _globals['_LINEDELIVERED']._serialized_end=488
+  _globals['_LINEFAILED']._serialized_start=491
+  _globals['_LINEFAILED']._serialized_end=700
+  _globals['_REFUSAL']._serialized_start=702
+  _globals['_REFUSAL']._serialized_end=743
+  _globals['_LINEUNKNOWN']._serialized_start=746
+  _globals['_LINEUNKNOWN']._serialized_end=921
 # @@protoc_insertion_point(module_scope)

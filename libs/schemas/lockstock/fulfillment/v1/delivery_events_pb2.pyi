@@ -19,7 +19,7 @@ class DeliveredUnit(_message.Message):
     def __init__(self, unit_id: _Optional[str] = ..., mask: _Optional[str] = ..., lot_id: _Optional[str] = ...) -> None: ...
 
 class LineDelivered(_message.Message):
-    __slots__ = ("delivery_id", "order_id", "merchant_id", "line_id", "url", "units", "costs", "receipt")
+    __slots__ = ("delivery_id", "order_id", "merchant_id", "line_id", "url", "units", "costs", "receipt", "round")
     DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -28,6 +28,7 @@ class LineDelivered(_message.Message):
     UNITS_FIELD_NUMBER: _ClassVar[int]
     COSTS_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
     delivery_id: str
     order_id: str
     merchant_id: str
@@ -36,23 +37,26 @@ class LineDelivered(_message.Message):
     units: _containers.RepeatedCompositeFieldContainer[DeliveredUnit]
     costs: _containers.RepeatedCompositeFieldContainer[_order_events_pb2.LotCost]
     receipt: str
-    def __init__(self, delivery_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., line_id: _Optional[str] = ..., url: _Optional[str] = ..., units: _Optional[_Iterable[_Union[DeliveredUnit, _Mapping]]] = ..., costs: _Optional[_Iterable[_Union[_order_events_pb2.LotCost, _Mapping]]] = ..., receipt: _Optional[str] = ...) -> None: ...
+    round: int
+    def __init__(self, delivery_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., line_id: _Optional[str] = ..., url: _Optional[str] = ..., units: _Optional[_Iterable[_Union[DeliveredUnit, _Mapping]]] = ..., costs: _Optional[_Iterable[_Union[_order_events_pb2.LotCost, _Mapping]]] = ..., receipt: _Optional[str] = ..., round: _Optional[int] = ...) -> None: ...
 
 class LineFailed(_message.Message):
-    __slots__ = ("delivery_id", "order_id", "merchant_id", "line_id", "reason", "refusals")
+    __slots__ = ("delivery_id", "order_id", "merchant_id", "line_id", "reason", "refusals", "round")
     DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
     LINE_ID_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     REFUSALS_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
     delivery_id: str
     order_id: str
     merchant_id: str
     line_id: str
     reason: str
     refusals: _containers.RepeatedCompositeFieldContainer[Refusal]
-    def __init__(self, delivery_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., line_id: _Optional[str] = ..., reason: _Optional[str] = ..., refusals: _Optional[_Iterable[_Union[Refusal, _Mapping]]] = ...) -> None: ...
+    round: int
+    def __init__(self, delivery_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., line_id: _Optional[str] = ..., reason: _Optional[str] = ..., refusals: _Optional[_Iterable[_Union[Refusal, _Mapping]]] = ..., round: _Optional[int] = ...) -> None: ...
 
 class Refusal(_message.Message):
     __slots__ = ("supplier", "code")
@@ -63,17 +67,19 @@ class Refusal(_message.Message):
     def __init__(self, supplier: _Optional[str] = ..., code: _Optional[str] = ...) -> None: ...
 
 class LineUnknown(_message.Message):
-    __slots__ = ("delivery_id", "order_id", "merchant_id", "line_id", "reason", "supplier")
+    __slots__ = ("delivery_id", "order_id", "merchant_id", "line_id", "reason", "supplier", "round")
     DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
     LINE_ID_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     SUPPLIER_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
     delivery_id: str
     order_id: str
     merchant_id: str
     line_id: str
     reason: str
     supplier: str
-    def __init__(self, delivery_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., line_id: _Optional[str] = ..., reason: _Optional[str] = ..., supplier: _Optional[str] = ...) -> None: ...
+    round: int
+    def __init__(self, delivery_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., line_id: _Optional[str] = ..., reason: _Optional[str] = ..., supplier: _Optional[str] = ..., round: _Optional[int] = ...) -> None: ...

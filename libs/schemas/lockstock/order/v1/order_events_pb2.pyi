@@ -163,7 +163,7 @@ class OrderHeld(_message.Message):
     def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., assessment_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class RequestedLine(_message.Message):
-    __slots__ = ("line_id", "line_no", "sku", "name", "quantity", "pool_id", "instructions", "kind", "inputs", "top_up", "manual", "bundle_sku", "template")
+    __slots__ = ("line_id", "line_no", "sku", "name", "quantity", "pool_id", "instructions", "kind", "inputs", "top_up", "manual", "bundle_sku", "template", "instead_of")
     class InputsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -184,6 +184,7 @@ class RequestedLine(_message.Message):
     MANUAL_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_SKU_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_FIELD_NUMBER: _ClassVar[int]
+    INSTEAD_OF_FIELD_NUMBER: _ClassVar[int]
     line_id: str
     line_no: int
     sku: str
@@ -197,7 +198,8 @@ class RequestedLine(_message.Message):
     manual: ManualTerms
     bundle_sku: str
     template: str
-    def __init__(self, line_id: _Optional[str] = ..., line_no: _Optional[int] = ..., sku: _Optional[str] = ..., name: _Optional[str] = ..., quantity: _Optional[int] = ..., pool_id: _Optional[str] = ..., instructions: _Optional[str] = ..., kind: _Optional[str] = ..., inputs: _Optional[_Mapping[str, str]] = ..., top_up: _Optional[_Union[TopUpTerms, _Mapping]] = ..., manual: _Optional[_Union[ManualTerms, _Mapping]] = ..., bundle_sku: _Optional[str] = ..., template: _Optional[str] = ...) -> None: ...
+    instead_of: str
+    def __init__(self, line_id: _Optional[str] = ..., line_no: _Optional[int] = ..., sku: _Optional[str] = ..., name: _Optional[str] = ..., quantity: _Optional[int] = ..., pool_id: _Optional[str] = ..., instructions: _Optional[str] = ..., kind: _Optional[str] = ..., inputs: _Optional[_Mapping[str, str]] = ..., top_up: _Optional[_Union[TopUpTerms, _Mapping]] = ..., manual: _Optional[_Union[ManualTerms, _Mapping]] = ..., bundle_sku: _Optional[str] = ..., template: _Optional[str] = ..., instead_of: _Optional[str] = ...) -> None: ...
 
 class TopUpTerms(_message.Message):
     __slots__ = ("offers", "account_input")
@@ -226,7 +228,7 @@ class ManualTerms(_message.Message):
     def __init__(self, queue: _Optional[str] = ..., fulfiller: _Optional[str] = ...) -> None: ...
 
 class FulfillmentRequested(_message.Message):
-    __slots__ = ("order_id", "merchant_id", "channel_id", "reference", "reservation_id", "customer_id", "email", "phone", "locale", "lines", "recipient_public_key", "paid_at", "round")
+    __slots__ = ("order_id", "merchant_id", "channel_id", "reference", "reservation_id", "customer_id", "email", "phone", "locale", "lines", "recipient_public_key", "paid_at", "round", "hold_has_more")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
@@ -240,6 +242,7 @@ class FulfillmentRequested(_message.Message):
     RECIPIENT_PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
     PAID_AT_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
+    HOLD_HAS_MORE_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     merchant_id: str
     channel_id: str
@@ -253,7 +256,8 @@ class FulfillmentRequested(_message.Message):
     recipient_public_key: bytes
     paid_at: _timestamp_pb2.Timestamp
     round: int
-    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., reference: _Optional[str] = ..., reservation_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., email: _Optional[str] = ..., phone: _Optional[str] = ..., locale: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[RequestedLine, _Mapping]]] = ..., recipient_public_key: _Optional[bytes] = ..., paid_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., round: _Optional[int] = ...) -> None: ...
+    hold_has_more: bool
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., reference: _Optional[str] = ..., reservation_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., email: _Optional[str] = ..., phone: _Optional[str] = ..., locale: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[RequestedLine, _Mapping]]] = ..., recipient_public_key: _Optional[bytes] = ..., paid_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., round: _Optional[int] = ..., hold_has_more: _Optional[bool] = ...) -> None: ...
 
 class LotCost(_message.Message):
     __slots__ = ("lot_id", "quantity", "unit_cost", "supplier", "purchase_id")

@@ -1,4 +1,6 @@
-"""One durable row per outside call, with the state machine of order/steps/domain.py."""
+"""One durable row per outside call, with the state machine of order/steps/domain.py; later rounds
+of a line that stock ran out for.
+"""
 
 from alembic import op
 
@@ -88,12 +90,58 @@ _GUARDS = (
 )
 
 
+_ROUNDS = (
+    """
+    ALTER TABLE order_line
+      ADD COLUMN round INTEGER DEFAULT 1 NOT NULL,
+      ADD COLUMN tried JSONB DEFAULT '[]'::jsonb NOT NULL,
+      ADD COLUMN instead JSONB DEFAULT '{}'::jsonb NOT NULL
+    """,
+    # A new round makes a line pending again; everything else stays with order_line_transition.
+    "DROP TRIGGER order_line_transition ON order_line",
+    """
+    CREATE TRIGGER order_line_transition BEFORE UPDATE ON order_line
+    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status AND OLD.round = NEW.round)
+    EXECUTE FUNCTION order_line_transition()
+    """,
+    """
+    CREATE FUNCTION order_line_round() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF NEW.round <> OLD.round + 1 OR NEW.status <> 'pending'
+        OR OLD.status NOT IN ('pending', 'unknown', 'failed')
+        OR EXISTS (SELECT FROM order_refund WHERE line_id = OLD.id)
+      THEN
+        RAISE EXCEPTION 'line % (%) cannot begin round % as %', OLD.id, OLD.status, NEW.round,
+          NEW.status USING ERRCODE = 'check_violation', CONSTRAINT = 'order_line_round';
+      END IF;
+      RETURN NEW;
+    END $$
+    """,
+    """
+    CREATE TRIGGER order_line_round BEFORE UPDATE ON order_line
+    FOR EACH ROW WHEN (OLD.round <> NEW.round) EXECUTE FUNCTION order_line_round()
+    """,
+)
+_ROUNDS_BACK = (
+    "DROP TRIGGER order_line_round ON order_line",
+    "DROP FUNCTION order_line_round()",
+    "DROP TRIGGER order_line_transition ON order_line",
+    """
+    CREATE TRIGGER order_line_transition BEFORE UPDATE ON order_line
+    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status)
+    EXECUTE FUNCTION order_line_transition()
+    """,
+    "ALTER TABLE order_line DROP COLUMN round, DROP COLUMN tried, DROP COLUMN instead",
+)
+
+
 def upgrade() -> None:
-    for statement in (_TABLE, *_INDEXES, *_GUARDS):
+    for statement in (_TABLE, *_INDEXES, *_GUARDS, *_ROUNDS):
         op.execute(statement)
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE saga_step")
+    for statement in (*_ROUNDS_BACK, "DROP TABLE saga_step"):
+        op.execute(statement)
     for function in ("saga_step_transition", "saga_step_fixed"):
         op.execute(f"DROP FUNCTION {function}()")

@@ -1,6 +1,7 @@
 """Asks the vault for a new hold of a paid order's lines, under the step's own reference.
 
-args: `lines` [{line_no, sku, pool_id, quantity}], `hold_seconds`?; result: `reservation_id`.
+args: `lines` [{line_no, sku, pool_id, quantity}], `hold_seconds`?, `round`? (it is a rung of the
+ladder of a short line); result: `reservation_id`.
 """
 
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from order.orders.domain import Change
+from order.shortages import service as shortages
 from order.step_kinds import Outside
 from order.steps.domain import Answer, Done, Failed, Step
 from order.vault import Hold, HoldBudgetExceeded, HoldLine, OutOfStock, StockRefused
@@ -32,6 +34,8 @@ class ReserveKind:
         return Done({"reservation_id": str(reservation_id)})
 
     def settle(self, change: Change, step: Step, answer: Answer) -> Change:
+        if "round" in step.args:
+            return shortages.settle(change, step, answer)
         match answer:
             case Done(result):
                 return change.told("reserved_again", "units are held again", **_ids(step), **result)

@@ -1,0 +1,53 @@
+"""What the end of a rung means for its order."""
+
+from order.orders.domain import Change
+from order.saga import domain as saga
+from order.shortages import domain
+from order.steps.domain import Answer, Done, Failed, Step, plan
+
+
+def settle(change: Change, step: Step, answer: Answer) -> Change:
+    """Held: fulfilment gets the line again. Not held: the next rung, at last the refund.
+
+    Pure. Units that nobody waits for any more go back by a step of their own.
+    """
+    line = domain.is_wanted(change.order, step)
+    match answer:
+        case Done(result) if line is not None:
+            instead = result.get("instead", {})
+            if instead:
+                instead = {**instead, "of": line.name}
+            return domain.request_again(change, line, result["reservation_id"], instead)
+        case Done(result):
+            return _given_back(change, step, result["reservation_id"])
+        case Failed(reason) if line is not None:
+            change = change.told(
+                "shortage_goes_on",
+                f"{step.args['sku']}: {reason}",
+                line_id=str(line.id),
+                step_id=str(step.id),
+                step=step.kind,
+                reason=reason,
+            )
+            return domain.climb(change, line) or saga.give_up(change, line, domain.OUT_OF_STOCK)
+        case _:
+            return change
+
+
+def _given_back(change: Change, step: Step, reservation_id: str) -> Change:
+    args = {
+        "reservation_id": reservation_id,
+        "reason": "not needed any more",
+        "undoes": str(step.ext_ref),
+    }
+    back = plan(
+        step.merchant_id,
+        step.order_id,
+        "release",
+        line_id=step.line_id,
+        generation=int(step.args["round"]) * 100 + step.attempt,
+        args=args,
+    )
+    return change.with_steps(back).told(
+        "hold_not_needed", "held too late: the units go back", reservation_id=reservation_id
+    )
