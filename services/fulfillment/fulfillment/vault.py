@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -18,11 +19,14 @@ HOLD_SECONDS = 900
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Hand out what is held under `reservation_id`, re-sealed to the key when there is one."""
+    """Hand out what is held under `reservation_id`, re-sealed to the key when there is one; with
+    `lines` (number, quantity) only that, and the rest goes back.
+    """
 
     merchant_id: UUID
     reservation_id: UUID
     recipient_public_key: bytes | None
+    lines: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +107,17 @@ class Vault:
         return _box(_Reveal.model_validate(answer).box)
 
 
-def _claim_item(claim: Claim) -> dict[str, str]:
-    item = {"reservation_id": str(claim.reservation_id), "merchant_id": str(claim.merchant_id)}
+def _claim_item(claim: Claim) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "reservation_id": str(claim.reservation_id),
+        "merchant_id": str(claim.merchant_id),
+    }
     if claim.recipient_public_key is not None:
         item["recipient_public_key"] = base64.b64encode(claim.recipient_public_key).decode()
+    if claim.lines:
+        item["lines"] = [
+            {"line_no": line_no, "quantity": quantity} for line_no, quantity in claim.lines
+        ]
     return item
 
 

@@ -64,16 +64,18 @@ class OrderConsumers:
             recipient_public_key=message.recipient_public_key or None,
             page_id=new_id(),
             page_ends_at=event.time + self._link_life,
+            hold_has_more=message.hold_has_more,
             traceparent=event.traceparent,
             request_id=event.request_id,
         )
 
 
 def _lines(message: FulfillmentRequested) -> list[Line]:
-    return [_line(line) for line in message.lines]
+    number = message.round or 1  # older releases knew one round
+    return [_line(line, number) for line in message.lines]
 
 
-def _line(line: RequestedLine) -> Line:
+def _line(line: RequestedLine, number: int) -> Line:
     return Line(
         line_id=UUID(line.line_id),
         line_no=line.line_no,
@@ -92,6 +94,8 @@ def _line(line: RequestedLine) -> Line:
         ),
         bundle_sku=line.bundle_sku,
         template=line.template,
+        round=number,
+        instead_of=line.instead_of,
     )
 
 

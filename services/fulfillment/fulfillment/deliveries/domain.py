@@ -1,6 +1,7 @@
 """What was asked for, what became of it, and who may try next.
 
-A *request* is one paid order. Each of its lines has one *delivery*. The lines are worked on in
+A *request* is one paid order. Each of its lines has one *delivery* per round: a line that could not
+be delivered may be asked for again, in another way. The lines are worked on in
 *tasks*: what a task covers is for the line's *kind* to say (every line from the vault together,
 because one reservation holds them; a top-up alone).
 """
@@ -80,6 +81,9 @@ class Line:
     manual: ManualTerms | None = None
     bundle_sku: str = ""
     template: str = ""
+    # A line that could not be delivered may be asked for again, in another way: a later round.
+    round: int = 1
+    instead_of: str = ""  # what was ordered, when this is its substitute
 
     @property
     def account(self) -> str:
@@ -101,6 +105,7 @@ class Request:
     recipient_public_key: bytes | None
     page_id: UUID
     page_ends_at: datetime
+    hold_has_more: bool = False
     # The trace and the request that the events of this order continue.
     traceparent: str | None = None
     request_id: str | None = None
@@ -164,13 +169,16 @@ class Task:
     `lease_id` names the worker's turn: only the turn that still holds the task may settle it.
     `generation` counts the references that were used up for good (a hold that was lost, a supplier
     that definitely refused); a kind derives its outside reference from it, so that a repeat of the
-    same generation asks for the same thing again.
+    same generation asks for the same thing again. `reservation_id` holds its units; with
+    `hold_has_more` also those of lines that nobody wants any more.
     """
 
     id: UUID
     kind: str
     request: Request
     deliveries: tuple[Delivery, ...]
+    reservation_id: UUID | None = None
+    hold_has_more: bool = False
     lease_id: UUID | None = None
     attempts: int = 0
     generation: int = 0
@@ -254,7 +262,8 @@ def plan_tasks(
                 Delivery(new_id(), task_id, request.order_id, request.merchant_id, line)
                 for line in together
             )
-            tasks.append(Task(task_id, name, request, deliveries))
+            hold = request.reservation_id, request.hold_has_more
+            tasks.append(Task(task_id, name, request, deliveries, *hold))
     return tasks
 
 

@@ -23,6 +23,7 @@ def line_delivered(delivery: Delivery, outcome: Delivered, url: str) -> LineDeli
         order_id=str(delivery.order_id),
         merchant_id=str(delivery.merchant_id),
         line_id=str(delivery.line.line_id),
+        round=delivery.line.round,
         url=url,
         units=[
             DeliveredUnit(unit_id=str(unit.unit_id), mask=unit.mask, lot_id=str(unit.lot_id))
@@ -50,6 +51,7 @@ def line_failed(delivery: Delivery, outcome: Failed) -> LineFailed:
         order_id=str(delivery.order_id),
         merchant_id=str(delivery.merchant_id),
         line_id=str(delivery.line.line_id),
+        round=delivery.line.round,
         reason=outcome.reason,
         refusals=[pb.Refusal(supplier=supplier, code=code) for supplier, code in outcome.refusals],
     )
@@ -61,6 +63,7 @@ def line_unknown(delivery: Delivery, retry: Retry) -> LineUnknown:
         order_id=str(delivery.order_id),
         merchant_id=str(delivery.merchant_id),
         line_id=str(delivery.line.line_id),
+        round=delivery.line.round,
         reason=retry.reason,
         supplier=retry.supplier,
     )

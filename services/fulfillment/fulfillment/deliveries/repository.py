@@ -46,8 +46,8 @@ class DeliveryRepository:
     async def add(
         self, tx: Transaction, requests: Sequence[tuple[Request, Sequence[Task]]]
     ) -> None:
-        """Stores requests with their tasks and deliveries, ready to be taken. One that is stored
-        already stays as it is, with its own tasks."""
+        """Stores requests with their tasks and deliveries, ready to be taken. What is stored
+        already stays as it is; a line is new once in each round."""
         tasks = [task for _, planned in requests for task in planned]
         deliveries = [delivery for task in tasks for delivery in task.deliveries]
         lines = [delivery.line for delivery in deliveries]
@@ -58,6 +58,8 @@ class DeliveryRepository:
                 "t_id": [task.id for task in tasks],
                 "t_order_id": [task.request.order_id for task in tasks],
                 "t_kind": [task.kind for task in tasks],
+                "t_reservation_id": [task.reservation_id for task in tasks],
+                "t_hold_has_more": [task.hold_has_more for task in tasks],
                 **_columns(deliveries, _DELIVERY_FIELDS, "d_"),
                 **_columns(lines, _LINE_FIELDS, "d_"),
                 "d_terms": [_terms_json(line) for line in lines],
@@ -181,6 +183,8 @@ class DeliveryRepository:
             lease_id=first.lease_id,
             attempts=first.attempts,
             generation=first.generation,
+            reservation_id=first.task_reservation_id,
+            hold_has_more=first.hold_has_more,
         )
 
     def _seal(self, delivery: Delivery) -> bytes | None:
@@ -226,6 +230,8 @@ _LINE_FIELDS = (
     "instructions",
     "bundle_sku",
     "template",
+    "round",
+    "instead_of",
 )
 
 
@@ -323,11 +329,12 @@ _DELIVERY_COLUMNS = (
     + ", ".join(f"d.{field}" for field in _LINE_FIELDS)
 )
 
-# What depends on a request is added for those requests only that are new. A foreign key is
-# checked when the whole statement has ended, so the order of its parts does not matter.
+# What was asked for before, in the same round, is not added again, nor a task without anything new.
+# A foreign key is checked when the whole statement has ended, so the order of its parts does not
+# matter.
 _ADD = text(
     """
-    WITH fresh AS (
+    WITH requests AS (
         INSERT INTO request (order_id, merchant_id, channel_id, reference, customer_id, locale,
             reservation_id, recipient_public_key, page_id, page_ends_at, traceparent, request_id)
         SELECT * FROM unnest(CAST(:r_order_id AS uuid[]), CAST(:r_merchant_id AS uuid[]),
@@ -337,30 +344,34 @@ _ADD = text(
             CAST(:r_page_id AS uuid[]), CAST(:r_page_ends_at AS timestamptz[]),
             CAST(:r_traceparent AS text[]), CAST(:r_request_id AS text[]))
         ON CONFLICT (order_id) DO NOTHING
-        RETURNING order_id
-    ), planned AS (
-        INSERT INTO task (id, order_id, kind)
-        SELECT t.id, t.order_id, t.kind
-        FROM unnest(CAST(:t_id AS uuid[]), CAST(:t_order_id AS uuid[]), CAST(:t_kind AS text[]))
-            AS t (id, order_id, kind)
-        JOIN fresh ON fresh.order_id = t.order_id
+    ), fresh AS (
+        INSERT INTO delivery (id, task_id, order_id, merchant_id, line_id, line_no, kind, sku, name,
+                              quantity, pool_id, instructions, bundle_sku, template, round,
+                              instead_of, account_mask, inputs, terms)
+        SELECT d.id, d.task_id, d.order_id, d.merchant_id, d.line_id, d.line_no, d.kind, d.sku,
+               d.name, d.quantity, d.pool_id, d.instructions, d.bundle_sku, d.template, d.round,
+               d.instead_of, d.account_mask, d.inputs, CAST(d.terms AS jsonb)
+        FROM unnest(CAST(:d_id AS uuid[]), CAST(:d_task_id AS uuid[]),
+            CAST(:d_order_id AS uuid[]), CAST(:d_merchant_id AS uuid[]), CAST(:d_line_id AS uuid[]),
+            CAST(:d_line_no AS int[]), CAST(:d_kind AS text[]), CAST(:d_sku AS text[]),
+            CAST(:d_name AS text[]), CAST(:d_quantity AS int[]), CAST(:d_pool_id AS uuid[]),
+            CAST(:d_instructions AS text[]), CAST(:d_bundle_sku AS text[]),
+            CAST(:d_template AS text[]), CAST(:d_round AS smallint[]),
+            CAST(:d_instead_of AS text[]), CAST(:d_account_mask AS text[]),
+            CAST(:d_inputs AS bytea[]), CAST(:d_terms AS text[]))
+            AS d (id, task_id, order_id, merchant_id, line_id, line_no, kind, sku, name, quantity,
+                  pool_id, instructions, bundle_sku, template, round, instead_of, account_mask,
+                  inputs, terms)
+        ORDER BY d.line_id
+        ON CONFLICT (line_id, round) DO NOTHING
+        RETURNING task_id
     )
-    INSERT INTO delivery (id, task_id, order_id, merchant_id, line_id, line_no, kind, sku, name,
-                          quantity, pool_id, instructions, bundle_sku, template, account_mask,
-                          inputs, terms)
-    SELECT d.id, d.task_id, d.order_id, d.merchant_id, d.line_id, d.line_no, d.kind, d.sku, d.name,
-           d.quantity, d.pool_id, d.instructions, d.bundle_sku, d.template, d.account_mask,
-           d.inputs, CAST(d.terms AS jsonb)
-    FROM unnest(CAST(:d_id AS uuid[]), CAST(:d_task_id AS uuid[]),
-        CAST(:d_order_id AS uuid[]), CAST(:d_merchant_id AS uuid[]), CAST(:d_line_id AS uuid[]),
-        CAST(:d_line_no AS int[]), CAST(:d_kind AS text[]), CAST(:d_sku AS text[]),
-        CAST(:d_name AS text[]), CAST(:d_quantity AS int[]), CAST(:d_pool_id AS uuid[]),
-        CAST(:d_instructions AS text[]), CAST(:d_bundle_sku AS text[]),
-        CAST(:d_template AS text[]), CAST(:d_account_mask AS text[]), CAST(:d_inputs AS bytea[]),
-        CAST(:d_terms AS text[]))
-        AS d (id, task_id, order_id, merchant_id, line_id, line_no, kind, sku, name, quantity,
-              pool_id, instructions, bundle_sku, template, account_mask, inputs, terms)
-    JOIN fresh ON fresh.order_id = d.order_id
+    INSERT INTO task (id, order_id, kind, reservation_id, hold_has_more)
+    SELECT t.id, t.order_id, t.kind, t.reservation_id, t.hold_has_more
+    FROM unnest(CAST(:t_id AS uuid[]), CAST(:t_order_id AS uuid[]), CAST(:t_kind AS text[]),
+        CAST(:t_reservation_id AS uuid[]), CAST(:t_hold_has_more AS boolean[]))
+        AS t (id, order_id, kind, reservation_id, hold_has_more)
+    WHERE t.id IN (SELECT task_id FROM fresh)
     """
 )
 
@@ -375,10 +386,12 @@ _TAKE = text(
         UPDATE task t SET lease_id = :lease_id, attempts = t.attempts + 1,
                due_at = clock_timestamp() + CAST(:lease AS interval)
         FROM pick WHERE t.id = pick.id
-        RETURNING t.id, t.kind, t.order_id, t.lease_id, t.attempts, t.generation
+        RETURNING t.id, t.kind, t.order_id, t.lease_id, t.attempts, t.generation,
+                  t.reservation_id, t.hold_has_more
     )
     SELECT taken.id AS task_id, taken.kind AS task_kind, taken.lease_id, taken.attempts,
-           taken.generation, {_REQUEST_COLUMNS}, {_DELIVERY_COLUMNS}, d.inputs
+           taken.generation, taken.reservation_id AS task_reservation_id, taken.hold_has_more,
+           {_REQUEST_COLUMNS}, {_DELIVERY_COLUMNS}, d.inputs
     FROM taken JOIN request r ON r.order_id = taken.order_id JOIN delivery d ON d.task_id = taken.id
     ORDER BY taken.id, d.line_no
     """  # noqa: S608 - column names of this file
@@ -470,7 +483,15 @@ _LIST = text(_READ + _NEWEST_FIRST.format(further=""))
 # Two statements: one that covers both could not use the index of either.
 _LIST_OF_ORDER = text(_READ + _NEWEST_FIRST.format(further="AND d.order_id = :order_id"))
 
-_OF_PAGE = text(_READ + " WHERE r.page_id = :page_id ORDER BY d.line_no")
+# Of a line that was asked for again, the newest round.
+_OF_PAGE = text(
+    _READ
+    + """
+    WHERE r.page_id = :page_id AND NOT EXISTS (
+        SELECT FROM delivery later WHERE later.line_id = d.line_id AND later.round > d.round)
+    ORDER BY d.line_no
+    """
+)
 
 _UNITS = text(
     """

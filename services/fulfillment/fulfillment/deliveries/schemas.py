@@ -19,6 +19,8 @@ _DELIVERY: dict[str, Any] = {
     "name": "Steam 50",
     "quantity": 1,
     "kind": "pool",
+    "round": 1,
+    "instead_of": None,
     "status": "delivered",
     "reason": None,
     "url": "http://127.0.0.1:8003/d/AZOj8FsefESdVw9NPBsqd2k...",
@@ -87,6 +89,8 @@ class DeliveryRead(Model):
     name: str
     quantity: int
     kind: str
+    round: int = Field(description="Above 1: the line was asked for again, in another way.")
+    instead_of: str | None = Field(description="What was ordered, when this is its substitute.")
     status: Literal["pending", "delivered", "failed", "unknown"]
     reason: str | None = Field(description="Why it failed: a stable code, e.g. out_of_stock.")
     url: str = Field(
@@ -107,6 +111,8 @@ class DeliveryRead(Model):
             name=line.name,
             quantity=line.quantity,
             kind=line.kind,
+            round=line.round,
+            instead_of=line.instead_of or None,
             status=delivery.state.value,
             reason=delivery.reason,
             url=url,

@@ -48,15 +48,16 @@ class DeliveryService:
     async def accept(
         self, tx: Transaction, orders: Sequence[tuple[Request, Sequence[Line]]]
     ) -> None:
-        """Stores paid orders with one pending delivery per line; an order known already is left
-        as it is. Raises UnknownKind when nothing here delivers a line."""
+        """Stores paid orders with one pending delivery per line and round; what is known already is
+        left as it is. Raises UnknownKind when nothing here delivers a line."""
         for _, lines in orders:
             self._require_known_kinds(lines)
-        by_order = {request.order_id: (request, lines) for request, lines in orders}
-        planned = [
-            (request, plan_tasks(request, lines, self._kinds, new_id))
-            for request, lines in by_order.values()
-        ]
+        seen: set[tuple[UUID, int]] = set()
+        planned: list[tuple[Request, list[Task]]] = []
+        for request, lines in orders:
+            new = [line for line in lines if (line.line_id, line.round) not in seen]
+            seen |= {(line.line_id, line.round) for line in new}
+            planned.append((request, plan_tasks(request, new, self._kinds, new_id)))
         await self._repository.add(tx, planned)
 
     async def take(self, tx: Transaction, kind: Kind, limit: int) -> list[Task]:

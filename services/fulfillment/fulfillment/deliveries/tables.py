@@ -1,6 +1,7 @@
 """Tables of this slice. A request has tasks, a task has deliveries, a delivery has units."""
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -75,6 +76,9 @@ def delivery_tables(metadata: MetaData) -> None:
         Column("lease_id", Uuid),
         Column("attempts", Integer, nullable=False, server_default="0"),
         Column("generation", SmallInteger, nullable=False, server_default="0"),
+        # What holds its units; `hold_has_more`: also units that nobody wants any more.
+        Column("reservation_id", Uuid),
+        Column("hold_has_more", Boolean, nullable=False, server_default=text("false")),
         Column("last_reason", Text),
         _now(),
         CheckConstraint(_one_of(TaskState), name="state_known"),
@@ -97,6 +101,8 @@ def delivery_tables(metadata: MetaData) -> None:
         Column("instructions", Text, nullable=False),
         Column("bundle_sku", Text, nullable=False, server_default=""),
         Column("template", Text, nullable=False, server_default=""),
+        Column("round", SmallInteger, nullable=False, server_default="1"),
+        Column("instead_of", Text, nullable=False, server_default=""),
         # What only lines without units have: the terms they were sold with, what the buyer entered
         # (sealed, and forgotten when the line is settled), what is shown of it.
         Column("terms", JSONB),
@@ -108,7 +114,8 @@ def delivery_tables(metadata: MetaData) -> None:
         Column("reason", Text),
         Column("settled_at", DateTime(timezone=True)),
         _now(),
-        UniqueConstraint("line_id"),
+        # A line is delivered once in each round of being asked for.
+        UniqueConstraint("line_id", "round"),
         CheckConstraint("quantity > 0", name="quantity_positive"),
         CheckConstraint(_one_of(DeliveryState), name="state_known"),
         CheckConstraint(

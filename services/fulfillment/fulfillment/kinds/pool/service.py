@@ -47,7 +47,12 @@ class Held:
     def claim(self) -> Claim:
         request = self.task.request
         key = request.recipient_public_key if self.with_key else None
-        return Claim(request.merchant_id, self.reservation_id, key)
+        lines = tuple(
+            (delivery.line.line_no, delivery.line.quantity)
+            for delivery in self.task.deliveries
+            if self.task.hold_has_more
+        )
+        return Claim(request.merchant_id, self.reservation_id, key, lines)
 
 
 class PoolKind:
@@ -64,9 +69,9 @@ class PoolKind:
 
     async def attempt(self, tasks: Sequence[Task]) -> list[Attempt]:
         """Two calls at most per reference, whatever the number of tasks."""
-        held = [Held(t, t.request.reservation_id) for t in tasks if t.request.reservation_id]
+        held = [Held(task, task.reservation_id) for task in tasks if task.reservation_id]
         attempts, lost = await self._claim(held)
-        lost += [task for task in tasks if task.request.reservation_id is None]
+        lost += [task for task in tasks if task.reservation_id is None]
         if lost:
             attempts |= await self._reserve_again(lost)
         return [attempts[task.id] for task in tasks]
@@ -125,7 +130,15 @@ def _hold(task: Task) -> Hold:
     number = task.generation + 1
     suffix = ":again" if number == 1 else f":again:{number}"
     lines = tuple(_wanted(delivery.line) for delivery in task.deliveries)
-    return Hold(task.request.merchant_id, f"{task.request.order_id}{suffix}", lines)
+    return Hold(task.request.merchant_id, f"{_asked(task)}{suffix}", lines)
+
+
+def _asked(task: Task) -> str:
+    """What names the request: the order, and of a later round the line and the round."""
+    first = task.deliveries[0].line
+    if first.round == 1:
+        return str(task.request.order_id)
+    return f"{task.request.order_id}:{first.line_id}:{first.round}"
 
 
 def _wanted(line: Line) -> tuple[int, UUID, int]:

@@ -93,7 +93,7 @@ _GUARDS = (
 _ROUNDS = (
     """
     ALTER TABLE order_line
-      ADD COLUMN round INTEGER DEFAULT 1 NOT NULL,
+      ADD COLUMN round INTEGER DEFAULT '1' NOT NULL,
       ADD COLUMN tried JSONB DEFAULT '[]'::jsonb NOT NULL,
       ADD COLUMN instead JSONB DEFAULT '{}'::jsonb NOT NULL
     """,
