@@ -18,6 +18,13 @@ class BundleRead(Model):
     policy: str = Field(description="all_or_nothing, partial")
 
 
+class SubstituteRead(Model):
+    """What is delivered instead of the product that was ordered, at its price."""
+
+    sku: str
+    name: str
+
+
 class LineRead(Model):
     id: UUID
     line_no: int
@@ -29,6 +36,7 @@ class LineRead(Model):
     total: MoneyModel
     status: str = Field(description="pending, unknown, delivered, failed, refunded")
     bundle: BundleRead | None
+    substitute: SubstituteRead | None
     inputs: dict[str, str] = Field(description="phone numbers, addresses and accounts are masked")
     refunded: MoneyModel = Field(description="what of its price is back with the buyer")
 
@@ -45,9 +53,16 @@ class LineRead(Model):
             total=MoneyModel.from_domain(line.total),
             status=line.status.value,
             bundle=_bundle_of(line),
+            substitute=_substitute_of(line),
             inputs=line.shown_inputs,
             refunded=MoneyModel(amount=line.refunded_minor, currency=line.total.currency),
         )
+
+
+def _substitute_of(line: Line) -> SubstituteRead | None:
+    if not line.instead:
+        return None
+    return SubstituteRead(sku=line.instead["sku"], name=line.instead["name"])
 
 
 def _bundle_of(line: Line) -> BundleRead | None:
