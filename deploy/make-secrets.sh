@@ -24,7 +24,7 @@ for service in order inventory_vault fulfillment risk ledger; do
     "postgresql+asyncpg://lockstock_$service:$password@postgres:5432/lockstock_$service"
 done
 for name in internal_secret inventory_vault_fingerprint_key vault_master_key vault_audit_key \
-  fulfillment_link_secret fulfillment_safe_key order_contact_key; do
+  fulfillment_link_secret fulfillment_safe_key order_contact_key order_account_key; do
   write "$name" "$(random)"
 done
 echo "secrets are in $folder; back up vault_master_key, vault_audit_key and inventory_vault_fingerprint_key apart from the database"

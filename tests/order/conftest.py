@@ -29,6 +29,7 @@ Consume = Callable[..., Awaitable[list[Message]]]
 ApiClient = Callable[..., Awaitable[httpx.AsyncClient]]
 SECRET = "s" * 32
 CONTACT_KEY = "c" * 32
+ACCOUNT_KEY = "a" * 32
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,7 @@ def settings_for(database_url: str) -> Settings:
         kafka_bootstrap="127.0.0.1:1",
         internal_secret=SECRET,
         contact_key=CONTACT_KEY,
+        account_key=ACCOUNT_KEY,
         vault_url="http://vault",
     )
 

@@ -1,27 +1,43 @@
 """Composition: the only place that builds this service's objects."""
 
+from collections.abc import Mapping
+
 import httpx
 
+from kit.db import Database
 from kit.peers import Peer
 from kit.service import Service, open_database, service_tokens
 from lockstock.order.v1.api_key_events_pb2 import ApiKeyChanged
 from lockstock.order.v1.order_events_pb2 import OrderPlaced
+from order.account_secrets import AccountSecrets
 from order.api_keys import routes as api_key_routes
 from order.api_keys import tables as api_key_tables
+from order.callbacks import jobs as callback_jobs
+from order.callbacks import routes as callback_routes
+from order.callbacks import tables as callback_tables
+from order.callbacks.service import CallbackService
 from order.catalogue import routes as catalogue_routes
 from order.catalogue import tables as catalogue_tables
+from order.checkouts import routes as checkout_routes
+from order.checkouts import tables as checkout_tables
+from order.checkouts.service import CheckoutService, ThroughAccounts
 from order.contacts import ContactHasher
 from order.merchants import routes as merchant_routes
 from order.merchants import tables as merchant_tables
 from order.orders import routes as order_routes
 from order.orders import tables as order_tables
+from order.outbound import Connection
+from order.payment_accounts import jobs as account_jobs
+from order.payment_accounts import routes as account_routes
+from order.payment_accounts import tables as account_tables
+from order.payment_accounts.service import PaymentAccounts
 from order.payments import jobs as payment_jobs
 from order.payments import routes as payment_routes
 from order.payments import tables as payment_tables
 from order.payments.service import PaymentService
 from order.placing import routes as placing_routes
 from order.placing.service import PlacingService
-from order.provider import load_providers
+from order.provider import HasAccounts, Provider, RefundsThroughAccounts, load_providers
 from order.refunds import routes as refund_routes
 from order.refunds import tables as refund_tables
 from order.saga import consumers as saga_consumers
@@ -45,8 +61,11 @@ UUIDv7, errors are `application/problem+json`. Every POST takes an `Idempotency-
 
 # Importing a tables module is what adds its tables to the metadata.
 TABLES = (
+    account_tables,
     api_key_tables,
+    callback_tables,
     catalogue_tables,
+    checkout_tables,
     merchant_tables,
     order_tables,
     payment_tables,
@@ -70,9 +89,13 @@ def create_service(
         transport=vault_transport,
     )
     vault = Vault(peer)
-    providers = load_providers(settings.provider_names)
+    loaded = load_providers(settings.provider_names)
+    connections = _connections(settings, loaded)
+    accounts = PaymentAccounts(loaded, _account_secrets(settings), connections)
+    providers = _with_accounts(db, accounts, loaded)
     kinds = load_kinds(Outside(db, vault, providers))
     payments = PaymentService(providers)
+    callbacks = CallbackService(db, accounts, payments)
     placing = PlacingService(
         db,
         vault,
@@ -96,6 +119,9 @@ def create_service(
             order_routes.router,
             payment_routes.router,
             refund_routes.router,
+            account_routes.router,
+            checkout_routes.router,
+            callback_routes.router,
             saga_routes.router,
         ],
         handlers=saga_consumers.handlers(),
@@ -108,6 +134,13 @@ def create_service(
                 every_seconds=settings.steps_every_seconds,
                 lease_seconds=settings.steps_lease_seconds,
             ),
+            callback_jobs.ask_for_payments(
+                db,
+                callbacks,
+                every_seconds=settings.ask_every_seconds,
+                last_ask_seconds=settings.last_ask_seconds,
+            ),
+            account_jobs.reseal_accounts(db, accounts),
         ],
         publishes=[OrderPlaced, ApiKeyChanged],
         state={
@@ -115,7 +148,45 @@ def create_service(
             "search": SearchService(db),
             "place_together": placing_routes.place_together(db, placing),
             "pay_together": payment_routes.pay_together(db, payments),
+            "payment_accounts": accounts,
+            "checkouts": CheckoutService(
+                db,
+                accounts,
+                public_url=settings.public_url,
+                last_ask_seconds=settings.last_ask_seconds,
+            ),
+            "callbacks": callbacks,
             "contacts": ContactHasher(settings.contact_key.get_secret_value()),
         },
-        closing=[peer.close],
+        closing=[peer.close, *(connection.close for connection in connections.values())],
     )
+
+
+def _account_secrets(settings: Settings) -> AccountSecrets:
+    old = settings.account_key_old
+    return AccountSecrets(
+        settings.account_key.get_secret_value(), old.get_secret_value() if old else None
+    )
+
+
+def _connections(settings: Settings, providers: Mapping[str, Provider]) -> dict[str, Connection]:
+    """The way out of each provider that has accounts. Raises ValueError for an unfit URL."""
+    return {
+        name: Connection(
+            settings.urls_of_providers.get(name, provider.default_url),
+            answer_seconds=settings.provider_timeout_seconds,
+        )
+        for name, provider in providers.items()
+        if isinstance(provider, HasAccounts)
+    }
+
+
+def _with_accounts(
+    db: Database, accounts: PaymentAccounts, providers: Mapping[str, Provider]
+) -> dict[str, Provider]:
+    return {
+        name: ThroughAccounts(db, accounts, provider)
+        if isinstance(provider, RefundsThroughAccounts)
+        else provider
+        for name, provider in providers.items()
+    }

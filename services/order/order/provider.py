@@ -1,13 +1,21 @@
 """Payment providers: one folder each under `order/providers`, found by name; no list of them.
 
-A folder's `provider.py` exports PROVIDER. Loading fails at start, not at the first payment.
+A folder's `provider.py` exports PROVIDER. Loading fails at start, not at the first payment. What a
+provider can do beyond giving money back is an ability: a small Protocol that it meets or not. An
+ability gets an `Access`, the merchant's own account and the way out, and keeps nothing itself.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
+from uuid import UUID
 
+from kit.errors import Invalid
+from kit.money import Money
+from order.outbound import Connection
 from order.refunds.domain import Refund
 
 CHANNEL = "channel"
@@ -18,6 +26,127 @@ class RefundOutcome(StrEnum):
     DONE = "done"
     UNKNOWN = "unknown"  # no definite answer: ask again by the same refund id, never by a new one
     REFUSED = "refused"  # a definite no: the provider wants something changed before it pays back
+
+
+class PaymentState(StrEnum):
+    """What a provider says about a payment it was asked for."""
+
+    PAID = "paid"
+    WAITING = "waiting"
+    FAILED = "failed"  # for certain: nothing came and nothing will come by this reference
+    UNKNOWN = "unknown"
+
+
+class NoticeKind(StrEnum):
+    """What a callback tells."""
+
+    PAID = "paid"
+    FAILED = "failed"
+    REFUNDED = "refunded"
+    REFUND_FAILED = "refund_failed"
+    OTHER = "other"  # genuine, and nothing to do
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One merchant's account with a provider, opened, and the way to the provider."""
+
+    account_id: UUID
+    merchant_id: UUID
+    settings: Mapping[str, str]
+    secrets: Mapping[str, str] = field(repr=False)
+    http: Connection = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A payment to begin. `reference` is our own number of it at the provider, the same at every
+    attempt; `payer` is whom the provider knows the buyer as, where its method needs that.
+    """
+
+    reference: UUID
+    amount: Money
+    subject: str
+    method: str
+    notify_url: str
+    return_url: str
+    expires_at: datetime
+    payer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What the buyer's browser or app needs to go on: one of the four."""
+
+    redirect_url: str = ""
+    code_url: str = ""
+    form: Mapping[str, str] = field(default_factory=dict)
+    form_action: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    session: str = ""
+    """The provider's own name of the session, when it gives one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A push as it came: bytes and headers (names in lower case), unverified."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """The facts of a verified callback. `reference` is our number, None when it is not one of ours;
+    `refund_id` is set when it is about a refund we asked for.
+    """
+
+    event_id: str
+    kind: NoticeKind
+    event: str
+    reference: UUID | None = None
+    provider_reference: str = ""
+    amount: Money | None = None
+    refund_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a provider answers when it is asked about a payment."""
+
+    state: PaymentState
+    provider_reference: str = ""
+    amount: Money | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the provider wants to read in return for its callback."""
+
+    status: int
+    body: bytes
+    media_type: str
+
+
+class CallbackRefused(Invalid):
+    """The callback is not genuine, too old, or meant for somebody else; nothing was believed."""
+
+    code = "callback_refused"
+
+    def __init__(self, why: str, detail: str = "") -> None:
+        super().__init__(f"callback refused: {why} {detail}".strip(), reason=why)
+        self.why = why
+
+
+class BadAccount(Invalid):
+    """A setting or secret of the account is missing, unknown or malformed; it is named."""
+
+    code = "bad_payment_account"
+
+    def __init__(self, pointer: str, why: str) -> None:
+        errors = [{"pointer": pointer, "code": BadAccount.code, "detail": why}]
+        super().__init__(f"{pointer}: {why}", errors=errors)
 
 
 class Provider(Protocol):
@@ -33,6 +162,81 @@ class Provider(Protocol):
         May call the outside world; raises nothing for an unclear outcome, it answers UNKNOWN.
         """
         ...
+
+
+@runtime_checkable
+class HasAccounts(Protocol):
+    """Works with each merchant's own credentials. The names of its settings and secrets; those in
+    `optional` may be absent.
+    """
+
+    name: str
+    default_url: str
+    account_settings: frozenset[str]
+    account_secrets: frozenset[str]
+    optional: frozenset[str]
+
+    def check_account(self, settings: Mapping[str, str], secrets: Mapping[str, str]) -> None:
+        """Raises BadAccount for what cannot work (a key that is none). No network."""
+        ...
+
+
+@runtime_checkable
+class BeginsPayments(HasAccounts, Protocol):
+    methods: tuple[str, ...]
+    """Ways to pay; the first is used when none is asked for."""
+
+    async def begin(self, access: Access, wanted: Wanted) -> Handover:
+        """Idempotent by `wanted.reference`. Raises BeginRefused or Unanswered."""
+        ...
+
+
+@runtime_checkable
+class ReadsCallbacks(HasAccounts, Protocol):
+    def owner_of(self, callback: Callback) -> Mapping[str, str]:
+        """Settings of the account it says it is for, unverified: only to choose the key."""
+        ...
+
+    def read_callback(self, access: Access, callback: Callback, now: datetime) -> Notice:
+        """Verifies, then reads. Raises CallbackRefused; believes nothing before the signature."""
+        ...
+
+    def answer(self, *, is_accepted: bool, is_temporary: bool = False) -> Answer:
+        """What to send back; a temporary no makes the provider come again."""
+        ...
+
+
+@runtime_checkable
+class QueriesPayments(HasAccounts, Protocol):
+    async def query(self, access: Access, reference: UUID, session: str) -> Found:
+        """By our own reference. Raises nothing for an unclear answer: the state is UNKNOWN."""
+        ...
+
+
+@runtime_checkable
+class ClosesPayments(HasAccounts, Protocol):
+    async def close(self, access: Access, reference: UUID, session: str) -> PaymentState:
+        """So that nobody can pay any more: FAILED once closed, PAID when too late, else UNKNOWN."""
+        ...
+
+
+@runtime_checkable
+class RefundsThroughAccounts(HasAccounts, Protocol):
+    async def give_back(self, access: Access, refund: Refund, reference: UUID) -> RefundOutcome:
+        """As `Provider.refund`, of the payment that was begun as `reference`."""
+        ...
+
+    async def query_refund(self, access: Access, refund: Refund, reference: UUID) -> RefundOutcome:
+        """What became of it; asks for nothing."""
+        ...
+
+
+class BeginRefused(Invalid):
+    """The provider refuses to begin this payment; its reason is given. Change the call or the
+    account.
+    """
+
+    code = "checkout_refused"
 
 
 def load_providers(names: Iterable[str]) -> Mapping[str, Provider]:

@@ -14,10 +14,28 @@ class Settings(ServiceSettings):
     contact_key: SecretStr = Field(
         min_length=32, description="key of the hash under which buyers' contacts are found again"
     )
+    account_key: SecretStr = Field(
+        min_length=32, description="key that seals the secrets of payment accounts"
+    )
+    account_key_old: SecretStr | None = Field(
+        default=None, min_length=32, description="the key before it, while secrets move to the new"
+    )
     payment_providers: str = Field(
         default="demo",
         pattern=r"^([a-z][a-z0-9_]*(,[a-z][a-z0-9_]*)*)?$",
         description="enabled payment providers, comma separated; leave `demo` out in production",
+    )
+    provider_urls: str = Field(
+        default="",
+        max_length=4_000,
+        description="`name=URL`, comma separated: where providers are instead of their usual place",
+    )
+    provider_timeout_seconds: float = Field(
+        default=8.0, gt=0, le=30.0, description="how long a payment provider may take to answer"
+    )
+    public_url: str = Field(
+        default="http://127.0.0.1:8001",
+        description="base URL under which payment providers reach this service",
     )
     pay_seconds: int = Field(
         default=900, ge=10, le=80_000, description="how long an order may be paid"
@@ -37,7 +55,28 @@ class Settings(ServiceSettings):
         le=600.0,
         description="how long an outside call is one worker's alone, twice its deadline; seconds",
     )
+    ask_every_seconds: float = Field(
+        default=1.0,
+        gt=0,
+        le=60.0,
+        description="how often to look for payments to ask for",
+    )
+    last_ask_seconds: int = Field(
+        default=30,
+        ge=1,
+        le=600,
+        description="a payment is asked for so long before its end",
+    )
 
     @property
     def provider_names(self) -> list[str]:
         return [name for name in self.payment_providers.split(",") if name]
+
+    @property
+    def urls_of_providers(self) -> dict[str, str]:
+        """Raises ValueError for a part that is not `name=URL`."""
+        parts = [part.strip() for part in self.provider_urls.split(",") if part.strip()]
+        pairs = [part.partition("=") for part in parts]
+        if not all(name and url for name, _, url in pairs):
+            raise ValueError("ORDER_PROVIDER_URLS is a list of name=URL")
+        return {name: url for name, _, url in pairs}

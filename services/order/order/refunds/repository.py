@@ -60,6 +60,12 @@ _RETRY = text(
     "UPDATE order_refund SET status = 'due', next_at = clock_timestamp() "
     "WHERE id = :id AND merchant_id = :merchant_id AND status = 'manual'"
 )
+# The provider has news: also of one that it had refused.
+_HURRY = text(
+    "UPDATE order_refund SET next_at = clock_timestamp(), "
+    "status = CASE status WHEN 'manual' THEN 'due' ELSE status END "
+    "WHERE id = :id AND merchant_id = :merchant_id AND status <> 'done' RETURNING id"
+)
 
 
 async def add_many(tx: Transaction, refunds: Sequence[Refund]) -> None:
@@ -137,6 +143,12 @@ def _state(row: Any) -> RefundState:  # a row has no static type
         row.created_at,
         row.done_at,
     )
+
+
+async def hurry(tx: Transaction, merchant_id: UUID, refund_id: UUID) -> bool:
+    """Makes an open refund due now; False when there is none."""
+    values = {"id": refund_id, "merchant_id": merchant_id}
+    return (await tx.execute(_HURRY, values)).one_or_none() is not None
 
 
 def _refund(row: Any) -> Refund:  # a row has no static type

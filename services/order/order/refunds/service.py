@@ -70,3 +70,8 @@ async def retry(tx: Transaction, merchant_id: UUID, refund_id: UUID) -> RefundSt
     if not await repository.retry(tx, merchant_id, refund_id):
         raise RefundNotManual(refund_id=str(refund_id), status=found.status.value)
     return await get(tx, merchant_id, refund_id)
+
+
+async def hurry(tx: Transaction, merchant_id: UUID, refund_id: UUID) -> bool:
+    """Its provider has news: ask it now. False when no such refund is open."""
+    return await repository.hurry(tx, merchant_id, refund_id)
