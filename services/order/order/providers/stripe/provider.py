@@ -1,0 +1,278 @@
+"""Stripe Checkout: a hosted page for cards and wallets.
+
+Our reference is the session's `client_reference_id` and in everybody's metadata; the payment's
+number is its payment intent. Refunds carry our refund id in their metadata.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+import orjson
+
+from kit.money import Money
+from order.outbound import Answered, Unanswered
+from order.provider import (
+    Access,
+    Answer,
+    BadAccount,
+    BeginRefused,
+    Callback,
+    CallbackRefused,
+    Found,
+    Handover,
+    Notice,
+    NoticeKind,
+    PaymentState,
+    Provider,
+    RefundOutcome,
+    Wanted,
+)
+from order.providers.stripe import signature
+from order.refunds.domain import Refund
+
+API_VERSION = "2026-06-24.dahlia"
+REFERENCE = "lockstock_checkout"
+REFUND = "lockstock_refund"
+_REFUNDS_LISTED = 100
+_PAID = frozenset({"paid", "no_payment_required"})
+_JSON = "application/json"
+_EVENTS_PAID = frozenset({"checkout.session.completed", "checkout.session.async_payment_succeeded"})
+_EVENTS_FAILED = frozenset({"checkout.session.async_payment_failed", "checkout.session.expired"})
+_EVENTS_REFUND = frozenset({"refund.created", "refund.updated", "refund.failed"})
+
+
+class StripeProvider:
+    name = "stripe"
+    takes_word = False
+    default_url = "https://api.stripe.com"
+    account_settings = frozenset[str]()
+    account_secrets = frozenset({"api_key", "webhook_secrets"})
+    optional = frozenset[str]()
+    methods = ("checkout",)
+
+    def check_account(self, _: Mapping[str, str], secrets: Mapping[str, str]) -> None:
+        if not secrets["api_key"].startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_")):
+            raise BadAccount("/secrets/api_key", "a secret or restricted key: sk_... or rk_...")
+        given = _webhook_secrets(secrets)
+        if not given or not all(each.startswith("whsec_") for each in given):
+            raise BadAccount("/secrets/webhook_secrets", "whsec_..., several apart by a space")
+
+    async def refund(self, refund: Refund) -> RefundOutcome:
+        raise NotImplementedError("refunds go through the merchant's account")
+
+    async def begin(self, access: Access, wanted: Wanted) -> Handover:
+        reference = wanted.reference.hex
+        fields = {
+            "mode": "payment",
+            "client_reference_id": reference,
+            f"metadata[{REFERENCE}]": reference,
+            f"payment_intent_data[metadata][{REFERENCE}]": reference,
+            "success_url": wanted.return_url,
+            "cancel_url": wanted.return_url,
+            "line_items[0][quantity]": "1",
+            "line_items[0][price_data][currency]": wanted.amount.currency.lower(),
+            "line_items[0][price_data][unit_amount]": str(wanted.amount.amount_minor),
+            "line_items[0][price_data][product_data][name]": wanted.subject,
+        }
+        answer = await _post(access, "/v1/checkout/sessions", fields, key=f"checkout-{reference}")
+        document = _clear(answer)
+        if answer.status >= 400:
+            raise BeginRefused(_reason(document))
+        url, session = document.get("url"), document.get("id")
+        if not isinstance(url, str) or not isinstance(session, str):
+            raise Unanswered("the session has no page", was_sent=True)
+        return Handover(redirect_url=url, session=session)
+
+    def owner_of(self, _: Callback) -> Mapping[str, str]:
+        return {}
+
+    def read_callback(self, access: Access, callback: Callback, now: datetime) -> Notice:
+        header = callback.headers.get("stripe-signature", "")
+        signature.verify(header, callback.body, _webhook_secrets(access.secrets), now)
+        event = _event(callback.body)
+        if bool(event.get("livemode")) is not ("_live_" in access.secrets["api_key"][:8]):
+            raise CallbackRefused("foreign", "live and test must not be mixed")
+        return _notice(event)
+
+    def answer(self, *, is_accepted: bool, is_temporary: bool = False) -> Answer:
+        if is_accepted:
+            return Answer(200, b'{"received":true}', _JSON)
+        return Answer(503 if is_temporary else 400, b'{"received":false}', _JSON)
+
+    async def query(self, access: Access, reference: UUID, session: str) -> Found:
+        """Without the session's name (the answer to `begin` was lost) begin again: same session."""
+        if not session:
+            return Found(PaymentState.WAITING, why="no session is known yet")
+        answer = await _get(access, f"/v1/checkout/sessions/{quote(session, safe='')}")
+        document = _clear(answer)
+        if answer.status == 404:
+            return Found(PaymentState.FAILED, why="the provider knows no such session")
+        if answer.status >= 400:
+            return Found(PaymentState.UNKNOWN, why=_reason(document))
+        if document.get("client_reference_id") != reference.hex:
+            return Found(PaymentState.UNKNOWN, why="the session is another payment's")
+        if document.get("payment_status") in _PAID:
+            return Found(PaymentState.PAID, _payment_of(document), _amount(document))
+        if document.get("status") == "expired":
+            return Found(PaymentState.FAILED, why="the session has expired")
+        return Found(PaymentState.WAITING, why=str(document.get("status"))[:40])
+
+    async def close(self, access: Access, reference: UUID, session: str) -> PaymentState:
+        if not session:
+            return PaymentState.FAILED
+        path = f"/v1/checkout/sessions/{quote(session, safe='')}/expire"
+        answer = await _post(access, path, {}, key=f"close-{reference.hex}")
+        document = _clear(answer)
+        if answer.status < 400 and document.get("status") == "expired":
+            return PaymentState.FAILED
+        return (await self.query(access, reference, session)).state
+
+    async def give_back(self, access: Access, refund: Refund, reference: UUID) -> RefundOutcome:
+        """Asked for first: an idempotency key is forgotten after a day, our metadata is not."""
+        known = await self._find_refund(access, refund)
+        if known is not None:
+            return _refund_state(known)
+        fields = {
+            "payment_intent": refund.provider_reference,
+            "amount": str(refund.amount.amount_minor),
+            f"metadata[{REFUND}]": refund.id.hex,
+            f"metadata[{REFERENCE}]": reference.hex,
+        }
+        answer = await _post(access, "/v1/refunds", fields, key=f"refund-{refund.id.hex}")
+        document = _clear(answer)
+        return RefundOutcome.REFUSED if answer.status >= 400 else _refund_state(document)
+
+    async def query_refund(self, access: Access, refund: Refund, _: UUID) -> RefundOutcome:
+        known = await self._find_refund(access, refund)
+        return RefundOutcome.UNKNOWN if known is None else _refund_state(known)
+
+    async def _find_refund(self, access: Access, refund: Refund) -> Mapping[str, Any] | None:
+        query = urlencode(
+            {"payment_intent": refund.provider_reference, "limit": str(_REFUNDS_LISTED)}
+        )
+        answer = await _get(access, f"/v1/refunds?{query}")
+        document = _clear(answer)
+        listed = document.get("data")
+        if answer.status >= 400 or not isinstance(listed, list) or document.get("has_more"):
+            raise Unanswered("the refunds cannot be read", was_sent=True)
+        ours = (each for each in listed if _metadata(each).get(REFUND) == refund.id.hex)
+        return next(ours, None)
+
+
+def _webhook_secrets(secrets: Mapping[str, str]) -> list[str]:
+    return secrets["webhook_secrets"].split()
+
+
+async def _post(access: Access, path: str, fields: Mapping[str, str], *, key: str) -> Answered:
+    headers = {
+        **_headers(access),
+        "content-type": "application/x-www-form-urlencoded",
+        "idempotency-key": key,
+    }
+    return await access.http.call("POST", path, headers=headers, content=urlencode(fields).encode())
+
+
+async def _get(access: Access, path: str) -> Answered:
+    return await access.http.call("GET", path, headers=_headers(access))
+
+
+def _headers(access: Access) -> dict[str, str]:
+    return {
+        "authorization": f"Bearer {access.secrets['api_key']}",
+        "stripe-version": API_VERSION,
+    }
+
+
+def _clear(answer: Answered) -> dict[str, Any]:
+    """The document of a definite answer. Raises Unanswered. 409: the first call still runs."""
+    if answer.is_unclear or answer.status == 409:
+        raise Unanswered(str(answer.status), was_sent=True)
+    return answer.document()
+
+
+def _reason(document: Mapping[str, Any]) -> str:
+    error = document.get("error")
+    code = error.get("code") or error.get("type") if isinstance(error, dict) else None
+    return f"Stripe refuses: {str(code or 'no reason given')[:80]}"
+
+
+def _event(body: bytes) -> Mapping[str, Any]:
+    try:
+        event = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise CallbackRefused("malformed") from error
+    if not isinstance(event, dict) or not isinstance(event.get("id"), str):
+        raise CallbackRefused("malformed")
+    return event
+
+
+def _notice(event: Mapping[str, Any]) -> Notice:
+    kind, name = str(event.get("type"))[:80], str(event["id"])[:200]
+    data = event.get("data")
+    thing = data.get("object") if isinstance(data, dict) else None
+    thing = thing if isinstance(thing, dict) else {}
+    if kind in _EVENTS_PAID:
+        is_paid = thing.get("payment_status") in _PAID
+        outcome = NoticeKind.PAID if is_paid else NoticeKind.OTHER  # unpaid: a later event tells
+        payment, amount = _payment_of(thing), _amount(thing)
+        return Notice(name, outcome, kind, _reference(thing), payment, amount)
+    if kind in _EVENTS_FAILED:
+        return Notice(name, NoticeKind.FAILED, kind, _reference(thing))
+    if kind in _EVENTS_REFUND:
+        failed = thing.get("status") in ("failed", "canceled")
+        outcome = NoticeKind.REFUND_FAILED if failed else NoticeKind.REFUNDED
+        money = _money(thing.get("amount"), thing.get("currency"))
+        refund_id = _uuid(_metadata(thing).get(REFUND))
+        return Notice(name, outcome, kind, None, _payment_of(thing), money, refund_id)
+    if kind == "charge.refunded":
+        money = _money(thing.get("amount_refunded"), thing.get("currency"))
+        return Notice(name, NoticeKind.REFUNDED, kind, None, _payment_of(thing), money)
+    return Notice(name, NoticeKind.OTHER, kind)
+
+
+def _reference(session: Mapping[str, Any]) -> UUID | None:
+    return _uuid(session.get("client_reference_id"))
+
+
+def _payment_of(thing: Mapping[str, Any]) -> str:
+    """The payment intent; a session that needed no payment has none, and is its own number."""
+    found = thing.get("payment_intent") or thing.get("id")
+    return found[:120] if isinstance(found, str) else ""
+
+
+def _amount(session: Mapping[str, Any]) -> Money | None:
+    return _money(session.get("amount_total"), session.get("currency"))
+
+
+def _money(amount: object, currency: object) -> Money | None:
+    if type(amount) is not int or amount < 0 or not isinstance(currency, str):
+        return None
+    return Money(amount, currency.upper()[:3])
+
+
+def _metadata(thing: object) -> Mapping[str, Any]:
+    found = thing.get("metadata") if isinstance(thing, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _uuid(text: object) -> UUID | None:
+    try:
+        return UUID(hex=text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _refund_state(refund: Mapping[str, Any]) -> RefundOutcome:
+    match refund.get("status"):
+        case "succeeded":
+            return RefundOutcome.DONE
+        case "failed" | "canceled":
+            return RefundOutcome.REFUSED
+        case _:
+            return RefundOutcome.UNKNOWN
+
+
+PROVIDER: Provider = StripeProvider()
