@@ -14,6 +14,8 @@ from nacl.secret import Aead
 
 from kit.errors import Unavailable
 
+KEY_LENGTH_MIN = 32
+
 
 class SecretsUnreadable(Unavailable):
     """The account's secrets were sealed under a key this service does not have any more; set them
@@ -24,11 +26,15 @@ class SecretsUnreadable(Unavailable):
 
 
 class AccountSecrets:
-    """Seals under `key`; opens also what `old_key` sealed, while keys are being changed."""
+    """Seals under the first of `keys` (texts apart by spaces); opens what any of them sealed, so
+    that keys can be changed. Raises ValueError for a key shorter than 32 characters.
+    """
 
-    def __init__(self, key: str, old_key: str | None = None) -> None:
-        given = [key] if old_key is None else [key, old_key]
-        made = [_derive(text) for text in given]
+    def __init__(self, keys: str) -> None:
+        given = keys.split()
+        if not given or min(len(key) for key in given) < KEY_LENGTH_MIN:
+            raise ValueError(f"a key of payment accounts has {KEY_LENGTH_MIN} characters at least")
+        made = [_derive(key) for key in given]
         self.key_id = _key_id(made[0])
         self._boxes = {_key_id(each): Aead(each) for each in made}
 

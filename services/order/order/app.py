@@ -91,7 +91,9 @@ def create_service(
     vault = Vault(peer)
     loaded = load_providers(settings.provider_names)
     connections = _connections(settings, loaded)
-    accounts = PaymentAccounts(loaded, _account_secrets(settings), connections)
+    accounts = PaymentAccounts(
+        loaded, AccountSecrets(settings.account_key.get_secret_value()), connections
+    )
     providers = _with_accounts(db, accounts, loaded)
     kinds = load_kinds(Outside(db, vault, providers))
     payments = PaymentService(providers)
@@ -159,13 +161,6 @@ def create_service(
             "contacts": ContactHasher(settings.contact_key.get_secret_value()),
         },
         closing=[peer.close, *(connection.close for connection in connections.values())],
-    )
-
-
-def _account_secrets(settings: Settings) -> AccountSecrets:
-    old = settings.account_key_old
-    return AccountSecrets(
-        settings.account_key.get_secret_value(), old.get_secret_value() if old else None
     )
 
 

@@ -15,10 +15,8 @@ class Settings(ServiceSettings):
         min_length=32, description="key of the hash under which buyers' contacts are found again"
     )
     account_key: SecretStr = Field(
-        min_length=32, description="key that seals the secrets of payment accounts"
-    )
-    account_key_old: SecretStr | None = Field(
-        default=None, min_length=32, description="the key before it, while secrets move to the new"
+        min_length=32,
+        description="seals the secrets of payment accounts; `new old` while it is being changed",
     )
     payment_providers: str = Field(
         default="demo",
