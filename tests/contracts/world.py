@@ -47,7 +47,7 @@ def furnish(running: RunningSet) -> Known:
             "order": order,
             "risk": {"rule_id": made.rule()},
             "ledger": made.books(),
-            "fulfillment": {},
+            "fulfillment": {"supplier_id": made.supplier()},
         }
 
 
@@ -157,6 +157,11 @@ class _Maker:
             "sku": "KNOWN",
             "currency": "CNY",
         }
+
+    def supplier(self) -> str:
+        """An account with a supplier that nothing is ever bought of."""
+        body = {"name": "known", "connector": "demo", "secret": "nothing-secret"}
+        return str(self.post("fulfillment", "/v1/suppliers", body)["id"])
 
     def rule(self) -> str:
         rule = {"name": "Known", "condition": "purchases_by_ip_1h > 9", "action": "hold"}

@@ -7,18 +7,28 @@ import httpx
 
 from fulfillment.deliveries import routes as delivery_routes
 from fulfillment.deliveries.consumers import OrderConsumers
-from fulfillment.deliveries.domain import Kind
 from fulfillment.deliveries.jobs import Dispatcher
 from fulfillment.deliveries.repository import DeliveryRepository
 from fulfillment.deliveries.service import DeliveryService
-from fulfillment.kinds.pool.service import PoolKind
 from fulfillment.links import PageLinks
+from fulfillment.loading import Parts, load_connectors, load_kinds
+from fulfillment.manual_tasks import routes as manual_task_routes
+from fulfillment.manual_tasks.repository import ManualTaskRepository
+from fulfillment.manual_tasks.service import ManualTaskService
+from fulfillment.outside import Outside
 from fulfillment.pages import routes as page_routes
 from fulfillment.pages.repository import PageRepository
 from fulfillment.pages.service import Allowance, PageService
+from fulfillment.purchases import routes as purchase_routes
+from fulfillment.purchases.domain import Limits
+from fulfillment.purchases.repository import PurchaseRepository
+from fulfillment.purchases.service import PurchaseService
 from fulfillment.rendering import PageRenderer
 from fulfillment.safe import Safe
 from fulfillment.settings import Settings
+from fulfillment.suppliers import routes as supplier_routes
+from fulfillment.suppliers.repository import SupplierRepository
+from fulfillment.suppliers.service import SupplierService
 from fulfillment.tables import metadata
 from fulfillment.vault import Vault
 from kit.clock import SystemClock
@@ -54,18 +64,25 @@ def create_service(
     )
     vault = Vault(peer)
     links = PageLinks(settings.public_url, settings.link_secret.get_secret_value())
-    kinds: list[Kind] = [PoolKind(vault)]
+    safe = Safe(settings.safe_key.get_secret_value())
+    outside = Outside(allow_private=settings.supplier_private_addresses)
+    suppliers = SupplierService(
+        SupplierRepository(safe), load_connectors(settings.connector_names, outside)
+    )
+    manual_tasks = ManualTaskService(ManualTaskRepository(safe))
+    purchases = _purchases(settings, suppliers, manual_tasks)
+    kinds = load_kinds(Parts(db, vault, purchases, manual_tasks))
     deliveries = DeliveryService(
-        DeliveryRepository(Safe(settings.safe_key.get_secret_value())),
+        DeliveryRepository(safe),
         links,
-        {kind.name: kind for kind in kinds},
+        kinds,
         lease=timedelta(seconds=settings.lease_seconds),
         pause_max=timedelta(seconds=settings.dispatch_pause_seconds_max),
     )
     allowance = Allowance(settings.reveal_burst, timedelta(seconds=settings.reveal_every_seconds))
     dispatchers = [
         _dispatcher(settings, Dispatcher(db, deliveries, kind, settings.dispatch_batch_max))
-        for kind in kinds
+        for kind in kinds.values()
     ]
     orders = OrderConsumers(
         deliveries, _waking(dispatchers), link_life=timedelta(days=settings.link_days)
@@ -77,7 +94,13 @@ def create_service(
         description=DESCRIPTION,
         db=db,
         metadata=metadata,
-        routers=[delivery_routes.router, page_routes.router],
+        routers=[
+            delivery_routes.router,
+            page_routes.router,
+            supplier_routes.router,
+            purchase_routes.router,
+            manual_task_routes.router,
+        ],
         handlers=[
             handles(FulfillmentRequested, orders.on_fulfillment_requested),
             handles(OrderPartiallyCompleted, orders.on_order_partially_completed),
@@ -88,13 +111,27 @@ def create_service(
         publishes=[LineDelivered, LineFailed, LineUnknown],
         state={
             "deliveries": deliveries,
+            "suppliers": suppliers,
+            "purchases": purchases,
+            "manual_tasks": manual_tasks,
             "pages": PageService(
                 PageRepository(), deliveries, links, vault, SystemClock(), allowance
             ),
             "renderer": PageRenderer(),
         },
-        closing=[peer.close],
+        closing=[peer.close, outside.close, purchases.close],
     )
+
+
+def _purchases(
+    settings: Settings, suppliers: SupplierService, manual_tasks: ManualTaskService
+) -> PurchaseService:
+    limits = Limits(
+        unsent=timedelta(seconds=settings.supplier_unreachable_seconds_max),
+        pause=timedelta(seconds=settings.supplier_pause_seconds_max),
+    )
+    patience = timedelta(seconds=settings.supplier_patience_seconds)
+    return PurchaseService(PurchaseRepository(), suppliers, manual_tasks, limits, patience)
 
 
 def _dispatcher(settings: Settings, dispatcher: Dispatcher) -> Periodic:

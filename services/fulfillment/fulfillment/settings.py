@@ -57,3 +57,30 @@ class Settings(ServiceSettings):
     reveal_every_seconds: float = Field(
         default=2.0, ge=0.01, le=60.0, description="then one code per so long; seconds"
     )
+    connectors: str = Field(
+        default="generic,demo",
+        pattern=r"^([a-z][a-z0-9_]*(,[a-z][a-z0-9_]*)*)?$",
+        description="enabled supplier connectors, comma separated; leave `demo` out in production",
+    )
+    supplier_private_addresses: bool = Field(
+        default=False, description="whether suppliers may lie in private networks or on this host"
+    )
+    supplier_patience_seconds: float = Field(
+        default=2.0,
+        ge=0.05,
+        le=30.0,
+        description="how long a round waits for slow suppliers; shorter than the lease; seconds",
+    )
+    supplier_pause_seconds_max: float = Field(
+        default=3_600.0, ge=0.05, le=86_400.0, description="longest rest between questions; seconds"
+    )
+    supplier_unreachable_seconds_max: float = Field(
+        default=600.0,
+        ge=0.0,
+        le=86_400.0,
+        description="then a supplier that cannot be reached counts as refusing; seconds",
+    )
+
+    @property
+    def connector_names(self) -> list[str]:
+        return [name for name in self.connectors.split(",") if name]

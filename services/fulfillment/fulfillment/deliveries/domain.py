@@ -233,9 +233,13 @@ Attempt = Settled | Retry
 
 
 class Kind(Protocol):
-    """How the lines of one kind are delivered. One folder under `fulfillment/kinds/` each."""
+    """How the lines of one kind are delivered. One folder under `fulfillment/kinds/` each.
+
+    `batch_max`: how many tasks it works on together at most.
+    """
 
     name: str
+    batch_max: int
 
     def plan(self, lines: Sequence[Line]) -> list[list[Line]]:
         """Which lines of one request are one task."""

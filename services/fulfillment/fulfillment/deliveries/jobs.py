@@ -22,7 +22,7 @@ class Dispatcher:
         self._db = db
         self._deliveries = deliveries
         self._kind = kind
-        self._batch_max = batch_max
+        self._batch_max = min(batch_max, kind.batch_max)
 
     @property
     def kind(self) -> str:

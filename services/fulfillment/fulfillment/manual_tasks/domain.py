@@ -44,6 +44,7 @@ class ManualTask:
     sku: str = ""
     name: str = ""
     quantity: int = 1
+    agreed_currency: str | None = None  # of the purchase, when it is about one
     inputs: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def masked(self) -> Mapping[str, str]:

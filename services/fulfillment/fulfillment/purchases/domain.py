@@ -13,6 +13,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from fulfillment.connector import Done, Failed, NotFound, NotSent, Report, Terms, Unknown
 from fulfillment.deliveries.domain import Delivery, Offer
+from kit.errors import NotFound as NoSuchThing
 from kit.money import Money
 
 SENDS_MAX = 3
@@ -81,6 +82,7 @@ class Purchase:
     cost_max: Money
     state: PurchaseState = PurchaseState.INTENT
     sends: int = 0
+    unsent: int = 0
     asks: int = 0
     cost: Money | None = None
     supplier_reference: str = ""
@@ -93,6 +95,11 @@ class Purchase:
     created_at: datetime | None = None
     age: timedelta = timedelta()
     waited: timedelta = timedelta()
+
+    @property
+    def tries(self) -> int:
+        """How many sendings may have reached the supplier."""
+        return self.sends - self.unsent
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +148,10 @@ def next_step(purchase: Purchase, terms: Terms) -> Step:
 def settle(purchase: Purchase, report: Report, terms: Terms, limits: Limits) -> Purchase:
     """What a call made of it."""
     match report:
+        case Done() if report.cost.currency != purchase.cost_max.currency:
+            return _unknown(purchase, "wrong_currency", terms)
         case Done():
-            return _done(purchase, report)
+            return done(purchase, report)
         case Failed():
             if report.code in terms.definite_failures:
                 return failed(purchase, report.code)
@@ -162,8 +171,8 @@ def failed(purchase: Purchase, reason: str) -> Purchase:
     return replace(purchase, state=PurchaseState.FAILED, reason=reason)
 
 
-def _done(purchase: Purchase, report: Done) -> Purchase:
-    """The supplier's word on its cost is the truth to account for, even when it is too much."""
+def done(purchase: Purchase, report: Done) -> Purchase:
+    """Bought. What the supplier says it cost is what is accounted for, even when it is too much."""
     return replace(
         purchase,
         state=PurchaseState.DONE,
@@ -184,8 +193,9 @@ def _unknown(purchase: Purchase, reason: str, terms: Terms) -> Purchase:
 
 
 def _not_sent(purchase: Purchase, reason: str, terms: Terms, limits: Limits) -> Purchase:
-    """Only of a first sending it says that nothing was bought: an earlier one may have worked."""
-    if purchase.state is not PurchaseState.SENT or purchase.sends > 1:
+    """Nothing was bought by this sending; an earlier one may have worked."""
+    purchase = replace(purchase, unsent=purchase.unsent + 1)
+    if purchase.tries > 0:
         return _unknown(purchase, reason, terms)
     if purchase.waited >= limits.unsent:
         return failed(purchase, reason)
@@ -197,7 +207,7 @@ def _not_found(purchase: Purchase, terms: Terms) -> Purchase:
     if purchase.age < terms.timeout + terms.visibility_delay:
         return _unknown(purchase, "not_found_yet", terms)
     again = purchase.state in (PurchaseState.SENT, PurchaseState.UNKNOWN)
-    if again and terms.idempotent_by_ref and purchase.sends < SENDS_MAX:
+    if again and terms.idempotent_by_ref and purchase.tries < SENDS_MAX:
         return replace(purchase, state=PurchaseState.INTENT, reason="not_found")
     return failed(purchase, "not_found")
 
@@ -206,7 +216,13 @@ def pause_of(purchase: Purchase, limits: Limits) -> timedelta:
     """Until the next try, without jitter."""
     if purchase.state is PurchaseState.INTENT:
         pauses: Sequence[timedelta] = SEND_PAUSES
-        tries = purchase.sends
+        tries = purchase.unsent
     else:
         pauses, tries = ASK_PAUSES, purchase.asks + 1
     return min(pauses[min(max(tries, 1), len(pauses)) - 1], limits.pause)
+
+
+class PurchaseNotFound(NoSuchThing):
+    """There is no such purchase, or it is not yours."""
+
+    code = "purchase_not_found"

@@ -45,6 +45,8 @@ def purchase_tables(metadata: MetaData) -> None:
         Column("currency", Text, nullable=False),
         Column("state", Text, nullable=False, server_default=PurchaseState.INTENT.value),
         Column("sends", Integer, nullable=False, server_default="0"),
+        # Of those, the ones of which not a byte left.
+        Column("unsent", Integer, nullable=False, server_default="0"),
         Column("asks", Integer, nullable=False, server_default="0"),
         Column("cost_minor", BigInteger),
         Column("supplier_reference", Text, nullable=False, server_default=""),
@@ -66,6 +68,7 @@ def purchase_tables(metadata: MetaData) -> None:
         CheckConstraint(f"state IN ({states})", name="state_known"),
         CheckConstraint("quantity > 0", name="quantity_positive"),
         CheckConstraint("cost_max_minor >= 0", name="cost_max_not_negative"),
+        CheckConstraint("unsent BETWEEN 0 AND sends", name="unsent_is_part_of_sends"),
         CheckConstraint("(state = 'done') = (cost_minor IS NOT NULL)", name="done_has_cost"),
         CheckConstraint("state <> 'failed' OR reason <> ''", name="failed_has_reason"),
         CheckConstraint(

@@ -14,6 +14,7 @@ from fulfillment.deliveries.domain import (
     Delivered,
     Delivery,
     Failed,
+    Kind,
     Line,
     LotCost,
     Retry,
@@ -21,7 +22,8 @@ from fulfillment.deliveries.domain import (
     Task,
     Unit,
 )
-from fulfillment.vault import Claim, ClaimedUnit, Hold, Refused, Vault
+from fulfillment.loading import Parts
+from fulfillment.vault import BATCH_MAX, Claim, ClaimedUnit, Hold, Refused, Vault
 from kit.errors import Unavailable
 from kit.logging import get_logger
 
@@ -59,6 +61,7 @@ class PoolKind:
     """See the module's text."""
 
     name = "pool"
+    batch_max = BATCH_MAX
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
@@ -167,3 +170,7 @@ def _delivered(delivery: Delivery, claimed: Sequence[ClaimedUnit]) -> Delivered:
         tuple(Unit(unit.unit_id, unit.lot_id, unit.mask, unit.box) for unit in units),
         tuple(LotCost(lot_id, number, cost) for (lot_id, cost), number in costs.items()),
     )
+
+
+def create(parts: Parts) -> Kind:
+    return PoolKind(parts.vault)

@@ -1,0 +1,52 @@
+"""Kinds and connectors are folders, found by name: nothing lists them."""
+
+import pkgutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+from fulfillment import kinds
+from fulfillment.connector import Connector
+from fulfillment.deliveries.domain import Kind
+from fulfillment.manual_tasks.service import ManualTaskService
+from fulfillment.outside import Outside
+from fulfillment.purchases.service import PurchaseService
+from fulfillment.vault import Vault
+from kit.db import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a kind may need."""
+
+    db: Database
+    vault: Vault
+    purchases: PurchaseService
+    manual_tasks: ManualTaskService
+
+
+def load_kinds(parts: Parts) -> Mapping[str, Kind]:
+    """Every folder under `fulfillment/kinds`: its `service.py` has `create(parts)`."""
+    names = sorted(found.name for found in pkgutil.iter_modules(kinds.__path__) if found.ispkg)
+    made = [cast(Kind, _module(f"kinds.{name}.service").create(parts)) for name in names]
+    return {kind.name: kind for kind in made}
+
+
+def load_connectors(names: Iterable[str], outside: Outside) -> Mapping[str, Connector]:
+    """The named folders under `fulfillment/connectors`: each `connector.py` has
+    `create(outside)`. Raises ModuleNotFoundError at the start, not at the first purchase.
+    """
+    return {
+        name: cast(Connector, _module(f"connectors.{name}.connector").create(outside))
+        for name in sorted(set(names))
+    }
+
+
+class _Maker(Protocol):
+    def create(self, given: Any) -> Any:  # what the folder is given and what it makes
+        ...
+
+
+def _module(name: str) -> _Maker:
+    return cast(_Maker, import_module(f"fulfillment.{name}"))

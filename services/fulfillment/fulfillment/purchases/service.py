@@ -1,0 +1,293 @@
+"""Buying of suppliers: each outside call is committed as sent before it is made.
+
+`buy` takes `db`, not `tx`: one transaction says what is about to be sent, the calls are made
+outside of any, another writes down what came of them. A crash in between leaves `sent`, and the
+next turn asks for the reference. A slow call goes on by itself, so that it holds up no neighbour.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from fulfillment.connector import Done, NotSent, Report, Unknown, Wanted
+from fulfillment.deliveries.service import wake_tasks
+from fulfillment.manual_tasks.domain import UNDECIDED_QUEUE, ManualState, ManualTask, id_of
+from fulfillment.manual_tasks.service import ManualTaskService
+from fulfillment.purchases import domain
+from fulfillment.purchases.domain import (
+    Limits,
+    Purchase,
+    PurchaseNotFound,
+    PurchaseState,
+    Step,
+)
+from fulfillment.purchases.repository import PurchaseRepository
+from fulfillment.suppliers.domain import Account
+from fulfillment.suppliers.service import SupplierService
+from kit.db import Database, Transaction
+from kit.logging import get_logger
+
+log = get_logger(__name__)
+
+STALE_SECONDS = 5.0
+"""A call that begins so long after it was committed as sent is not made: this process was stopped
+in between, and others may have asked for the reference meanwhile."""
+GRACE_SECONDS = 2.0
+NOT_SET_UP = "supplier_not_set_up"
+PAUSED = "supplier_paused"
+BY_A_PERSON = "refused_by_hand"
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A purchase to be brought to its end, for this account."""
+
+    purchase: Purchase
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """Where a purchase stands after this turn; `refusals` of all suppliers that were tried."""
+
+    purchase: Purchase
+    pause: timedelta
+    refusals: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    purchase: Purchase
+    step: Step
+    account: Account
+    wanted: Wanted
+    began: float
+
+
+class PurchaseService:
+    """`patience`: how long a turn waits for slow suppliers before it goes on without them."""
+
+    def __init__(
+        self,
+        repository: PurchaseRepository,
+        suppliers: SupplierService,
+        manual_tasks: ManualTaskService,
+        limits: Limits,
+        patience: timedelta,
+    ) -> None:
+        self._repository = repository
+        self._suppliers = suppliers
+        self._manual_tasks = manual_tasks
+        self._limits = limits
+        self._patience = patience
+        self._late: set[asyncio.Task[None]] = set()
+
+    async def buy(self, db: Database, wants: Sequence[Want]) -> list[Bought]:
+        """One turn for each, in order. May be called again for the same after any crash."""
+        async with db.transaction() as tx:
+            turns = await self._begin(tx, wants)
+        calls = {asyncio.create_task(self._call(turn)): turn for turn in turns}
+        if calls:
+            await asyncio.wait(calls, timeout=self._patience.total_seconds())
+        answered = [(turn, call.result()) for call, turn in calls.items() if call.done()]
+        for call, turn in calls.items():
+            if not call.done():
+                self._go_on(db, turn, call)
+        async with db.transaction() as tx:
+            await self._record(tx, answered)
+            return await self._standing(tx, wants)
+
+    async def close(self) -> None:
+        """Calls that are still under way end with the process: they are asked for afterwards."""
+        for task in self._late:
+            task.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
+
+    async def get(self, tx: Transaction, merchant_id: UUID, purchase_id: UUID) -> Purchase:
+        """Raises PurchaseNotFound."""
+        found = await self._repository.find(tx, merchant_id, purchase_id)
+        if found is None:
+            raise PurchaseNotFound
+        return found
+
+    async def list_purchases(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        *,
+        order_id: UUID | None,
+        state: str | None,
+        after: tuple[datetime, UUID] | None,
+        limit: int,
+    ) -> Sequence[Purchase]:
+        """The merchant's purchases, newest first."""
+        return await self._repository.list_purchases(
+            tx, merchant_id, order_id=order_id, state=state, after=after, limit=limit
+        )
+
+    async def _begin(self, tx: Transaction, wants: Sequence[Want]) -> list[_Turn]:
+        """Intents written, people's decisions taken over, and what will be sent marked as sent."""
+        await self._repository.add(tx, [want.purchase for want in wants])
+        found = await self._repository.lock_many(tx, [want.purchase.id for want in wants])
+        found = await self._decide_by_hand(tx, found)
+        open_ones = [each for each in found.values() if each.state not in domain.SETTLED]
+        keys = {(each.merchant_id, each.supplier) for each in open_ones}
+        accounts = await self._suppliers.find_accounts(tx, sorted(keys)) if keys else {}
+        steps = await self._steps(tx, open_ones, accounts)
+        sends = [key for key, step in steps.items() if step is Step.SEND]
+        found |= await self._repository.mark_sent(tx, sends) if sends else {}
+        began = asyncio.get_running_loop().time()
+        return [
+            _turn(found[want.purchase.id], steps[want.purchase.id], accounts, want, began)
+            for want in wants
+            if steps.get(want.purchase.id, Step.WAIT) is not Step.WAIT
+        ]
+
+    async def _steps(
+        self,
+        tx: Transaction,
+        purchases: Sequence[Purchase],
+        accounts: Mapping[tuple[UUID, str], Account],
+    ) -> dict[UUID, Step]:
+        """What was never sent fails at once when its supplier is not there or paused."""
+        steps: dict[UUID, Step] = {}
+        refused: list[tuple[Purchase, Purchase]] = []
+        for each in purchases:
+            account = accounts.get((each.merchant_id, each.supplier))
+            fresh = each.state is PurchaseState.INTENT and each.tries == 0
+            if fresh and (account is None or not account.is_enabled):
+                reason = NOT_SET_UP if account is None else PAUSED
+                refused.append((each, domain.failed(each, reason)))
+            elif account is not None:
+                steps[each.id] = domain.next_step(each, account.terms)
+        if refused:
+            await self._repository.save(tx, refused)
+        return steps
+
+    async def _decide_by_hand(
+        self, tx: Transaction, found: dict[UUID, Purchase]
+    ) -> dict[UUID, Purchase]:
+        """A person has looked: her word settles what no supplier could tell."""
+        asked = {id_of(it.id): it for it in found.values() if it.state is PurchaseState.MANUAL}
+        if not asked:
+            return found
+        decided = []
+        for task in await self._manual_tasks.find_many(tx, list(asked)):
+            if task.state in (ManualState.COMPLETED, ManualState.FAILED):
+                purchase = asked[task.id]
+                decided.append((purchase, _by_hand(purchase, task)))
+        if decided:
+            await self._repository.save(tx, decided)
+        return found | {after.id: after for _, after in decided}
+
+    async def _call(self, turn: _Turn) -> Report:
+        account, late = turn.account, asyncio.get_running_loop().time() - turn.began
+        if late > STALE_SECONDS and turn.step is Step.SEND:
+            return NotSent("not_sent_in_time")
+        try:
+            # The connector keeps its own deadline; this one is for a connector that does not.
+            async with asyncio.timeout(account.terms.timeout.total_seconds() + GRACE_SECONDS):
+                if turn.step is Step.ASK:
+                    return await account.connector.query(account.access, turn.purchase.id)
+                return await account.connector.purchase(account.access, turn.wanted)
+        except TimeoutError:
+            return Unknown("no_answer")
+        except Exception:
+            # Whatever it was, it may have come after the supplier acted.
+            log.exception("connector_failed", purchase_id=str(turn.purchase.id))
+            return Unknown("connector_failed")
+
+    def _go_on(self, db: Database, turn: _Turn, call: asyncio.Task[Report]) -> None:
+        """The slow call's answer is written down when it comes, and its task woken."""
+        task = asyncio.create_task(self._finish(db, turn, call))
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
+    async def _finish(self, db: Database, turn: _Turn, call: asyncio.Task[Report]) -> None:
+        report = await call
+        try:
+            async with db.transaction() as tx:
+                await self._record(tx, [(turn, report)])
+                await wake_tasks(tx, [turn.purchase.task_id])
+        except Exception:
+            # The purchase stays `sent`: the next turn asks for it.
+            log.exception("answer_not_recorded", purchase_id=str(turn.purchase.id))
+
+    async def _record(self, tx: Transaction, answered: Sequence[tuple[_Turn, Report]]) -> None:
+        changes = [(turn.purchase, self._settled(turn, report)) for turn, report in answered]
+        if not changes:
+            return
+        await self._repository.save(tx, changes)
+        done = [after for _, after in changes if after.state is PurchaseState.DONE]
+        if done:
+            await self._repository.note_late_successes(tx, done)
+        await self._hand_over(tx, [after for _, after in changes])
+
+    def _settled(self, turn: _Turn, report: Report) -> Purchase:
+        before, terms = turn.purchase, turn.account.terms
+        if turn.step is Step.ASK and isinstance(report, NotSent):
+            # The question was not heard: that says nothing about the purchase.
+            report = Unknown(report.reason)
+        after = domain.settle(before, report, terms, self._limits)
+        asked = after.asks + 1 if turn.step is Step.ASK else after.asks
+        if after.is_dearer:
+            log.error("bought_too_dear", purchase_id=str(after.id), supplier=after.supplier)
+        return replace(after, asks=asked)
+
+    async def _hand_over(self, tx: Transaction, purchases: Sequence[Purchase]) -> None:
+        """To people, what is undecided for too long; back from them, what is decided after all."""
+        undecided = [each for each in purchases if each.state is PurchaseState.MANUAL]
+        if undecided:
+            await self._manual_tasks.open_many(tx, [_manual_task(each) for each in undecided])
+        settled = [each.id for each in purchases if each.state in domain.SETTLED]
+        if settled:
+            await self._manual_tasks.withdraw_many(tx, [id_of(each) for each in settled])
+
+    async def _standing(self, tx: Transaction, wants: Sequence[Want]) -> list[Bought]:
+        found = await self._repository.lock_many(tx, [want.purchase.id for want in wants])
+        failed = [it.delivery_id for it in found.values() if it.state is PurchaseState.FAILED]
+        refusals = await self._repository.find_refusals(tx, failed) if failed else {}
+        bought = []
+        for want in wants:
+            purchase = found[want.purchase.id]
+            pause = domain.pause_of(purchase, self._limits)
+            bought.append(Bought(purchase, pause, refusals.get(purchase.delivery_id, ())))
+        return bought
+
+
+def _turn(
+    purchase: Purchase,
+    step: Step,
+    accounts: Mapping[tuple[UUID, str], Account],
+    want: Want,
+    began: float,
+) -> _Turn:
+    wanted = Wanted(
+        purchase.id, purchase.supplier_sku, want.account, purchase.quantity, purchase.cost_max
+    )
+    account = accounts[purchase.merchant_id, purchase.supplier]
+    return _Turn(purchase, step, account, wanted, began)
+
+
+def _by_hand(purchase: Purchase, task: ManualTask) -> Purchase:
+    if task.state is ManualState.FAILED:
+        return domain.failed(purchase, BY_A_PERSON)
+    # Nobody stated what it cost: then it is taken to have cost what was agreed.
+    done = Done(task.cost or purchase.cost_max, "", task.result)
+    return domain.done(purchase, done)
+
+
+def _manual_task(purchase: Purchase) -> ManualTask:
+    return ManualTask(
+        id=id_of(purchase.id),
+        merchant_id=purchase.merchant_id,
+        queue=UNDECIDED_QUEUE,
+        why=f"{purchase.supplier} cannot say what became of purchase {purchase.id}: "
+        f"{purchase.reason}",
+        order_id=purchase.order_id,
+        delivery_id=purchase.delivery_id,
+        task_id=purchase.task_id,
+        purchase_id=purchase.id,
+    )

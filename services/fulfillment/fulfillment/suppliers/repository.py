@@ -1,0 +1,138 @@
+"""SQL of suppliers' accounts. Secrets go in sealed and come out for calls only."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from fulfillment.safe import Safe
+from fulfillment.suppliers.domain import Supplier, SupplierNameTaken, Times
+from kit.db import Transaction, constraint_of
+
+_LAST_ID = UUID(int=2**128 - 1)
+
+
+class SupplierRepository:
+    def __init__(self, safe: Safe) -> None:
+        self._safe = safe
+
+    async def add(self, tx: Transaction, supplier: Supplier, secret: str) -> Supplier:
+        """Raises SupplierNameTaken."""
+        try:
+            async with tx.savepoint():
+                rows = await tx.execute(_ADD, self._values(supplier, secret))
+        except IntegrityError as error:
+            if constraint_of(error) == "uq_supplier_merchant_id_name":
+                raise SupplierNameTaken(name=supplier.name) from error
+            raise
+        return _supplier(rows.one())
+
+    async def change(self, tx: Transaction, supplier: Supplier, secret: str | None) -> Supplier:
+        """Writes the supplier's values; its secret only when there is a new one."""
+        rows = await tx.execute(_CHANGE, self._values(supplier, secret))
+        return _supplier(rows.one())
+
+    async def lock(self, tx: Transaction, merchant_id: UUID, supplier_id: UUID) -> Supplier | None:
+        rows = await tx.execute(_LOCK, {"merchant_id": merchant_id, "id": supplier_id})
+        row = rows.one_or_none()
+        return _supplier(row) if row else None
+
+    async def find(self, tx: Transaction, merchant_id: UUID, supplier_id: UUID) -> Supplier | None:
+        rows = await tx.execute(_GET, {"merchant_id": merchant_id, "id": supplier_id})
+        row = rows.one_or_none()
+        return _supplier(row) if row else None
+
+    async def list_suppliers(
+        self, tx: Transaction, merchant_id: UUID, *, after: UUID | None, limit: int
+    ) -> list[Supplier]:
+        """The newest first."""
+        values = {"merchant_id": merchant_id, "after": after or _LAST_ID, "limit": limit}
+        return [_supplier(row) for row in await tx.execute(_LIST, values)]
+
+    async def find_named(
+        self, tx: Transaction, wanted: Sequence[tuple[UUID, str]]
+    ) -> Mapping[tuple[UUID, str], tuple[Supplier, str]]:
+        """By merchant and name, each with its secret."""
+        rows = await tx.execute(
+            _FIND_NAMED,
+            {"merchant_id": [each for each, _ in wanted], "name": [name for _, name in wanted]},
+        )
+        return {(row.merchant_id, row.name): (_supplier(row), self._secret(row)) for row in rows}
+
+    def _values(self, supplier: Supplier, secret: str | None) -> dict[str, Any]:
+        return {
+            "id": supplier.id,
+            "merchant_id": supplier.merchant_id,
+            "name": supplier.name,
+            "connector": supplier.connector,
+            "base_url": supplier.base_url,
+            "account_id": supplier.account_id,
+            "secret": None if secret is None else self._safe.seal(secret.encode(), supplier.id),
+            "timeout_seconds": supplier.times.timeout_seconds,
+            "visibility_delay_seconds": supplier.times.visibility_delay_seconds,
+            "unknown_ttl_seconds": supplier.times.unknown_ttl_seconds,
+            "is_enabled": supplier.is_enabled,
+        }
+
+    def _secret(self, row: Any) -> str:  # a row has no static type
+        return self._safe.open(row.secret, row.id).decode()
+
+
+def _supplier(row: Any) -> Supplier:  # a row has no static type
+    return Supplier(
+        id=row.id,
+        merchant_id=row.merchant_id,
+        name=row.name,
+        connector=row.connector,
+        base_url=row.base_url,
+        account_id=row.account_id,
+        times=Times(row.timeout_seconds, row.visibility_delay_seconds, row.unknown_ttl_seconds),
+        is_enabled=row.is_enabled,
+        created_at=row.created_at,
+    )
+
+
+_COLUMNS = (
+    "id, merchant_id, name, connector, base_url, account_id, timeout_seconds, "
+    "visibility_delay_seconds, unknown_ttl_seconds, is_enabled, created_at"
+)
+_ADD = text(
+    f"""
+    INSERT INTO supplier (id, merchant_id, name, connector, base_url, account_id, secret,
+        timeout_seconds, visibility_delay_seconds, unknown_ttl_seconds, is_enabled)
+    VALUES (:id, :merchant_id, :name, :connector, :base_url, :account_id, :secret,
+        :timeout_seconds, :visibility_delay_seconds, :unknown_ttl_seconds, :is_enabled)
+    RETURNING {_COLUMNS}
+    """  # noqa: S608 - column names of this file
+)
+_CHANGE = text(
+    f"""
+    UPDATE supplier SET base_url = :base_url, account_id = :account_id,
+        secret = coalesce(CAST(:secret AS bytea), secret), timeout_seconds = :timeout_seconds,
+        visibility_delay_seconds = :visibility_delay_seconds,
+        unknown_ttl_seconds = :unknown_ttl_seconds, is_enabled = :is_enabled
+    WHERE id = :id RETURNING {_COLUMNS}
+    """  # noqa: S608 - column names of this file
+)
+_GET = text(
+    f"SELECT {_COLUMNS} FROM supplier WHERE merchant_id = :merchant_id AND id = :id"  # noqa: S608
+)
+_LOCK = text(
+    f"SELECT {_COLUMNS} FROM supplier WHERE merchant_id = :merchant_id AND id = :id "  # noqa: S608
+    "FOR UPDATE"
+)
+_LIST = text(
+    f"""
+    SELECT {_COLUMNS} FROM supplier WHERE merchant_id = :merchant_id AND id < :after
+    ORDER BY id DESC LIMIT :limit
+    """  # noqa: S608 - column names of this file
+)
+_FIND_NAMED = text(
+    f"""
+    SELECT {_COLUMNS}, secret FROM supplier
+    WHERE (merchant_id, name) IN (
+        SELECT * FROM unnest(CAST(:merchant_id AS uuid[]), CAST(:name AS text[])))
+    """  # noqa: S608 - column names of this file
+)

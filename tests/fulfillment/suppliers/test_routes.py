@@ -1,0 +1,94 @@
+"""Setting up suppliers: secrets go in and never come out."""
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from kit.db import Database
+from kit.ids import new_id
+from tests.fulfillment.conftest import ApiClient
+from tests.fulfillment.factories import OTHER_MERCHANT
+
+SECRET = "3f0c9a7be1d24c55"
+ACME = {
+    "name": "acme",
+    "connector": "generic",
+    "base_url": "https://api.acme.example/v1",
+    "account_id": "shop-17",
+    "secret": SECRET,
+}
+
+
+@pytest.fixture
+async def operator(api: ApiClient) -> httpx.AsyncClient:
+    return await api("suppliers:read", "suppliers:write")
+
+
+async def test_a_supplier_is_set_up_and_its_secret_is_never_read_back(
+    operator: httpx.AsyncClient, db: Database
+) -> None:
+    made = await operator.post("/v1/suppliers", json=ACME, headers={"Idempotency-Key": "a" * 20})
+
+    assert made.status_code == 201, made.text
+    read = await operator.get(f"/v1/suppliers/{made.json()['id']}")
+    listed = await operator.get("/v1/suppliers")
+    assert made.json() == read.json() == listed.json()["items"][0]
+    assert made.headers["location"] == f"/v1/suppliers/{made.json()['id']}"
+    for answer in (made, read, listed):
+        assert SECRET not in answer.text
+    async with db.read() as tx:
+        for table in ("supplier", "idempotency"):
+            rows = await tx.execute(text(f"SELECT t::text AS row FROM {table} t"))  # noqa: S608
+            [row] = rows.all()
+            assert SECRET not in row.row
+            assert SECRET.encode().hex() not in row.row
+
+
+async def test_what_is_changed_changes_and_the_rest_stays(operator: httpx.AsyncClient) -> None:
+    made = (await operator.post("/v1/suppliers", json=ACME)).json()
+
+    body = {"is_enabled": False, "timeout_seconds": 3.5, "secret": "another-secret"}
+    changed = await operator.patch(f"/v1/suppliers/{made['id']}", json=body)
+
+    assert changed.json() == {**made, "is_enabled": False, "timeout_seconds": 3.5}
+    again = await operator.patch(f"/v1/suppliers/{made['id']}", json={"timeout_seconds": None})
+    assert again.json() == {**made, "is_enabled": False}
+
+
+async def test_what_cannot_work_is_refused_with_its_reason(operator: httpx.AsyncClient) -> None:
+    assert (await operator.post("/v1/suppliers", json=ACME)).status_code == 201
+    for change, status, code in (
+        ({}, 409, "supplier_name_taken"),
+        ({"name": "b", "connector": "nobody"}, 422, "unknown_connector"),
+        ({"name": "b", "base_url": None}, 422, "base_url_missing"),
+        ({"name": "b", "base_url": "ftp://acme.example"}, 422, "validation_failed"),
+        ({"name": "b", "secret": "s3cr-t"}, 422, "validation_failed"),
+        ({"name": "b", "timeout_seconds": 600}, 422, "validation_failed"),
+    ):
+        answer = await operator.post("/v1/suppliers", json={**ACME, **change})
+        assert answer.status_code == status, answer.text
+        assert answer.json()["code"] == code, answer.text
+        assert "s3cr-t" not in answer.text
+
+
+async def test_another_merchants_supplier_does_not_exist(
+    operator: httpx.AsyncClient, api: ApiClient
+) -> None:
+    made = (await operator.post("/v1/suppliers", json=ACME)).json()
+    other = await api("suppliers:read", "suppliers:write", merchant_id=OTHER_MERCHANT)
+
+    assert (await other.get("/v1/suppliers")).json()["items"] == []
+    path = f"/v1/suppliers/{made['id']}"
+    for answer in (await other.get(path), await other.patch(path, json={"is_enabled": False})):
+        assert (answer.status_code, answer.json()["code"]) == (404, "supplier_not_found")
+    # The same name is free for everybody else.
+    assert (await other.post("/v1/suppliers", json=ACME)).status_code == 201
+
+
+async def test_each_call_needs_its_scope(api: ApiClient) -> None:
+    reader = await api("suppliers:read")
+    assert (await reader.post("/v1/suppliers", json=ACME)).status_code == 403
+    assert (await reader.patch(f"/v1/suppliers/{new_id()}", json={})).status_code == 403
+    stranger = await api("deliveries:read")
+    for path in ("/v1/suppliers", "/v1/purchases", f"/v1/purchases/{new_id()}"):
+        assert (await stranger.get(path)).status_code == 403
