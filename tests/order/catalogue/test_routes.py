@@ -1,11 +1,12 @@
 """Products: unique SKUs, kinds, bundles, edits."""
 
+import asyncio
 from typing import Any
 
 import httpx
 
 from kit.ids import new_id
-from tests.order.factories import POOL
+from tests.order.factories import POOL, SHOP
 
 CNY = {"amount": 1990, "currency": "CNY"}
 
@@ -108,6 +109,15 @@ BAD_INPUT: list[tuple[dict[str, Any], str]] = [
     ({"price": {"amount": 10**14, "currency": "CNY"}}, "/price/amount"),
     ({"price": {"amount": 1, "currency": "cny"}}, "/price/currency"),
     ({"instructions": "a\u0000b"}, "/instructions"),
+    ({"form": [{"name": "a", "type": "text"}] * 2}, "/form"),
+    ({"form": [{"name": "a", "type": "choice"}]}, "/form/0"),
+    ({"form": [{"name": "a", "type": "account", "pattern": "(a+)+"}]}, "/form/0/pattern"),
+    ({"form": [{"name": "a", "type": "text", "pattern": "\u0000"}]}, "/form/0/pattern"),
+    ({"form": [{"name": "a", "type": "phone", "pattern": "a"}]}, "/form/0"),
+    ({"regions": {"allowed": ["China"]}}, "/regions/allowed/0"),
+    ({"limits": [{"per": "buyer", "quantity": 1, "window_hours": 721}]}, "/limits/0/window_hours"),
+    ({"image_url": "javascript:alert(1)"}, "/image_url"),
+    ({"quantity_max": 0}, "/quantity_max"),
 ]
 
 
@@ -130,6 +140,146 @@ async def test_an_edit_sets_what_it_names(api: httpx.AsyncClient) -> None:
     assert (edited["name"], edited["instructions"]) == (made["name"], "old")
     assert (emptied["instructions"], emptied["active"]) == ("", False)
     assert edited["updated_at"] > made["updated_at"]
+
+
+WHOLE: dict[str, Any] = {
+    "instructions": "Enter the code.",
+    "active": False,
+    "form": [
+        {
+            "name": "uid",
+            "type": "account",
+            "required": True,
+            "label": {"en": "Player id", "zh": "玩家编号"},
+            "length_max": 10,
+            "pattern": r"[1-9]\d{5,9}",
+            "choices": [],
+            "min": None,
+            "max": None,
+        }
+    ],
+    "sale_from": "2026-01-01T00:00:00Z",
+    "sale_until": "2027-01-01T00:00:00Z",
+    "regions": {"allowed": ["CN", "SG"], "refused": ["US"]},
+    "channels": [str(SHOP)],
+    "quantity_min": 2,
+    "quantity_max": 5,
+    "limits": [{"per": "buyer", "quantity": 5, "window_hours": 24}],
+    "template": "gift",
+    "redemption": {"text": "At the game", "url": "https://example.com/redeem", "valid_days": 365},
+    "translations": {"zh-CN": {"instructions": "输入", "redemption": "在游戏里"}},
+    "image_url": "https://example.com/a.png",
+    "family": "GAME",
+    "options": {"points": "100"},
+}
+
+
+async def test_all_that_a_product_may_have_is_kept_and_can_be_taken_away(
+    api: httpx.AsyncClient,
+) -> None:
+    made = await api.post("/v1/products", json=a_product(**WHOLE))
+    plain = await api.post("/v1/products", json=a_product(sku="PLAIN"))
+
+    assert made.status_code == 201, made.text
+    assert {name: made.json()[name] for name in WHOLE} == WHOLE
+    empty = {name: plain.json()[name] for name in WHOLE}
+    emptied = await api.patch(made.headers["location"], json=empty)
+    assert emptied.status_code == 200, emptied.text
+    filled = await api.patch(made.headers["location"], json=WHOLE)
+    assert {name: emptied.json()[name] for name in WHOLE} == empty
+    assert {name: filled.json()[name] for name in WHOLE} == WHOLE
+    assert filled.json()["version"] == 3
+
+
+async def test_variants_of_a_family_differ_in_their_options(
+    api: httpx.AsyncClient, other_api: httpx.AsyncClient
+) -> None:
+    def variant(sku: str, **options: str) -> dict[str, Any]:
+        return a_product(sku=sku, family="GAME", options=options)
+
+    for body in (variant("A", points="100"), variant("B", points="200"), a_product(sku="C")):
+        assert (await api.post("/v1/products", json=body)).status_code == 201
+    twice = await api.post("/v1/products", json=variant("D", points="100"))
+    moved = await api.patch(twice.headers.get("location", "/v1/products"), json={})
+    theirs = await other_api.post("/v1/products", json=variant("A", points="100"))
+
+    assert (twice.status_code, twice.json()["code"]) == (409, "variant_taken")
+    assert moved.status_code == 405
+    assert theirs.status_code == 201
+    family = (await api.get("/v1/products?family=GAME")).json()["items"]
+    assert [(item["sku"], item["options"]) for item in family] == [
+        ("A", {"points": "100"}),
+        ("B", {"points": "200"}),
+    ]
+
+
+CONTRADICTIONS: list[tuple[dict[str, Any], str, str]] = [
+    ({"sale_from": WHOLE["sale_until"], "sale_until": WHOLE["sale_from"]}, "/sale_until", "not_af"),
+    ({"quantity_min": 3, "quantity_max": 2}, "/quantity_max", "below_minimum"),
+    ({"options": {"points": "100"}}, "/options", "no_family"),
+    ({"limits": WHOLE["limits"] * 2}, "/limits", "limit_twice"),
+    (
+        {"fulfillment": TOP_UP, "form": [{"name": "phone", "type": "phone", "required": False}]},
+        "/fulfillment/account_input",
+        "not_required",
+    ),
+]
+
+
+async def test_parts_that_contradict_each_other_are_refused_also_in_an_edit(
+    api: httpx.AsyncClient,
+) -> None:
+    path = (await api.post("/v1/products", json=a_product())).headers["location"]
+    for given, pointer, code in CONTRADICTIONS:
+        for answer in (
+            await api.post("/v1/products", json=a_product(sku="NEW", **given)),
+            await api.patch(path, json=given),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (422, "bad_product"), given
+            error = answer.json()["errors"][0]
+            assert (error["pointer"], error["code"][: len(code)]) == (pointer, code)
+    assert (await api.get(path)).json()["version"] == 1
+
+
+async def test_a_top_up_asks_for_its_account_without_being_told(api: httpx.AsyncClient) -> None:
+    made = await api.post("/v1/products", json=a_product(fulfillment=TOP_UP))
+
+    form = made.json()["form"]
+    assert [(field["name"], field["type"], field["required"]) for field in form] == [
+        ("phone", "phone", True)
+    ]
+
+
+async def test_two_who_edit_the_same_version_do_not_lose_an_edit(api: httpx.AsyncClient) -> None:
+    path = (await api.post("/v1/products", json=a_product())).headers["location"]
+    tag = (await api.get(path)).headers["etag"]
+
+    answers = await asyncio.gather(
+        *(
+            api.patch(path, json={"name": f"name {number}"}, headers={"If-Match": tag})
+            for number in range(8)
+        )
+    )
+
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
+    refused = next(answer for answer in answers if answer.status_code == 409)
+    assert (refused.json()["code"], refused.json()["version"]) == ("edited_meanwhile", 2)
+    winner = next(answer for answer in answers if answer.status_code == 200)
+    assert winner.headers["etag"] == '"2"'
+    assert (await api.get(path)).json() == winner.json()
+    same = await api.patch(path, json={"name": winner.json()["name"]})
+    assert same.json() == winner.json()
+
+
+async def test_edits_of_different_fields_at_once_are_all_kept(api: httpx.AsyncClient) -> None:
+    path = (await api.post("/v1/products", json=a_product())).headers["location"]
+    edits = [{"name": "new"}, {"template": "gift"}, {"quantity_max": 7}, {"active": False}]
+
+    await asyncio.gather(*(api.patch(path, json=edit) for edit in edits))
+
+    read = (await api.get(path)).json()
+    assert (read["name"], read["template"], read["quantity_max"]) == ("new", "gift", 7)
+    assert (read["active"], read["version"]) == (False, 5)
 
 
 async def test_what_does_not_exist_is_not_edited(api: httpx.AsyncClient) -> None:

@@ -84,8 +84,6 @@ def a_product(sku: str, amount: int, fulfillment: Fulfillment | None = None) -> 
         name=sku,
         fulfillment=fulfillment or ManualFulfillment("desk", None),
         price=Money(amount, "CNY"),
-        instructions="",
-        is_active=True,
         created_at=NOW,
         updated_at=NOW,
     )

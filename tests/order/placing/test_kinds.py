@@ -54,6 +54,10 @@ def a_bundle(*components: tuple[str, int], policy: str = "all_or_nothing") -> di
     return {"kind": "bundle", "policy": policy, "components": parts}
 
 
+def pack(**given: Any) -> dict[str, Any]:
+    return {"sku": "PACK", "inputs": {"phone": PHONE}, **given}
+
+
 async def place(api: httpx.AsyncClient, *lines: dict[str, Any]) -> httpx.Response:
     body = {
         "channel_id": str(SHOP),
@@ -143,7 +147,7 @@ async def test_a_bundle_becomes_its_components_with_their_shares(
 
 
 async def test_two_bundles_of_one_order_are_told_apart(api: httpx.AsyncClient) -> None:
-    order = (await place(api, {"sku": "PACK"}, {"sku": "PACK"})).json()
+    order = (await place(api, pack(), pack())).json()
 
     assert [line["bundle"]["no"] for line in order["lines"]] == [1, 1, 2, 2]
 
@@ -166,7 +170,7 @@ async def test_a_bundle_of_what_is_off_sale_cannot_be_ordered(
     part = (await api.get("/v1/products?sku=PHONE-50")).json()["items"][0]
     await api.patch(f"/v1/products/{part['id']}", json={"active": False})
 
-    answer = await place(api, {"sku": "GAME-100"}, {"sku": "PACK"})
+    answer = await place(api, {"sku": "GAME-100"}, pack())
 
     assert (answer.status_code, answer.json()["code"]) == (409, "component_unavailable")
     assert answer.json()["component"] == "PHONE-50"
@@ -177,15 +181,15 @@ async def test_a_bundle_of_what_is_off_sale_cannot_be_ordered(
 async def test_bundles_cannot_make_an_order_larger_than_the_vault_takes(
     api: httpx.AsyncClient, vault: ScriptedVault
 ) -> None:
-    for lines in ([{"sku": "PACK"}] * 26, [{"sku": "PACK", "quantity": 5001}]):
+    for lines in ([pack()] * 26, [pack(quantity=5001)]):
         answer = await place(api, *lines)
         assert (answer.status_code, answer.json()["code"]) == (422, "order_too_large")
-    assert (await place(api, *[{"sku": "PACK"}] * 25)).status_code == 201
+    assert (await place(api, *[pack()] * 25)).status_code == 201
     assert len(vault.holds) == 1
 
 
 async def test_a_line_stays_as_it_was_when_the_product_changes(api: httpx.AsyncClient) -> None:
-    order = (await place(api, {"sku": "PACK"})).json()
+    order = (await place(api, pack())).json()
     part = (await api.get("/v1/products?sku=GAME-100")).json()["items"][0]
     new = {"price": {"amount": 1, "currency": "CNY"}, "name": "other"}
     await api.patch(f"/v1/products/{part['id']}", json=new)

@@ -1,15 +1,19 @@
 """What a merchant sells: a product has a SKU, a price and a way of being fulfilled."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 from uuid import UUID
 
 from kit.errors import Conflict, Invalid, NotFound
 from kit.money import Money
+from order.forms.domain import Form, account_field
+from order.limits.domain import Limit
 from order.price_rules.domain import Ladder
+
+L = TypeVar("L", bound="Listing")
 
 
 class Kind(StrEnum):
@@ -148,17 +152,67 @@ def _shortage_of(told: Mapping[str, Any] | None) -> Shortage | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
-    id: UUID
-    merchant_id: UUID
+class SaleRules:
+    """When, where and how much of a product may be sold. An empty set allows all.
+
+    Countries are those of the buyer; `quantity_min` and `quantity_max` count in one order.
+    """
+
+    sale_from: datetime | None = None
+    sale_until: datetime | None = None
+    countries_allowed: frozenset[str] = frozenset()
+    countries_refused: frozenset[str] = frozenset()
+    channels: frozenset[UUID] = frozenset()
+    quantity_min: int = 1
+    quantity_max: int | None = None
+
+    @property
+    def region(self) -> dict[str, list[str]]:
+        """The countries as an order's line keeps them."""
+        both = {"allowed": self.countries_allowed, "refused": self.countries_refused}
+        return {name: sorted(countries) for name, countries in both.items() if countries}
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """Where and how the goods are redeemed, and for how long after the sale."""
+
+    text: str = ""
+    url: str = ""
+    valid_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """Texts for buyers of one language; an empty one stays in the product's own."""
+
+    instructions: str = ""
+    redemption: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """All that a merchant says about a product.
+
+    Products of one `family` are variants of each other, told apart by their `options`. `template`
+    names a delivery template; empty means the merchant's default.
+    """
+
     sku: str
     name: str
     fulfillment: Fulfillment
     price: Money
-    instructions: str
-    is_active: bool
-    created_at: datetime
-    updated_at: datetime
+    instructions: str = ""
+    is_active: bool = True
+    form: Form = ()
+    rules: SaleRules = SaleRules()
+    limits: tuple[Limit, ...] = ()
+    template: str = ""
+    redemption: Redemption = Redemption()
+    translations: Mapping[str, Translation] = field(default_factory=dict)
+    image_url: str = ""
+    family: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
     ladder: Ladder = field(default_factory=Ladder)  # the price by quantity
 
     @property
@@ -174,6 +228,84 @@ class Product:
                 return Kind.BUNDLE
             case _:
                 assert_never(self.fulfillment)
+
+    def told_in(self, locale: str | None) -> Translation:
+        """Instructions and redemption for a buyer of this locale: in it, in its language, or as
+        they are.
+        """
+        found = self._translation(locale) if locale and self.translations else Translation()
+        return Translation(
+            found.instructions or self.instructions, found.redemption or self.redemption.text
+        )
+
+    def _translation(self, locale: str) -> Translation:
+        wanted = locale.lower()
+        by_tag = {tag.lower(): translation for tag, translation in self.translations.items()}
+        for tag in (wanted, wanted.partition("-")[0]):
+            if tag in by_tag:
+                return by_tag[tag]
+        return Translation()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product(Listing):
+    """A listing that is kept. `version` grows with each edit."""
+
+    id: UUID
+    merchant_id: UUID
+    created_at: datetime
+    updated_at: datetime
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Fields of a listing and of its rules that are to be set; what is absent stays."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    rules: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, listing: L) -> L:
+        """The listing as it becomes. Raises BadProduct."""
+        rules = replace(listing.rules, **self.rules) if self.rules else listing.rules
+        return completed(replace(listing, **self.values, rules=rules))
+
+    @property
+    def is_of_terms(self) -> bool:
+        """Whether it sets something that a bundle's components must fit."""
+        return "fulfillment" in self.values or "price" in self.values
+
+
+def completed(listing: L) -> L:
+    """With what follows from the rest: a top-up asks for its account. Raises BadProduct."""
+    terms = listing.fulfillment
+    if isinstance(terms, TopUpFulfillment):
+        asked = next((it for it in listing.form if it.name == terms.account_input), None)
+        if asked is None:
+            listing = replace(listing, form=(*listing.form, account_field(terms.account_input)))
+        elif not asked.is_required:
+            pointer = "/fulfillment/account_input"
+            raise _bad(pointer, "not_required", "the form must require this input")
+    _check_rules(listing)
+    return listing
+
+
+def _check_rules(listing: Listing) -> None:
+    rules = listing.rules
+    if isinstance(listing.fulfillment, BundleFulfillment) and listing.form:
+        raise _bad("/form", "bundle_form", "a bundle asks for what its components ask for")
+    if rules.sale_from and rules.sale_until and rules.sale_from >= rules.sale_until:
+        raise _bad("/sale_until", "not_after_start", "the sale must end after it begins")
+    if rules.quantity_max is not None and rules.quantity_max < rules.quantity_min:
+        raise _bad("/quantity_max", "below_minimum", "the maximum is below the minimum")
+    if listing.options and listing.family is None:
+        raise _bad("/options", "no_family", "options tell the variants of a family apart")
+    if len({(limit.per, limit.window_hours) for limit in listing.limits}) < len(listing.limits):
+        raise _bad("/limits", "limit_twice", "one limit per subject and window")
+
+
+def _bad(pointer: str, code: str, detail: str) -> "BadProduct":
+    return BadProduct(detail, errors=[{"pointer": pointer, "code": code, "detail": detail}])
 
 
 def check_components(
@@ -214,6 +346,24 @@ class SkuTaken(Conflict):
     """Another product of this merchant has this SKU."""
 
     code = "sku_taken"
+
+
+class EditedMeanwhile(Conflict):
+    """Somebody else edited the product since the version you name; read it again, then edit."""
+
+    code = "edited_meanwhile"
+
+
+class VariantTaken(Conflict):
+    """Another product of this family has the same options."""
+
+    code = "variant_taken"
+
+
+class BadProduct(Invalid):
+    """Two parts of the product do not fit each other; `errors` says which and why."""
+
+    code = "bad_product"
 
 
 class BadComponents(Invalid):

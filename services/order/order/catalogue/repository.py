@@ -1,4 +1,6 @@
-from collections.abc import Iterable, Sequence
+"""Products in SQL. Everything takes many products and a constant number of statements."""
+
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,32 +11,47 @@ from sqlalchemy.exc import IntegrityError
 from kit.db import Transaction, constraint_of
 from kit.money import Money
 from order.catalogue.domain import (
-    Fulfillment,
+    Listing,
     Product,
+    Redemption,
+    SaleRules,
     SkuTaken,
+    Translation,
+    VariantTaken,
     fulfillment_of,
     terms_of,
 )
+from order.forms.domain import form_of, form_terms
+from order.limits.domain import Limit, Per
 
+_COLUMNS = """sku, name, kind, fulfillment, price_minor, currency, instructions, is_active, form,
+  sale_from, sale_until, region, channels, quantity_min, quantity_max, limits, template,
+  redemption, translations, image_url, family, options"""
+_RECORDS = """jsonb_to_recordset(CAST(:products AS jsonb)) AS p(id uuid, merchant_id uuid,
+  sku text, name text, kind text, fulfillment jsonb, price_minor bigint, currency text,
+  instructions text, is_active boolean, form jsonb, sale_from timestamptz, sale_until timestamptz,
+  region jsonb, channels jsonb, quantity_min int, quantity_max int, limits jsonb, template text,
+  redemption jsonb, translations jsonb, image_url text, family text, options jsonb)"""
+# Only our own constants are put together here.
 _INSERT = text(
-    "INSERT INTO product "
-    "(id, merchant_id, sku, name, kind, fulfillment, price_minor, currency, instructions) "
-    "VALUES (:id, :merchant_id, :sku, :name, :kind, CAST(:fulfillment AS jsonb), :price_minor, "
-    ":currency, :instructions) RETURNING *"
+    f"INSERT INTO product (id, merchant_id, {_COLUMNS}) SELECT * FROM {_RECORDS} RETURNING *"  # noqa: S608
 )
 _UPDATE = text(
-    "UPDATE product SET name = coalesce(CAST(:name AS text), name), "
-    "price_minor = coalesce(CAST(:price_minor AS bigint), price_minor), "
-    "currency = coalesce(CAST(:currency AS text), currency), "
-    "instructions = coalesce(CAST(:instructions AS text), instructions), "
-    "is_active = coalesce(CAST(:is_active AS boolean), is_active), "
-    "updated_at = clock_timestamp() "
-    "WHERE id = :id AND merchant_id = :merchant_id RETURNING *"
+    f"UPDATE product SET ({_COLUMNS}, version, updated_at) = "  # noqa: S608
+    f"ROW({', '.join(f'p.{name.strip()}' for name in _COLUMNS.split(','))}, "
+    f"product.version + 1, clock_timestamp()) FROM {_RECORDS} "
+    "WHERE product.id = p.id AND product.merchant_id = p.merchant_id RETURNING product.*"
 )
 _FIND = text("SELECT * FROM product WHERE id = :id AND merchant_id = :merchant_id")
+_LOCK = text("SELECT * FROM product WHERE id = :id AND merchant_id = :merchant_id FOR UPDATE")
+_LOCK_BY_SKU = text(
+    "SELECT * FROM product WHERE merchant_id = :merchant_id "
+    "AND sku = ANY(CAST(:skus AS text[])) ORDER BY id FOR UPDATE"
+)
 _LIST = text(
     "SELECT * FROM product WHERE merchant_id = :merchant_id "
     "AND (CAST(:sku AS text) IS NULL OR sku = CAST(:sku AS text)) "
+    "AND (CAST(:family AS text) IS NULL OR family = CAST(:family AS text)) "
     "AND (CAST(:after AS uuid) IS NULL OR id > CAST(:after AS uuid)) ORDER BY id LIMIT :limit"
 )
 _FIND_BY_SKU = text(
@@ -43,60 +60,42 @@ _FIND_BY_SKU = text(
 )
 
 
-async def add(
-    tx: Transaction,
-    *,
-    product_id: UUID,
-    merchant_id: UUID,
-    sku: str,
-    name: str,
-    fulfillment: Fulfillment,
-    price: Money,
-    instructions: str,
-) -> Product:
-    """Raises SkuTaken."""
-    terms = terms_of(fulfillment)
-    values = {
-        "id": product_id,
-        "merchant_id": merchant_id,
-        "sku": sku,
-        "name": name,
-        "kind": terms["kind"],
-        "fulfillment": orjson.dumps(terms).decode(),
-        "price_minor": price.amount_minor,
-        "currency": price.currency,
-        "instructions": instructions,
-    }
+async def add_many(
+    tx: Transaction, merchant_id: UUID, products: Sequence[tuple[UUID, Listing]]
+) -> list[Product]:
+    """New products under these ids. Raises SkuTaken, VariantTaken."""
+    return await _write(tx, _INSERT, merchant_id, products)
+
+
+async def update_many(tx: Transaction, merchant_id: UUID, products: Sequence[Product]) -> None:
+    """Writes locked products as they are now. Raises SkuTaken, VariantTaken."""
+    await _write(tx, _UPDATE, merchant_id, [(product.id, product) for product in products])
+
+
+async def update(tx: Transaction, product: Product) -> Product:
+    """Writes a locked product as it is now. Raises VariantTaken."""
+    return (await _write(tx, _UPDATE, product.merchant_id, [(product.id, product)]))[0]
+
+
+async def _write(
+    tx: Transaction, statement: Any, merchant_id: UUID, products: Sequence[tuple[UUID, Listing]]
+) -> list[Product]:
+    rows = [
+        {"id": product_id, "merchant_id": merchant_id, **_values(listing)}
+        for product_id, listing in products
+    ]
     try:
-        return _product((await tx.execute(_INSERT, values)).one())
+        written = await tx.execute(
+            statement, {"products": orjson.dumps(rows, default=str).decode()}
+        )
     except IntegrityError as error:
-        if constraint_of(error) == "uq_product_merchant_id_sku":
-            raise SkuTaken(sku=sku) from error
+        match constraint_of(error):
+            case "uq_product_merchant_id_sku":
+                raise SkuTaken(sku=products[0][1].sku) from error
+            case "uq_product_variant":
+                raise VariantTaken(sku=products[0][1].sku) from error
         raise
-
-
-async def update(
-    tx: Transaction,
-    merchant_id: UUID,
-    product_id: UUID,
-    *,
-    name: str | None,
-    price: Money | None,
-    instructions: str | None,
-    is_active: bool | None,
-) -> Product | None:
-    """Sets what is given; None when there is no such product."""
-    values = {
-        "id": product_id,
-        "merchant_id": merchant_id,
-        "name": name,
-        "price_minor": price.amount_minor if price else None,
-        "currency": price.currency if price else None,
-        "instructions": instructions,
-        "is_active": is_active,
-    }
-    row = (await tx.execute(_UPDATE, values)).one_or_none()
-    return _product(row) if row else None
+    return [_product(row) for row in written]
 
 
 async def find(tx: Transaction, merchant_id: UUID, product_id: UUID) -> Product | None:
@@ -105,10 +104,36 @@ async def find(tx: Transaction, merchant_id: UUID, product_id: UUID) -> Product 
     return _product(row) if row else None
 
 
+async def lock(tx: Transaction, merchant_id: UUID, product_id: UUID) -> Product | None:
+    values = {"id": product_id, "merchant_id": merchant_id}
+    row = (await tx.execute(_LOCK, values)).one_or_none()
+    return _product(row) if row else None
+
+
+async def lock_by_sku(
+    tx: Transaction, merchant_id: UUID, skus: Iterable[str]
+) -> dict[str, Product]:
+    """Those that exist, locked in the order of their ids."""
+    rows = await tx.execute(_LOCK_BY_SKU, {"merchant_id": merchant_id, "skus": list(skus)})
+    return {row.sku: _product(row) for row in rows}
+
+
 async def list_products(
-    tx: Transaction, merchant_id: UUID, *, sku: str | None, after: UUID | None, limit: int
+    tx: Transaction,
+    merchant_id: UUID,
+    *,
+    sku: str | None,
+    family: str | None,
+    after: UUID | None,
+    limit: int,
 ) -> Sequence[Product]:
-    values = {"merchant_id": merchant_id, "sku": sku, "after": after, "limit": limit}
+    values = {
+        "merchant_id": merchant_id,
+        "sku": sku,
+        "family": family,
+        "after": after,
+        "limit": limit,
+    }
     return [_product(row) for row in await tx.execute(_LIST, values)]
 
 
@@ -122,16 +147,83 @@ async def find_by_sku(
     return {(row.merchant_id, row.sku): _product(row) for row in rows}
 
 
+def _values(listing: Listing) -> dict[str, object]:
+    rules, redemption = listing.rules, listing.redemption
+    return {
+        "sku": listing.sku,
+        "name": listing.name,
+        "kind": listing.kind,
+        "fulfillment": terms_of(listing.fulfillment),
+        "price_minor": listing.price.amount_minor,
+        "currency": listing.price.currency,
+        "instructions": listing.instructions,
+        "is_active": listing.is_active,
+        "form": form_terms(listing.form),
+        "sale_from": rules.sale_from,
+        "sale_until": rules.sale_until,
+        "region": rules.region,
+        "channels": sorted(str(channel_id) for channel_id in rules.channels),
+        "quantity_min": rules.quantity_min,
+        "quantity_max": rules.quantity_max,
+        "limits": [
+            {"per": limit.per, "quantity": limit.quantity, "window_hours": limit.window_hours}
+            for limit in listing.limits
+        ],
+        "template": listing.template,
+        "redemption": (
+            {"text": redemption.text, "url": redemption.url, "valid_days": redemption.valid_days}
+            if redemption != Redemption()
+            else {}
+        ),
+        "translations": {
+            tag: {"instructions": it.instructions, "redemption": it.redemption}
+            for tag, it in listing.translations.items()
+        },
+        "image_url": listing.image_url,
+        "family": listing.family,
+        "options": dict(listing.options),
+    }
+
+
 def _product(row: Any) -> Product:  # a row has no static type
     return Product(
-        row.id,
-        row.merchant_id,
-        row.sku,
-        row.name,
-        fulfillment_of(row.kind, row.fulfillment),
-        Money(row.price_minor, row.currency),
-        row.instructions,
-        row.is_active,
-        row.created_at,
-        row.updated_at,
+        id=row.id,
+        merchant_id=row.merchant_id,
+        sku=row.sku,
+        name=row.name,
+        fulfillment=fulfillment_of(row.kind, row.fulfillment),
+        price=Money(row.price_minor, row.currency),
+        instructions=row.instructions,
+        is_active=row.is_active,
+        form=form_of(row.form),
+        rules=_rules(row),
+        limits=tuple(
+            Limit(Per(limit["per"]), limit["quantity"], limit["window_hours"])
+            for limit in row.limits
+        ),
+        template=row.template,
+        redemption=Redemption(**row.redemption),
+        translations=_translations(row.translations),
+        image_url=row.image_url,
+        family=row.family,
+        options=row.options,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        version=row.version,
     )
+
+
+def _rules(row: Any) -> SaleRules:  # a row has no static type
+    return SaleRules(
+        sale_from=row.sale_from,
+        sale_until=row.sale_until,
+        countries_allowed=frozenset(row.region.get("allowed", ())),
+        countries_refused=frozenset(row.region.get("refused", ())),
+        channels=frozenset(UUID(channel_id) for channel_id in row.channels),
+        quantity_min=row.quantity_min,
+        quantity_max=row.quantity_max,
+    )
+
+
+def _translations(terms: Mapping[str, Mapping[str, str]]) -> dict[str, Translation]:
+    return {tag: Translation(**translation) for tag, translation in terms.items()}

@@ -3,70 +3,52 @@ from uuid import UUID
 
 from kit.db import Transaction
 from kit.ids import new_id
-from kit.money import Money
 from order.catalogue import repository
 from order.catalogue.domain import (
     BundleFulfillment,
-    Fulfillment,
+    Edit,
+    EditedMeanwhile,
+    Listing,
     Product,
     ProductNotFound,
     check_components,
+    completed,
 )
 from order.merchants import service as merchants
 
 
-async def create(
-    tx: Transaction,
-    merchant_id: UUID,
-    *,
-    sku: str,
-    name: str,
-    fulfillment: Fulfillment,
-    price: Money,
-    instructions: str,
-) -> Product:
-    """Raises SkuTaken, MerchantNotFound, BadComponents."""
+async def create(tx: Transaction, merchant_id: UUID, listing: Listing) -> Product:
+    """Raises SkuTaken, VariantTaken, MerchantNotFound, BadProduct, BadComponents."""
     await merchants.get_merchant(tx, merchant_id)
-    if isinstance(fulfillment, BundleFulfillment):
-        await _check_components(tx, merchant_id, fulfillment, price.currency)
-    return await repository.add(
-        tx,
-        product_id=new_id(),
-        merchant_id=merchant_id,
-        sku=sku,
-        name=name,
-        fulfillment=fulfillment,
-        price=price,
-        instructions=instructions,
-    )
+    listing = completed(listing)
+    await _check_components(tx, merchant_id, listing)
+    return (await repository.add_many(tx, merchant_id, [(new_id(), listing)]))[0]
 
 
-async def edit(
+async def change(
     tx: Transaction,
     merchant_id: UUID,
     product_id: UUID,
+    edit: Edit,
     *,
-    name: str | None = None,
-    price: Money | None = None,
-    instructions: str | None = None,
-    is_active: bool | None = None,
+    version: int | None = None,
 ) -> Product:
     """Sets what is given; orders placed before keep what they were placed with.
 
-    Raises ProductNotFound.
+    Raises ProductNotFound, EditedMeanwhile unless `version` is the present one, VariantTaken,
+    BadProduct, BadComponents.
     """
-    product = await repository.update(
-        tx,
-        merchant_id,
-        product_id,
-        name=name,
-        price=price,
-        instructions=instructions,
-        is_active=is_active,
-    )
+    product = await repository.lock(tx, merchant_id, product_id)
     if product is None:
         raise ProductNotFound(product_id=str(product_id))
-    return product
+    if version is not None and version != product.version:
+        raise EditedMeanwhile(product_id=str(product_id), version=product.version, given=version)
+    edited = edit.of(product)
+    if edited == product:
+        return product
+    if edit.is_of_terms:
+        await _check_components(tx, merchant_id, edited)
+    return await repository.update(tx, edited)
 
 
 async def get_product(tx: Transaction, merchant_id: UUID, product_id: UUID) -> Product:
@@ -78,9 +60,17 @@ async def get_product(tx: Transaction, merchant_id: UUID, product_id: UUID) -> P
 
 
 async def list_products(
-    tx: Transaction, merchant_id: UUID, *, sku: str | None, after: UUID | None, limit: int
+    tx: Transaction,
+    merchant_id: UUID,
+    *,
+    sku: str | None = None,
+    family: str | None = None,
+    after: UUID | None,
+    limit: int,
 ) -> Sequence[Product]:
-    return await repository.list_products(tx, merchant_id, sku=sku, after=after, limit=limit)
+    return await repository.list_products(
+        tx, merchant_id, sku=sku, family=family, after=after, limit=limit
+    )
 
 
 async def find_by_sku(
@@ -102,9 +92,11 @@ async def find_components(
     return await repository.find_by_sku(tx, wanted) if wanted else {}
 
 
-async def _check_components(
-    tx: Transaction, merchant_id: UUID, bundle: BundleFulfillment, currency: str
-) -> None:
+async def _check_components(tx: Transaction, merchant_id: UUID, listing: Listing) -> None:
+    bundle = listing.fulfillment
+    if not isinstance(bundle, BundleFulfillment):
+        return
     wanted = {(merchant_id, component.sku) for component in bundle.components}
     found = await repository.find_by_sku(tx, wanted)
-    check_components(bundle, {sku: product for (_, sku), product in found.items()}, currency)
+    products = {sku: product for (_, sku), product in found.items()}
+    check_components(bundle, products, listing.price.currency)

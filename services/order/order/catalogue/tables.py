@@ -6,11 +6,13 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Index,
+    Integer,
     Table,
     Text,
     UniqueConstraint,
     Uuid,
     func,
+    text,
     true,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -18,6 +20,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from order.catalogue.domain import Kind
 from order.tables import metadata
 
+_EMPTY = text("'{}'::jsonb")
+_NONE = text("'[]'::jsonb")
 _KINDS = ", ".join(f"'{kind}'" for kind in Kind)
 
 product = Table(
@@ -34,6 +38,29 @@ product = Table(
     Column("currency", Text, nullable=False),
     Column("instructions", Text, nullable=False, server_default=""),
     Column("is_active", Boolean, nullable=False, server_default=true()),
+    # What the buyer is asked for (forms/domain.py).
+    Column("form", JSONB, nullable=False, server_default=_NONE),
+    Column("sale_from", DateTime(timezone=True)),
+    Column("sale_until", DateTime(timezone=True)),
+    # {"allowed": [...], "refused": [...]}, countries.
+    Column("region", JSONB, nullable=False, server_default=_EMPTY),
+    # Only in these; none means all.
+    Column("channels", JSONB, nullable=False, server_default=_NONE),
+    Column("quantity_min", Integer, nullable=False, server_default="1"),
+    Column("quantity_max", Integer),
+    # [{"per", "quantity", "window_hours"}]
+    Column("limits", JSONB, nullable=False, server_default=_NONE),
+    Column("template", Text, nullable=False, server_default=""),
+    # {"text", "url", "valid_days"}
+    Column("redemption", JSONB, nullable=False, server_default=_EMPTY),
+    # {language: {"instructions", "redemption"}}
+    Column("translations", JSONB, nullable=False, server_default=_EMPTY),
+    Column("image_url", Text, nullable=False, server_default=""),
+    # Products of one family are its variants, told apart by their options.
+    Column("family", Text),
+    Column("options", JSONB, nullable=False, server_default=_EMPTY),
+    # Grows with each edit: who edits an older one is refused.
+    Column("version", Integer, nullable=False, server_default="1"),
     Column(
         "created_at",
         DateTime(timezone=True),
@@ -49,6 +76,17 @@ product = Table(
     UniqueConstraint("merchant_id", "sku"),
     CheckConstraint(f"kind IN ({_KINDS})", name="kind_known"),
     CheckConstraint("price_minor >= 0", name="price_not_negative"),
+    CheckConstraint("sale_from < sale_until", name="sale_window"),
+    CheckConstraint("quantity_min BETWEEN 1 AND coalesce(quantity_max, 10000)", name="quantities"),
+    CheckConstraint("family IS NOT NULL OR options = '{}'::jsonb", name="options_of_family"),
+    Index(
+        "uq_product_variant",
+        "merchant_id",
+        "family",
+        "options",
+        unique=True,
+        postgresql_where=text("family IS NOT NULL"),
+    ),
     CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency_code"),
     Index("ix_product_merchant_id_id", "merchant_id", "id"),
 )

@@ -113,6 +113,7 @@ class Customer:
     locale: str | None = None
     # Of e-mail and phone, to be found by either; known while the order is placed only.
     contact_hashes: tuple[str, ...] = ()
+    region: str | None = None  # country
 
     def __repr__(self) -> str:
         return f"Customer({self.id!r}, ***)"
@@ -156,6 +157,8 @@ class Line:
     template: str = ""  # of the delivery; empty means the merchant's default
     region: Mapping[str, Any] = field(default_factory=dict)
     redemption: Mapping[str, Any] = field(default_factory=dict)
+    image_url: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)  # which variant of its family
     price_derivation: tuple[Mapping[str, Any], ...] = ()
     bundle_sku: str | None = None
     bundle_no: int | None = None

@@ -32,20 +32,15 @@ _INSERT = text(
     WITH placed AS (
       INSERT INTO orders (id, merchant_id, channel_id, reference, status, total_minor, currency,
         reservation_id, verdict, customer_id, customer_email, customer_phone, customer_ip,
-        customer_device_id, customer_registered_at, customer_locale, contact_hash,
+        customer_device_id, customer_registered_at, customer_locale, customer_region, contact_hash,
         recipient_public_key, payment_id, payment_via, payment_provider, payment_reference,
         pay_until, placed_at, paid_at)
-      SELECT id, merchant_id, channel_id, reference, status, total_minor, currency,
-        reservation_id, verdict, customer_id, customer_email, customer_phone, customer_ip,
-        customer_device_id, customer_registered_at, customer_locale, contact_hash,
-        decode(recipient_public_key, 'hex'), payment_id, payment_via, payment_provider,
-        payment_reference, pay_until, placed_at, paid_at
-      FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS o(
+      SELECT o.* FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS o(
         id uuid, merchant_id uuid, channel_id uuid, reference text, status text,
         total_minor bigint, currency text, reservation_id uuid, verdict text, customer_id text,
         customer_email text, customer_phone text, customer_ip text, customer_device_id text,
-        customer_registered_at timestamptz, customer_locale text, contact_hash text,
-        recipient_public_key text, payment_id uuid, payment_via text,
+        customer_registered_at timestamptz, customer_locale text, customer_region text,
+        contact_hash text, recipient_public_key bytea, payment_id uuid, payment_via text,
         payment_provider text, payment_reference text, pay_until timestamptz, placed_at timestamptz,
         paid_at timestamptz)
       ORDER BY merchant_id, reference, channel_id
@@ -53,13 +48,14 @@ _INSERT = text(
     ), lines AS (
       INSERT INTO order_line (id, order_id, line_no, product_id, sku, name, kind, pool_id,
         quantity, unit_price_minor, total_minor, currency, instructions, inputs, terms, form,
-        template, region, redemption, price_derivation, bundle_sku, bundle_no, bundle_policy)
+        template, region, redemption, price_derivation, bundle_sku, bundle_no, bundle_policy,
+        image_url, options)
       SELECT l.* FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS l(
         id uuid, order_id uuid, line_no int, product_id uuid, sku text, name text, kind text,
         pool_id uuid, quantity int, unit_price_minor bigint, total_minor bigint, currency text,
         instructions text, inputs jsonb, terms jsonb, form jsonb, template text, region jsonb,
         redemption jsonb, price_derivation jsonb, bundle_sku text, bundle_no int,
-        bundle_policy text)
+        bundle_policy text, image_url text, options jsonb)
       JOIN placed ON placed.id = l.order_id
     ), terms AS (
       INSERT INTO order_search (merchant_id, term, placed_at, order_id)
@@ -262,8 +258,9 @@ def _order_values(order: Order) -> dict[str, object]:
         "customer_device_id": customer.device_id,
         "customer_registered_at": customer.registered_at,
         "customer_locale": customer.locale,
+        "customer_region": customer.region,
         "contact_hash": customer.contact_hash,
-        "recipient_public_key": key.hex() if key else None,
+        "recipient_public_key": f"\\x{key.hex()}" if key else None,
         "pay_until": order.pay_until,
         "placed_at": order.placed_at,
     }
@@ -294,6 +291,8 @@ def _line_values(order: Order, line: Line) -> dict[str, object]:
         "bundle_sku": line.bundle_sku,
         "bundle_no": line.bundle_no,
         "bundle_policy": line.bundle_policy,
+        "image_url": line.image_url,
+        "options": line.options,
     }
 
 
@@ -393,6 +392,7 @@ def _customer(row: Any) -> Customer:  # a row has no static type
         registered_at=row.customer_registered_at,
         contact_hash=row.contact_hash,
         locale=row.customer_locale,
+        region=row.customer_region,
     )
 
 
@@ -430,4 +430,6 @@ def _line(row: Any) -> Line:  # a row has no static type
         round=row.round,
         tried=tuple(row.tried),
         instead=row.instead,
+        image_url=row.image_url,
+        options=row.options,
     )

@@ -35,10 +35,16 @@ class LineRead(Model):
     unit_price: MoneyModel
     total: MoneyModel
     status: str = Field(description="pending, unknown, delivered, failed, refunded")
+    options: Mapping[str, str] = Field(description="which variant of its family")
     bundle: BundleRead | None
     substitute: SubstituteRead | None
-    inputs: dict[str, str] = Field(description="phone numbers, addresses and accounts are masked")
     refunded: MoneyModel = Field(description="what of its price is back with the buyer")
+    inputs: Mapping[str, str] = Field(description="contacts and accounts are masked")
+    instructions: str
+    redemption: Mapping[str, str | int | None] = Field(
+        description="where and how the goods are redeemed: text, url, valid_days"
+    )
+    image_url: str | None
 
     @classmethod
     def from_domain(cls, line: Line) -> Self:
@@ -52,10 +58,14 @@ class LineRead(Model):
             unit_price=MoneyModel.from_domain(line.unit_price),
             total=MoneyModel.from_domain(line.total),
             status=line.status.value,
+            options=line.options,
             bundle=_bundle_of(line),
             substitute=_substitute_of(line),
             inputs=line.shown_inputs,
             refunded=MoneyModel(amount=line.refunded_minor, currency=line.total.currency),
+            instructions=line.instructions,
+            redemption=line.redemption,
+            image_url=line.image_url or None,
         )
 
 

@@ -51,6 +51,7 @@ orders = Table(
     Column("customer_device_id", Text),
     Column("customer_registered_at", DateTime(timezone=True)),
     Column("customer_locale", Text),
+    Column("customer_region", Text),
     Column("contact_hash", Text),
     Column("recipient_public_key", LargeBinary),
     # The payment that paid it. order_payment has the key that makes it the only one.
@@ -130,6 +131,8 @@ order_line = Table(
     Column("template", Text, nullable=False, server_default=""),
     Column("region", JSONB, nullable=False, server_default=_EMPTY),
     Column("redemption", JSONB, nullable=False, server_default=_EMPTY),
+    Column("image_url", Text, nullable=False, server_default=""),
+    Column("options", JSONB, nullable=False, server_default=_EMPTY),
     # [{"rule": ..., ...}, ...]: how the price came about, step by step.
     Column("price_derivation", JSONB, nullable=False, server_default=_NONE),
     # The bundle it was sold in; bundle_no tells two bundles of one order apart.

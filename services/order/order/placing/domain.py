@@ -13,8 +13,10 @@ from order.catalogue.domain import (
     Component,
     PoolFulfillment,
     Product,
+    Redemption,
     terms_of,
 )
+from order.forms.domain import form_terms
 from order.merchants.domain import Channel
 from order.orders.domain import Change, Customer, Line, News, Order, Payment
 from order.payments.domain import PaymentWord
@@ -78,8 +80,11 @@ def draft_order(
     )
 
 
-def lines_of(priced: Sequence[PricedLine], products: Mapping[str, Product]) -> tuple[Line, ...]:
-    """The order's lines: a bundle becomes its components, each with its share of the price.
+def lines_of(
+    priced: Sequence[PricedLine], products: Mapping[str, Product], locale: str | None = None
+) -> tuple[Line, ...]:
+    """The order's lines, in the buyer's language: a bundle becomes its components, each with its
+    share of the price.
 
     Raises ComponentUnavailable, OrderTooLarge.
     """
@@ -87,16 +92,19 @@ def lines_of(priced: Sequence[PricedLine], products: Mapping[str, Product]) -> t
     for line in priced:
         bundle = line.product.fulfillment
         if isinstance(bundle, BundleFulfillment):
-            lines += _component_lines(line, bundle, products)
+            lines += _component_lines(line, bundle, products, locale)
         else:
-            lines.append(_line(line))
+            lines.append(_line(line, locale))
     if len(lines) > LINES_MAX or max(line.quantity for line in lines) > QUANTITY_MAX:
         raise OrderTooLarge(lines_max=LINES_MAX, quantity_max=QUANTITY_MAX)
     return tuple(replace(line, line_no=number) for number, line in enumerate(lines, start=1))
 
 
 def _component_lines(
-    priced: PricedLine, bundle: BundleFulfillment, products: Mapping[str, Product]
+    priced: PricedLine,
+    bundle: BundleFulfillment,
+    products: Mapping[str, Product],
+    locale: str | None,
 ) -> list[Line]:
     """Shared by base price. By SKU, so that the shares do not depend on the components' order."""
     parts = [
@@ -105,23 +113,33 @@ def _component_lines(
     ]
     weights = [product.price.amount_minor * quantity for product, quantity in parts]
     shares = share_out(priced.total.amount_minor, weights)
+    steps = tuple(step.document for step in priced.steps)
     return [
         replace(
-            _line(priced, product),
+            _line(priced, locale, product),
             quantity=quantity,
             # Rounded down where a share is no multiple of the quantity; the total is what counts.
             unit_price=Money(share // quantity, priced.total.currency),
             total=Money(share, priced.total.currency),
-            price_derivation=(
-                priced.derivation,
-                {"rule": "bundle_share", "weight": weight, "of": sum(weights), "total": share},
-            ),
+            price_derivation=(*steps, _share_step(priced, share, weight, sum(weights))),
             bundle_sku=priced.product.sku,
             bundle_no=priced.line_no,
             bundle_policy=bundle.policy.value,
         )
         for (product, quantity), weight, share in zip(parts, weights, shares, strict=True)
     ]
+
+
+def _share_step(priced: PricedLine, share: int, weight: int, whole: int) -> dict[str, str | int]:
+    """`weight` of `whole`: the components by base price."""
+    return {
+        "rule": "bundle_share",
+        "of": "line",
+        "before": priced.total.amount_minor,
+        "after": share,
+        "weight": weight,
+        "whole": whole,
+    }
 
 
 def _component(
@@ -142,9 +160,11 @@ def _component(
     return product
 
 
-def _line(priced: PricedLine, component: Product | None = None) -> Line:
+def _line(priced: PricedLine, locale: str | None, component: Product | None = None) -> Line:
     product = component or priced.product
     fulfillment = product.fulfillment
+    told = product.told_in(locale)
+    asked = {field.name for field in product.form}
     return Line(
         id=new_id(),
         line_no=priced.line_no,
@@ -156,11 +176,24 @@ def _line(priced: PricedLine, component: Product | None = None) -> Line:
         quantity=priced.quantity,
         unit_price=priced.unit_price,
         total=priced.total,
-        instructions=product.instructions,
-        inputs=priced.inputs,
+        instructions=told.instructions,
+        inputs={name: value for name, value in priced.inputs.items() if name in asked},
         terms=terms_of(fulfillment),
-        price_derivation=(priced.derivation,),
+        form=tuple(form_terms(product.form)),
+        template=product.template,
+        region=product.rules.region,
+        redemption=_redemption(product, told.redemption),
+        image_url=product.image_url,
+        options=product.options,
+        price_derivation=tuple(step.document for step in priced.steps),
     )
+
+
+def _redemption(product: Product, told: str) -> dict[str, str | int | None]:
+    redemption = product.redemption
+    if redemption == Redemption():
+        return {}
+    return {"text": told, "url": redemption.url, "valid_days": redemption.valid_days}
 
 
 def begin(

@@ -7,6 +7,7 @@ from pydantic.config import JsonDict
 
 from kit.http import CodeText, Model, Name, PublicKeyText, Reference, Timestamp
 from kit.public_keys import decode_public_key
+from order.catalogue.schemas import Country
 from order.contacts import ContactHasher
 from order.orders.domain import Customer
 from order.payments.schemas import PaymentCreate
@@ -51,6 +52,9 @@ class CustomerCreate(Model):
         default=None, description="when the buyer's account at the shop was made"
     )
     locale: Locale | None = Field(default=None, examples=["zh-CN"])
+    region: Country | None = Field(
+        default=None, description="the buyer's country; some products are sold in some only"
+    )
 
     def to_domain(self, contacts: ContactHasher) -> Customer:
         hashes = contacts.hashes(self.email, self.phone)
@@ -64,6 +68,7 @@ class CustomerCreate(Model):
             contact_hash=hashes[0] if hashes else None,
             contact_hashes=hashes,
             locale=self.locale,
+            region=self.region,
         )
 
 

@@ -20,6 +20,7 @@ from order.orders.domain import Order, Payment, ReferenceTaken
 from order.payments.service import PaymentService
 from order.placing.domain import Draft, Found, Request, begin, draft_order, lines_of
 from order.prices.domain import price
+from order.sales.domain import Sale, check
 from order.unit_prices.domain import Facts
 from order.vault import Hold, HoldLine, Vault
 
@@ -105,8 +106,10 @@ class PlacingService:
         found.channel.check_takes(line.sku for line in request.lines)
         if found.taken_by is not None:
             raise _reference_taken(found.taken_by)
-        priced = price(Facts(found.products), request.lines).lines
-        lines = lines_of(priced, found.products)
+        sale = Sale(request.channel_id, request.customer.region, found.now)
+        wanted = check(sale, found.products, request.lines)
+        priced = price(Facts(found.products), wanted).lines
+        lines = lines_of(priced, found.products, request.customer.locale)
         order = draft_order(request, lines, found.now, self._pay_seconds)
         payment = self._prepaid(request, found, order)
         reservation_id = await self._hold(order, found.channel, is_paid=payment is not None)

@@ -12,10 +12,38 @@ depends_on = None
 _UP = (
     """
     ALTER TABLE product
-      ADD CONSTRAINT ck_product_kind_known CHECK (kind IN ('pool', 'top_up', 'bundle', 'manual'))
+      ADD COLUMN form JSONB DEFAULT '[]'::jsonb NOT NULL,
+      ADD COLUMN sale_from timestamptz,
+      ADD COLUMN sale_until timestamptz,
+      ADD COLUMN region JSONB DEFAULT '{}'::jsonb NOT NULL,
+      ADD COLUMN channels JSONB DEFAULT '[]'::jsonb NOT NULL,
+      ADD COLUMN quantity_min INTEGER DEFAULT '1' NOT NULL,
+      ADD COLUMN quantity_max INTEGER,
+      ADD COLUMN limits JSONB DEFAULT '[]'::jsonb NOT NULL,
+      ADD COLUMN template TEXT DEFAULT '' NOT NULL,
+      ADD COLUMN redemption JSONB DEFAULT '{}'::jsonb NOT NULL,
+      ADD COLUMN translations JSONB DEFAULT '{}'::jsonb NOT NULL,
+      ADD COLUMN image_url TEXT DEFAULT '' NOT NULL,
+      ADD COLUMN family TEXT,
+      ADD COLUMN options JSONB DEFAULT '{}'::jsonb NOT NULL,
+      ADD COLUMN version INTEGER DEFAULT '1' NOT NULL,
+      ADD CONSTRAINT ck_product_kind_known
+        CHECK (kind IN ('pool', 'top_up', 'bundle', 'manual')),
+      ADD CONSTRAINT ck_product_sale_window CHECK (sale_from < sale_until),
+      ADD CONSTRAINT ck_product_quantities
+        CHECK (quantity_min BETWEEN 1 AND coalesce(quantity_max, 10000)),
+      ADD CONSTRAINT ck_product_options_of_family
+        CHECK (family IS NOT NULL OR options = '{}'::jsonb)
     """,
     """
+    CREATE UNIQUE INDEX uq_product_variant ON product (merchant_id, family, options)
+      WHERE family IS NOT NULL
+    """,
+    "ALTER TABLE orders ADD COLUMN customer_region TEXT",
+    """
     ALTER TABLE order_line
+      ADD COLUMN image_url TEXT DEFAULT '' NOT NULL,
+      ADD COLUMN options JSONB DEFAULT '{}'::jsonb NOT NULL,
       ADD COLUMN terms JSONB DEFAULT '{}'::jsonb NOT NULL,
       ADD COLUMN form JSONB DEFAULT '[]'::jsonb NOT NULL,
       ADD COLUMN template TEXT DEFAULT '' NOT NULL,
@@ -39,10 +67,19 @@ _DOWN = (
     ALTER TABLE order_line
       DROP COLUMN terms, DROP COLUMN form, DROP COLUMN template, DROP COLUMN region,
       DROP COLUMN redemption, DROP COLUMN price_derivation, DROP COLUMN bundle_sku,
-      DROP COLUMN bundle_no, DROP COLUMN bundle_policy,
+      DROP COLUMN bundle_no, DROP COLUMN bundle_policy, DROP COLUMN image_url, DROP COLUMN options,
       DROP CONSTRAINT ck_order_line_kind_known, DROP CONSTRAINT ck_order_line_pool_of_kind
     """,
-    "ALTER TABLE product DROP CONSTRAINT ck_product_kind_known",
+    "DROP INDEX uq_product_variant",
+    """
+    ALTER TABLE product
+      DROP COLUMN form, DROP COLUMN sale_from, DROP COLUMN sale_until, DROP COLUMN region,
+      DROP COLUMN channels, DROP COLUMN quantity_min, DROP COLUMN quantity_max,
+      DROP COLUMN limits, DROP COLUMN template, DROP COLUMN redemption,
+      DROP COLUMN translations, DROP COLUMN image_url, DROP COLUMN family, DROP COLUMN options,
+      DROP COLUMN version, DROP CONSTRAINT ck_product_kind_known
+    """,
+    "ALTER TABLE orders DROP COLUMN customer_region",
 )
 
 
