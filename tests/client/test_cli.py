@@ -262,3 +262,63 @@ async def test_a_broken_demo_file_is_named(tmp_path: Path):
 
     assert result.exit_code == 1
     assert "is not a demo file" in result.output
+
+
+REDEEMED = {
+    "id": "r-1",
+    "status": "redeemed",
+    "amount": {"amount": 300, "currency": "CNY"},
+    "balance": {"amount": 200, "currency": "CNY"},
+    "is_used_up": False,
+}
+
+
+async def redeem(server, stdin: str, *arguments: str):
+    runner = CliRunner(env={"COLUMNS": "200", **at(server)})
+    return await asyncio.to_thread(
+        runner.invoke, app, ["redeem", "--reference", "till-4/0042", *arguments], input=stdin
+    )
+
+
+async def test_a_voucher_is_redeemed_by_a_code_from_standard_input():
+    async with serving(ok(REDEEMED, 201)) as server:
+        result = await redeem(server, "CODE-1234-SECRET\n", "--amount", "300", "--shop", "s-1")
+
+    assert result.exit_code == 0, result.output
+    assert "redeemed 300 CNY" in result.output
+    assert "left 200 CNY" in result.output
+    assert "SECRET" not in result.output
+    assert json.loads(server.seen[0].body) == {
+        "merchant_reference": "till-4/0042",
+        "own_code": False,
+        "code": "CODE-1234-SECRET",
+        "amount": {"amount": 300, "currency": "CNY"},
+        "shop_id": "s-1",
+    }
+
+
+@pytest.mark.parametrize("stdin", ["", "\n", "  \n", "x" * 500 + "\n"])
+async def test_without_a_code_nothing_is_sent(stdin):
+    async with serving(ok(REDEEMED, 201)) as server:
+        result = await redeem(server, stdin)
+
+    assert result.exit_code == 2
+    assert server.seen == []
+
+
+async def test_a_code_in_the_arguments_is_not_taken():
+    async with serving(ok(REDEEMED, 201)) as server:
+        result = await redeem(server, "", "CODE-1234-SECRET")
+
+    assert result.exit_code == 2
+    assert server.seen == []
+
+
+async def test_a_voucher_that_is_used_up_is_told():
+    refused = problem(409, "voucher_used_up")
+    async with serving(refused) as server:
+        result = await redeem(server, "CODE-1234-SECRET\n")
+
+    assert result.exit_code == 1
+    assert "voucher_used_up" in result.output
+    assert "SECRET" not in result.output

@@ -7,15 +7,10 @@ from typing import Any
 
 import pytest
 
-from lockstock_client import Conflict, Lockstock, OutOfStock, Recipient, Retry, Upload
-from tests.client.scripted import ScriptedServer, Seen, ok, problem, serving
+from lockstock_client import Conflict, Lockstock, OutOfStock, Recipient, Upload
+from tests.client.scripted import Seen, ok, problem, serving
 
-QUICK = Retry(attempts_max=2, pause_seconds=0.001, pause_seconds_max=0.002)
 Call = Callable[[Lockstock], Awaitable[Any]]
-
-
-def shop_at(server: ScriptedServer) -> Lockstock:
-    return Lockstock("lsk_live_sample", {"inventory-vault": server.url}, retry=QUICK)
 
 
 def body_of(request: Seen) -> Any:
@@ -112,7 +107,7 @@ ACTS: list[tuple[Call, str, str, Any]] = [
 
 @pytest.mark.parametrize(("call", "method", "target", "body"), ACTS)
 async def test_an_act_says_what_was_asked_under_one_key_for_all_attempts(
-    call: Call, method: str, target: str, body: Any
+    call: Call, method: str, target: str, body: Any, shop_at
 ):
     busy, done = problem(503, "unavailable"), ok({"id": "x"})
     async with serving(busy, done) as server, shop_at(server) as shop:
@@ -123,7 +118,7 @@ async def test_an_act_says_what_was_asked_under_one_key_for_all_attempts(
     assert len({each.headers["idempotency-key"] for each in server.seen}) == 1
 
 
-async def test_a_hold_and_a_claim_need_no_key_because_their_repeats_are_the_same_call():
+async def test_a_hold_and_a_claim_need_no_key_because_their_repeats_are_the_same_call(shop_at):
     recipient = Recipient.new()
     async with serving(ok({"id": "r"}, 201)) as server, shop_at(server) as shop:
         await shop.reservations.reserve(
@@ -153,7 +148,7 @@ async def test_a_hold_and_a_claim_need_no_key_because_their_repeats_are_the_same
     ]
 
 
-async def test_what_a_hold_is_refused_for_is_told_apart():
+async def test_what_a_hold_is_refused_for_is_told_apart(shop_at):
     short = problem(409, "out_of_stock", lines=[{"line_no": 1, "available": 0}])
     over = problem(409, "hold_budget_exceeded")
     async with serving(short, over) as server, shop_at(server) as shop:
@@ -166,7 +161,7 @@ async def test_what_a_hold_is_refused_for_is_told_apart():
     assert over_budget.value.code == "hold_budget_exceeded"
 
 
-async def test_lists_are_asked_by_what_is_given_only():
+async def test_lists_are_asked_by_what_is_given_only(shop_at):
     page = ok({"items": [{"id": "1"}], "next_cursor": None})
     async with serving(page) as server, shop_at(server) as shop:
         found = [
@@ -189,7 +184,7 @@ async def test_lists_are_asked_by_what_is_given_only():
     ]
 
 
-async def test_an_interrupted_import_goes_on_with_its_file_and_is_waited_for():
+async def test_an_interrupted_import_goes_on_with_its_file_and_is_waited_for(shop_at):
     accepted = ok({"import_id": "i"}, 202)
     running, done = ok({"status": "running"}), ok({"status": "completed"})
     async with serving(accepted, running, done) as server, shop_at(server) as shop:
@@ -204,7 +199,7 @@ async def test_an_interrupted_import_goes_on_with_its_file_and_is_waited_for():
     assert b"AAAA" in server.seen[0].body
 
 
-async def test_a_file_can_come_in_inactive():
+async def test_a_file_can_come_in_inactive(shop_at):
     done = ok({"status": "completed"})
     async with serving(ok({"import_id": "i"}, 202), done) as server, shop_at(server) as shop:
         upload = Upload("keys.txt", io.BytesIO(b"AAAA"))

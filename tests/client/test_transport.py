@@ -16,22 +16,14 @@ from lockstock_client import (
     OutOfStock,
     Problem,
     Recipient,
-    Retry,
     ServerFault,
     Upload,
 )
 from onebox.ports import free_ports
-from tests.client.scripted import HANG_UP, ScriptedServer, ok, problem, serving
+from tests.client.conftest import QUICK
+from tests.client.scripted import HANG_UP, ok, problem, serving
 
-QUICK = Retry(attempts_max=4, pause_seconds=0.001, pause_seconds_max=0.002, wait_seconds_max=2)
 ORDER = {"id": "o-1", "status": "pending_payment"}
-
-
-def shop_at(server: ScriptedServer | str, retry: Retry = QUICK) -> Lockstock:
-    url = server if isinstance(server, str) else server.url
-    return Lockstock(
-        "lsk_live_sample", dict.fromkeys(("order", "inventory-vault"), url), retry=retry
-    )
 
 
 async def place(shop: Lockstock, **more):
@@ -40,7 +32,7 @@ async def place(shop: Lockstock, **more):
     )
 
 
-async def test_all_attempts_of_one_call_carry_the_same_idempotency_key():
+async def test_all_attempts_of_one_call_carry_the_same_idempotency_key(shop_at):
     busy = problem(503, "unavailable")
     async with serving(busy, HANG_UP, ok(ORDER, 201)) as server, shop_at(server) as shop:
         order = await place(shop)
@@ -51,7 +43,7 @@ async def test_all_attempts_of_one_call_carry_the_same_idempotency_key():
     assert len({request.body for request in server.seen}) == 1
 
 
-async def test_two_calls_carry_two_idempotency_keys():
+async def test_two_calls_carry_two_idempotency_keys(shop_at):
     async with serving(ok(ORDER, 201)) as server, shop_at(server) as shop:
         await place(shop)
         await place(shop)
@@ -59,7 +51,7 @@ async def test_two_calls_carry_two_idempotency_keys():
     assert len({request.headers["idempotency-key"] for request in server.seen}) == 2
 
 
-async def test_the_callers_own_idempotency_key_is_sent():
+async def test_the_callers_own_idempotency_key_is_sent(shop_at):
     async with serving(ok(ORDER, 201)) as server, shop_at(server) as shop:
         await place(shop, key="mine-1")
 
@@ -67,7 +59,7 @@ async def test_the_callers_own_idempotency_key_is_sent():
     assert server.seen[0].headers["authorization"] == "Bearer lsk_live_sample"
 
 
-async def test_reads_carry_no_idempotency_key():
+async def test_reads_carry_no_idempotency_key(shop_at):
     async with serving(ok(ORDER)) as server, shop_at(server) as shop:
         await shop.orders.get("o-1")
 
@@ -75,7 +67,7 @@ async def test_reads_carry_no_idempotency_key():
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-async def test_a_busy_service_is_asked_again_a_bounded_number_of_times(status: int):
+async def test_a_busy_service_is_asked_again_a_bounded_number_of_times(status: int, shop_at):
     async with serving(problem(status, "busy")) as server, shop_at(server) as shop:
         with pytest.raises(Problem, match="busy!"):
             await shop.orders.get("o-1")
@@ -83,7 +75,7 @@ async def test_a_busy_service_is_asked_again_a_bounded_number_of_times(status: i
     assert len(server.seen) == QUICK.attempts_max
 
 
-async def test_a_bug_of_the_service_is_not_asked_again():
+async def test_a_bug_of_the_service_is_not_asked_again(shop_at):
     fault = problem(500, "internal_error", request_id="r-7")
     async with serving(fault) as server, shop_at(server) as shop:
         with pytest.raises(ServerFault) as caught:
@@ -93,7 +85,7 @@ async def test_a_bug_of_the_service_is_not_asked_again():
     assert len(server.seen) == 1
 
 
-async def test_retry_after_in_seconds_is_waited_for():
+async def test_retry_after_in_seconds_is_waited_for(shop_at):
     busy = problem(429, "limited", {"Retry-After": "1"})
     async with serving(busy, ok(ORDER)) as server, shop_at(server) as shop:
         started = time.monotonic()
@@ -102,7 +94,7 @@ async def test_retry_after_in_seconds_is_waited_for():
     assert time.monotonic() - started >= 1
 
 
-async def test_retry_after_as_a_date_is_waited_for():
+async def test_retry_after_as_a_date_is_waited_for(shop_at):
     moment = datetime.now(UTC) + timedelta(seconds=2)
     busy = problem(503, "unavailable", {"Retry-After": format_datetime(moment, usegmt=True)})
     async with serving(busy, ok(ORDER)) as server, shop_at(server) as shop:
@@ -112,7 +104,7 @@ async def test_retry_after_as_a_date_is_waited_for():
     assert time.monotonic() - started >= 0.9  # the header has whole seconds
 
 
-async def test_a_wait_longer_than_allowed_is_not_begun():
+async def test_a_wait_longer_than_allowed_is_not_begun(shop_at):
     busy = problem(429, "limited", {"Retry-After": "3600"})
     async with serving(busy) as server, shop_at(server) as shop:
         with pytest.raises(NotNow):
@@ -121,7 +113,7 @@ async def test_a_wait_longer_than_allowed_is_not_begun():
     assert len(server.seen) == 1
 
 
-async def test_an_unreadable_retry_after_is_no_obstacle():
+async def test_an_unreadable_retry_after_is_no_obstacle(shop_at):
     busy = problem(503, "unavailable", {"Retry-After": "soon"})
     async with serving(busy, ok(ORDER)) as server, shop_at(server) as shop:
         assert (await shop.orders.get("o-1"))["id"] == "o-1"
@@ -129,7 +121,7 @@ async def test_an_unreadable_retry_after_is_no_obstacle():
     assert len(server.seen) == 2
 
 
-async def test_a_first_attempt_that_still_runs_is_waited_for():
+async def test_a_first_attempt_that_still_runs_is_waited_for(shop_at):
     running = problem(409, "idempotency_key_in_progress")
     async with serving(running, ok(ORDER, 201)) as server, shop_at(server) as shop:
         assert (await place(shop))["id"] == "o-1"
@@ -137,7 +129,7 @@ async def test_a_first_attempt_that_still_runs_is_waited_for():
     assert len(server.seen) == 2
 
 
-async def test_nobody_listening_is_no_answer():
+async def test_nobody_listening_is_no_answer(shop_at):
     async with shop_at(f"http://127.0.0.1:{free_ports(1)[0]}") as shop:
         with pytest.raises(NoAnswer, match="POST"):
             await place(shop)
@@ -156,7 +148,7 @@ async def test_nobody_listening_is_no_answer():
         (422, "validation_failed", NotValid),
     ],
 )
-async def test_each_problem_is_an_exception_of_its_kind(status, code, kind):
+async def test_each_problem_is_an_exception_of_its_kind(status, code, kind, shop_at):
     async with serving(problem(status, code)) as server, shop_at(server) as shop:
         with pytest.raises(kind) as caught:
             await place(shop)
@@ -165,7 +157,7 @@ async def test_each_problem_is_an_exception_of_its_kind(status, code, kind):
     assert len(server.seen) == 1
 
 
-async def test_out_of_stock_names_the_short_lines():
+async def test_out_of_stock_names_the_short_lines(shop_at):
     short = [{"line_no": 1, "requested": 3, "available": 2}]
     refused = problem(409, "out_of_stock", lines=short)
     async with serving(refused) as server, shop_at(server) as shop:
@@ -175,7 +167,7 @@ async def test_out_of_stock_names_the_short_lines():
     assert caught.value.short_lines == short
 
 
-async def test_wrong_fields_are_named_by_pointer():
+async def test_wrong_fields_are_named_by_pointer(shop_at):
     errors = [{"pointer": "/lines/0/sku", "code": "missing", "detail": "Field required"}]
     refused = problem(422, "validation_failed", errors=errors)
     async with serving(refused) as server, shop_at(server) as shop:
@@ -185,7 +177,7 @@ async def test_wrong_fields_are_named_by_pointer():
     assert caught.value.fields == {"/lines/0/sku": "Field required"}
 
 
-async def test_an_error_page_of_a_proxy_is_a_problem_too():
+async def test_an_error_page_of_a_proxy_is_a_problem_too(shop_at):
     async with serving(ok(b"<html>no</html>", 404)) as server, shop_at(server) as shop:
         with pytest.raises(NotFound) as caught:
             await shop.orders.get("o-1")
@@ -193,7 +185,7 @@ async def test_an_error_page_of_a_proxy_is_a_problem_too():
     assert caught.value.code == "http_404"
 
 
-async def test_lists_are_read_page_after_page():
+async def test_lists_are_read_page_after_page(shop_at):
     first = ok({"items": [{"id": "1"}, {"id": "2"}], "next_cursor": "more"})
     last = ok({"items": [{"id": "3"}], "next_cursor": None})
     async with serving(first, last) as server, shop_at(server) as shop:
@@ -206,7 +198,7 @@ async def test_lists_are_read_page_after_page():
     ]
 
 
-async def test_every_attempt_of_an_upload_sends_the_whole_file():
+async def test_every_attempt_of_an_upload_sends_the_whole_file(shop_at):
     content = b"AAAA-BBBB\n" * 50_000
     told: list[int] = []
     busy, accepted = problem(503, "unavailable"), ok({"import_id": "i-1"}, 202)
@@ -224,7 +216,7 @@ async def test_every_attempt_of_an_upload_sends_the_whole_file():
     assert b'name="unit_cost"\r\n\r\n100' in second.body
 
 
-async def test_an_import_is_waited_for():
+async def test_an_import_is_waited_for(shop_at):
     accepted = ok({"import_id": "i-1"}, 202)
     running, done = ok({"status": "running"}), ok({"status": "completed"})
     async with serving(accepted, running, running, done) as server, shop_at(server) as shop:
@@ -235,7 +227,7 @@ async def test_an_import_is_waited_for():
     assert len(server.seen) == 4
 
 
-async def test_a_buyers_page_is_read_without_the_shops_key():
+async def test_a_buyers_page_is_read_without_the_shops_key(shop_at):
     async with serving(ok({"box": {}})) as server, shop_at(server) as shop:
         from_page = shop.buyer_page(f"{server.url}/d/token")
         await shop.orders.get("o-1")
@@ -246,7 +238,7 @@ async def test_a_buyers_page_is_read_without_the_shops_key():
     assert server.seen[1].target == "/d/token/units/u-1/reveal"
 
 
-async def test_an_order_that_does_not_move_is_no_answer():
+async def test_an_order_that_does_not_move_is_no_answer(shop_at):
     async with serving(ok({"status": "paid"})) as server, shop_at(server) as shop:
         with pytest.raises(NoAnswer, match="still paid"):
             await shop.orders.until("o-1", {"completed"}, seconds_max=0.3)

@@ -77,6 +77,7 @@ class Audit:
             lambda found: found is not None,
             seconds_max=PLACE_SECONDS_MAX,
             late=lambda _: f"entry {entry_id} still has no place in the log; try again",
+            pause=self._vault.pause,
         )
         assert answer is not None
         try:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from cardfiles.options import ENCODINGS, SEPARATOR_NAMES, Options
-from lockstock_client import cli_audit, cli_print, cli_stock
+from lockstock_client import cli_audit, cli_print, cli_stock, cli_vouchers
 from lockstock_client.client import Lockstock
 from lockstock_client.config import Config
 from lockstock_client.problems import LockstockError, Problem
@@ -139,6 +139,30 @@ def orders(
         return found
 
     _console().print(cli_print.orders_table(_run(context, newest)))
+
+
+@app.command()
+def redeem(
+    context: typer.Context,
+    reference: Annotated[str, typer.Option(help="your own number of this use: till-4/0042")],
+    amount: Annotated[
+        int | None, typer.Option(min=1, help="minor units; default: all that is left")
+    ] = None,
+    currency: Annotated[str, typer.Option(help="ISO 4217")] = "CNY",
+    buyer: Annotated[str | None, typer.Option(help="who shows it, if buyers are limited")] = None,
+    shop: Annotated[str | None, typer.Option(help="where, if shops are limited")] = None,
+    *,
+    own_code: Annotated[
+        bool, typer.Option("--own-code", help="a code that was imported, not made by the vault")
+    ] = False,
+) -> None:
+    """Use a voucher, wholly or in part. The code is asked for, or read from standard input: in the
+    arguments everybody on this machine could read it.
+    """
+    code = cli_vouchers.read_code(sys.stdin)
+    asked = cli_vouchers.Use(reference, amount, currency, buyer, shop, own_code)
+    done = _run(context, lambda client: cli_vouchers.redeem(client, code, asked))
+    _say(cli_vouchers.lines_of(done))
 
 
 @order_app.command("show")

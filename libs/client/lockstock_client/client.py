@@ -6,20 +6,13 @@ from typing import Self
 
 import httpx
 
-from lockstock_client.audit import Audit
-from lockstock_client.books import Ledger
 from lockstock_client.config import DEFAULT_BASE_URLS, Config
-from lockstock_client.delivery import BuyerPage, Deliveries
-from lockstock_client.reservations import Reservations
-from lockstock_client.risk import Reviews
-from lockstock_client.shop import Channels, Orders, Payments, Products
-from lockstock_client.stock import Alarms, Lots, StockActions, Units
-from lockstock_client.transport import Retry, Service, new_http_client
-from lockstock_client.vault import Imports, Pools
-from lockstock_client.vouchers import Redemptions, Vouchers
+from lockstock_client.core import Core
+from lockstock_client.senders import AsyncSender, timeout_of
+from lockstock_client.transport import Retry
 
 
-class Lockstock:
+class Lockstock(Core):
     """An asynchronous client:
 
     async with Lockstock(api_key, base_urls) as shop:
@@ -27,7 +20,8 @@ class Lockstock:
 
     Calls that act carry an Idempotency-Key of their own, and every call is repeated a bounded
     number of times when nobody answers or the service asks to wait. `base_urls` maps service names
-    to URLs (default: those of `make run`); `transport` replaces the network.
+    to URLs (default: those of `make run`); `timeout_seconds` bounds the wait for each answer;
+    `transport` replaces the network. `SyncLockstock` is the same for programs without a loop.
     """
 
     def __init__(
@@ -36,49 +30,20 @@ class Lockstock:
         base_urls: Mapping[str, str] = DEFAULT_BASE_URLS,
         *,
         retry: Retry | None = None,
+        timeout_seconds: float | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._client = new_http_client(transport)
-        self._retry = retry or Retry()
-        self._services = {
-            name: Service(self._client, url, api_key, self._retry)
-            for name, url in {**DEFAULT_BASE_URLS, **base_urls}.items()
-        }
-        vault, order = self.service("inventory-vault"), self.service("order")
-        self.pools = Pools(vault)
-        self.imports = Imports(vault)
-        self.lots = Lots(vault)
-        self.units = Units(vault)
-        self.reservations = Reservations(vault)
-        self.stock_actions = StockActions(vault)
-        self.alarms = Alarms(vault)
-        self.vouchers = Vouchers(vault, self.imports)
-        self.redemptions = Redemptions(vault)
-        self.audit = Audit(vault)
-        self.channels = Channels(order)
-        self.products = Products(order)
-        self.orders = Orders(order)
-        self.payments = Payments(order)
-        self.deliveries = Deliveries(self.service("fulfillment"))
-        self.reviews = Reviews(self.service("risk"))
-        self.ledger = Ledger(self.service("ledger"))
+        sender = AsyncSender(transport, timeout_of(timeout_seconds))
+        super().__init__(sender, api_key, base_urls, retry)
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
         """As the command line is told, see `lockstock_client.config`."""
         return cls(config.api_key, config.base_urls)
 
-    def service(self, name: str) -> Service:
-        """One service itself, for calls that have no method here."""
-        return self._services[name]
-
-    def buyer_page(self, url: str) -> BuyerPage:
-        """The page behind a delivery's link."""
-        return BuyerPage(Service(self._client, url, "", self._retry))
-
     async def close(self) -> None:
         """Ends all connections."""
-        await self._client.aclose()
+        await self.sender.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -6,15 +6,23 @@ LockstockError
  +-- NotAsSigned       the audit log is not what it was signed to be
  +-- Problem           the service answered no; `code` is stable and says why
       +-- NotValid         400, 413, 422   the request must change
+      |    +-- AmountMismatch        not what the order costs
+      |    +-- KeyReused             an Idempotency-Key of another request
       +-- NotAllowed       401, 403        the key must change
       +-- NotFound         404
       +-- Conflict         409             the state of the thing forbids it
-      |    +-- OutOfStock
+      |    +-- OutOfStock            not enough units; nothing was held
+      |    +-- ReferenceTaken        the channel has an order of this reference
+      |    +-- AlreadyPaid           by another payment
+      |    +-- OrderNotPayable       cancelled or expired
+      |    +-- OrderNotCancellable   paid: refund it
       +-- NotNow           429, 503        also after all attempts
       +-- ServerFault      other 5xx       quote `request_id` when you report it
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -45,6 +53,8 @@ class Problem(LockstockError):
         self.code = str(document.get("code", f"http_{status}"))
         self.detail = str(document.get("detail", ""))
         self.request_id = document.get("request_id")
+        self.retry_after: float | None = None
+        """Seconds that the service asks to wait."""
         self.fields: dict[str, str] = {
             str(item["pointer"]): str(item["detail"]) for item in document.get("errors") or ()
         }
@@ -76,6 +86,36 @@ class OutOfStock(Conflict):
         return list(self.document.get("lines") or ())
 
 
+class ReferenceTaken(Conflict):
+    """The channel has an order with this reference: a repeat by another key, most likely."""
+
+    @property
+    def order_id(self) -> str | None:
+        """The order that has it."""
+        found = self.document.get("order_id")
+        return None if found is None else str(found)
+
+
+class AlreadyPaid(Conflict):
+    """Another payment has paid the order; this one must go back."""
+
+
+class OrderNotPayable(Conflict):
+    """The order has ended without payment; the money must go back."""
+
+
+class OrderNotCancellable(Conflict):
+    """The order is paid; refund it instead."""
+
+
+class AmountMismatch(NotValid):
+    """The payment is not what the order costs."""
+
+
+class KeyReused(NotValid):
+    """The Idempotency-Key belongs to another request; nothing was done."""
+
+
 class NotNow(Problem):
     """Too many calls, or a needed part does not answer; later it may work."""
 
@@ -95,7 +135,15 @@ _BY_STATUS: Mapping[int, type[Problem]] = {
     429: NotNow,
     503: NotNow,
 }
-_BY_CODE: Mapping[str, type[Problem]] = {"out_of_stock": OutOfStock}
+_BY_CODE: Mapping[str, type[Problem]] = {
+    "out_of_stock": OutOfStock,
+    "reference_taken": ReferenceTaken,
+    "already_paid": AlreadyPaid,
+    "order_not_payable": OrderNotPayable,
+    "order_not_cancellable": OrderNotCancellable,
+    "amount_mismatch": AmountMismatch,
+    "idempotency_key_reused": KeyReused,
+}
 
 
 def problem_of(answer: httpx.Response) -> Problem:
@@ -108,4 +156,20 @@ def problem_of(answer: httpx.Response) -> Problem:
         document = {"detail": answer.reason_phrase}
     kind = _BY_STATUS.get(answer.status_code, ServerFault if answer.is_server_error else Problem)
     kind = _BY_CODE.get(str(document.get("code")), kind)
-    return kind(answer.status_code, document)
+    problem = kind(answer.status_code, document)
+    problem.retry_after = retry_after_of(answer)
+    return problem
+
+
+def retry_after_of(answer: httpx.Response) -> float | None:
+    """Seconds, from either form that RFC 9110 allows."""
+    value = answer.headers.get("Retry-After", "").strip()
+    if value.isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

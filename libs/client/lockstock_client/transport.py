@@ -1,22 +1,18 @@
 """Calls to one service: a key per intended effect, bounded repeats, problems as exceptions."""
 
-import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 from uuid import uuid4
 
 import httpx
 
-from lockstock_client.problems import NoAnswer, problem_of
+from lockstock_client.problems import NoAnswer, Problem, problem_of, retry_after_of
+from lockstock_client.senders import Request, Sender
 
 PAGE_ROWS = 100
-CONNECTIONS_MAX = 64
-TIMEOUT = httpx.Timeout(15.0, connect=5.0, write=120.0)
-"""Writing may take long: an upload waits there for a slow line."""
+T = TypeVar("T")
 _AGAIN = frozenset({429, 502, 503, 504})
 _STILL_RUNNING = "idempotency_key_in_progress"
 
@@ -32,11 +28,10 @@ class Retry:
     pause_seconds_max: float = 5.0
     wait_seconds_max: float = 30.0
 
-    def pause(self, attempt: int, answer: httpx.Response | None) -> float | None:
-        """Seconds until attempt `attempt + 1`; None: give up."""
+    def pause(self, attempt: int, asked: float | None = None) -> float | None:
+        """Seconds until attempt `attempt + 1`, at least those `asked` for; None: give up."""
         if attempt >= self.attempts_max:
             return None
-        asked = _retry_after(answer) if answer is not None else None
         if asked is not None and asked > self.wait_seconds_max:
             return None
         most = min(self.pause_seconds * 2 ** (attempt - 1), self.pause_seconds_max)
@@ -56,8 +51,8 @@ class Upload:
 class Service:
     """One service of the set, spoken to with one API key."""
 
-    def __init__(self, client: httpx.AsyncClient, base_url: str, api_key: str, retry: Retry):
-        self._client = client
+    def __init__(self, sender: Sender, base_url: str, api_key: str, retry: Retry):
+        self._sender = sender
         self._base_url = base_url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._retry = retry
@@ -111,11 +106,62 @@ class Service:
             if cursor is None:
                 return
 
+    async def pages_of(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """As `pages`, of a list whose filters stand in a body: they belong in no address."""
+        cursor: str | None = None
+        while True:
+            page = await self._call(
+                "POST", path, {"json": {"limit": PAGE_ROWS, **body, "cursor": cursor}}
+            )
+            for item in page["items"]:
+                yield item
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+
+    async def stream(self, path: str, body: object) -> AsyncIterator[bytes]:
+        """The body of an answer as it comes. Repeated only until something of it came; what is
+        cut off afterwards is NoAnswer.
+        """
+        attempt, has_begun = 0, False
+        while True:
+            attempt += 1
+            error: Exception
+            try:
+                request = {"json": body}
+                chunks = self._sender.stream("POST", self._url(path), self._headers, request)
+                async for chunk in chunks:
+                    has_begun = True
+                    yield chunk
+            except httpx.TransportError as cut:
+                error = NoAnswer(f"POST {self._url(path)}: {cut!r}")
+                wait = None if has_begun else self._retry.pause(attempt)
+            except Problem as problem:
+                error = problem
+                again = problem.status in _AGAIN
+                wait = self._retry.pause(attempt, problem.retry_after) if again else None
+            else:
+                return
+            if wait is None:
+                raise error
+            await self.pause(wait)
+
+    async def pause(self, seconds: float) -> None:
+        """Waits as this client does: in its loop, or blocking."""
+        await self._sender.pause(seconds)
+
+    async def apart(self, work: Callable[[], T]) -> T:
+        """Runs work that takes long where it disturbs nobody."""
+        return await self._sender.apart(work)
+
+    def _url(self, path: str) -> str:
+        return f"{self._base_url}{path}"
+
     async def _call(
         self,
         method: str,
         path: str,
-        request: Mapping[str, Any],
+        request: Request,
         key: str | None = None,
         before: Callable[[], None] | None = None,
         media_type: str | None = None,
@@ -130,29 +176,20 @@ class Service:
             answer, error = await self._attempt(method, path, headers, request)
             if answer is not None and not _worth_another(answer):
                 return _content(answer)
-            pause = self._retry.pause(attempt, answer)
+            pause = self._retry.pause(attempt, retry_after_of(answer) if answer else None)
             if pause is None:
                 if answer is not None:
                     raise problem_of(answer)
-                raise NoAnswer(f"{method} {self._base_url}{path}: {error!r}") from error
-            await asyncio.sleep(pause)
+                raise NoAnswer(f"{method} {self._url(path)}: {error!r}") from error
+            await self.pause(pause)
 
     async def _attempt(
-        self, method: str, path: str, headers: Mapping[str, str], request: Mapping[str, Any]
+        self, method: str, path: str, headers: Mapping[str, str], request: Request
     ) -> tuple[httpx.Response | None, httpx.TransportError | None]:
-        url = f"{self._base_url}{path}"
         try:
-            return await self._client.request(method, url, headers=headers, **request), None
+            return await self._sender.send(method, self._url(path), headers, request), None
         except httpx.TransportError as error:
             return None, error
-
-
-def new_http_client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
-    """The one connection pool of a Lockstock object."""
-    limits = httpx.Limits(
-        max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX
-    )
-    return httpx.AsyncClient(timeout=TIMEOUT, limits=limits, transport=transport)
 
 
 class _Counted:
@@ -190,17 +227,3 @@ def _content(answer: httpx.Response) -> Any:
     if answer.is_error:
         raise problem_of(answer)
     return answer.json() if answer.content else None
-
-
-def _retry_after(answer: httpx.Response) -> float | None:
-    """Seconds, from either form that RFC 9110 allows."""
-    value = answer.headers.get("Retry-After", "").strip()
-    if value.isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -1,8 +1,8 @@
 """inventory-vault: pools and imports."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -144,7 +144,7 @@ class Imports:
         pool = await Pools(self._vault).get(pool_id)
         key = cast(SealingKeyJson, await self._vault.get("/v1/sealing-key"))
         root = folder or spool_folder()
-        spool = await asyncio.to_thread(seal_file, upload, pool, key, root, on_sealed)
+        spool = await self._vault.apart(partial(seal_file, upload, pool, key, root, on_sealed))
         on_spooled(spool.id)
         return await send_spool(self._vault, spool, on_sent)
 
@@ -177,6 +177,7 @@ class Imports:
             lambda receipt: receipt["status"] != "running",
             seconds_max=seconds_max,
             late=lambda _: f"import {import_id} runs longer than {seconds_max:.0f} s",
+            pause=self._vault.pause,
         )
 
 

@@ -23,6 +23,7 @@ class Vouchers:
 
     async def generate(
         self,
+        /,
         pool_id: str,
         quantity: int,
         face_value: MoneyJson,

@@ -1,6 +1,5 @@
 """Waiting for something that happens elsewhere."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -18,17 +17,18 @@ async def until(
     *,
     seconds_max: float,
     late: Callable[[T], str],
+    pause: Callable[[float], Awaitable[None]],
 ) -> T:
     """Reads, with growing pauses, until `done`; raises NoAnswer (worded by `late`) when it is not
-    in time.
+    in time. `pause` waits as the client does.
     """
     deadline = time.monotonic() + seconds_max
-    pause = PAUSE_SECONDS
+    seconds = PAUSE_SECONDS
     while True:
         found = await read()
         if done(found):
             return found
-        if time.monotonic() + pause > deadline:
+        if time.monotonic() + seconds > deadline:
             raise NoAnswer(late(found))
-        await asyncio.sleep(pause)
-        pause = min(pause * 1.2, PAUSE_SECONDS_MAX)
+        await pause(seconds)
+        seconds = min(seconds * 1.2, PAUSE_SECONDS_MAX)
