@@ -22,6 +22,8 @@ from order.checkouts import routes as checkout_routes
 from order.checkouts import tables as checkout_tables
 from order.checkouts.service import CheckoutService, ThroughAccounts
 from order.contacts import ContactHasher
+from order.limits import jobs as limit_jobs
+from order.limits import tables as limit_tables
 from order.merchants import routes as merchant_routes
 from order.merchants import tables as merchant_tables
 from order.orders import routes as order_routes
@@ -66,6 +68,7 @@ TABLES = (
     callback_tables,
     catalogue_tables,
     checkout_tables,
+    limit_tables,
     merchant_tables,
     order_tables,
     payment_tables,
@@ -128,6 +131,7 @@ def create_service(
         ],
         handlers=saga_consumers.handlers(),
         jobs=[
+            limit_jobs.prune_limit_uses(db),
             saga_jobs.expire_unpaid(db, every_seconds=settings.expire_every_seconds),
             payment_jobs.pay_back(db, providers, every_seconds=settings.pay_back_every_seconds),
             step_jobs.make_steps(

@@ -5,7 +5,7 @@ from pydantic import Field
 from kit.http import Model
 from order.limits.domain import Limit, Per
 
-QUANTITY_MAX = 1_000_000
+QUANTITY_MAX = 10_000
 WINDOW_HOURS_MAX = 720
 
 

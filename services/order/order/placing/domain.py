@@ -17,11 +17,13 @@ from order.catalogue.domain import (
     terms_of,
 )
 from order.forms.domain import form_terms
+from order.limits.domain import Asked, Claim, Per, claims_of
 from order.merchants.domain import Channel
 from order.orders.domain import Change, Customer, Line, News, Order, Payment
 from order.payments.domain import PaymentWord
 from order.prices.domain import PricedLine, Wanted
 from order.saga.domain import pay
+from order.sales.domain import parts_of
 
 LINES_MAX = 50
 QUANTITY_MAX = 10_000
@@ -60,7 +62,28 @@ class Draft:
 
     change: Change
     payment: Payment | None
+    claims: tuple[Claim, ...] = ()  # of purchase limits
     is_placed: bool = False
+
+    @property
+    def reference(self) -> tuple[UUID, UUID, str]:
+        order = self.change.order
+        return order.merchant_id, order.channel_id, order.reference
+
+
+def claims_on(
+    request: Request, wanted: Sequence[Wanted], products: Mapping[str, Product]
+) -> tuple[Claim, ...]:
+    """What the order takes of purchase limits, bundles with what is in them. Raises LimitNeeds."""
+    asked = [
+        Asked(product.id, product.sku, product.limits, quantity, f"/lines/{place}/quantity")
+        for place, line in enumerate(wanted)
+        for product, quantity in parts_of(products, line)
+        if product.limits
+    ]
+    customer = request.customer
+    who = {Per.BUYER: customer.id, Per.IP: customer.ip, Per.DEVICE: customer.device_id}
+    return claims_of(asked, who) if asked else ()
 
 
 def draft_order(

@@ -5,6 +5,7 @@ while the vault is asked; a hold whose order is not written is given back or run
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -13,12 +14,14 @@ from kit.db import Database, Transaction
 from kit.errors import DomainError, Unavailable
 from order.catalogue import service as catalogue
 from order.catalogue.domain import Product
+from order.limits import service as limits
+from order.limits.domain import Claim, LimitReached
 from order.merchants import service as merchants
 from order.merchants.domain import Channel, ChannelNotFound
 from order.orders import service as orders
 from order.orders.domain import Order, Payment, ReferenceTaken
 from order.payments.service import PaymentService
-from order.placing.domain import Draft, Found, Request, begin, draft_order, lines_of
+from order.placing.domain import Draft, Found, Request, begin, claims_on, draft_order, lines_of
 from order.prices.domain import price
 from order.sales.domain import Sale, check
 from order.unit_prices.domain import Facts
@@ -71,12 +74,16 @@ class PlacingService:
     async def place_many(
         self, tx: Transaction, drafts: Sequence[Draft]
     ) -> Sequence[Order | DomainError]:
-        """Writes orders with their story and their news. Answers, per draft, ReferenceTaken.
+        """Writes orders with their story and their news. Answers, per draft, ReferenceTaken or
+        LimitReached.
 
         Raises PaymentReferenceUsed when a prepaid one's payment was used before: the transaction
         must be undone then.
         """
-        placed = await orders.add_many(tx, [draft.change for draft in drafts])
+        reached = await limits.take(tx, [(draft.reference, draft.claims) for draft in drafts])
+        fitting = [draft for place, draft in enumerate(drafts) if place not in reached]
+        placed = await orders.add_many(tx, [draft.change for draft in fitting])
+        await limits.record(tx, [use for draft in fitting for use in _uses(draft, placed)])
         prepaid = [
             (draft.change.order, draft.payment, draft.change.order.placed_at)
             for draft in drafts
@@ -86,20 +93,16 @@ class PlacingService:
             await self._payments.record(tx, prepaid)
         for draft in drafts:
             draft.is_placed = draft.change.order.id in placed
-        refused = [draft.change.order for draft in drafts if not draft.is_placed]
-        taken = await self._taken(tx, refused) if refused else {}
-        return [taken.get(draft.change.order.id, draft.change.order) for draft in drafts]
-
-    async def _taken(
-        self, tx: Transaction, refused: Sequence[Order]
-    ) -> dict[UUID, Order | DomainError]:
-        found, _ = await orders.find_references(
-            tx, [(order.merchant_id, order.channel_id, order.reference) for order in refused]
+        refused = [draft for draft in drafts if not draft.is_placed]
+        taken, _ = (
+            await orders.find_references(tx, [draft.reference for draft in refused])
+            if refused
+            else ({}, None)
         )
-        return {
-            order.id: _reference_taken(found.get((order.channel_id, order.reference)))
-            for order in refused
-        }
+        return [
+            draft.change.order if draft.is_placed else _refusal(draft, taken, reached.get(place))
+            for place, draft in enumerate(drafts)
+        ]
 
     async def _prepare(self, request: Request) -> Draft:
         found = await self._find(request)
@@ -110,13 +113,29 @@ class PlacingService:
         wanted = check(sale, found.products, request.lines)
         priced = price(Facts(found.products), wanted).lines
         lines = lines_of(priced, found.products, request.customer.locale)
+        claims = claims_on(request, wanted, found.products)
+        await self._check_limits(request, claims)
         order = draft_order(request, lines, found.now, self._pay_seconds)
         payment = self._prepaid(request, found, order)
         reservation_id = await self._hold(order, found.channel, is_paid=payment is not None)
         change = begin(
             order, priced, reservation_id=reservation_id, payment=payment, cause=request.cause
         )
-        return Draft(change, payment)
+        return Draft(change, payment, claims)
+
+    async def _check_limits(self, request: Request, claims: Sequence[Claim]) -> None:
+        """Early, so that who has had enough holds no stock; `place_many` has the last word."""
+        if not claims:
+            return
+        key = (request.merchant_id, request.channel_id, request.reference)
+        async with self._db.read() as tx:
+            try:
+                await limits.check(tx, claims)
+            except LimitReached:
+                taken, _ = await orders.find_references(tx, [key])
+                if taken:
+                    raise _reference_taken(taken[key[1:]]) from None
+                raise
 
     def _prepaid(self, request: Request, found: Found, order: Order) -> Payment | None:
         if request.paid is None:
@@ -180,6 +199,21 @@ def _products_of(request: Request, products: Products, components: Products) -> 
     if components:
         found = {sku: part for (of, sku), part in components.items() if of == merchant_id} | found
     return found
+
+
+def _uses(draft: Draft, placed: AbstractSet[UUID]) -> list[tuple[UUID, UUID, Claim]]:
+    order = draft.change.order
+    claims = draft.claims if order.id in placed else ()
+    return [(order.merchant_id, order.id, claim) for claim in claims]
+
+
+def _refusal(
+    draft: Draft, taken: Mapping[tuple[UUID, str], UUID], reached: LimitReached | None
+) -> DomainError:
+    """A call that repeats an order is told so, also where a limit would refuse it."""
+    _, channel_id, reference = draft.reference
+    order_id = taken.get((channel_id, reference))
+    return reached if reached and order_id is None else _reference_taken(order_id)
 
 
 def _reference_taken(order_id: UUID | None) -> ReferenceTaken:

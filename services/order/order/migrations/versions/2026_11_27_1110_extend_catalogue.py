@@ -41,6 +41,23 @@ _UP = (
     """,
     "ALTER TABLE orders ADD COLUMN customer_region TEXT",
     """
+    CREATE TABLE limit_use (
+      merchant_id UUID NOT NULL,
+      order_id UUID NOT NULL,
+      product_id UUID NOT NULL,
+      sku TEXT NOT NULL,
+      per TEXT NOT NULL,
+      subject TEXT NOT NULL,
+      quantity INTEGER NOT NULL,
+      used_at timestamptz DEFAULT clock_timestamp() NOT NULL,
+      CONSTRAINT pk_limit_use PRIMARY KEY (order_id, product_id, per),
+      CONSTRAINT ck_limit_use_quantity_positive CHECK (quantity > 0),
+      CONSTRAINT ck_limit_use_per_known CHECK (per IN ('buyer', 'ip', 'device', 'everyone'))
+    )
+    """,
+    "CREATE INDEX ix_limit_use_subject ON limit_use (product_id, per, subject, used_at)",
+    "CREATE INDEX ix_limit_use_used_at ON limit_use (used_at)",
+    """
     ALTER TABLE order_line
       ADD COLUMN image_url TEXT DEFAULT '' NOT NULL,
       ADD COLUMN options JSONB DEFAULT '{}'::jsonb NOT NULL,
@@ -79,6 +96,7 @@ _DOWN = (
       DROP COLUMN translations, DROP COLUMN image_url, DROP COLUMN family, DROP COLUMN options,
       DROP COLUMN version, DROP CONSTRAINT ck_product_kind_known
     """,
+    "DROP TABLE limit_use",
     "ALTER TABLE orders DROP COLUMN customer_region",
 )
 
