@@ -54,7 +54,7 @@ class PageRenderer:
 
     def page(self, page: BuyerPage, language: Language) -> str:
         """The order's page: masks only, nothing that opens anything."""
-        states = {str(delivery.id): delivery.state.value for delivery in page.deliveries}
+        states = {str(delivery_id): state for delivery_id, state in page.states.items()}
         return self._render(
             "page.html",
             language,

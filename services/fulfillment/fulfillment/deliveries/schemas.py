@@ -25,6 +25,9 @@ _DELIVERY: dict[str, Any] = {
     "reason": None,
     "url": "http://127.0.0.1:8003/d/AZOj8FsefESdVw9NPBsqd2k...",
     "settled_at": "2026-11-22T09:00:00.012Z",
+    "receipt": "",
+    "account_mask": "",
+    "refunded_at": None,
     "units": [
         {
             "unit_id": "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a55",
@@ -97,6 +100,9 @@ class DeliveryRead(Model):
         description="The buyer's page. Whoever has it can open the codes: keep it safe."
     )
     settled_at: datetime | None
+    receipt: str = Field(description="Of a line without units: what the supplier or a person said.")
+    account_mask: str = Field(description="Of a top-up: the account, masked.")
+    refunded_at: datetime | None = Field(description="When the money of a failed line was back.")
     units: list[UnitRead]
 
     @classmethod
@@ -117,5 +123,8 @@ class DeliveryRead(Model):
             reason=delivery.reason,
             url=url,
             settled_at=delivery.settled_at,
+            receipt=delivery.receipt,
+            account_mask=delivery.account_mask,
+            refunded_at=delivery.refunded_at,
             units=[UnitRead.from_domain(unit) for unit in delivery.units],
         )

@@ -43,10 +43,24 @@ class BuyerPage:
         return max(1, -(-longest // UNITS_PER_PART))
 
     @property
+    def states(self) -> dict[UUID, str]:
+        """How each line stands, as the page tells it."""
+        return {delivery.id: shown_state(delivery) for delivery in self.deliveries}
+
+    @property
     def is_moving(self) -> bool:
         """True while something on it may still change by itself."""
-        moving = (DeliveryState.PENDING, DeliveryState.UNKNOWN)
-        return any(delivery.state in moving for delivery in self.deliveries)
+        return not set(self.states.values()) <= _AT_REST
+
+
+REFUNDED = "refunded"
+_AT_REST = frozenset({DeliveryState.DELIVERED.value, REFUNDED})
+
+
+def shown_state(delivery: Delivery) -> str:
+    """The delivery's state; of a line that failed also whether its money is back."""
+    is_back = delivery.state is DeliveryState.FAILED and delivery.refunded_at is not None
+    return REFUNDED if is_back else delivery.state.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,10 +42,11 @@ class RevealRead(Model):
 class ProgressRead(Model):
     """The state of each delivery, for a page that waits."""
 
-    states: dict[UUID, str]
+    states: dict[UUID, str] = Field(
+        description="pending, unknown, delivered, failed (the money is on its way back), refunded."
+    )
     is_moving: bool
 
     @classmethod
     def from_domain(cls, page: BuyerPage) -> Self:
-        states = {delivery.id: delivery.state.value for delivery in page.deliveries}
-        return cls(states=states, is_moving=page.is_moving)
+        return cls(states=page.states, is_moving=page.is_moving)
