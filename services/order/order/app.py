@@ -1,6 +1,7 @@
 """Composition: the only place that builds this service's objects."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import httpx
 
@@ -55,6 +56,9 @@ from order.steps import tables as step_tables
 from order.tables import metadata
 from order.timeline import tables as timeline_tables
 from order.vault import Vault
+from order.waits import jobs as wait_jobs
+from order.waits import routes as wait_routes
+from order.waits.service import WaitService
 
 DESCRIPTION = """Merchants, channels, API keys, catalogue, orders and payments.
 
@@ -99,6 +103,7 @@ def create_service(
     )
     providers = _with_accounts(db, accounts, loaded)
     kinds = load_kinds(Outside(db, vault, providers))
+    waits = WaitService(kinds, silence=timedelta(seconds=settings.silence_seconds))
     payments = PaymentService(providers)
     callbacks = CallbackService(db, accounts, payments)
     placing = PlacingService(
@@ -128,6 +133,7 @@ def create_service(
             checkout_routes.router,
             callback_routes.router,
             saga_routes.router,
+            wait_routes.router,
         ],
         handlers=saga_consumers.handlers(),
         jobs=[
@@ -147,10 +153,12 @@ def create_service(
                 last_ask_seconds=settings.last_ask_seconds,
             ),
             account_jobs.reseal_accounts(db, accounts),
+            wait_jobs.watch_waits(db, waits, every_seconds=settings.waits_every_seconds),
         ],
         publishes=[OrderPlaced, ApiKeyChanged],
         state={
             "placing": placing,
+            "waits": waits,
             "search": SearchService(db),
             "place_together": placing_routes.place_together(db, placing),
             "pay_together": payment_routes.pay_together(db, payments),

@@ -47,6 +47,15 @@ class Settings(ServiceSettings):
     steps_every_seconds: float = Field(
         default=0.5, gt=0, le=60.0, description="longest wait before a due outside call; seconds"
     )
+    waits_every_seconds: float = Field(
+        default=60.0, gt=0, le=3_600.0, description="how often what waits is counted; seconds"
+    )
+    silence_seconds: int = Field(
+        default=900,
+        ge=1,
+        le=86_400,
+        description="an order that expects a word is listed after so long without one; seconds",
+    )
     steps_lease_seconds: float = Field(
         default=60.0,
         ge=0.2,

@@ -98,6 +98,12 @@ orders = Table(
         "id",
         postgresql_where=text("paid_at IS NOT NULL"),
     ),
+    Index(
+        "ix_orders_open",
+        "merchant_id",
+        "id",
+        postgresql_where=text("status IN ('paid', 'on_hold', 'fulfilling', 'refunding')"),
+    ),
     Index("ix_orders_unpaid", "pay_until", postgresql_where=text("status = 'pending_payment'")),
     postgresql_with=_STORAGE,
 )

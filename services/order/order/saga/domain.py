@@ -220,6 +220,18 @@ def give_up(change: Change, line: Line, reason: str) -> Change:
     return _close(_go_on(_fail(change, line, reason), line.id))
 
 
+def ask_again(change: Change, line: Line, reservation_id: str) -> Change:
+    """Fulfilment gets the request for a line again: known there, it changes nothing."""
+    return shortages.request(change, line, reservation_id)
+
+
+def reconsider(change: Change) -> Change:
+    """An order that does not wait for anything moves on as its lines and timers say."""
+    if change.order.status is UNPAID:
+        return expire(change)
+    return _close(change)
+
+
 def _settle(change: Change, line: Line, outcome: LineOutcome) -> Change:
     change = replace(change, outcomes=(*change.outcomes, outcome))
     ids = {"line_id": str(line.id), "delivery_id": str(outcome.delivery_id)}

@@ -148,7 +148,13 @@ def request_again(
         reservation_id=reservation_id,
         sku=instead.get("sku", line.sku),
     )
-    asked = replace(change.order, lines=(_as_delivered(line),), reservation_id=UUID(reservation_id))
+    return request(change, line, reservation_id)
+
+
+def request(change: Change, line: Line, reservation_id: str) -> Change:
+    """Asks fulfilment for one line, held by `reservation_id` (empty: by nothing)."""
+    held = UUID(reservation_id) if reservation_id else None
+    asked = replace(change.order, lines=(_as_delivered(line),), reservation_id=held)
     return change.announced(News.FULFILLMENT_REQUESTED, asked)
 
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, assert_never
 from uuid import UUID, uuid5
 
-from kit.errors import Conflict, NotFound
+from kit.errors import NotFound
 from kit.ids import new_id
 
 DEADLINE = timedelta(hours=24)
@@ -54,6 +54,8 @@ LEGAL: Mapping[StepState, frozenset[StepState]] = {
 
 OPEN = frozenset({StepState.INTENT, StepState.SENT, StepState.UNKNOWN})
 """States in which a step is still worked on by itself."""
+WAITING = OPEN | {StepState.MANUAL}
+"""States in which it is not at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +172,3 @@ class StepNotFound(NotFound):
     """There is no such step, or it is not yours."""
 
     code = "step_not_found"
-
-
-class StepNotWaiting(Conflict):
-    """The step is not waiting for anybody any more; read the order's timeline."""
-
-    code = "step_not_waiting"

@@ -51,7 +51,6 @@ _COMPENSATE = text(
 )
 _FIND = text("SELECT * FROM saga_step WHERE order_id = ANY(CAST(:ids AS uuid[])) ORDER BY id")
 _LOCK = text("SELECT * FROM saga_step WHERE id = :id FOR UPDATE")
-_GET = text("SELECT * FROM saga_step WHERE id = :id")
 # A new deadline as long as the first one was: a person wants it tried again.
 _REVIVE = text(
     "UPDATE saga_step SET state = CASE state WHEN 'manual' THEN 'unknown' ELSE state END, "
@@ -114,11 +113,6 @@ async def compensate(tx: Transaction, refs: Sequence[UUID]) -> None:
 
 async def find_of_orders(tx: Transaction, order_ids: Sequence[UUID]) -> list[Step]:
     return [_step(row) for row in await tx.execute(_FIND, {"ids": list(order_ids)})]
-
-
-async def find(tx: Transaction, step_id: UUID) -> Step | None:
-    row = (await tx.execute(_GET, {"id": step_id})).one_or_none()
-    return _step(row) if row else None
 
 
 async def lock(tx: Transaction, step_id: UUID) -> Step | None:

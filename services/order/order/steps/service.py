@@ -1,12 +1,21 @@
 """Steps: planned by decisions, taken by a worker, settled over the locked order."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 from kit.db import Transaction
 from order.steps import repository
-from order.steps.domain import Answer, Answered, Step, StepState, judge, pause_after
+from order.steps.domain import (
+    Answer,
+    Answered,
+    Step,
+    StepNotFound,
+    StepState,
+    judge,
+    pause_after,
+)
 
 
 async def plan(tx: Transaction, steps: Sequence[Step]) -> None:
@@ -54,3 +63,23 @@ async def wake(tx: Transaction, kind: str, field: str, values: Sequence[str]) ->
     """Makes waiting steps of a kind due now whose argument `field` is one of `values`."""
     if values:
         await repository.wake(tx, kind, field, values)
+
+
+async def revive(tx: Transaction, step_id: UUID) -> bool:
+    """Makes a step that waits due now, with a new deadline; False when it is under way or over."""
+    return await repository.revive(tx, step_id)
+
+
+async def lock(tx: Transaction, step_id: UUID) -> Step:
+    """Raises StepNotFound."""
+    step = await repository.lock(tx, step_id)
+    if step is None:
+        raise StepNotFound(step_id=str(step_id))
+    return step
+
+
+async def skip(tx: Transaction, step: Step, why: str) -> Step:
+    """A locked order's step is not wanted any more; answers it as it is now."""
+    step = replace(step, state=StepState.SKIPPED, last_error=why)
+    await repository.end_many(tx, [(step, timedelta())])
+    return step

@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from order.steps.domain import OPEN, StepState
+from order.steps.domain import OPEN, WAITING, StepState
 from order.tables import metadata
 
 
@@ -57,9 +57,8 @@ saga_step = Table(
     CheckConstraint(f"state IN ({_one_of(StepState)})", name="state_known"),
     Index("ix_saga_step_due", "next_at", postgresql_where=text(f"state IN ({_one_of(OPEN)})")),
     Index(
-        "ix_saga_step_manual",
+        "ix_saga_step_open",
         "merchant_id",
-        "id",
-        postgresql_where=text("state = 'manual'"),
+        postgresql_where=text(f"state IN ({_one_of(WAITING)})"),
     ),
 )
