@@ -1,9 +1,10 @@
 """Time-ordered identifiers (UUIDv7, RFC 9562): new rows land at the end of their index."""
 
-import os
 import threading
 import time
 from uuid import UUID
+
+from kit.randomness import random_bytes
 
 _RANDOM_BITS = 74
 _RANDOM_MASK = (1 << _RANDOM_BITS) - 1
@@ -21,7 +22,7 @@ def new_id() -> UUID:
     ids stay unguessable and lists by id are in the order of making.
     """
     global _last_ms, _last_random
-    entropy = int.from_bytes(os.urandom(10), "big")
+    entropy = int.from_bytes(random_bytes(10), "big")
     with _lock:
         unix_ms = max(time.time_ns() // 1_000_000, _last_ms)
         if unix_ms == _last_ms:

@@ -5,9 +5,10 @@ Pure ASGI on purpose: BaseHTTPMiddleware cancels handlers when clients hang up (
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 
 from prometheus_client import Counter, Histogram
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,11 +25,14 @@ SECONDS = Histogram(
     ["method", "route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+# Looked up once each: routes and statuses are few, and finding a child costs more than it does.
+_requests_of = lru_cache(maxsize=2_000)(REQUESTS.labels)
+_seconds_of = lru_cache(maxsize=1_000)(SECONDS.labels)
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
-_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "cache-control": "no-store",
-}
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+)
 
 
 class BodyTooLarge(HTTPException):
@@ -98,8 +102,8 @@ class Backbone:
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         pattern = route_of(scope)
-        REQUESTS.labels(scope["method"], pattern, status).inc()
-        SECONDS.labels(scope["method"], pattern).observe(seconds)
+        _requests_of(scope["method"], pattern, status).inc()
+        _seconds_of(scope["method"], pattern).observe(seconds)
         if scope["path"] not in _QUIET and (status >= 400 or seconds > 1):
             log.info(
                 "http",
@@ -122,10 +126,11 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.started = True
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["x-request-id"] = request_id_var.get() or ""
-            for name, value in _HEADERS.items():
-                headers.setdefault(name, value)
+            headers = list(message.get("headers", ()))
+            named = {name for name, _ in headers}
+            headers.append((b"x-request-id", (request_id_var.get() or "").encode()))
+            headers += [header for header in _HEADERS if header[0] not in named]
+            message["headers"] = headers
         await self._send(message)
 
 

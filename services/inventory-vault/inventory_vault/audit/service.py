@@ -1,4 +1,3 @@
-import os
 from collections.abc import Callable
 from uuid import UUID
 
@@ -31,6 +30,7 @@ from inventory_vault.audit.domain import (
 from kit.clock import SystemClock
 from kit.db import Transaction
 from kit.ids import new_id
+from kit.randomness import random_bytes
 
 SYSTEM = "system"
 """The actor of what the service does by itself: timers, rotation, events it consumes."""
@@ -82,7 +82,7 @@ def entry_of(told: Note, at: str) -> StoredEntry:
             "merchant_id": None if told.merchant_id is None else str(told.merchant_id),
             "object_id": str(told.object_id),
             "facts": told.facts,
-            "salt": os.urandom(SALT_BYTES).hex(),
+            "salt": random_bytes(SALT_BYTES).hex(),
         },
         option=orjson.OPT_SORT_KEYS,
     )
