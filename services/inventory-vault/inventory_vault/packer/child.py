@@ -7,13 +7,13 @@ import signal
 import struct
 import sys
 import traceback
-from dataclasses import astuple
+from dataclasses import fields
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from cardfiles.records import UnreadableFile
 from inventory_vault.opener.hygiene import close_to_debuggers
-from inventory_vault.packer.job import Opened, PackJob
+from inventory_vault.packer.job import Opened, PackedChunk, PackJob
 from inventory_vault.packer.packing import pack
 
 LENGTH = struct.Struct(">Q")
@@ -32,7 +32,7 @@ def main() -> None:
     try:
         for answer in pack(job, data):
             kind = "opened" if isinstance(answer, Opened) else "chunk"
-            _write(out, (kind, astuple(answer)))
+            _write(out, (kind, _values(answer)))
     except UnreadableFile as error:
         _write(out, ("unreadable", str(error)))
     except BrokenPipeError:
@@ -47,6 +47,11 @@ def main() -> None:
 def _read(stream: BinaryIO) -> bytes:
     (size,) = LENGTH.unpack(stream.read(LENGTH.size))
     return stream.read(size)
+
+
+def _values(answer: Opened | PackedChunk) -> tuple[Any, ...]:
+    """As they are: `astuple` would walk into each row."""
+    return tuple(getattr(answer, field.name) for field in fields(answer))
 
 
 def _write(stream: BinaryIO, message: tuple[Any, ...]) -> None:
