@@ -99,7 +99,10 @@ def create_service(
     loaded = load_providers(settings.provider_names)
     connections = _connections(settings, loaded)
     accounts = PaymentAccounts(
-        loaded, AccountSecrets(settings.account_key.get_secret_value()), connections
+        loaded,
+        AccountSecrets(settings.account_key.get_secret_value()),
+        connections,
+        public_url=settings.public_url,
     )
     providers = _with_accounts(db, accounts, loaded)
     kinds = load_kinds(Outside(db, vault, providers))

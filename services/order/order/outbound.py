@@ -62,6 +62,7 @@ class Connection:
     def __init__(self, base_url: str, *, answer_seconds: float = ANSWER_SECONDS) -> None:
         check_base_url(base_url)
         self.base_url = base_url.rstrip("/")
+        self.base_path = urlsplit(self.base_url).path
         self._whole_seconds = 2 * answer_seconds
         self._client = httpx.AsyncClient(
             base_url=self.base_url,

@@ -56,6 +56,7 @@ class Access:
     settings: Mapping[str, str]
     secrets: Mapping[str, str] = field(repr=False)
     http: Connection = field(repr=False)
+    callback_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

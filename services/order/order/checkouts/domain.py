@@ -89,12 +89,6 @@ class UnknownMethod(Invalid):
     code = "unknown_payment_method"
 
 
-class PayerNeeded(Invalid):
-    """This way to pay needs to know the buyer's name at the provider (`payer`)."""
-
-    code = "payer_needed"
-
-
 class TooManyCheckouts(Conflict):
     """The payment of this order was begun too often; place a new order."""
 

@@ -66,7 +66,7 @@ class CheckoutService:
         """The id of the order's open checkout with this provider: made now, or there already.
 
         Raises OrderNotFound, CheckoutTooLate, NothingToPay, TooManyCheckouts, what choosing the
-        account raises, UnknownMethod, PayerNeeded, BeginRefused, Unanswered (begin again: it is
+        account raises, UnknownMethod, BeginRefused, Unanswered (begin again: it is
         the same payment over there).
         """
         provider = self._accounts.provider(call.provider)
@@ -77,7 +77,7 @@ class CheckoutService:
             checkout, order, access = await self._write(tx, call, method)
         if checkout.state is CheckoutState.OPEN:
             return checkout.id
-        wanted = self._wanted(checkout, order)
+        wanted = _wanted(checkout, order, access)
         try:
             handover = await provider.begin(access, wanted)
         except BeginRefused as error:
@@ -122,19 +122,6 @@ class CheckoutService:
         if live is None:
             raise CheckoutTooLate(order_id=str(order.id))
         return live, order, self._accounts.open(account)
-
-    def _wanted(self, checkout: Checkout, order: Order) -> Wanted:
-        path = f"/v1/payment-callbacks/{checkout.provider}/{checkout.account_id}"
-        return Wanted(
-            reference=checkout.id,
-            amount=checkout.amount,
-            subject=_subject(order),
-            method=checkout.method,
-            notify_url=f"{self._public_url}{path}",
-            return_url=checkout.return_url,
-            expires_at=checkout.expires_at,
-            payer=checkout.payer,
-        )
 
 
 class ThroughAccounts:
@@ -208,6 +195,19 @@ def _method(provider: BeginsPayments, wanted: str | None) -> str:
     if wanted not in provider.methods:
         raise UnknownMethod(method=wanted, known=list(provider.methods))
     return wanted
+
+
+def _wanted(checkout: Checkout, order: Order, access: Access) -> Wanted:
+    return Wanted(
+        reference=checkout.id,
+        amount=checkout.amount,
+        subject=_subject(order),
+        method=checkout.method,
+        notify_url=access.callback_url,
+        return_url=checkout.return_url,
+        expires_at=checkout.expires_at,
+        payer=checkout.payer,
+    )
 
 
 def _subject(order: Order) -> str:

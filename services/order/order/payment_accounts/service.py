@@ -36,6 +36,8 @@ class PaymentAccounts:
         providers: Mapping[str, Provider],
         secrets: AccountSecrets,
         connections: Mapping[str, Connection],
+        *,
+        public_url: str,
     ) -> None:
         self._providers = {
             name: provider
@@ -44,6 +46,7 @@ class PaymentAccounts:
         }
         self._secrets = secrets
         self._connections = connections
+        self._public_url = public_url.rstrip("/")
 
     def provider(self, name: str) -> HasAccounts:
         """Raises ProviderNotFound."""
@@ -161,6 +164,7 @@ class PaymentAccounts:
             account.settings,
             self._opened(account),
             self._connections[account.provider],
+            f"{self._public_url}/v1/payment-callbacks/{account.provider}/{account.id}",
         )
 
     async def reseal(self, tx: Transaction) -> bool:

@@ -1,0 +1,149 @@
+"""Alipay: the shared rules, its signatures, its amounts, the published vectors."""
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import httpx
+import pytest
+
+from kit.db import Database
+from kit.money import Money
+from order import rsa
+from order.providers.alipay import signature
+from order.providers.alipay.provider import money, yuan
+from tests.order.factories import placed
+from tests.order.providers.conformance import Conformance
+from tests.order.providers.conftest import Push, payments_of
+from tests.order.providers.peers.alipay import APP_ID, AlipayPeer
+from tests.order.providers.peers.base import Pushed
+from tests.order.providers.peers.keys import keys_of
+
+VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("vectors.json").read_text("utf-8"))
+
+
+class TestAlipay(Conformance):
+    provider = "alipay"
+
+    @pytest.fixture
+    def alipay(self, peer: AlipayPeer) -> AlipayPeer:
+        return peer
+
+    @pytest.mark.parametrize(
+        ("method", "name"),
+        [("page", "alipay.trade.page.pay"), ("wap", "alipay.trade.wap.pay")],
+    )
+    async def test_the_buyers_browser_posts_a_form_that_we_signed(
+        self,
+        api: httpx.AsyncClient,
+        db: Database,
+        account: dict[str, Any],
+        alipay: AlipayPeer,
+        method: str,
+        name: str,
+    ) -> None:
+        answer = (await self.begin(api, await placed(db), method=method)).json()
+
+        form = answer["form"]
+        assert answer["form_action"] == f"{alipay.url}/gateway.do?charset=utf-8"
+        assert (form["app_id"], form["method"]) == (APP_ID, name)
+        assert json.loads(form["biz_content"])["total_amount"] == "19.90"
+        assert form["notify_url"].endswith(account["callback_path"])
+        text = signature.request_text(form)
+        assert rsa.verifies(keys_of("alipay merchant").public, text, form["sign"])
+
+    async def test_the_path_without_an_account_finds_it_by_the_app(
+        self,
+        api: httpx.AsyncClient,
+        db: Database,
+        account: dict[str, Any],
+        alipay: AlipayPeer,
+        push: Push,
+    ) -> None:
+        reference = await self.begun(api, order := await placed(db))
+
+        answer = await push("/v1/payment-callbacks/alipay", alipay.pay(reference))
+
+        assert (answer.status_code, answer.text) == (200, "success")
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert len(await payments_of(db, order.id)) == 1
+
+    async def test_another_app_is_not_ours(
+        self, account: dict[str, Any], alipay: AlipayPeer, push: Push
+    ) -> None:
+        pushed = alipay.push({"out_trade_no": "x", "app_id": "2015102700040154"})
+
+        named = await push(account["callback_path"], pushed)
+        unnamed = await push("/v1/payment-callbacks/alipay", pushed)
+
+        assert (named.status_code, named.text) == (400, "failure")
+        assert (unnamed.status_code, unnamed.json()["code"]) == (409, "no_payment_account")
+
+    async def test_a_field_that_comes_twice_is_refused(
+        self, account: dict[str, Any], alipay: AlipayPeer, push: Push
+    ) -> None:
+        pushed = alipay.stray()
+        twice = Pushed(pushed.body + b"&total_amount=0.01", pushed.headers)
+
+        assert (await push(account["callback_path"], twice)).status_code == 400
+
+    async def test_finished_and_success_are_one_payment(
+        self,
+        api: httpx.AsyncClient,
+        db: Database,
+        account: dict[str, Any],
+        alipay: AlipayPeer,
+        push: Push,
+    ) -> None:
+        reference = await self.begun(api, order := await placed(db))
+
+        await push(account["callback_path"], alipay.pay(reference))
+        finished = {**alipay.trades[reference], "trade_status": "TRADE_FINISHED"}
+        answer = await push(account["callback_path"], alipay.push(finished))
+
+        assert answer.status_code == 200
+        assert len(await payments_of(db, order.id)) == 1
+
+
+def test_the_text_and_the_signature_are_those_of_the_vector():
+    fields = dict(parse_qsl(VECTORS["alipay_str"]))
+    more = {"sign": VECTORS["alipay_sig"], "sign_type": "RSA2", "buyer_logon_id": ""}
+    key = VECTORS["_rsa_test_public_key_pem"]
+
+    text = signature.notice_text({**fields, **more})
+
+    assert text.decode() == VECTORS["alipay_str"]
+    assert rsa.verifies(key, text, VECTORS["alipay_sig"])
+    assert not rsa.verifies(key, text.replace(b"2.00", b"2.01"), VECTORS["alipay_sig"])
+    spoiled = "A" + VECTORS["alipay_sig"][1:]
+    assert not rsa.verifies(key, text, spoiled)
+    bare = "".join(key.split("-----")[2].split())
+    assert rsa.verifies(bare, text, VECTORS["alipay_sig"])
+
+
+@pytest.mark.parametrize(
+    ("minor", "text"),
+    [(0, "0.00"), (1, "0.01"), (10, "0.10"), (1990, "19.90"), (10**9, "10000000.00")],
+)
+def test_amounts_are_exact_both_ways(minor: int, text: str):
+    assert yuan(Money(minor, "CNY")) == text
+    assert money(text) == Money(minor, "CNY")
+
+
+@pytest.mark.parametrize("text", ["", "1.234", "-1.00", "1e3", "1,00", " 1", "1.", "\u0661", "NaN"])
+def test_what_is_no_amount_is_none(text: str):
+    assert money(text) is None
+
+
+def test_short_amounts_are_read():
+    assert (money("2"), money("2.5")) == (Money(200, "CNY"), Money(250, "CNY"))
+
+
+def test_the_signed_part_of_an_answer_is_taken_byte_for_byte():
+    part = '{"code": "10000" , "subject":"\u5927 \\u4e50"}'
+    text = f'{{"alipay_trade_query_response": {part},"sign":"x"}}'
+
+    assert signature.answer_part(text, "alipay_trade_query_response") == part
+    assert signature.answer_part(text, "alipay_trade_close_response") is None
+    assert signature.answer_part('{"a_response":' + "[" * 100_000, "a_response") is None

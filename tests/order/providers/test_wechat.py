@@ -1,0 +1,209 @@
+"""WeChat Pay: the shared rules, its signatures and its sealed callbacks, the published vectors."""
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from kit.db import Database
+from order import rsa
+from order.provider import CallbackRefused
+from order.providers.wechat import signature
+from tests.order.factories import placed
+from tests.order.providers.conformance import Conformance
+from tests.order.providers.conftest import Push, payments_of
+from tests.order.providers.peers.wechat import API_V3_KEY, KEY_ID, WeChatPeer
+
+VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("vectors.json").read_text("utf-8"))
+PUBLIC_KEY: str = VECTORS["_rsa_test_public_key_pem"]
+OFFICIAL: dict[str, str] = VECTORS["wechat_official_callback"]
+
+
+class TestWeChat(Conformance):
+    provider = "wechat"
+
+    @pytest.fixture
+    def wechat(self, peer: WeChatPeer) -> WeChatPeer:
+        return peer
+
+    async def test_jsapi_hands_over_signed_parameters_and_needs_the_payer(
+        self, api: httpx.AsyncClient, db: Database, account: dict[str, Any], wechat: WeChatPeer
+    ) -> None:
+        order = await placed(db)
+
+        without = await self.begin(api, order, method="jsapi")
+        answer = await self.begin(api, order, method="jsapi", payer="oUpF8uMuAJO_M2pxb1Q9zNjWeS6o")
+
+        assert (without.status_code, without.json()["code"]) == (422, "checkout_refused")
+        given = answer.json()["parameters"]
+        text = f"{given['appId']}\n{given['timeStamp']}\n{given['nonceStr']}\n{given['package']}\n"
+        private = wechat.account["secrets"]["private_key"]
+        assert rsa.sign(private, text.encode()) == given["paySign"]
+
+    async def test_another_app_of_the_same_merchant_is_foreign(
+        self,
+        api: httpx.AsyncClient,
+        db: Database,
+        account: dict[str, Any],
+        wechat: WeChatPeer,
+        push: Push,
+    ) -> None:
+        reference = await self.begun(api, order := await placed(db))
+        wechat.pay(reference)
+        fact = {**wechat._fact(reference), "appid": "wx0000000000000000"}
+
+        answer = await push(account["callback_path"], wechat.push("TRANSACTION.SUCCESS", fact))
+
+        assert (answer.status_code, answer.json()["code"]) == (400, "FAIL")
+        assert await payments_of(db, order.id) == []
+
+    async def test_what_was_sealed_with_another_key_is_refused(
+        self, account: dict[str, Any], wechat: WeChatPeer, push: Push
+    ) -> None:
+        pushed = wechat.push("TRANSACTION.SUCCESS", {}, key="x" * 32)
+
+        assert (await push(account["callback_path"], pushed)).status_code == 400
+
+    async def test_the_path_without_an_account_finds_it_by_the_platforms_key(
+        self,
+        api: httpx.AsyncClient,
+        db: Database,
+        account: dict[str, Any],
+        wechat: WeChatPeer,
+        push: Push,
+    ) -> None:
+        reference = await self.begun(api, order := await placed(db))
+
+        answer = await push("/v1/payment-callbacks/wechat", wechat.pay(reference))
+
+        assert (answer.status_code, answer.json()) == (200, {"code": "SUCCESS", "message": "OK"})
+        assert len(await payments_of(db, order.id)) == 1
+
+    async def test_an_answer_that_is_not_signed_is_not_believed(
+        self, api: httpx.AsyncClient, db: Database, account: dict[str, Any], wechat: WeChatPeer
+    ) -> None:
+        wechat.signs_answers = False
+
+        answer = await self.begin(api, await placed(db))
+
+        assert (answer.status_code, answer.json()["code"]) == (503, "provider_silent")
+
+
+def official(**changed: str) -> tuple[dict[str, str], dict[str, str], bytes]:
+    """Settings, headers and body of the vendor's own callback."""
+    headers = {
+        "wechatpay-timestamp": OFFICIAL["timestamp"],
+        "wechatpay-nonce": OFFICIAL["nonce"],
+        "wechatpay-serial": OFFICIAL["serial"],
+        "wechatpay-signature": OFFICIAL["signature"],
+    }
+    return {"certificates": OFFICIAL["cert_pem"]}, headers | changed, OFFICIAL["body"].encode()
+
+
+def at(seconds: int = 0) -> datetime:
+    return datetime.fromtimestamp(int(OFFICIAL["timestamp"]) + seconds, UTC)
+
+
+def refusal(
+    settings: Mapping[str, str], headers: Mapping[str, str], body: bytes, now: datetime
+) -> str:
+    with pytest.raises(CallbackRefused) as refused:
+        signature.verify(settings, headers, body, now)
+    return refused.value.why
+
+
+def test_the_vendors_callback_is_verified_and_opened():
+    signature.verify(*official(), at())
+    resource = json.loads(OFFICIAL["body"])["resource"]
+
+    opened = signature.decrypt(OFFICIAL["api_key"], resource)
+
+    assert opened.decode() == OFFICIAL["plaintext"]
+
+
+def test_one_changed_byte_of_the_vendors_callback_is_a_forgery():
+    settings, headers, body = official()
+
+    assert refusal(settings, headers, body.replace(b"3", b"4", 1), at()) == "forged"
+    for name in ("wechatpay-nonce", "wechatpay-signature"):
+        value = headers[name]
+        spoiled = ("A" if value[0] != "A" else "B") + value[1:]
+        assert refusal(settings, headers | {name: spoiled}, body, at()) == "forged"
+    later = str(int(OFFICIAL["timestamp"]) + 1)
+    assert refusal(settings, headers | {"wechatpay-timestamp": later}, body, at()) == "forged"
+    probe = {"wechatpay-signature": "WECHATPAY/SIGNTEST/" + headers["wechatpay-signature"]}
+    assert refusal(settings, headers | probe, body, at()) == "forged"
+
+
+@pytest.mark.parametrize("seconds", [-300, 300])
+def test_five_minutes_either_way_are_tolerated_and_not_one_second_more(seconds: int):
+    signature.verify(*official(), at(seconds))
+
+    assert refusal(*official(), at(seconds + (1 if seconds > 0 else -1))) == "expired"
+
+
+@pytest.mark.parametrize("timestamp", ["", "-1624523846", "1624523846000", "soon", "\u0661"])
+def test_a_time_that_is_none_is_refused(timestamp: str):
+    settings, headers, body = official(**{"wechatpay-timestamp": timestamp})
+
+    assert refusal(settings, headers, body, at()) == "unsigned"
+
+
+def test_a_certificate_and_a_public_key_are_known_side_by_side():
+    settings, headers, body = official()
+    both = settings | {"public_key_id": KEY_ID, "public_key": PUBLIC_KEY}
+
+    signature.verify(both, headers, body, at())
+    assert refusal(both, headers | {"wechatpay-serial": "00"}, body, at()) == "unknown_key"
+
+
+def test_the_own_callback_vector_is_verified_and_opened():
+    body = VECTORS["wxpay_cb_body"].encode()
+    headers = {
+        "wechatpay-timestamp": "1700000000",
+        "wechatpay-nonce": "NONCE1",
+        "wechatpay-serial": KEY_ID,
+        "wechatpay-signature": VECTORS["wxpay_cb_sig"],
+    }
+    settings = {"public_key_id": KEY_ID, "public_key": PUBLIC_KEY}
+
+    signature.verify(settings, headers, body, datetime.fromtimestamp(1_700_000_000, UTC))
+    resource = json.loads(body)["resource"]
+
+    assert resource["ciphertext"] == VECTORS["wxpay_gcm"]
+    assert signature.decrypt(API_V3_KEY, resource) == b'{"trade_state":"SUCCESS"}'
+
+
+def test_the_vendors_short_cipher_text_opens():
+    resource = {
+        "nonce": "wCq51qZv4Yfg",
+        "associated_data": "Dl56FrqWQJF1t9LtC3vEUsniZKvbqdR8",
+        "ciphertext": "FsdXzxryWfKwvLJKf8LG/ToRPTRh8RN9wROC",
+    }
+
+    opened = signature.decrypt("testAPIv3Key0000", resource)
+
+    assert opened.decode() == VECTORS["wxpay_off_gcm"] == "Hello World"
+    sealed = bytearray(base64.b64decode(resource["ciphertext"]))
+    sealed[0] ^= 1
+    with pytest.raises(CallbackRefused, match="undecryptable"):
+        signature.decrypt(
+            "testAPIv3Key0000",
+            resource | {"ciphertext": base64.b64encode(bytes(sealed)).decode()},
+        )
+
+
+def test_the_text_that_is_signed_of_a_request_is_that_of_the_vectors():
+    get = signature.request_text("GET", "/v3/certificates", "1624523846", "A1B2C3D4E5F6G7", b"")
+    body = VECTORS["wxpay_sts"].split("\n")[4].encode()
+    nonce = "593BEC0C930BF1AFEB40B4A08C8FB242"
+    post = signature.request_text("POST", "/v3/pay/transactions/native", "1700000000", nonce, body)
+
+    assert get == b"GET\n/v3/certificates\n1624523846\nA1B2C3D4E5F6G7\n\n"
+    assert post.decode() == VECTORS["wxpay_sts"]
+    assert rsa.verifies(PUBLIC_KEY, post, VECTORS["wxpay_req_sig"])
