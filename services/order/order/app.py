@@ -40,6 +40,8 @@ from order.payments import tables as payment_tables
 from order.payments.service import PaymentService
 from order.placing import routes as placing_routes
 from order.placing.service import PlacingService
+from order.product_files import routes as product_file_routes
+from order.product_files.domain import FILE_BYTES_MAX
 from order.provider import HasAccounts, Provider, RefundsThroughAccounts, load_providers
 from order.refunds import routes as refund_routes
 from order.refunds import tables as refund_tables
@@ -126,6 +128,7 @@ def create_service(
         routers=[
             merchant_routes.router,
             api_key_routes.router,
+            product_file_routes.router,
             catalogue_routes.router,
             placing_routes.router,
             search_routes.router,
@@ -175,6 +178,7 @@ def create_service(
             "callbacks": callbacks,
             "contacts": ContactHasher(settings.contact_key.get_secret_value()),
         },
+        large_bodies={"/v1/products/csv": FILE_BYTES_MAX},
         closing=[peer.close, *(connection.close for connection in connections.values())],
     )
 

@@ -5,9 +5,11 @@ from kit.db import Transaction
 from kit.ids import new_id
 from order.catalogue import repository
 from order.catalogue.domain import (
+    BadComponents,
     BundleFulfillment,
     Edit,
     EditedMeanwhile,
+    Kind,
     Listing,
     Product,
     ProductNotFound,
@@ -90,6 +92,49 @@ async def find_components(
         for component in product.fulfillment.components
     }
     return await repository.find_by_sku(tx, wanted) if wanted else {}
+
+
+async def lock_by_sku(
+    tx: Transaction, merchant_id: UUID, skus: Iterable[str]
+) -> dict[str, Product]:
+    """Those of the merchant's products that exist, locked."""
+    return await repository.lock_by_sku(tx, merchant_id, skus)
+
+
+async def check_bundles(
+    tx: Transaction, merchant_id: UUID, listings: Iterable[Listing]
+) -> dict[str, BadComponents]:
+    """What is wrong with the bundles among them, by SKU; one statement, or none."""
+    bundles = [(it, it.fulfillment) for it in listings if it.kind is Kind.BUNDLE]
+    wanted = {
+        (merchant_id, component.sku)
+        for _, bundle in bundles
+        if isinstance(bundle, BundleFulfillment)
+        for component in bundle.components
+    }
+    found = await repository.find_by_sku(tx, wanted) if wanted else {}
+    products = {sku: product for (_, sku), product in found.items()}
+    errors: dict[str, BadComponents] = {}
+    for listing, bundle in bundles:
+        assert isinstance(bundle, BundleFulfillment)
+        try:
+            check_components(bundle, products, listing.price.currency)
+        except BadComponents as error:
+            errors[listing.sku] = error
+    return errors
+
+
+async def put_many(tx: Transaction, merchant_id: UUID, listings: Sequence[Listing]) -> None:
+    """Writes checked ones: locked products as they are now, others as new products.
+
+    Raises SkuTaken, VariantTaken: the transaction, or its savepoint, must be undone then.
+    """
+    known = [it for it in listings if isinstance(it, Product)]
+    new = [(new_id(), it) for it in listings if not isinstance(it, Product)]
+    if known:
+        await repository.update_many(tx, merchant_id, known)
+    if new:
+        await repository.add_many(tx, merchant_id, new)
 
 
 async def _check_components(tx: Transaction, merchant_id: UUID, listing: Listing) -> None:
