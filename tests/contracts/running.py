@@ -128,7 +128,7 @@ async def _let_in(service: Service, minted: MintedKey) -> None:
         "allowed_ips": [],
         "version": 1,
     }
-    async with service.db.transaction() as tx:
+    async with service.db.transaction([None]) as tx:
         if service.name == "order":
             await tx.execute(_MERCHANT, {"id": MERCHANT})
         await tx.execute(UPSERT_KEY, key)

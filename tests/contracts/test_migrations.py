@@ -6,12 +6,14 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from kit.migrate import check_drift
 from kit.service import Service
+from kit.tenancy import POLICY
 from onebox import databases
 from onebox.services import SERVICES, service_named
 from tests.conftest import ServiceDatabase
@@ -78,6 +80,36 @@ async def test_migrating_by_several_processes_at_once_is_safe(
 
     assert codes == [0, 0, 0]
     await check_drift(service.package, empty_database, service.metadata)
+
+
+@pytest.mark.parametrize("name", ["order"])
+async def test_every_table_with_a_merchant_has_row_level_security(
+    name: str, service_database: ServiceDatabase
+):
+    """A new table calls `tenancy.guard(op, "table")` in its migration."""
+    url = (await service_database(name)).replace("postgresql+asyncpg://", "postgresql://")
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch(_MERCHANT_TABLES)
+    finally:
+        await connection.close()
+
+    open_tables = {row["name"] for row in rows if not row["is_guarded"]}
+    assert open_tables - set(UNGUARDED) == set()
+    assert {row["name"] for row in rows if row["is_guarded"]} >= {"orders", "channel", "product"}
+
+
+UNGUARDED = {
+    "api_key": "read by key id to find out who calls; what people see joins the guarded issued_key",
+    "event_log": "written by every transaction, read by the relay alone",
+}
+_MERCHANT_TABLES = f"""
+SELECT c.relname AS name, c.relrowsecurity AND c.relforcerowsecurity AND EXISTS (
+  SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = '{POLICY}') AS is_guarded
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+  AND a.attname = 'merchant_id'
+"""
 
 
 async def _create_all(service: Service, url: str) -> None:

@@ -16,6 +16,7 @@ from kit.messaging.events import Event
 from kit.messaging.outbox import events_of
 from kit.peers import Peer
 from kit.service import Service, create_app
+from kit.tenancy import EVERY_MERCHANT
 from order.api_keys.domain import MERCHANT_SCOPES
 from order.app import create_service
 from order.merchants import service as merchants
@@ -72,6 +73,8 @@ def vault_of(transport: httpx.AsyncBaseTransport) -> Vault:
 @pytest.fixture(scope="module")
 async def built(settings: Settings, scripted_vault: ScriptedVault) -> AsyncIterator[Service]:
     service = create_service(settings, vault_transport=scripted_vault)
+    # What tests write and read by themselves; requests, events and jobs say whom they act for.
+    service.db.acts_for_outside = EVERY_MERCHANT
     yield service
     for close in service.closing:
         await close()

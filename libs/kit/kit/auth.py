@@ -218,7 +218,7 @@ class Callers:
         return stored
 
     async def _read(self, key_id: str) -> _StoredKey | None:
-        async with self._db.read() as tx:
+        async with self._db.read_unguarded() as tx:
             row = (await tx.execute(_SELECT_KEY, {"key_id": key_id})).one_or_none()
         if row is None:
             return None

@@ -6,9 +6,11 @@ The idea is group commit (DeWitt et al., SIGMOD 1984), applied to any set-based 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context, copy_context
 from typing import Generic, TypeVar
 
 from kit.errors import Unavailable
+from kit.tenancy import act_for_nobody
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -49,7 +51,7 @@ class Combiner(Generic[Item, Result]):
     def _start_lane(self) -> None:
         if self._idle_lanes and self._waiting:
             self._idle_lanes -= 1
-            task = asyncio.create_task(self._drain())
+            task = asyncio.create_task(self._drain(), context=_for_nobody())
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
@@ -91,3 +93,10 @@ class Combiner(Generic[Item, Result]):
                 future.set_exception(result)
             else:
                 future.set_result(result)
+
+
+def _for_nobody() -> Context:
+    """The batch is not the first caller's: it has to say for whom it acts."""
+    context = copy_context()
+    context.run(act_for_nobody)
+    return context

@@ -1,8 +1,9 @@
 """The database: one transaction per entrance, committed before the answer, limits on everything."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import CursorResult, Executable, MetaData, TextClause, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -11,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, _ConnectionFairy
 
+from kit import tenancy
 from kit.errors import DomainError, ErrorKind, Invalid, Unavailable
 from kit.statements import Rows, Statements
 
@@ -57,8 +59,10 @@ class Transaction:
     writes of its own at the end (the vault's audit log).
     """
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, *, acts_for: str | None = None) -> None:
         self.connection = connection
+        # Said before the first statement; None: nothing is to be said (any more).
+        self._acts_for = acts_for
         self._statements: Statements = connection.info[_STATEMENTS]
         self.outgoing: list[Any] = []
         self.records: list[Any] = []
@@ -74,6 +78,9 @@ class Transaction:
         The values of a `text()` go to the driver as they are: name their types in the statement
         (`CAST(:ids AS uuid[])`), `bindparams()` is not looked at.
         """
+        if self._acts_for is not None:
+            merchants, self._acts_for = self._acts_for, None
+            await self._statements.act_for(merchants)
         if isinstance(statement, TextClause) and not isinstance(parameters, Sequence):
             return await self._statements.run(statement.text, parameters or {})
         return await self.connection.execute(statement, parameters)
@@ -102,10 +109,24 @@ class Transaction:
 
 
 class Database:
-    """A service's PostgreSQL. Built in app.py; `url` starts with `postgresql+asyncpg://`."""
+    """A service's PostgreSQL. Built in app.py; `url` starts with `postgresql+asyncpg://`.
 
-    def __init__(self, url: str, *, application_name: str, pool_size: int = 10) -> None:
+    With `guards_merchants` every transaction and read says for which merchants it acts, see
+    kit.tenancy: for those given, else for those the entrance named. `acts_for_outside` is for what
+    runs outside of every entrance; a service has nothing there.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        application_name: str,
+        pool_size: int = 10,
+        guards_merchants: bool = False,
+    ) -> None:
         self.url = url
+        self.acts_for_outside = tenancy.NOBODY
+        self._guards_merchants = guards_merchants
         self.before_commit: list[Callable[[Transaction], Awaitable[None]]] = []
         self._engine: AsyncEngine = create_async_engine(
             url,
@@ -135,8 +156,10 @@ class Database:
         event.listen(self._engine.sync_engine, "checkout", _refuse_unfit)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """Commits at the end of the block, rolls back on any error.
+    async def transaction(
+        self, merchants: Iterable[UUID | None] | None = None
+    ) -> AsyncIterator[Transaction]:
+        """Commits at the end of the block, rolls back on any error. Acts for `merchants`, if given.
 
         Raises Unavailable for trouble that passes (locks, connections, deadlocks, shutdown). When
         the commit itself is cut off its outcome is unknown: the caller re-reads by natural key.
@@ -144,26 +167,47 @@ class Database:
         with _driver_errors():
             async with self._engine.connect() as connection:
                 tx = Transaction(connection)
-                async with connection.info[_STATEMENTS].transaction():
+                async with connection.info[_STATEMENTS].transaction(self._setting(merchants)):
                     yield tx
                     for hook in self.before_commit:
                         await hook(tx)
             tx._committed()  # noqa: SLF001 - the two classes are one mechanism
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[Transaction]:
-        """Reads outside a transaction (AUTOCOMMIT): each statement sees the newest state."""
+    async def read(
+        self, merchants: Iterable[UUID | None] | None = None
+    ) -> AsyncIterator[Transaction]:
+        """Reads outside a transaction (AUTOCOMMIT): each statement sees the newest state. Acts for
+        `merchants`, if given.
+        """
+        with _driver_errors():
+            async with self._engine.connect() as connection:
+                yield Transaction(connection, acts_for=self._setting(merchants))
+
+    @asynccontextmanager
+    async def read_unguarded(self) -> AsyncIterator[Transaction]:
+        """As `read`, of tables that no merchant's rows are in: nothing is said, so the session acts
+        for whomever it did. For kit's own tables only.
+        """
         with _driver_errors():
             async with self._engine.connect() as connection:
                 yield Transaction(connection)
 
     async def ping(self) -> None:
         """Raises Unavailable unless the server answers."""
-        async with self.read() as tx:
+        async with self.read_unguarded() as tx:
             await tx.execute(text("SELECT 1"))
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+    def _setting(self, merchants: Iterable[UUID | None] | None) -> str | None:
+        if not self._guards_merchants:
+            return None
+        if merchants is not None:
+            return tenancy.setting_of(merchants)
+        named = tenancy.acting()
+        return self.acts_for_outside if named is None else named
 
 
 def constraint_of(error: IntegrityError) -> str | None:

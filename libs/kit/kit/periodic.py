@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from kit.errors import DomainError, ErrorKind
 from kit.logging import get_logger
+from kit.tenancy import for_every_merchant
 
 log = get_logger(__name__)
 
@@ -39,6 +40,10 @@ class Periodic:
 
     async def run(self) -> None:
         """Loop until `stop()`; a round is never cancelled in the middle by stopping."""
+        with for_every_merchant(f"job {self.name}"):
+            await self._loop()
+
+    async def _loop(self) -> None:
         failures = 0
         while not self._stopping:
             self._wake.clear()

@@ -46,6 +46,7 @@ from kit.messaging.retention import prune as prune_messages
 from kit.messaging.settings import KafkaSettings
 from kit.periodic import Periodic
 from kit.settings import ServiceSettings
+from kit.tenancy import for_every_merchant
 
 log = get_logger(__name__)
 
@@ -104,12 +105,15 @@ class Service:
         )
 
 
-def open_database(settings: ServiceSettings) -> Database:
-    """The service's database; events added to a transaction are written when it commits."""
+def open_database(settings: ServiceSettings, *, guards_merchants: bool = False) -> Database:
+    """The service's database; events added to a transaction are written when it commits.
+    `guards_merchants`: its tables have the policies of kit.tenancy.
+    """
     db = Database(
         settings.database_url.get_secret_value(),
         application_name=settings.service,
         pool_size=settings.database_pool_size,
+        guards_merchants=guards_merchants,
     )
     db.before_commit.append(outbox.flush)
     return db
@@ -191,10 +195,14 @@ def main(
     arguments, rest = parser.parse_known_args()
     settings = _settings_or_exit(settings_class)
     configure_logging(settings.service, log_format=settings.log_format, level=settings.log_level)
-    if arguments.command in extra:
-        run(extra[arguments.command](settings, rest))
+    if arguments.command in ("serve", "api", "worker"):
+        run(_command(create_service, settings, arguments.command, rest))
         return
-    run(_command(create_service, settings, arguments.command, rest))
+    with for_every_merchant(f"command {arguments.command}"):
+        if arguments.command in extra:
+            run(extra[arguments.command](settings, rest))
+        else:
+            run(_command(create_service, settings, arguments.command, rest))
 
 
 async def _command(

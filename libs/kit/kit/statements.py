@@ -19,11 +19,15 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from kit.tenancy import SETTING
+
 PREPARED_MAX = 500
 """Statements kept prepared per connection: above what a service has, so nothing is made twice."""
 
 _DIALECT: Dialect = dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 _ROW_COUNT = re.compile(r"(?:SELECT|UPDATE|DELETE|INSERT \d+) (\d+)")
+_MERCHANTS = re.compile(r"\*|\{[0-9a-f,-]*\}|")
+_ACT_FOR = f"SELECT set_config('{SETTING}', :merchants, false)"
 _DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
@@ -43,6 +47,9 @@ class Statements:
 
     def __init__(self, driver: asyncpg.Connection) -> None:
         self._driver = driver
+        self._savepoints = 0
+        # For whom the session says it acts; None: not known.
+        self._session_acts_for: str | None = None
         self._prepared: dict[str, tuple[Any, tuple[str, ...], SimpleResultMetaData]] = {}
 
     async def run(self, sql: str, parameters: Mapping[str, Any]) -> Rows:
@@ -57,27 +64,48 @@ class Statements:
             counted = _ROW_COUNT.match(prepared.get_statusmsg() or "")
         return Rows(columns, rows, int(counted[1]) if counted else -1)
 
+    async def act_for(self, merchants: str) -> None:
+        """Outside a transaction: from now on the session acts for these, see kit.tenancy."""
+        if merchants == self._session_acts_for:
+            return
+        # A task that is cancelled here leaves it open what the session says.
+        self._session_acts_for = None
+        await self.run(_ACT_FOR, {"merchants": merchants})
+        self._session_acts_for = merchants
+
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
-        """Commits at the end of the block; any error rolls back, and so does a cancelled task."""
-        with self._sqlalchemy_errors("BEGIN"):
-            transaction = self._driver.transaction()
-            await transaction.start()
-        try:
+    async def transaction(self, merchants: str | None = None) -> AsyncIterator[None]:
+        """Commits at the end of the block; any error rolls back, and so does a cancelled task.
+
+        It acts for `merchants` (kit.tenancy), which travels with BEGIN and ends with it.
+        """
+        begin = "BEGIN"
+        if merchants is not None:
+            begin = f"BEGIN; SET LOCAL {SETTING} TO '{_harmless(merchants)}'"
+        async with self._part(begin, "COMMIT", "ROLLBACK"):
             yield
-        except BaseException:
-            with suppress(*_DRIVER_ERRORS, OSError):  # the error that led here is the one to tell
-                await _uncut(transaction.rollback())
-            raise
-        with self._sqlalchemy_errors("COMMIT"):
-            await _uncut(transaction.commit())
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """A part of the transaction that may fail alone."""
-        # The driver makes a savepoint of a transaction inside another.
-        async with self.transaction():
+        self._savepoints += 1
+        name = f"part_{self._savepoints}"
+        undo = f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"
+        async with self._part(f"SAVEPOINT {name}", f"RELEASE SAVEPOINT {name}", undo):
             yield
+
+    @asynccontextmanager
+    async def _part(self, begin: str, done: str, undo: str) -> AsyncIterator[None]:
+        with self._sqlalchemy_errors(begin):
+            await self._driver.execute(begin)
+        try:
+            yield
+        except BaseException:
+            with suppress(*_DRIVER_ERRORS, OSError):  # the error that led here is the one to tell
+                await _uncut(self._driver.execute(undo))
+            raise
+        with self._sqlalchemy_errors(done):
+            await _uncut(self._driver.execute(done))
 
     async def _prepare(self, sql: str) -> tuple[Any, tuple[str, ...], SimpleResultMetaData]:
         numbered, names = _numbered_places(sql)
@@ -100,7 +128,14 @@ class Statements:
             raise kind(sql, None, error, connection_invalidated=closed) from error
 
 
-async def _uncut(ending: Awaitable[None]) -> None:
+def _harmless(merchants: str) -> str:
+    """SET takes no parameters: what is written into it has the form of a list of ids."""
+    if not _MERCHANTS.fullmatch(merchants):
+        raise ValueError("not what kit.tenancy makes")
+    return merchants
+
+
+async def _uncut(ending: Awaitable[object]) -> None:
     """A caller that hangs up cuts no commit in the middle, and no connection goes back before."""
     task = asyncio.ensure_future(ending)
     try:

@@ -89,7 +89,7 @@ def create_service(
     settings: Settings, *, vault_transport: httpx.AsyncBaseTransport | None = None
 ) -> Service:
     """The service; `vault_transport` lets a test put the vault's app in place of the network."""
-    db = open_database(settings)
+    db = open_database(settings, guards_merchants=True)
     peer = Peer(
         settings.vault_url,
         service=settings.service,

@@ -33,7 +33,7 @@ async def seed(settings: Settings, argv: list[str]) -> None:
     parser.add_argument("--demo-file", type=Path, required=True)
     parser.add_argument("--base-url", action="append", default=[], metavar="SERVICE=URL")
     arguments = parser.parse_args(argv)
-    db = open_database(settings)
+    db = open_database(settings, guards_merchants=True)
     try:
         await write_demo(db, arguments.demo_file, dict(_pair(text) for text in arguments.base_url))
     finally:
@@ -43,7 +43,7 @@ async def seed(settings: Settings, argv: list[str]) -> None:
 async def write_demo(db: Database, path: Path, base_urls: dict[str, str]) -> None:
     """Makes what is missing and writes the file; a live key in it is kept."""
     document = _read(path)
-    async with db.transaction() as tx:
+    async with db.transaction([DEMO_MERCHANT_ID]) as tx:
         await merchants.ensure_merchant(tx, DEMO_MERCHANT_ID, "Demo merchant")
         await merchants.ensure_channel(
             tx, DEMO_CHANNEL_ID, DEMO_MERCHANT_ID, "Demo shop", "shop", is_trusted=True
@@ -64,9 +64,9 @@ async def platform_key(settings: Settings, argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m order platform-key")
     parser.add_argument("--file", type=Path, required=True)
     path = parser.parse_args(argv).file
-    db = open_database(settings)
+    db = open_database(settings, guards_merchants=True)
     try:
-        async with db.transaction() as tx:
+        async with db.transaction([None]) as tx:
             key, minted = await api_keys.issue(
                 tx,
                 merchant_id=None,

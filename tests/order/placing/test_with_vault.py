@@ -17,6 +17,7 @@ from kit.db import Database
 from kit.ids import new_id
 from kit.keys import UPSERT_KEY
 from kit.service import Service, create_app, running_jobs
+from kit.tenancy import EVERY_MERCHANT
 from order.app import create_service
 from tests.inventory_vault.factories import Vault
 from tests.order.conftest import SECRET, a_key, make_merchants, settings_for
@@ -92,6 +93,7 @@ async def shop(
     name, url = await service_databases.create("order")
     transport = httpx.ASGITransport(app=create_app(vault_service))
     service = create_service(settings_for(url), vault_transport=transport)
+    service.db.acts_for_outside = EVERY_MERCHANT
     await make_merchants(service.db)
     scopes = ["catalogue:write", "orders:read", "orders:write", "payments:write"]
     headers = {"Authorization": await a_key(service.db, scopes, MERCHANT)}

@@ -4,6 +4,7 @@ from alembic import context
 from sqlalchemy import text
 
 from kit import backbone
+from kit.tenancy import EVERY_MERCHANT, SETTING
 
 connection = context.config.attributes["connection"]
 context.configure(
@@ -17,6 +18,8 @@ with context.begin_transaction():
     connection.execute(text("SELECT pg_advisory_xact_lock(7002)"))
     connection.execute(text("SET LOCAL lock_timeout = '4s'"))
     connection.execute(text("SET LOCAL statement_timeout = '600s'"))
+    # Backfills of tables that kit.tenancy guards touch every merchant's rows.
+    connection.execute(text(f"SET LOCAL {SETTING} = '{EVERY_MERCHANT}'"))
     # First: a service's own migrations may build on it. On an empty database it does nothing, and
     # the first migration makes the backbone as it is now.
     backbone.extend(connection)

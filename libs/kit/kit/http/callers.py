@@ -8,6 +8,7 @@ from fastapi.security.base import SecurityBase
 
 from kit.addresses import Address, caller_address
 from kit.auth import Callers, Principal
+from kit.tenancy import act_for
 
 Caller = Principal
 """Type of the parameter that `caller(scope)` fills."""
@@ -32,6 +33,7 @@ class Scoped(SecurityBase):
             lambda: _address_of(request),
         )
         principal.require(self._scope)
+        act_for([principal.merchant_id])
         return principal
 
 

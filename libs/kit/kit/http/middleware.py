@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kit.context import accept_request_id, accept_traceparent, request_id_var, traceparent_var
 from kit.http.problems import bug_response, problem_response, route_of
 from kit.logging import get_logger
+from kit.tenancy import act_for_nobody, forget
 
 log = get_logger("kit.http")
 
@@ -67,6 +68,7 @@ class Backbone:
         traceparent_var.set(accept_traceparent(headers.get("traceparent")))
         answer = _Answer(send)
         started = time.perf_counter()
+        acting = act_for_nobody()
         try:
             await self._limited(scope, headers, receive, answer)
         except Exception:
@@ -77,6 +79,7 @@ class Backbone:
                 raise
             await bug_response(scope["path"])(scope, receive, answer)
         finally:
+            forget(acting)
             self._record(scope, answer.status, time.perf_counter() - started)
 
     async def _limited(

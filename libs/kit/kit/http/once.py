@@ -89,7 +89,7 @@ class Once:
         if self._key is None:
             return None
         await self._hash_request(fingerprint)
-        async with self._db.read() as tx:
+        async with self._db.read_unguarded() as tx:
             return await self._stored(tx, who)
 
     async def __call__(

@@ -7,6 +7,7 @@ load the statements and the commit are paid for once per batch.
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 from fastapi import Response
 from pydantic import BaseModel
@@ -35,6 +36,7 @@ FIND_BATCH_MAX = 200
 class _Call(Generic[Item]):
     ticket: Ticket | None
     item: Item
+    merchant_id: UUID | None
 
 
 class Together(Generic[Item]):
@@ -72,7 +74,7 @@ class Together(Generic[Item]):
 
     async def __call__(self, run: Once, who: Principal, item: Item) -> Response:
         """Committed before it returns. Raises what `work` answers for the item, or Once raises."""
-        response = await self._combined(_Call(await run.ticket(who), item))
+        response = await self._combined(_Call(await run.ticket(who), item, who.merchant_id))
         if response is None:
             response = await self.replay(run, who)
         if response is None:
@@ -82,7 +84,7 @@ class Together(Generic[Item]):
     async def _find(
         self, tickets: Sequence[Ticket]
     ) -> Sequence[Response | IdempotencyKeyReused | None]:
-        async with self._db.read() as tx:
+        async with self._db.read_unguarded() as tx:
             rows = await tx.execute(_FIND, _names(tickets))
             stored = {(row.principal, row.key): row for row in rows}
         return [replay_of(ticket, stored.get((ticket.principal, ticket.key))) for ticket in tickets]
@@ -108,7 +110,7 @@ class Together(Generic[Item]):
     ) -> Sequence[Response | BaseException | None]:
         """None stands for a call whose key another call has."""
         answers: list[Response | BaseException | None] = [None] * len(calls)
-        async with self._db.transaction() as tx:
+        async with self._db.transaction({call.merchant_id for call in calls}) as tx:
             claimed = await _claim(tx, [call.ticket for call in calls if call.ticket])
             chosen = [place for place, call in enumerate(calls) if _takes(call.ticket, claimed)]
             if not chosen:

@@ -25,6 +25,7 @@ from kit.messaging.settings import KafkaSettings
 from kit.messaging.topics import ensure_topics, specs_of
 from kit.messaging.watchdog import Watchdog
 from kit.messaging.worker import Worker, pause
+from kit.tenancy import for_every_merchant
 
 __all__ = ["Consumer", "Handler", "handles"]
 
@@ -83,6 +84,10 @@ class Consumer:
 
     async def run(self) -> None:
         """Consumes until `stop()`; broker and database troubles are waited out."""
+        with for_every_merchant("events of any merchant"):
+            await self._loop()
+
+    async def _loop(self) -> None:
         self._watchdog.start()
         failures = 0
         try:

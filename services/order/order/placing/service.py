@@ -165,7 +165,7 @@ class PlacingService:
 
     async def _find_many(self, requests: Sequence[Request]) -> Sequence[Found | DomainError]:
         """Three statements, however many requests; one more for bundles."""
-        async with self._db.read() as tx:
+        async with self._db.read({request.merchant_id for request in requests}) as tx:
             channels = await merchants.find_channels(tx, {r.channel_id for r in requests})
             products = await catalogue.find_by_sku(
                 tx, {(r.merchant_id, line.sku) for r in requests for line in r.lines}

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from kit import tenancy
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -28,14 +30,21 @@ _CHANNEL = """
       ADD CONSTRAINT ck_channel_min_valid_not_negative CHECK (min_valid_seconds >= 0)
     """
 
+_GUARDED = ("channel", "issued_key", "product", "orders", "order_payment", "order_refund")
+
 
 def upgrade() -> None:
     op.execute(_MERCHANT)
     op.execute(_CHANNEL)
     op.execute("ALTER TABLE issued_key ADD COLUMN role TEXT")
+    tenancy.guard(op, "merchant", column="id")
+    for table in _GUARDED:
+        tenancy.guard(op, table)
 
 
 def downgrade() -> None:
+    for table in (*_GUARDED, "merchant"):
+        tenancy.unguard(op, table)
     op.execute("ALTER TABLE issued_key DROP COLUMN role")
     for column in (
         "min_valid_seconds",
