@@ -90,7 +90,7 @@ async def test_every_table_with_a_merchant_has_row_level_security(
     url = (await service_database(name)).replace("postgresql+asyncpg://", "postgresql://")
     connection = await asyncpg.connect(url)
     try:
-        rows = await connection.fetch(_MERCHANT_TABLES)
+        rows = await connection.fetch(_MERCHANT_TABLES, POLICY)
     finally:
         await connection.close()
 
@@ -103,9 +103,9 @@ UNGUARDED = {
     "api_key": "read by key id to find out who calls; what people see joins the guarded issued_key",
     "event_log": "written by every transaction, read by the relay alone",
 }
-_MERCHANT_TABLES = f"""
+_MERCHANT_TABLES = """
 SELECT c.relname AS name, c.relrowsecurity AND c.relforcerowsecurity AND EXISTS (
-  SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = '{POLICY}') AS is_guarded
+  SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = $1) AS is_guarded
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
   AND a.attname = 'merchant_id'

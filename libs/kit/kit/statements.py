@@ -96,9 +96,10 @@ class Statements:
 
     @asynccontextmanager
     async def _part(self, begin: str, done: str, undo: str) -> AsyncIterator[None]:
-        with self._sqlalchemy_errors(begin):
-            await self._driver.execute(begin)
         try:
+            # Inside: a task that is cancelled here may have begun all the same.
+            with self._sqlalchemy_errors(begin):
+                await self._driver.execute(begin)
             yield
         except BaseException:
             with suppress(*_DRIVER_ERRORS, OSError):  # the error that led here is the one to tell
@@ -131,7 +132,7 @@ class Statements:
 def _harmless(merchants: str) -> str:
     """SET takes no parameters: what is written into it has the form of a list of ids."""
     if not _MERCHANTS.fullmatch(merchants):
-        raise ValueError("not what kit.tenancy makes")
+        raise ValueError("whom a transaction acts for is not what kit makes of ids")
     return merchants
 
 

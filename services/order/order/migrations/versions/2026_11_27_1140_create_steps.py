@@ -4,6 +4,8 @@ of a line that stock ran out for.
 
 from alembic import op
 
+from kit import tenancy
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -142,6 +144,7 @@ _ROUNDS_BACK = (
 def upgrade() -> None:
     for statement in (_TABLE, *_INDEXES, *_GUARDS, *_ROUNDS):
         op.execute(statement)
+    tenancy.guard(op, "saga_step")
 
 
 def downgrade() -> None:

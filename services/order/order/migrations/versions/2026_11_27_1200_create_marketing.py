@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from kit import tenancy
+
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
@@ -58,6 +60,8 @@ _SEARCH = (
 def upgrade() -> None:
     for statement in _SEARCH:
         op.execute(statement)
+    for table in ("order_search", "order_export"):
+        tenancy.guard(op, table)
 
 
 def downgrade() -> None:
