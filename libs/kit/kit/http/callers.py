@@ -14,6 +14,10 @@ Caller = Principal
 """Type of the parameter that `caller(scope)` fills."""
 
 
+PLATFORM = "platform:write"
+"""What needs this scope is the platform's business: it acts for every merchant."""
+
+
 class Scoped(SecurityBase):
     """One dependency per scope: it is its own security scheme, so that the docs offer "Authorize"
     and a request resolves a single dependency.
@@ -33,7 +37,7 @@ class Scoped(SecurityBase):
             lambda: _address_of(request),
         )
         principal.require(self._scope)
-        act_for([principal.merchant_id])
+        act_for([None if self._scope == PLATFORM else principal.merchant_id])
         return principal
 
 

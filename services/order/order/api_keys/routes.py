@@ -14,7 +14,7 @@ from order.api_keys.schemas import ApiKeyCreate, ApiKeyEdit, ApiKeyIssued, ApiKe
 router = APIRouter(prefix="/v1", tags=["API keys"])
 
 Paging = Annotated[PageRequest, Depends(page_request)]
-KeyId = Annotated[str, Path(max_length=64, pattern=r"^[0-9A-Za-z]+$")]
+KeyId = Annotated[str, Path(max_length=64, pattern=r"^[0-9A-Za-z-]+$")]
 
 
 @router.post("/api-keys", status_code=201, response_model=ApiKeyIssued)
