@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from kit import tenancy
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -104,6 +106,7 @@ _DOWN = (
 def upgrade() -> None:
     for statement in _UP:
         op.execute(statement)
+    tenancy.guard(op, "limit_use")
 
 
 def downgrade() -> None:

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from kit import tenancy
+
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
@@ -101,6 +103,8 @@ _TABLES = (
 def upgrade() -> None:
     for statement in _TABLES:
         op.execute(statement)
+    for table in ("payment_account", "payment_checkout", "payment_notice"):
+        tenancy.guard(op, table)
 
 
 def downgrade() -> None:
