@@ -12,7 +12,12 @@ from tests.stack.shop import Shop, open_shop
 @pytest.fixture(scope="session")
 async def box(run_dir: Path) -> AsyncIterator[Onebox]:
     # Orders run out soon enough to be waited for; every other test pays within a second.
-    given = {"ORDER_PAY_SECONDS": "10"}
+    # The supplier of the tests is a neighbour on this machine.
+    given = {
+        "ORDER_PAY_SECONDS": "10",
+        "FULFILLMENT_SUPPLIER_PRIVATE_ADDRESSES": "true",
+        "FULFILLMENT_SUPPLIER_PAUSE_SECONDS_MAX": "1",
+    }
     options = Options(home=run_dir / "box", random_ports=True, echo=False, given=given)
     async with Onebox(options) as running:
         yield running

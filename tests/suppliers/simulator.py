@@ -102,6 +102,9 @@ class Simulator:
     def behave(self, account: str, behaviour: Behaviour) -> None:
         self._behaviours[account] = behaviour
 
+    def behaves(self, account: str) -> Behaviour:
+        return self._behaviours.get(account) or self.usual(account)
+
     def charged(self, account: str) -> int:
         """How often this account's owner would have been topped up."""
         return sum(1 for _, charged, _ in self.charges if charged == account)
@@ -134,7 +137,7 @@ class Simulator:
         reference, account = wanted["reference"], wanted["account"]
         self.posts.append(reference)
         self.purchase_came.set()
-        behaviour = self._behaviours.get(account) or self.usual(account)
+        behaviour = self.behaves(account)
         known = self.known.get(reference)
         if known is not None and behaviour is not Behaviour.CHARGES_EACH_TIME:
             await self._tell(known, send)
