@@ -1,5 +1,6 @@
 """References, pauses and what an answer makes of a step. No database needed."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from order.steps.domain import (
     Unknown,
     judge,
     pause_after,
+    pause_of,
 )
 from tests.order.factories import an_order
 from tests.order.steps.making import a_step
@@ -74,3 +76,10 @@ def test_pauses_grow_from_seconds_to_an_hour() -> None:
         3600,
     ]
     assert pause_after(10**9) == timedelta(hours=1)
+
+
+def test_what_may_happen_any_moment_is_looked_at_every_five_minutes(order: Order) -> None:
+    step = replace(a_step(order), attempt=99)
+
+    assert pause_of(judge(step, NotYet("short"), is_late=False)) == timedelta(minutes=5)
+    assert pause_of(judge(step, Unknown("silent"), is_late=False)) == timedelta(hours=1)

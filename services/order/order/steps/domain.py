@@ -18,6 +18,7 @@ DEADLINE = timedelta(hours=24)
 """How long a step is asked about before a person has to look, unless it says otherwise."""
 
 _PAUSES_SECONDS = (5, 15, 60, 300, 900, 3600)
+_NOT_YET_MAX = timedelta(minutes=5)
 
 
 class StepState(StrEnum):
@@ -166,6 +167,12 @@ def pause_after(attempt: int) -> timedelta:
     """How long a step rests after its n-th attempt without an end: 5 s, growing to an hour."""
     place = min(max(attempt, 1), len(_PAUSES_SECONDS)) - 1
     return timedelta(seconds=_PAUSES_SECONDS[place])
+
+
+def pause_of(answered: Answered) -> timedelta:
+    """What may happen any moment (stock comes) is looked at every five minutes at least."""
+    pause = pause_after(answered.step.attempt)
+    return min(pause, _NOT_YET_MAX) if isinstance(answered.answer, NotYet) else pause
 
 
 class StepNotFound(NotFound):

@@ -14,7 +14,7 @@ from order.steps.domain import (
     StepNotFound,
     StepState,
     judge,
-    pause_after,
+    pause_of,
 )
 
 
@@ -47,9 +47,9 @@ async def end(tx: Transaction, answered: Sequence[Answered]) -> None:
     """Writes what came of locked steps, and that what they undid is undone."""
     if not answered:
         return
-    steps = [one.step for one in answered]
-    await repository.end_many(tx, [(step, pause_after(step.attempt)) for step in steps])
-    undone = [UUID(ref) for step in steps if (ref := step.undoes) and step.state is StepState.OK]
+    await repository.end_many(tx, [(one.step, pause_of(one)) for one in answered])
+    ok = [one.step for one in answered if one.step.state is StepState.OK]
+    undone = [UUID(step.undoes) for step in ok if step.undoes]
     if undone:
         await repository.compensate(tx, undone)
 
