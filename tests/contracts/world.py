@@ -150,6 +150,7 @@ class _Maker:
             },
         )
         return {
+            **self.prices(),
             "product_id": product["id"],
             "order_id": order["id"],
             "channel_id": channel["id"],
@@ -162,6 +163,24 @@ class _Maker:
         """An account with a supplier that nothing is ever bought of."""
         body = {"name": "known", "connector": "demo", "secret": "nothing-secret"}
         return str(self.post("fulfillment", "/v1/suppliers", body)["id"])
+
+    def prices(self) -> dict[str, str]:
+        """A price list, a promotion, a coupon and a batch of its codes; none of them for KNOWN."""
+        ten = {"kind": "percent_off", "basis_points": 1000}
+        prices = self.post(
+            "order", "/v1/price-lists", {"name": "Known", "currency": "CNY", "active": False}
+        )
+        promotion = self.post(
+            "order", "/v1/promotions", {"name": "Known", "effect": ten, "skus": ["OTHER"]}
+        )
+        coupon = self.post("order", "/v1/coupons", {"name": "Known", "effect": ten})
+        batch = self.post("order", f"/v1/coupons/{coupon['id']}/codes", {"quantity": 3})
+        return {
+            "price_list_id": prices["id"],
+            "promotion_id": promotion["id"],
+            "coupon_id": coupon["id"],
+            "batch_id": batch["id"],
+        }
 
     def rule(self) -> str:
         rule = {"name": "Known", "condition": "purchases_by_ip_1h > 9", "action": "hold"}

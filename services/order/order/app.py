@@ -23,6 +23,9 @@ from order.checkouts import routes as checkout_routes
 from order.checkouts import tables as checkout_tables
 from order.checkouts.service import CheckoutService, ThroughAccounts
 from order.contacts import ContactHasher
+from order.coupons import routes as coupon_routes
+from order.coupons import tables as coupon_tables
+from order.coupons.domain import CodeKeeper
 from order.limits import jobs as limit_jobs
 from order.limits import tables as limit_tables
 from order.merchants import routes as merchant_routes
@@ -40,9 +43,15 @@ from order.payments import tables as payment_tables
 from order.payments.service import PaymentService
 from order.placing import routes as placing_routes
 from order.placing.service import PlacingService
+from order.price_lists import routes as price_list_routes
+from order.price_rules import tables as price_rule_tables
+from order.prices.service import PriceReader
 from order.product_files import routes as product_file_routes
 from order.product_files.domain import FILE_BYTES_MAX
+from order.promotions import routes as promotion_routes
 from order.provider import HasAccounts, Provider, RefundsThroughAccounts, load_providers
+from order.quotes import routes as quote_routes
+from order.quotes.service import QuoteService
 from order.refunds import routes as refund_routes
 from order.refunds import tables as refund_tables
 from order.saga import consumers as saga_consumers
@@ -75,9 +84,11 @@ TABLES = (
     catalogue_tables,
     checkout_tables,
     limit_tables,
+    coupon_tables,
     merchant_tables,
     order_tables,
     payment_tables,
+    price_rule_tables,
     refund_tables,
     search_tables,
     step_tables,
@@ -111,10 +122,12 @@ def create_service(
     waits = WaitService(kinds, silence=timedelta(seconds=settings.silence_seconds))
     payments = PaymentService(providers)
     callbacks = CallbackService(db, accounts, payments)
+    codes = CodeKeeper(settings.contact_key.get_secret_value())
     placing = PlacingService(
         db,
         vault,
         payments,
+        PriceReader(codes),
         pay_seconds=settings.pay_seconds,
         hold_grace_seconds=settings.hold_grace_seconds,
     )
@@ -130,6 +143,10 @@ def create_service(
             api_key_routes.router,
             product_file_routes.router,
             catalogue_routes.router,
+            price_list_routes.router,
+            promotion_routes.router,
+            coupon_routes.router,
+            quote_routes.router,
             placing_routes.router,
             search_routes.router,
             order_routes.router,
@@ -166,6 +183,8 @@ def create_service(
             "placing": placing,
             "waits": waits,
             "search": SearchService(db),
+            "quotes": QuoteService(placing),
+            "coupon_codes": codes,
             "place_together": placing_routes.place_together(db, placing),
             "pay_together": payment_routes.pay_together(db, payments),
             "payment_accounts": accounts,

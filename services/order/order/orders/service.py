@@ -7,8 +7,9 @@ from uuid import UUID
 
 from kit.db import Transaction
 from kit.messaging import outbox
+from order.coupons import service as coupons
 from order.orders import events, repository
-from order.orders.domain import Change, Order, OrderNotFound, OrderView
+from order.orders.domain import Change, Order, OrderNotFound, OrderStatus, OrderView
 from order.refunds import service as refunds
 from order.steps import service as steps
 from order.timeline import service as timeline
@@ -67,9 +68,18 @@ async def save_many(tx: Transaction, changes: Sequence[Change]) -> None:
     if not changes:
         return
     await repository.update_many(tx, changes)
+    await coupons.give_back(
+        tx,
+        unpaid=_those(changes, OrderStatus.CANCELLED, OrderStatus.EXPIRED),
+        refunded=_those(changes, OrderStatus.REFUNDED),
+    )
     await refunds.owe(tx, [refund for change in changes for refund in change.refunds])
     await steps.plan(tx, [step for change in changes for step in change.steps])
     await _tell(tx, changes)
+
+
+def _those(changes: Sequence[Change], *statuses: OrderStatus) -> list[UUID]:
+    return [change.order.id for change in changes if change.order.status in statuses]
 
 
 async def _tell(tx: Transaction, changes: Sequence[Change]) -> None:

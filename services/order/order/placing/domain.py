@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
 from uuid import UUID
 
 from kit.errors import Conflict, Invalid
@@ -16,12 +17,16 @@ from order.catalogue.domain import (
     Redemption,
     terms_of,
 )
+from order.coupons.domain import Claim as CouponClaim
+from order.coupons.domain import LimitUse
 from order.forms.domain import form_terms
 from order.limits.domain import Asked, Claim, Per, claims_of
 from order.merchants.domain import Channel
 from order.orders.domain import Change, Customer, Line, News, Order, Payment
 from order.payments.domain import PaymentWord
-from order.prices.domain import PricedLine, Wanted
+from order.price_rules.domain import CouponTerms, Rule
+from order.prices.domain import Asked as PriceBasis
+from order.prices.domain import Priced, PricedLine, Wanted
 from order.saga.domain import pay
 from order.sales.domain import parts_of
 
@@ -42,6 +47,22 @@ class Request:
     recipient_public_key: bytes | None
     paid: PaymentWord | None
     cause: str
+    groups: frozenset[str] = frozenset()
+    coupon_codes: tuple[str, ...] = ()
+    expected_total: Money | None = None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Who shows coupon codes, in several ways: a guesser has to change all of them."""
+        ip = self.customer.ip
+        named = [f"ip:{_network_of(ip)}"] if ip else []
+        return (*named, f"buyer:{self.customer.id}") if self.customer.id else (*named, self.cause)
+
+
+def _network_of(ip: str) -> str:
+    """One household has a whole /64 of IPv6 addresses."""
+    address = ip_address(ip)
+    return ip if address.version == 4 else str(ip_network((ip, 64), strict=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +75,7 @@ class Found:
     products: Mapping[str, Product]
     taken_by: UUID | None
     now: datetime
+    asked: PriceBasis
 
 
 @dataclass(slots=True)
@@ -63,6 +85,7 @@ class Draft:
     change: Change
     payment: Payment | None
     claims: tuple[Claim, ...] = ()  # of purchase limits
+    coupon_claim: CouponClaim | None = None  # what it uses of coupons and budgets
     is_placed: bool = False
 
     @property
@@ -217,6 +240,24 @@ def _redemption(product: Product, told: str) -> dict[str, str | int | None]:
     if redemption == Redemption():
         return {}
     return {"text": told, "url": redemption.url, "valid_days": redemption.valid_days}
+
+
+def coupon_claim(order: Order, asked: PriceBasis, priced: Priced) -> CouponClaim | None:
+    """What the order uses of coupons and budgets; None when it uses none."""
+    if not priced.uses:
+        return None
+    hashes = {code.rule.id: code.code_hash for code in asked.codes if code.rule}
+    redemptions = tuple(
+        LimitUse(use.rule.id, use.discount, _comes_back(use.rule), hashes.get(use.rule.id))
+        for use in priced.uses
+    )
+    customer = order.customer
+    return CouponClaim(order.id, order.merchant_id, customer.id, customer.contact_hash, redemptions)
+
+
+def _comes_back(rule: Rule) -> bool:
+    """Whether a whole refund frees the use; what a promotion gave away comes back with it."""
+    return not isinstance(rule.terms, CouponTerms) or rule.terms.returns_on_refund
 
 
 def begin(

@@ -5,10 +5,11 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
-from kit.http import CodeText, Model, Name, PublicKeyText, Reference, Timestamp
+from kit.http import CodeText, Model, MoneyModel, Name, PublicKeyText, Reference, Timestamp
 from kit.public_keys import decode_public_key
 from order.catalogue.schemas import Country
 from order.contacts import ContactHasher
+from order.coupons.domain import CODES_PER_ORDER_MAX
 from order.orders.domain import Customer
 from order.payments.schemas import PaymentCreate
 from order.placing.domain import Request
@@ -17,6 +18,7 @@ from order.prices.domain import Wanted
 LINES_MAX = 50
 QUANTITY_MAX = 10_000
 INPUTS_MAX = 20
+GROUPS_MAX = 20
 
 Email = Annotated[
     str,
@@ -31,6 +33,10 @@ Locale = Annotated[
     str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
 ]
 InputText = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
+CouponCodes = Annotated[
+    list[Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]],
+    Field(max_length=CODES_PER_ORDER_MAX),
+]
 
 _ORDER_EXAMPLE: JsonDict = {
     "channel_id": "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a22",
@@ -54,6 +60,9 @@ class CustomerCreate(Model):
     locale: Locale | None = Field(default=None, examples=["zh-CN"])
     region: Country | None = Field(
         default=None, description="the buyer's country; some products are sold in some only"
+    )
+    groups: Annotated[list[CodeText], Field(max_length=GROUPS_MAX)] = Field(
+        default_factory=list, description="the shop's customer groups that the buyer is in"
     )
 
     def to_domain(self, contacts: ContactHasher) -> Customer:
@@ -90,6 +99,10 @@ class OrderCreate(Model):
     reference: Reference = Field(description="the shop's own number, unique in its channel")
     customer: CustomerCreate
     lines: Annotated[list[OrderLineCreate], Field(min_length=1, max_length=LINES_MAX)]
+    coupon_codes: CouponCodes = Field(default_factory=list)
+    expected_total: MoneyModel | None = Field(
+        default=None, description="what the buyer was quoted: 409 `price_changed` if it is not that"
+    )
     recipient_public_key: PublicKeyText | None = Field(
         default=None, description="units are handed out sealed to this X25519 key"
     )
@@ -108,4 +121,7 @@ class OrderCreate(Model):
             recipient_public_key=decode_public_key(key) if key else None,
             paid=self.paid.to_domain() if self.paid else None,
             cause=cause,
+            groups=frozenset(self.customer.groups),
+            coupon_codes=tuple(self.coupon_codes),
+            expected_total=self.expected_total.to_domain() if self.expected_total else None,
         )

@@ -7,6 +7,7 @@ while the vault is asked; a hold whose order is not written is given back or run
 from collections.abc import AsyncIterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
+from datetime import datetime
 from uuid import UUID
 
 from kit.combine import Combiner
@@ -14,6 +15,8 @@ from kit.db import Database, Transaction
 from kit.errors import DomainError, Unavailable
 from order.catalogue import service as catalogue
 from order.catalogue.domain import Product
+from order.coupons import service as coupons
+from order.coupons.domain import Refusals
 from order.limits import service as limits
 from order.limits.domain import Claim, LimitReached
 from order.merchants import service as merchants
@@ -21,13 +24,24 @@ from order.merchants.domain import Channel, ChannelNotFound
 from order.orders import service as orders
 from order.orders.domain import Order, Payment, ReferenceTaken
 from order.payments.service import PaymentService
-from order.placing.domain import Draft, Found, Request, begin, claims_on, draft_order, lines_of
-from order.prices.domain import price
+from order.placing.domain import (
+    Draft,
+    Found,
+    Request,
+    begin,
+    claims_on,
+    coupon_claim,
+    draft_order,
+    lines_of,
+)
+from order.prices.domain import Asked, Question, price
+from order.prices.service import PriceReader
+from order.quotes.domain import RanOut, check_quoted
 from order.sales.domain import Sale, check
-from order.unit_prices.domain import Facts
 from order.vault import Hold, HoldLine, Vault
 
 READ_BATCH_MAX = 200
+_Known = tuple[Request, Channel, Mapping[str, Product]]
 
 Products = Mapping[tuple[UUID, str], Product]
 
@@ -40,6 +54,7 @@ class PlacingService:
         db: Database,
         vault: Vault,
         payments: PaymentService,
+        prices: PriceReader,
         *,
         pay_seconds: int,
         hold_grace_seconds: int,
@@ -47,6 +62,7 @@ class PlacingService:
         self._db = db
         self._vault = vault
         self._payments = payments
+        self._prices = prices
         self._pay_seconds = pay_seconds
         self._hold_seconds = pay_seconds + hold_grace_seconds
         self._find = Combiner(self._find_many, batch_max=READ_BATCH_MAX, lanes=2)
@@ -74,16 +90,22 @@ class PlacingService:
     async def place_many(
         self, tx: Transaction, drafts: Sequence[Draft]
     ) -> Sequence[Order | DomainError]:
-        """Writes orders with their story and their news. Answers, per draft, ReferenceTaken or
-        LimitReached.
+        """Writes orders with their story and their news, and counts what coupons gave.
+
+        Answers, per draft, ReferenceTaken, LimitReached, or RanOut when what was left when it was
+        priced is gone.
 
         Raises PaymentReferenceUsed when a prepaid one's payment was used before: the transaction
         must be undone then.
         """
         reached = await limits.take(tx, [(draft.reference, draft.claims) for draft in drafts])
         fitting = [draft for place, draft in enumerate(drafts) if place not in reached]
+        coupon_claims = [draft.coupon_claim for draft in fitting if draft.coupon_claim]
+        ran_out = await coupons.refuse_many(tx, coupon_claims)
+        fitting = [draft for draft in fitting if draft.change.order.id not in ran_out]
         placed = await orders.add_many(tx, [draft.change for draft in fitting])
         await limits.record(tx, [use for draft in fitting for use in _uses(draft, placed)])
+        await coupons.use_many(tx, [it for it in coupon_claims if it.order_id in placed])
         prepaid = [
             (draft.change.order, draft.payment, draft.change.order.placed_at)
             for draft in drafts
@@ -100,28 +122,42 @@ class PlacingService:
             else ({}, None)
         )
         return [
-            draft.change.order if draft.is_placed else _refusal(draft, taken, reached.get(place))
+            draft.change.order
+            if draft.is_placed
+            else _refusal(draft, taken, reached.get(place) or _over(ran_out, draft))
             for place, draft in enumerate(drafts)
         ]
 
-    async def _prepare(self, request: Request) -> Draft:
+    async def find(self, request: Request) -> Found:
+        """What the database knows about a request; codes that do not exist are counted.
+
+        Raises ChannelNotFound, TooManyMisses.
+        """
         found = await self._find(request)
+        if found.asked.guess is not None and found.asked.misses:
+            async with self._db.transaction() as tx:
+                await coupons.miss(tx, found.asked.guess, found.asked.misses)
+        return found
+
+    async def _prepare(self, request: Request) -> Draft:
+        found = await self.find(request)
         found.channel.check_takes(line.sku for line in request.lines)
         if found.taken_by is not None:
             raise _reference_taken(found.taken_by)
         sale = Sale(request.channel_id, request.customer.region, found.now)
         wanted = check(sale, found.products, request.lines)
-        priced = price(Facts(found.products), wanted).lines
-        lines = lines_of(priced, found.products, request.customer.locale)
+        priced = price(found.asked.facts, wanted)
+        check_quoted(request.expected_total, found.asked, priced)
+        lines = lines_of(priced.lines, found.products, request.customer.locale)
         claims = claims_on(request, wanted, found.products)
         await self._check_limits(request, claims)
         order = draft_order(request, lines, found.now, self._pay_seconds)
         payment = self._prepaid(request, found, order)
         reservation_id = await self._hold(order, found.channel, is_paid=payment is not None)
         change = begin(
-            order, priced, reservation_id=reservation_id, payment=payment, cause=request.cause
+            order, priced.lines, reservation_id=reservation_id, payment=payment, cause=request.cause
         )
-        return Draft(change, payment, claims)
+        return Draft(change, payment, claims, coupon_claim(order, found.asked, priced))
 
     async def _check_limits(self, request: Request, claims: Sequence[Claim]) -> None:
         """Early, so that who has had enough holds no stock; `place_many` has the last word."""
@@ -164,31 +200,70 @@ class PlacingService:
             await self._vault.release(order.merchant_id, order.reservation_id, "not placed")
 
     async def _find_many(self, requests: Sequence[Request]) -> Sequence[Found | DomainError]:
-        """Three statements, however many requests; one more for bundles."""
+        """Four statements, however many requests; some more for bundles and price rules."""
         async with self._db.read({request.merchant_id for request in requests}) as tx:
             channels = await merchants.find_channels(tx, {r.channel_id for r in requests})
             products = await catalogue.find_by_sku(
                 tx, {(r.merchant_id, line.sku) for r in requests for line in r.lines}
             )
             components = await catalogue.find_components(tx, products.values())
+            known = [_known(request, channels, products, components) for request in requests]
+            asked = await self._prices.ask_many(tx, [_question(*each) for each in known if each])
             taken, now = await orders.find_references(
                 tx, [(r.merchant_id, r.channel_id, r.reference) for r in requests]
             )
-        results: list[Found | DomainError] = []
-        for request in requests:
-            channel = channels.get(request.channel_id)
-            if channel is None or channel.merchant_id != request.merchant_id:
-                results.append(ChannelNotFound(channel_id=str(request.channel_id)))
-                continue
-            results.append(
-                Found(
-                    channel,
-                    _products_of(request, products, components),
-                    taken.get((request.channel_id, request.reference)),
-                    now,
-                )
-            )
-        return results
+        answers = iter(asked)
+        return [
+            _found(each, next(answers), taken, now)
+            if each
+            else ChannelNotFound(channel_id=str(request.channel_id))
+            for request, each in zip(requests, known, strict=True)
+        ]
+
+
+def _known(
+    request: Request,
+    channels: Mapping[UUID, Channel],
+    products: Products,
+    components: Products,
+) -> _Known | None:
+    """None when the channel is not the merchant's."""
+    channel = channels.get(request.channel_id)
+    if channel is None or channel.merchant_id != request.merchant_id:
+        return None
+    return request, channel, _products_of(request, products, components)
+
+
+def _question(request: Request, channel: Channel, products: Mapping[str, Product]) -> Question:
+    return Question(
+        merchant_id=request.merchant_id,
+        channel_id=channel.id,
+        own_list=channel.price_list_id,
+        groups=request.groups,
+        products=products,
+        codes=request.coupon_codes,
+        sources=request.sources,
+    )
+
+
+def _found(
+    known: _Known,
+    asked: Asked | DomainError,
+    taken: Mapping[tuple[UUID, str], UUID],
+    now: datetime,
+) -> Found | DomainError:
+    if isinstance(asked, DomainError):
+        return asked
+    request, channel, products = known
+    return Found(channel, products, taken.get((channel.id, request.reference)), now, asked)
+
+
+def _over(ran_out: Mapping[UUID, Refusals], draft: Draft) -> RanOut | None:
+    """What was left when the order was priced has gone to others meanwhile."""
+    reasons = ran_out.get(draft.change.order.id)
+    if reasons is None:
+        return None
+    return RanOut(rules=[{"rule_id": str(it), "reason": why} for it, why in reasons.items()])
 
 
 def _products_of(request: Request, products: Products, components: Products) -> dict[str, Product]:
@@ -208,7 +283,7 @@ def _uses(draft: Draft, placed: AbstractSet[UUID]) -> list[tuple[UUID, UUID, Cla
 
 
 def _refusal(
-    draft: Draft, taken: Mapping[tuple[UUID, str], UUID], reached: LimitReached | None
+    draft: Draft, taken: Mapping[tuple[UUID, str], UUID], reached: DomainError | None
 ) -> DomainError:
     """A call that repeats an order is told so, also where a limit would refuse it."""
     _, channel_id, reference = draft.reference

@@ -3,10 +3,12 @@
 All amounts are integers of minor units, all percentages are basis points (1/100 of a per cent).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
+from typing import Any, assert_never
 from uuid import UUID
 
 from kit.errors import Conflict, Invalid, NotFound
@@ -14,7 +16,9 @@ from kit.errors import Conflict, Invalid, NotFound
 WHOLE = 10_000
 """Basis points of the whole."""
 TIERS_MAX = 20
-ENTRIES_MAX = 500
+ENTRIES_MAX = 5_000
+"""Of one price list."""
+ENTRIES_PER_CALL_MAX = 500
 RULES_MAX = 200
 """Rules of one kind that a merchant may have active at a time."""
 
@@ -189,6 +193,7 @@ class CouponTerms:
     uses_max: int | None = None
     uses_per_buyer_max: int | None = None
     budget: int | None = None
+    code: str | None = None  # shared by all buyers; None for a coupon with single-use codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +249,90 @@ def divided(amount: int, by: int) -> int:
     return whole + is_up
 
 
+def rounding_document(rounding: Rounding) -> dict[str, Any]:
+    return {"step": rounding.step, "mode": rounding.mode.value, "ending": rounding.ending}
+
+
+def rounding_of(document: Mapping[str, Any] | None) -> Rounding | None:
+    if document is None:
+        return None
+    return Rounding(document["step"], RoundingMode(document["mode"]), document["ending"])
+
+
+def ladder_document(ladder: Ladder) -> dict[str, Any]:
+    return {
+        "price": ladder.price,
+        "basis_points_off": ladder.basis_points_off,
+        "tiers": [[it.min_quantity, it.price, it.basis_points_off] for it in ladder.tiers],
+        "allow_rising": ladder.allow_rising,
+    }
+
+
+def ladder_of(document: Mapping[str, Any]) -> Ladder:
+    return Ladder(
+        document["price"],
+        document["basis_points_off"],
+        tuple(Tier(*tier) for tier in document["tiers"]),
+        document["allow_rising"],
+    )
+
+
+def terms_document(terms: Terms) -> dict[str, Any]:
+    """As the database has it; `terms_of` reads it back."""
+    match terms:
+        case ListTerms(rounding):
+            return {"rounding": rounding_document(rounding) if rounding else None}
+        case PromotionTerms():
+            return _reduction_document(terms)
+        case CouponTerms():
+            return _reduction_document(terms) | {
+                "minimum_spend": terms.minimum_spend,
+                "discount_max": terms.discount_max,
+                "returns_on_refund": terms.returns_on_refund,
+                "uses_max": terms.uses_max,
+                "uses_per_buyer_max": terms.uses_per_buyer_max,
+                "code": terms.code,
+            }
+        case FloorTerms(skus, basis_points, amount):
+            return {"skus": sorted(skus), "basis_points": basis_points, "amount": amount}
+        case _:
+            assert_never(terms)
+
+
+def _reduction_document(terms: PromotionTerms | CouponTerms) -> dict[str, Any]:
+    return {
+        "effect": [terms.effect.kind.value, terms.effect.value],
+        "skus": sorted(terms.skus),
+        "is_exclusive": terms.is_exclusive,
+        "budget": terms.budget,
+    }
+
+
+def terms_of(kind: RuleKind, document: Mapping[str, Any]) -> Terms:
+    match kind:
+        case RuleKind.PRICE_LIST:
+            return ListTerms(rounding_of(document["rounding"]))
+        case RuleKind.PROMOTION:
+            return PromotionTerms(**_reduction(document))
+        case RuleKind.COUPON:
+            return CouponTerms(**_reduction(document))
+        case RuleKind.MARGIN_FLOOR:
+            return FloorTerms(
+                frozenset(document["skus"]), document["basis_points"], document["amount"]
+            )
+        case _:
+            assert_never(kind)
+
+
+def _reduction(document: Mapping[str, Any]) -> dict[str, Any]:
+    kind, value = document["effect"]
+    return {
+        **document,
+        "effect": Effect(EffectKind(kind), value),
+        "skus": frozenset(document["skus"]),
+    }
+
+
 class RuleNotFound(NotFound):
     """There is no such price list, promotion, coupon or floor, or it is not yours."""
 
@@ -272,3 +361,9 @@ class TooManyRules(Conflict):
     """So many rules of one kind may be active at a time; end some first."""
 
     code = "too_many_rules"
+
+
+class TooManyEntries(Conflict):
+    """A price list may have so many entries; make another list."""
+
+    code = "too_many_entries"

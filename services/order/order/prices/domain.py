@@ -12,6 +12,7 @@ from uuid import UUID
 from kit.errors import Conflict, Invalid
 from kit.money import Money, share_out
 from order.catalogue.domain import Product
+from order.coupons.domain import Guess
 from order.price_rules.domain import CouponTerms, EffectKind, Rule, RuleKind, taken_off
 from order.unit_prices.domain import NO_RULES, Book, Facts, Step, unit_steps
 
@@ -41,6 +42,9 @@ class PricedLine:
     def rule(self) -> str:
         """The kind of the last rule that made the price."""
         return self.steps[-1].kind
+
+    def numbered(self, line_no: int) -> "PricedLine":
+        return replace(self, line_no=line_no)
 
     @property
     def derivation(self) -> Mapping[str, object]:
@@ -75,6 +79,62 @@ class Priced:
     refused: Mapping[UUID, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class ShownCode:
+    """A coupon code that came at this place of the list; `reason`: why it cannot count at all.
+
+    `code_hash` is of a single-use code. `rule` is None for a code that does not exist.
+    """
+
+    position: int
+    rule: Rule | None
+    code_hash: bytes | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What somebody wants to know the price of. `sources` name who shows the codes."""
+
+    merchant_id: UUID
+    channel_id: UUID
+    own_list: UUID | None
+    groups: frozenset[str]
+    products: Mapping[str, Product]
+    codes: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The facts for a question, and what became of the codes that were shown."""
+
+    facts: Facts
+    codes: tuple[ShownCode, ...] = ()
+    guess: Guess | None = None
+
+    @property
+    def misses(self) -> int:
+        """How many of the codes do not exist."""
+        return sum(code.rule is None for code in self.codes)
+
+
+@dataclass(frozen=True, slots=True)
+class CouponAnswer:
+    """What a code does for the order: a discount, or why it takes nothing off."""
+
+    position: int
+    name: str
+    discount: int
+    reason: str
+
+    @property
+    def document(self) -> dict[str, str | int]:
+        if self.reason:
+            return {"position": self.position, "reason": self.reason}
+        return {"position": self.position, "name": self.name, "discount": self.discount}
+
+
 def price(facts: Facts, wanted: Sequence[Wanted]) -> Priced:
     """The price of each line.
 
@@ -94,6 +154,24 @@ def price(facts: Facts, wanted: Sequence[Wanted]) -> Priced:
 
 def total_of(lines: Sequence[PricedLine]) -> Money:
     return Money(sum(line.total.amount_minor for line in lines), lines[0].total.currency)
+
+
+def coupon_answers(codes: Sequence[ShownCode], priced: Priced | None) -> tuple[CouponAnswer, ...]:
+    """What became of each code that was shown."""
+    discounts = {use.rule.id: use.discount for use in priced.uses} if priced else {}
+    refused = priced.refused if priced else {}
+    return tuple(_coupon_answer(code, discounts, refused) for code in codes)
+
+
+def _coupon_answer(
+    code: ShownCode, discounts: Mapping[UUID, int], refused: Mapping[UUID, str]
+) -> CouponAnswer:
+    reason = code.reason
+    if code.rule is not None and not reason:
+        reason = refused.get(code.rule.id, "")
+    if code.rule is None or reason:
+        return CouponAnswer(code.position, "", 0, reason)
+    return CouponAnswer(code.position, code.rule.name, discounts.get(code.rule.id, 0), "")
 
 
 def _product_of(facts: Facts, place: int, wanted: Wanted) -> Product:

@@ -97,7 +97,8 @@ def _promotion(rule: Rule, terms: PromotionTerms) -> Promotion:
 class Facts:
     """All that a price depends on, as it was read at `now`.
 
-    `entries` are those of the merchant's price lists, by (list, SKU). `left` says what rules with
+    `own_list` is the price list that the channel names: it counts before all others. `entries` are
+    those of the merchant's price lists, by (list, SKU). `left` says what rules with
     a budget may still give away. `coupons` are the rules behind the codes that were shown.
     """
 
@@ -106,6 +107,7 @@ class Facts:
     groups: frozenset[str] = frozenset()
     now: datetime = _NO_TIME
     book: Book = NO_RULES
+    own_list: UUID | None = None
     entries: Mapping[tuple[UUID, str], Ladder] = field(default_factory=dict)
     rounding: Rounding | None = None
     left: Mapping[UUID, int] = field(default_factory=dict)
@@ -156,7 +158,7 @@ def _listed(
     facts: Facts, book: Book, product: Product, quantity: int, unit: int, steps: list[Step]
 ) -> int:
     """The price of the one entry that counts, rounded as its list says."""
-    best: tuple[tuple[int, int, int, UUID], Rule] | None = None
+    best: tuple[tuple[bool, int, int, int, UUID], Rule] | None = None
     base = product.price.amount_minor
     for rule in book.lists:
         entry = facts.entries.get((rule.id, product.sku))
@@ -166,13 +168,14 @@ def _listed(
         assert isinstance(rule.terms, ListTerms)
         if rule.terms.rounding is not None:
             listed = _rounded(rule.terms.rounding, listed, base)
-        rank = (-rule.priority, -rule.scope.specificity, listed, rule.id)
+        is_own = rule.id == facts.own_list
+        rank = (not is_own, -rule.priority, -rule.scope.specificity, listed, rule.id)
         if best is None or rank < best[0]:
             best = (rank, rule)
     if best is None:
         return unit
-    steps.append(Step(RuleKind.PRICE_LIST, unit, best[0][2], rule=best[1]))
-    return best[0][2]
+    steps.append(Step(RuleKind.PRICE_LIST, unit, best[0][3], rule=best[1]))
+    return best[0][3]
 
 
 def _promoted(book: Book, sku: str, unit: int, steps: list[Step]) -> int:
