@@ -249,6 +249,8 @@ def a_product(sku: str = "GAME-100", price: int = 1990, **given: Any) -> Product
     """As it is kept; `currency` and `ladder` among what may be given."""
     now = datetime.now(UTC)
     currency = given.pop("currency", "CNY")
+    if ladder := given.pop("ladder", None):
+        given |= {"tiers": ladder.tiers, "allow_rising": ladder.allow_rising}
     return Product(
         **{
             "id": new_id(),

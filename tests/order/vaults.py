@@ -26,6 +26,8 @@ class ScriptedVault(httpx.AsyncBaseTransport):
         self.silences = 0
         self.results: list[dict[str, Any]] = []
         self.problems: list[tuple[int, str]] = []
+        # Pool id -> (unit cost, units for sale) of each lot.
+        self.pools: dict[str, list[tuple[int, int]]] = {}
         self._held: dict[str, str] = {}
 
     @property
@@ -42,11 +44,23 @@ class ScriptedVault(httpx.AsyncBaseTransport):
         if not request.url.path.endswith("/batch") and self.problems:
             status, code = self.problems.pop(0)
             return httpx.Response(status, json={"status": status, "code": code})
+        if request.url.path.startswith("/v1/pools/"):
+            return self._pool(request.url.path.split("/")[-1])
         if request.url.path.endswith("/release"):
             gone = request.url.path.split("/")[-2]
             self._held = {ref: held for ref, held in self._held.items() if held != gone}
             return httpx.Response(200, json={"id": gone, "status": "released"})
         return httpx.Response(200, json={"items": [self._hold(item) for item in body["items"]]})
+
+    def _pool(self, pool_id: str) -> httpx.Response:
+        lots = [
+            {
+                "unit_cost": {"amount": cost, "currency": "CNY"},
+                "levels": {"available": available},
+            }
+            for cost, available in self.pools.get(pool_id, ())
+        ]
+        return httpx.Response(200, json={"id": pool_id, "lots": lots})
 
     def _hold(self, item: dict[str, Any]) -> dict[str, Any]:
         if self.results:

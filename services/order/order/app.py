@@ -28,6 +28,8 @@ from order.coupons import tables as coupon_tables
 from order.coupons.domain import CodeKeeper
 from order.limits import jobs as limit_jobs
 from order.limits import tables as limit_tables
+from order.margins import routes as margin_routes
+from order.margins.service import MarginService
 from order.merchants import routes as merchant_routes
 from order.merchants import tables as merchant_tables
 from order.orders import routes as order_routes
@@ -43,6 +45,7 @@ from order.payments import tables as payment_tables
 from order.payments.service import PaymentService
 from order.placing import routes as placing_routes
 from order.placing.service import PlacingService
+from order.pool_costs import PoolCosts
 from order.price_lists import routes as price_list_routes
 from order.price_rules import tables as price_rule_tables
 from order.prices.service import PriceReader
@@ -128,6 +131,7 @@ def create_service(
         vault,
         payments,
         PriceReader(codes),
+        MarginService(PoolCosts(peer)),
         pay_seconds=settings.pay_seconds,
         hold_grace_seconds=settings.hold_grace_seconds,
     )
@@ -146,6 +150,7 @@ def create_service(
             price_list_routes.router,
             promotion_routes.router,
             coupon_routes.router,
+            margin_routes.router,
             quote_routes.router,
             placing_routes.router,
             search_routes.router,

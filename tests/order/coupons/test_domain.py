@@ -12,8 +12,8 @@ from order.coupons.domain import (
     ALPHABET,
     RANDOM_SYMBOLS,
     Batch,
-    Claim,
     CodeKeeper,
+    CouponClaim,
     Limit,
     LimitUse,
     check_symbol,
@@ -84,13 +84,17 @@ def test_a_hash_is_of_merchant_and_code_under_the_key():
     assert known != CodeKeeper("t" * 32).hash(MERCHANT, "SPRING-10")
 
 
-def a_claim(*rules: UUID, buyer: str = "b", contact: str | None = None, **given: Any) -> Claim:
+def a_claim(
+    *rules: UUID, buyer: str = "b", contact: str | None = None, **given: Any
+) -> CouponClaim:
     values = {"discount": 100, "returns_on_refund": False, **given}
     redemptions = tuple(LimitUse(rule, **values) for rule in rules)
-    return Claim(new_id(), MERCHANT, buyer, contact, redemptions)
+    return CouponClaim(new_id(), MERCHANT, buyer, contact, redemptions)
 
 
-def refusals(claims: list[Claim], *limits: Limit, uses: int = 0, spent: bool = False) -> list[Any]:
+def refusals(
+    claims: list[CouponClaim], *limits: Limit, uses: int = 0, spent: bool = False
+) -> list[Any]:
     known = [[(uses, spent) for _ in claim.redemptions] for claim in claims]
     refused = decide(claims, {limit.rule_id: limit for limit in limits}, known)
     return [refused.get(claim.order_id) for claim in claims]

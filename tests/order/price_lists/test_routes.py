@@ -176,3 +176,33 @@ async def test_lists_are_paged(api: httpx.AsyncClient):
 
     assert [UUID(it["id"]) for it in first["items"] + rest["items"]] == sorted(map(UUID, made))
     assert a_quote_body(("CARD", 1))["lines"]
+
+
+async def test_a_products_own_tiers_count_from_their_quantity_on(api: httpx.AsyncClient):
+    tiers = [{"min_quantity": 50, "basis_points_off": 2000}, {"min_quantity": 10, "price": cny(90)}]
+    made = await add_product(api, "MANY", 100, tiers=tiers)
+
+    assert [tier["min_quantity"] for tier in made["tiers"]] == [10, 50]
+    totals = [(await quoted(api, ("MANY", it)))["total"]["amount"] for it in (9, 10, 50)]
+    assert totals == [900, 900, 4000]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tiers": [{"min_quantity": 2, "price": cny(101)}]},
+        {"tiers": [{"min_quantity": 2, "price": {"amount": 9, "currency": "USD"}}]},
+        {"price": cny(89)},
+        {"price": {"amount": 100, "currency": "USD"}},
+    ],
+)
+async def test_an_edit_that_makes_more_units_dearer_is_refused(
+    api: httpx.AsyncClient, change: dict[str, Any]
+):
+    made = await add_product(api, "MANY", 100, tiers=[{"min_quantity": 10, "price": cny(90)}])
+
+    answer = await api.patch(f"/v1/products/{made['id']}", json=change)
+
+    assert answer.status_code == 422
+    assert answer.json()["code"] in {"tiers_rise", "bad_product"}
+    assert (await api.get(f"/v1/products/{made['id']}")).json() == made

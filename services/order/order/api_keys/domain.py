@@ -39,6 +39,7 @@ MERCHANT_SCOPES = frozenset(
         "orders:read",
         "orders:write",
         "payments:write",
+        "prices:override",
         "prices:read",
         "prices:write",
         "redemptions:read",

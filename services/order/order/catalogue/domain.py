@@ -11,7 +11,7 @@ from kit.errors import Conflict, Invalid, NotFound
 from kit.money import Money
 from order.forms.domain import Form, account_field
 from order.limits.domain import Limit
-from order.price_rules.domain import Ladder
+from order.price_rules.domain import Ladder, Tier
 
 L = TypeVar("L", bound="Listing")
 
@@ -213,7 +213,15 @@ class Listing:
     image_url: str = ""
     family: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
-    ladder: Ladder = field(default_factory=Ladder)  # the price by quantity
+    # The price by quantity; `tiers_currency` is of the prices among them.
+    tiers: tuple[Tier, ...] = ()
+    allow_rising: bool = False
+    tiers_currency: str | None = None
+    cost: Money | None = None  # of one unit, as the merchant states it
+
+    @property
+    def ladder(self) -> Ladder:
+        return Ladder(tiers=self.tiers, allow_rising=self.allow_rising)
 
     @property
     def kind(self) -> Kind:
@@ -287,7 +295,29 @@ def completed(listing: L) -> L:
             pointer = "/fulfillment/account_input"
             raise _bad(pointer, "not_required", "the form must require this input")
     _check_rules(listing)
-    return listing
+    _check_offers(listing)
+    return _with_tiers(listing)
+
+
+def _with_tiers(listing: L) -> L:
+    """Sorted. Raises BadTiers, TiersRise."""
+    if not listing.tiers:
+        return listing
+    if listing.tiers_currency not in (None, listing.price.currency):
+        raise _bad("/tiers", "other_currency", f"the price is in {listing.price.currency}")
+    ladder = Ladder(listing.price.amount_minor, 0, listing.tiers, listing.allow_rising)
+    return replace(listing, tiers=ladder.checked().tiers)
+
+
+def _check_offers(listing: Listing) -> None:
+    """No supplier may ask for more than the buyer pays."""
+    terms, price = listing.fulfillment, listing.price
+    offers = terms.offers if isinstance(terms, TopUpFulfillment) else ()
+    for place, offer in enumerate(offers):
+        most = offer.cost_max
+        if most.currency == price.currency and most.amount_minor > price.amount_minor:
+            pointer = f"/fulfillment/offers/{place}/cost_max"
+            raise _bad(pointer, "above_price", f"more than the price of {price}")
 
 
 def _check_rules(listing: Listing) -> None:

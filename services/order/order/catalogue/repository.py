@@ -23,15 +23,18 @@ from order.catalogue.domain import (
 )
 from order.forms.domain import form_of, form_terms
 from order.limits.domain import Limit, Per
+from order.price_rules.domain import Tier
 
 _COLUMNS = """sku, name, kind, fulfillment, price_minor, currency, instructions, is_active, form,
   sale_from, sale_until, region, channels, quantity_min, quantity_max, limits, template,
-  redemption, translations, image_url, family, options"""
+  redemption, translations, image_url, family, options, tiers, allow_rising, cost_minor,
+  cost_currency"""
 _RECORDS = """jsonb_to_recordset(CAST(:products AS jsonb)) AS p(id uuid, merchant_id uuid,
   sku text, name text, kind text, fulfillment jsonb, price_minor bigint, currency text,
   instructions text, is_active boolean, form jsonb, sale_from timestamptz, sale_until timestamptz,
   region jsonb, channels jsonb, quantity_min int, quantity_max int, limits jsonb, template text,
-  redemption jsonb, translations jsonb, image_url text, family text, options jsonb)"""
+  redemption jsonb, translations jsonb, image_url text, family text, options jsonb,
+  tiers jsonb, allow_rising boolean, cost_minor bigint, cost_currency text)"""
 # Only our own constants are put together here.
 _INSERT = text(
     f"INSERT INTO product (id, merchant_id, {_COLUMNS}) SELECT * FROM {_RECORDS} RETURNING *"  # noqa: S608
@@ -182,6 +185,10 @@ def _values(listing: Listing) -> dict[str, object]:
         "image_url": listing.image_url,
         "family": listing.family,
         "options": dict(listing.options),
+        "tiers": [[it.min_quantity, it.price, it.basis_points_off] for it in listing.tiers],
+        "allow_rising": listing.allow_rising,
+        "cost_minor": listing.cost.amount_minor if listing.cost else None,
+        "cost_currency": listing.cost.currency if listing.cost else None,
     }
 
 
@@ -207,6 +214,10 @@ def _product(row: Any) -> Product:  # a row has no static type
         image_url=row.image_url,
         family=row.family,
         options=row.options,
+        tiers=tuple(Tier(*tier) for tier in row.tiers),
+        allow_rising=row.allow_rising,
+        tiers_currency=row.currency if any(tier[1] is not None for tier in row.tiers) else None,
+        cost=Money(row.cost_minor, row.cost_currency) if row.cost_currency else None,
         created_at=row.created_at,
         updated_at=row.updated_at,
         version=row.version,

@@ -25,6 +25,7 @@ from order.catalogue.domain import (
 from order.forms.domain import form_terms
 from order.forms.schemas import LANGUAGES_MAX, FormModel, Language, to_form
 from order.limits.schemas import LimitModel
+from order.price_rules.schemas import TierModel, Tiers, one_currency
 
 OFFERS_MAX = 20
 COMPONENTS_MAX = 20
@@ -203,6 +204,13 @@ class Details(Model):
     options: Annotated[dict[CodeText, Name], Field(max_length=OPTIONS_MAX)] = Field(
         default_factory=dict, description="what tells this variant from its family's others"
     )
+    tiers: Tiers = Field(default_factory=list, description="the price by quantity")
+    allow_rising: bool = Field(
+        default=False, description="a unit may get dearer as the quantity grows"
+    )
+    cost: MoneyModel | None = Field(
+        default=None, description="of one unit: nothing is sold below it without permission"
+    )
 
 
 class ProductCreate(Details):
@@ -259,6 +267,11 @@ _VALUES: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "form": lambda value: {"form": to_form(value)},
     "limits": lambda value: {"limits": tuple(limit.to_domain() for limit in value)},
     "redemption": lambda value: {"redemption": Redemption(**value.model_dump())},
+    "tiers": lambda value: {
+        "tiers": tuple(tier.to_domain() for tier in value),
+        "tiers_currency": one_currency(*(it.price.currency for it in value if it.price)),
+    },
+    "cost": lambda value: {"cost": value.to_domain() if value else None},
     "translations": lambda value: {
         "translations": {tag: Translation(**text.model_dump()) for tag, text in value.items()}
     },
@@ -316,6 +329,11 @@ class ProductRead(Details):
                 "image_url": product.image_url,
                 "family": product.family,
                 "options": product.options,
+                "tiers": [
+                    TierModel.from_domain(it, product.tiers_currency) for it in product.tiers
+                ],
+                "allow_rising": product.allow_rising,
+                "cost": MoneyModel.from_domain(product.cost) if product.cost else None,
                 "version": product.version,
                 "created_at": product.created_at,
                 "updated_at": product.updated_at,

@@ -92,7 +92,7 @@ class LimitUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class CouponClaim:
     """All that one order wants to use, and whose order it is."""
 
     order_id: UUID
@@ -161,7 +161,7 @@ def compact(code: str) -> str:
 
 
 def decide(
-    claims: Sequence[Claim],
+    claims: Sequence[CouponClaim],
     limits: Mapping[UUID, Limit],
     known: Sequence[Sequence[tuple[int, bool]]],
 ) -> dict[UUID, Refusals]:
@@ -171,7 +171,7 @@ def decide(
     code is spent. An order has all it wants or nothing.
     """
     state = dict(limits)
-    granted: list[tuple[Claim, LimitUse]] = []
+    granted: list[tuple[CouponClaim, LimitUse]] = []
     refused: dict[UUID, Refusals] = {}
     for claim, facts in zip(claims, known, strict=True):
         reasons = {
@@ -192,10 +192,10 @@ def decide(
 
 
 def _why_not(
-    claim: Claim,
+    claim: CouponClaim,
     wanted: LimitUse,
     limits: Mapping[UUID, Limit],
-    granted: Sequence[tuple[Claim, LimitUse]],
+    granted: Sequence[tuple[CouponClaim, LimitUse]],
     uses: int,
     *,
     is_spent: bool,
@@ -222,7 +222,7 @@ def _same_code(one: LimitUse, other: LimitUse) -> bool:
     return one.code_hash is not None and one.code_hash == other.code_hash
 
 
-def _same_buyer(one: Claim, other: Claim) -> bool:
+def _same_buyer(one: CouponClaim, other: CouponClaim) -> bool:
     return one.merchant_id == other.merchant_id and (
         one.customer_id == other.customer_id
         or (one.contact_hash is not None and one.contact_hash == other.contact_hash)

@@ -12,8 +12,8 @@ from kit.db import Transaction, constraint_of
 from order.coupons.domain import (
     MISS_WINDOW_SECONDS,
     Batch,
-    Claim,
     CodeTaken,
+    CouponClaim,
     Limit,
     LimitBelowUse,
     Shown,
@@ -227,7 +227,9 @@ async def find_codes(tx: Transaction, hashes: Iterable[bytes]) -> dict[bytes, Sh
     }
 
 
-async def buyer_uses(tx: Transaction, claims: Sequence[Claim]) -> list[list[tuple[int, bool]]]:
+async def buyer_uses(
+    tx: Transaction, claims: Sequence[CouponClaim]
+) -> list[list[tuple[int, bool]]]:
     """Per claim and redemption: how often this buyer used the rule, whether the code is spent."""
     flat = [
         (place, claim, redemption)
@@ -247,7 +249,7 @@ async def buyer_uses(tx: Transaction, claims: Sequence[Claim]) -> list[list[tupl
     return [[next(answers) for _ in claim.redemptions] for claim in claims]
 
 
-async def use(tx: Transaction, claims: Sequence[Claim]) -> None:
+async def use(tx: Transaction, claims: Sequence[CouponClaim]) -> None:
     """Writes the uses and counts them, in one statement; the limits are locked."""
     uses = [
         {

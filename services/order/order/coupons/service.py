@@ -12,8 +12,8 @@ from order.coupons.domain import (
     MISSES_MAX,
     Batch,
     BatchNotFound,
-    Claim,
     CodeKeeper,
+    CouponClaim,
     Guess,
     Limit,
     NotSingleUse,
@@ -133,7 +133,7 @@ async def miss(tx: Transaction, guess: Guess, misses: int) -> None:
     await repository.add_misses(tx, guess.merchant_id, guess.sources, misses)
 
 
-async def refuse_many(tx: Transaction, claims: Sequence[Claim]) -> Mapping[UUID, Refusals]:
+async def refuse_many(tx: Transaction, claims: Sequence[CouponClaim]) -> Mapping[UUID, Refusals]:
     """Why which orders cannot have what they want; the limits stay locked, so that the others can.
 
     Call it before the orders are written. Two statements for all; none without a claim.
@@ -145,7 +145,7 @@ async def refuse_many(tx: Transaction, claims: Sequence[Claim]) -> Mapping[UUID,
     return decide(claims, limits, await repository.buyer_uses(tx, claims))
 
 
-async def use_many(tx: Transaction, claims: Sequence[Claim]) -> None:
+async def use_many(tx: Transaction, claims: Sequence[CouponClaim]) -> None:
     """Writes what the placed ones of the orders use; in the transaction of `refuse_many`."""
     if claims:
         await repository.use(tx, claims)

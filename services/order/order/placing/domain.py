@@ -17,16 +17,14 @@ from order.catalogue.domain import (
     Redemption,
     terms_of,
 )
-from order.coupons.domain import Claim as CouponClaim
-from order.coupons.domain import LimitUse
+from order.coupons.domain import CouponClaim, LimitUse
 from order.forms.domain import form_terms
 from order.limits.domain import Asked, Claim, Per, claims_of
 from order.merchants.domain import Channel
 from order.orders.domain import Change, Customer, Line, News, Order, Payment
 from order.payments.domain import PaymentWord
 from order.price_rules.domain import CouponTerms, Rule
-from order.prices.domain import Asked as PriceBasis
-from order.prices.domain import Priced, PricedLine, Wanted
+from order.prices.domain import PriceBasis, Priced, PricedLine, Wanted
 from order.saga.domain import pay
 from order.sales.domain import parts_of
 
@@ -50,6 +48,7 @@ class Request:
     groups: frozenset[str] = frozenset()
     coupon_codes: tuple[str, ...] = ()
     expected_total: Money | None = None
+    below_cost: str = ""  # why it may be sold below its margin floor
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -30,6 +30,8 @@ async def place_order(
     """
     if body.paid is not None:
         who.require("payments:write")
+    if body.allow_below_cost is not None:
+        who.require("prices:override")
     together = cast("Together[Draft]", request.app.state.place_together)
     replayed = await together.replay(run, who)
     if replayed is not None:

@@ -92,6 +92,12 @@ class OrderLineCreate(Model):
         return Wanted(self.sku, self.quantity, self.inputs)
 
 
+class BelowCostCreate(Model):
+    """Told on the order's timeline, with who it was."""
+
+    reason: Name
+
+
 class OrderCreate(Model):
     model_config = ConfigDict(json_schema_extra={"examples": [_ORDER_EXAMPLE]})
 
@@ -102,6 +108,9 @@ class OrderCreate(Model):
     coupon_codes: CouponCodes = Field(default_factory=list)
     expected_total: MoneyModel | None = Field(
         default=None, description="what the buyer was quoted: 409 `price_changed` if it is not that"
+    )
+    allow_below_cost: BelowCostCreate | None = Field(
+        default=None, description="sell below the margin floor; needs the scope `prices:override`"
     )
     recipient_public_key: PublicKeyText | None = Field(
         default=None, description="units are handed out sealed to this X25519 key"
@@ -124,4 +133,5 @@ class OrderCreate(Model):
             groups=frozenset(self.customer.groups),
             coupon_codes=tuple(self.coupon_codes),
             expected_total=self.expected_total.to_domain() if self.expected_total else None,
+            below_cost=self.allow_below_cost.reason if self.allow_below_cost else "",
         )

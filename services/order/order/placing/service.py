@@ -19,6 +19,8 @@ from order.coupons import service as coupons
 from order.coupons.domain import Refusals
 from order.limits import service as limits
 from order.limits.domain import Claim, LimitReached
+from order.margins.domain import BelowMarginFloor, Shortfall, told_below_floor
+from order.margins.service import MarginService
 from order.merchants import service as merchants
 from order.merchants.domain import Channel, ChannelNotFound
 from order.orders import service as orders
@@ -34,7 +36,7 @@ from order.placing.domain import (
     draft_order,
     lines_of,
 )
-from order.prices.domain import Asked, Question, price
+from order.prices.domain import PriceBasis, Priced, Question, price
 from order.prices.service import PriceReader
 from order.quotes.domain import RanOut, check_quoted
 from order.sales.domain import Sale, check
@@ -55,6 +57,7 @@ class PlacingService:
         vault: Vault,
         payments: PaymentService,
         prices: PriceReader,
+        margins: MarginService,
         *,
         pay_seconds: int,
         hold_grace_seconds: int,
@@ -63,6 +66,7 @@ class PlacingService:
         self._vault = vault
         self._payments = payments
         self._prices = prices
+        self._margins = margins
         self._pay_seconds = pay_seconds
         self._hold_seconds = pay_seconds + hold_grace_seconds
         self._find = Combiner(self._find_many, batch_max=READ_BATCH_MAX, lanes=2)
@@ -139,6 +143,14 @@ class PlacingService:
                 await coupons.miss(tx, found.asked.guess, found.asked.misses)
         return found
 
+    async def shortfalls(
+        self, request: Request, found: Found, priced: Priced
+    ) -> Sequence[Shortfall]:
+        """The lines below their margin floor. Raises Unavailable when a cost cannot be had."""
+        return await self._margins.shortfalls(
+            request.merchant_id, found.channel, found.products, found.asked, priced
+        )
+
     async def _prepare(self, request: Request) -> Draft:
         found = await self.find(request)
         found.channel.check_takes(line.sku for line in request.lines)
@@ -148,6 +160,9 @@ class PlacingService:
         wanted = check(sale, found.products, request.lines)
         priced = price(found.asked.facts, wanted)
         check_quoted(request.expected_total, found.asked, priced)
+        below = await self.shortfalls(request, found, priced)
+        if below and not request.below_cost:
+            raise BelowMarginFloor(lines=[it.document for it in below])
         lines = lines_of(priced.lines, found.products, request.customer.locale)
         claims = claims_on(request, wanted, found.products)
         await self._check_limits(request, claims)
@@ -157,6 +172,8 @@ class PlacingService:
         change = begin(
             order, priced.lines, reservation_id=reservation_id, payment=payment, cause=request.cause
         )
+        if below:
+            change = told_below_floor(change, below, request.below_cost)
         return Draft(change, payment, claims, coupon_claim(order, found.asked, priced))
 
     async def _check_limits(self, request: Request, claims: Sequence[Claim]) -> None:
@@ -248,7 +265,7 @@ def _question(request: Request, channel: Channel, products: Mapping[str, Product
 
 def _found(
     known: _Known,
-    asked: Asked | DomainError,
+    asked: PriceBasis | DomainError,
     taken: Mapping[tuple[UUID, str], UUID],
     now: datetime,
 ) -> Found | DomainError:

@@ -33,6 +33,7 @@ class Shelf:
 
     rules: Sequence[Rule] = ()
     book: Book = NO_RULES
+    floors: tuple[Rule, ...] = ()
     rounding: Rounding | None = None
     edition: UUID | None = None
 
@@ -78,7 +79,9 @@ class RuleShelf:
             for merchant_id in stale:
                 edition, rounding = books[merchant_id]
                 active = tuple(rules.get(merchant_id, ()))
-                found[merchant_id] = Shelf(active, book_of(active), rounding, edition)
+                floors = tuple(rule for rule in active if rule.kind is RuleKind.MARGIN_FLOOR)
+                shelf = Shelf(active, book_of(active), floors, rounding, edition)
+                found[merchant_id] = shelf
                 self._keep(merchant_id, found[merchant_id])
         return Shelves(now, found)
 

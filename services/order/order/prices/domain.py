@@ -43,9 +43,6 @@ class PricedLine:
         """The kind of the last rule that made the price."""
         return self.steps[-1].kind
 
-    def numbered(self, line_no: int) -> "PricedLine":
-        return replace(self, line_no=line_no)
-
     @property
     def derivation(self) -> Mapping[str, object]:
         """For the timeline: which rule made which price."""
@@ -106,12 +103,13 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The facts for a question, and what became of the codes that were shown."""
+class PriceBasis:
+    """The facts for a question, what became of its codes, and the merchant's margin floors."""
 
     facts: Facts
     codes: tuple[ShownCode, ...] = ()
     guess: Guess | None = None
+    floors: tuple[Rule, ...] = ()
 
     @property
     def misses(self) -> int:

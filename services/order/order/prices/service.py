@@ -10,7 +10,7 @@ from order.coupons.domain import CodeKeeper, Guess, Limit, Shown
 from order.price_rules import service as price_rules
 from order.price_rules.domain import Ladder, PromotionTerms, Rule
 from order.price_rules.service import RuleShelf, Shelves
-from order.prices.domain import Asked, Question, ShownCode
+from order.prices.domain import PriceBasis, Question, ShownCode
 from order.unit_prices.domain import Facts
 
 _Codes = dict[int, "list[Shown | None] | DomainError"]
@@ -25,7 +25,7 @@ class PriceReader:
 
     async def ask_many(
         self, tx: Transaction, questions: Sequence[Question]
-    ) -> list[Asked | DomainError]:
+    ) -> list[PriceBasis | DomainError]:
         """Answers TooManyMisses to who guesses codes.
 
         One statement for merchants without rules. Each of these costs one more, however many
@@ -40,7 +40,7 @@ class PriceReader:
         shown = await self._shown(tx, questions)
         known = await self._coupons(tx, shown)
         limits = await _limits(tx, rules, known)
-        answers: list[Asked | DomainError] = []
+        answers: list[PriceBasis | DomainError] = []
         for place, question in enumerate(questions):
             codes = shown.get(place, [])
             if isinstance(codes, DomainError):
@@ -48,7 +48,8 @@ class PriceReader:
                 continue
             told = _told(codes, known, limits)
             facts = _facts(question, shelves, entries, told, limits)
-            answers.append(Asked(facts, told, _guess(question) if told else None))
+            floors = shelves.of(question.merchant_id).floors
+            answers.append(PriceBasis(facts, told, _guess(question) if told else None, floors))
         return answers
 
     async def _shown(self, tx: Transaction, questions: Sequence[Question]) -> _Codes:

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from kit.errors import Conflict
 from kit.money import Money
 from order.coupons.domain import CouponRefused
+from order.margins.domain import Shortfall
 from order.price_rules.domain import Rule
-from order.prices.domain import Asked, CouponAnswer, Priced, PricedLine, coupon_answers
+from order.prices.domain import CouponAnswer, PriceBasis, Priced, PricedLine, coupon_answers
 
 QUOTE_SECONDS = 900
 
@@ -32,6 +33,7 @@ class Quote:
     coupons: Sequence[CouponAnswer]
     total: Money | None
     valid_until: datetime
+    below_floor: Sequence[Shortfall] = ()
 
     @property
     def document(self) -> Mapping[str, object]:
@@ -53,13 +55,13 @@ class Quote:
         }
 
 
-def quote_of(asked: Asked, priced: Priced) -> Quote:
+def quote_of(asked: PriceBasis, priced: Priced) -> Quote:
     return Quote(
         priced.lines, (), coupon_answers(asked.codes, priced), priced.total, valid_until(asked)
     )
 
 
-def valid_until(asked: Asked) -> datetime:
+def valid_until(asked: PriceBasis) -> datetime:
     """Until a rule begins or ends, at most a quarter of an hour. Rules may be edited before."""
     facts = asked.facts
     rules: list[Rule] = [
@@ -72,7 +74,7 @@ def valid_until(asked: Asked) -> datetime:
     return min([at_most, *(change for change in changes if change is not None)])
 
 
-def check_quoted(expected: Money | None, asked: Asked, priced: Priced) -> None:
+def check_quoted(expected: Money | None, asked: PriceBasis, priced: Priced) -> None:
     """Raises CouponRefused unless every coupon counts, PriceChanged unless the total is that."""
     if asked.codes:
         answers = coupon_answers(asked.codes, priced)

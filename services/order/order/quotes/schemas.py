@@ -8,6 +8,7 @@ from pydantic.config import JsonDict
 
 from kit.http import Model, MoneyModel
 from order.contacts import ContactHasher
+from order.margins.domain import Shortfall
 from order.orders.domain import Customer
 from order.placing.domain import Request
 from order.placing.schemas import LINES_MAX, CouponCodes, CustomerCreate, OrderLineCreate
@@ -107,12 +108,35 @@ class CouponAnswerRead(Model):
         )
 
 
+class ShortfallRead(Model):
+    """A line that would bring less than its floor, after the channel's fee, in minor units: an
+    order of it is refused with `below_margin_floor`.
+    """
+
+    line_no: int
+    sku: str
+    brings: int
+    floor: int
+    currency: str
+
+    @classmethod
+    def from_domain(cls, line: Shortfall) -> Self:
+        return cls(
+            line_no=line.line_no,
+            sku=line.sku,
+            brings=line.brings,
+            floor=line.floor,
+            currency=line.currency,
+        )
+
+
 class QuoteRead(Model):
     """It holds neither stock nor price: pass `total` as `expected_total` when placing the order."""
 
     lines: list[QuotedLineRead]
     unavailable: list[UnavailableRead]
     coupons: list[CouponAnswerRead]
+    below_floor: list[ShortfallRead]
     total: MoneyModel | None = Field(description="null when nothing can be bought")
     valid_until: datetime = Field(
         description="until a rule begins or ends; rules may be edited before"
@@ -124,6 +148,7 @@ class QuoteRead(Model):
             lines=[QuotedLineRead.from_domain(line) for line in quote.lines],
             unavailable=[UnavailableRead.from_domain(line) for line in quote.unavailable],
             coupons=[CouponAnswerRead.from_domain(answer) for answer in quote.coupons],
+            below_floor=[ShortfallRead.from_domain(line) for line in quote.below_floor],
             total=MoneyModel.from_domain(quote.total) if quote.total else None,
             valid_until=quote.valid_until,
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from kit.errors import DomainError
 from order.forms.domain import BadInputs
@@ -26,10 +27,16 @@ class QuoteService:
         if not bought:
             return _nothing(found, unavailable)
         priced = price(found.asked.facts, [line for _, line in bought])
-        quote = quote_of(found.asked, priced)
         numbers = [number for number, _ in bought]
-        lines = [line.numbered(number) for number, line in zip(numbers, quote.lines, strict=True)]
-        return Quote(lines, unavailable, quote.coupons, quote.total, quote.valid_until)
+        priced = replace(
+            priced,
+            lines=tuple(
+                replace(line, line_no=number)
+                for number, line in zip(numbers, priced.lines, strict=True)
+            ),
+        )
+        below = await self._placing.shortfalls(request, found, priced)
+        return replace(quote_of(found.asked, priced), unavailable=unavailable, below_floor=below)
 
 
 def _sorted_out(

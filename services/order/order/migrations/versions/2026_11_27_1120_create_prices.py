@@ -9,6 +9,16 @@ depends_on = None
 
 _UP = (
     """
+    ALTER TABLE product
+      ADD COLUMN tiers JSONB DEFAULT '[]'::jsonb NOT NULL,
+      ADD COLUMN allow_rising BOOLEAN DEFAULT false NOT NULL,
+      ADD COLUMN cost_minor BIGINT,
+      ADD COLUMN cost_currency TEXT,
+      ADD CONSTRAINT ck_product_cost_not_negative CHECK (cost_minor >= 0),
+      ADD CONSTRAINT ck_product_cost_has_currency
+        CHECK ((cost_minor IS NULL) = (cost_currency IS NULL))
+    """,
+    """
     CREATE TABLE price_book (
       merchant_id UUID NOT NULL,
       edition UUID NOT NULL,
@@ -159,3 +169,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in _TABLES:
         op.execute(f"DROP TABLE {table}")
+    op.execute(
+        "ALTER TABLE product DROP COLUMN tiers, DROP COLUMN allow_rising, DROP COLUMN cost_minor, "
+        "DROP COLUMN cost_currency"
+    )
