@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 from uuid import UUID
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from order.catalogue.domain import Product
@@ -33,7 +33,7 @@ SKUS = ("A", "B", "C")
 # Few values beside many: rules that come out alike, or nearly so, are what goes wrong.
 AMOUNTS = st.integers(0, 50_000) | st.sampled_from([0, 90, 99, 100, 101, 900, 999, 1000, 1001])
 SHARES = st.integers(0, 10_000) | st.sampled_from([0, 100, 1000, 10_000])
-EXAMPLES = settings(max_examples=300, deadline=None)
+EXAMPLES = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 effects = st.one_of(
     st.builds(Effect, st.just(EffectKind.PERCENT_OFF), SHARES),
