@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from kit import tenancy
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -164,6 +166,8 @@ _TABLES = (
 def upgrade() -> None:
     for statement in _UP:
         op.execute(statement)
+    for table in _TABLES:
+        tenancy.guard(op, table)
 
 
 def downgrade() -> None:
