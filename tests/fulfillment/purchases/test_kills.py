@@ -1,0 +1,169 @@
+"""Real worker processes, killed between "sent" and the answer: nobody is topped up twice."""
+
+import asyncio
+import os
+import random
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fulfillment.settings import Settings
+from kit.service import Service
+from lockstock.fulfillment.v1.delivery_events_pb2 import LineDelivered, LineFailed
+from tests.fulfillment.conftest import LINK_SECRET, SAFE_KEY, published
+from tests.fulfillment.real_vault import SECRET
+from tests.fulfillment.top_ups import (
+    TIMES,
+    accept,
+    an_account,
+    an_order,
+    count,
+    purchases,
+    with_supplier,
+)
+from tests.suppliers.simulator import Behaviour, Simulator, running_simulator
+
+TOP_UPS = 500
+KILLS = 10
+FAULTY = 0.15
+SECONDS_MAX = 100.0
+FAULTS = (
+    Behaviour.REFUSED,
+    Behaviour.TIMEOUT_DONE,
+    Behaviour.TIMEOUT_NOT_DONE,
+    Behaviour.ERROR_DONE,
+    Behaviour.ERROR_NOT_DONE,
+    Behaviour.RESET_MID_BODY,
+    Behaviour.BAD_JSON,
+    Behaviour.TOO_DEAR,
+    Behaviour.SLOW,
+    Behaviour.SEEN_LATE,
+    Behaviour.CHARGES_EACH_TIME,
+    Behaviour.PROGRESS_THEN_DONE,
+    Behaviour.PROGRESS_THEN_REFUSED,
+    Behaviour.UNLISTED_CODE,
+)
+pytestmark = pytest.mark.chaos
+
+
+@asynccontextmanager
+async def a_worker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "fulfillment",
+        "worker",
+        env={
+            **os.environ,
+            "FULFILLMENT_DATABASE_URL": settings.database_url.get_secret_value(),
+            "FULFILLMENT_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+            "FULFILLMENT_INTERNAL_SECRET": SECRET,
+            "FULFILLMENT_LINK_SECRET": LINK_SECRET,
+            "FULFILLMENT_SAFE_KEY": SAFE_KEY,
+            "FULFILLMENT_LEASE_SECONDS": "1",
+            "FULFILLMENT_DISPATCH_POLL_SECONDS": "0.05",
+            "FULFILLMENT_SUPPLIER_PRIVATE_ADDRESSES": "true",
+            "FULFILLMENT_SUPPLIER_PATIENCE_SECONDS": "0.5",
+            "FULFILLMENT_SUPPLIER_PAUSE_SECONDS_MAX": "0.3",
+            "FULFILLMENT_LOG_LEVEL": "ERROR",
+        },
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _until_no_more_is_due(service: Service, left: int) -> None:
+    async with asyncio.timeout(SECONDS_MAX):
+        while True:
+            if await count(service, "task", "state = 'pending'") <= left:
+                return
+            await asyncio.sleep(0.1)
+
+
+async def test_a_worker_killed_before_the_answer_came_tops_up_once(
+    service: Service, settings: Settings
+) -> None:
+    account = an_account()
+    async with running_simulator(slow_seconds=3.0) as simulator:
+        simulator.behave(account, Behaviour.SLOW)
+        await with_supplier(service, simulator)
+        await accept(service, an_order(account))
+        async with a_worker(settings) as first, asyncio.timeout(SECONDS_MAX):
+            await simulator.purchase_came.wait()
+            first.kill()
+            await first.wait()
+        [left] = await purchases(service)
+        assert (left.state, simulator.charged(account)) == ("sent", 1)
+
+        async with a_worker(settings):
+            await _until_no_more_is_due(service, 0)
+
+        [delivered] = await published(service)
+        assert isinstance(delivered, LineDelivered)
+        assert simulator.charged(account) == 1
+        assert len(simulator.posts) == 1
+        assert simulator.queries[0] == simulator.posts[0]
+
+
+@pytest.mark.timeout(240)
+async def test_of_many_top_ups_at_a_bad_supplier_with_kills_none_is_done_twice_or_lost(
+    service: Service, settings: Settings
+) -> None:
+    chance = random.Random(20261127)
+    accounts = [an_account() for _ in range(TOP_UPS)]
+    async with running_simulator() as simulator:
+        for account in accounts:
+            if chance.random() < FAULTY:
+                simulator.behave(account, chance.choice(FAULTS))
+        await with_supplier(service, simulator, times=replace(TIMES, unknown_ttl_seconds=3_600))
+        await accept(service, *(an_order(account) for account in accounts))
+        cut = 0
+        for _ in range(KILLS):
+            async with a_worker(settings) as worker:
+                await _until_asked(simulator, chance.randint(5, 40))
+                worker.kill()
+            cut += await count(service, "purchase", "state = 'sent'")
+        # The kills came in the middle of calls: otherwise this shows nothing.
+        assert cut > KILLS
+        undecidable = sum(
+            simulator.behaves(account) is Behaviour.UNLISTED_CODE for account in accounts
+        )
+        async with a_worker(settings):
+            await _until_no_more_is_due(service, undecidable)
+
+        await _agrees(service, simulator, undecidable)
+
+
+async def _until_asked(simulator: Simulator, more: int) -> None:
+    """Until the supplier has had so many more calls: in the middle of others."""
+    wanted = len(simulator.posts) + len(simulator.queries) + more
+    async with asyncio.timeout(SECONDS_MAX):
+        while True:
+            if len(simulator.posts) + len(simulator.queries) >= wanted:
+                return
+            await asyncio.sleep(0.002)
+
+
+async def _agrees(service: Service, simulator: Simulator, undecidable: int) -> None:
+    """Our word against the supplier's ledger."""
+    charged = Counter(reference for reference, _, _ in simulator.charges)
+    told = Counter(type(message) for message in await published(service))
+    states = Counter(row.state for row in await purchases(service))
+    assert simulator.charged_twice == []
+    assert max(charged.values()) == 1
+    for row in await purchases(service):
+        expected = {"done": 1, "failed": 0, "unknown": 0}[row.state]
+        assert charged[str(row.id)] == expected, (row.state, row.reason)
+    assert states["done"] + states["failed"] == TOP_UPS - undecidable
+    assert states["unknown"] == undecidable
+    ended: dict[Any, int] = {LineDelivered: states["done"], LineFailed: states["failed"]}
+    assert {kind: told[kind] for kind in ended} == ended
