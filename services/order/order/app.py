@@ -52,7 +52,7 @@ from order.prices.service import PriceReader
 from order.product_files import routes as product_file_routes
 from order.product_files.domain import FILE_BYTES_MAX
 from order.promotions import routes as promotion_routes
-from order.provider import HasAccounts, Provider, RefundsThroughAccounts, load_providers
+from order.provider import HasAccounts, Loaded, Provider, RefundsThroughAccounts, load_providers
 from order.quotes import routes as quote_routes
 from order.quotes.service import QuoteService
 from order.refunds import routes as refund_routes
@@ -207,7 +207,7 @@ def create_service(
     )
 
 
-def _connections(settings: Settings, providers: Mapping[str, Provider]) -> dict[str, Connection]:
+def _connections(settings: Settings, providers: Mapping[str, Loaded]) -> dict[str, Connection]:
     """The way out of each provider that has accounts. Raises ValueError for an unfit URL."""
     return {
         name: Connection(
@@ -220,11 +220,15 @@ def _connections(settings: Settings, providers: Mapping[str, Provider]) -> dict[
 
 
 def _with_accounts(
-    db: Database, accounts: PaymentAccounts, providers: Mapping[str, Provider]
+    db: Database, accounts: PaymentAccounts, loaded: Mapping[str, Loaded]
 ) -> dict[str, Provider]:
-    return {
-        name: ThroughAccounts(db, accounts, provider)
-        if isinstance(provider, RefundsThroughAccounts)
-        else provider
-        for name, provider in providers.items()
-    }
+    """Each as something that gives money back. Raises TypeError for one that cannot."""
+    providers: dict[str, Provider] = {}
+    for name, provider in loaded.items():
+        if isinstance(provider, RefundsThroughAccounts):
+            providers[name] = ThroughAccounts(db, accounts, provider)
+        elif isinstance(provider, Provider):
+            providers[name] = provider
+        else:
+            raise TypeError(f"payment provider {name} cannot give money back")
+    return providers

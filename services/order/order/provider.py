@@ -150,12 +150,17 @@ class BadAccount(Invalid):
         super().__init__(f"{pointer}: {why}", errors=errors)
 
 
-class Provider(Protocol):
-    """How money comes and goes back."""
+class Loaded(Protocol):
+    """What a provider's folder exports: this much, and the abilities it has."""
 
     name: str
     takes_word: bool
     """Whether a caller's word that money came is believed, whatever the channel's trust."""
+
+
+@runtime_checkable
+class Provider(Loaded, Protocol):
+    """How money goes back. One with accounts does it by `give_back`, through `ThroughAccounts`."""
 
     async def refund(self, refund: Refund) -> RefundOutcome:
         """Gives money back, or asks what became of it: idempotent by `refund.id`.
@@ -241,7 +246,9 @@ class BeginRefused(Invalid):
 
 
 def load_providers(names: Iterable[str]) -> Mapping[str, Provider]:
-    """The named providers and the channel's. Raises ModuleNotFoundError for an unknown name."""
+    """The named providers and the channel's; one with accounts gives money back only once
+    `ThroughAccounts` stands before it. Raises ModuleNotFoundError for an unknown name.
+    """
     wanted = {CHANNEL, *names}
     return {
         name: cast(Provider, import_module(f"order.providers.{name}.provider").PROVIDER)

@@ -19,7 +19,7 @@ from order.payment_accounts.domain import (
     SeveralPaymentAccounts,
     TooManyPaymentAccounts,
 )
-from order.provider import Access, BadAccount, HasAccounts, Provider
+from order.provider import Access, BadAccount, HasAccounts, Loaded
 
 log = get_logger(__name__)
 
@@ -33,7 +33,7 @@ class PaymentAccounts:
 
     def __init__(
         self,
-        providers: Mapping[str, Provider],
+        providers: Mapping[str, Loaded],
         secrets: AccountSecrets,
         connections: Mapping[str, Connection],
         *,

@@ -26,10 +26,10 @@ from order.provider import (
     CallbackRefused,
     Found,
     Handover,
+    Loaded,
     Notice,
     NoticeKind,
     PaymentState,
-    Provider,
     RefundOutcome,
     Wanted,
 )
@@ -80,9 +80,6 @@ class AlipayProvider:
             rsa.check_private_key(secrets["private_key"])
         except ValueError as error:
             raise BadAccount("/secrets/private_key", "no RSA private key") from error
-
-    async def refund(self, refund: Refund) -> RefundOutcome:
-        raise NotImplementedError("refunds go through the merchant's account")
 
     async def begin(self, access: Access, wanted: Wanted) -> Handover:
         if wanted.amount.currency != CURRENCY:
@@ -261,4 +258,4 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-PROVIDER: Provider = AlipayProvider()
+PROVIDER: Loaded = AlipayProvider()

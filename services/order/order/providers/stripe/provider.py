@@ -23,10 +23,10 @@ from order.provider import (
     CallbackRefused,
     Found,
     Handover,
+    Loaded,
     Notice,
     NoticeKind,
     PaymentState,
-    Provider,
     RefundOutcome,
     Wanted,
 )
@@ -59,9 +59,6 @@ class StripeProvider:
         given = _webhook_secrets(secrets)
         if not given or not all(each.startswith("whsec_") for each in given):
             raise BadAccount("/secrets/webhook_secrets", "whsec_..., several apart by a space")
-
-    async def refund(self, refund: Refund) -> RefundOutcome:
-        raise NotImplementedError("refunds go through the merchant's account")
 
     async def begin(self, access: Access, wanted: Wanted) -> Handover:
         reference = wanted.reference.hex
@@ -275,4 +272,4 @@ def _refund_state(refund: Mapping[str, Any]) -> RefundOutcome:
             return RefundOutcome.UNKNOWN
 
 
-PROVIDER: Provider = StripeProvider()
+PROVIDER: Loaded = StripeProvider()

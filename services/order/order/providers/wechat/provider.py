@@ -26,10 +26,10 @@ from order.provider import (
     CallbackRefused,
     Found,
     Handover,
+    Loaded,
     Notice,
     NoticeKind,
     PaymentState,
-    Provider,
     RefundOutcome,
     Wanted,
 )
@@ -88,9 +88,6 @@ class WeChatProvider:
             raise BadAccount("/secrets/private_key", "no RSA private key") from error
         if len(secrets["api_v3_key"].encode()) != API_KEY_BYTES:
             raise BadAccount("/secrets/api_v3_key", f"has {API_KEY_BYTES} bytes")
-
-    async def refund(self, refund: Refund) -> RefundOutcome:
-        raise NotImplementedError("refunds go through the merchant's account")
 
     async def begin(self, access: Access, wanted: Wanted) -> Handover:
         if wanted.amount.currency != CURRENCY:
@@ -313,4 +310,4 @@ def _uuid(text: object) -> UUID | None:
         return None
 
 
-PROVIDER: Provider = WeChatProvider()
+PROVIDER: Loaded = WeChatProvider()
