@@ -71,7 +71,7 @@ async def requests_of(db: Database, order: Order) -> list[FulfillmentRequested]:
 async def test_a_substitute_is_delivered_at_the_price_of_the_line(
     db: Database, consume: Consume, api: httpx.AsyncClient, kinds: dict[str, StepKind]
 ) -> None:
-    await a_substitute(api)
+    await a_substitute(api, template="cards-2")
     order = await a_short_order(db, consume)
 
     await run(db, kinds)
@@ -82,6 +82,7 @@ async def test_a_substitute_is_delivered_at_the_price_of_the_line(
         "GAME-90",
         "Game card",
     )
+    assert (again.lines[0].template, again.lines[0].instructions) == ("cards-2", "Elsewhere.")
     [step] = await steps_of(db, order)
     assert again.reservation_id == step.result["reservation_id"]
     await consume(delivered(order, order.lines[0], round=2))

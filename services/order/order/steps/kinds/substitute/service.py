@@ -27,7 +27,7 @@ class SubstituteKind:
 
     async def call(self, step: Step) -> Answer:
         key = (step.merchant_id, str(step.args["sku"]))
-        async with self._db.read() as tx:
+        async with self._db.read({step.merchant_id}) as tx:
             product = (await catalogue.find_by_sku(tx, {key})).get(key)
         if product is None or not product.is_active:
             return Failed("not_on_sale")
@@ -59,7 +59,7 @@ def _snapshot(product: Product) -> dict[str, Any]:
         "pool_id": terms["pool_id"],
         "instructions": product.instructions,
         "terms": terms,
-        "template": "",
+        "template": product.template,
     }
 
 
