@@ -18,6 +18,7 @@ import inventory_vault.gaps.tables
 import inventory_vault.imports.tables
 import inventory_vault.lots.tables
 import inventory_vault.pools.tables
+import inventory_vault.quotas.tables
 import inventory_vault.redemptions.tables
 import inventory_vault.reservations.tables
 import inventory_vault.retention.tables
@@ -50,6 +51,8 @@ from inventory_vault.metadata import metadata
 from inventory_vault.opener.client import OpenerClient
 from inventory_vault.packer.job import Parcel
 from inventory_vault.pools.service import PoolService
+from inventory_vault.quotas.routes import quota_routes
+from inventory_vault.quotas.service import QuotaService
 from inventory_vault.redemptions.domain import Allowance
 from inventory_vault.redemptions.jobs import forget_wrong_codes
 from inventory_vault.redemptions.routes import redemption_routes
@@ -190,7 +193,9 @@ def _shared(settings: Settings) -> Shared:
 def _selling(shared: Shared) -> Part:
     """Reservations and claims."""
     db, settings = shared.db, shared.settings
-    reservations = ReservationService(shared.shelves, BudgetService(_holder_secret(settings)))
+    reservations = ReservationService(
+        shared.shelves, BudgetService(_holder_secret(settings)), QuotaService(shared.pools)
+    )
     reserving = Combiner(
         reserve_together(db, reservations), batch_max=settings.reservations_together_max
     )
@@ -213,6 +218,7 @@ def _keeping(shared: Shared) -> Part:
     return Part(
         routers=[
             pool_routes(db, pools, lots),
+            quota_routes(db, QuotaService(pools)),
             lot_routes(db, lots),
             unit_routes(db, shared.units, shared.custody),
             withdrawal_routes(withdrawals),

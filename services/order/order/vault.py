@@ -40,6 +40,8 @@ class Hold:
     lines: tuple[HoldLine, ...]
     hold_seconds: int
     holder: Mapping[str, str] = field(default_factory=dict)
+    # Which channel sells, for pools with a quota.
+    channel_id: UUID | None = None
 
 
 class HoldBudgetExceeded(Conflict):
@@ -128,6 +130,8 @@ def _item(hold: Hold) -> dict[str, object]:
         "hold_seconds": hold.hold_seconds,
         "lines": [_line(line) for line in hold.lines],
     }
+    if hold.channel_id is not None:
+        item["channel_id"] = str(hold.channel_id)
     if hold.holder:
         item["holder"] = dict(hold.holder)
     return item

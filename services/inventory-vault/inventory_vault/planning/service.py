@@ -1,5 +1,6 @@
 """What a batch of wishes gets of the stock: arithmetic over figures read under locks."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -7,6 +8,8 @@ from uuid import UUID
 from inventory_vault.budgets.domain import Book, Share
 from inventory_vault.budgets.service import BudgetService
 from inventory_vault.pools.domain import PoolNotFound
+from inventory_vault.quotas.domain import QuotaBook
+from inventory_vault.quotas.service import QuotaService
 from inventory_vault.reservations.domain import Line, OutOfStock, Wish
 from inventory_vault.shelves.domain import WantedLine
 from inventory_vault.shelves.service import OpenShelves
@@ -22,6 +25,9 @@ class Plan:
     # Of the new reservations that are under a budget.
     shares: Mapping[UUID, Sequence[tuple[Share, int]]]
     book: Book
+    quotas: QuotaBook
+    # Of the new reservations that take of a channel's guarantee: (pool, units).
+    uses: Mapping[UUID, Sequence[tuple[UUID, int]]]
 
     def budget_refusal(self, reservation_id: UUID) -> DomainError | None:
         shares = self.shares.get(reservation_id)
@@ -30,18 +36,41 @@ class Plan:
         left = {share.pool_id: self.shelves.left(share.pool_id) for share, _ in shares}
         return self.book.refusal(shares, left)
 
-    def count(self, reservation_id: UUID) -> None:
+    @property
+    def counted(self) -> set[UUID]:
+        """The new reservations that count against somebody."""
+        return {*self.shares, *self.uses}
+
+    def quota_refusal(self, reservation_id: UUID, wish: Wish) -> DomainError | None:
+        """Lines that would take what is set aside for other channels."""
+        if not self.quotas.buffers:
+            return None
+        wanted = wanted_of(reservation_id, wish)
+        totals: Counter[UUID] = Counter()
+        for line in wanted:
+            totals[line.pool_id] += line.quantity
+        short = []
+        for line in wanted:
+            left = self.shelves.left(line.pool_id)
+            allowed = self.quotas.allowed(line.pool_id, wish.channel_id, left)
+            if allowed is not None and totals[line.pool_id] > allowed:
+                short.append((line, allowed))
+        return out_of_stock(short) if short else None
+
+    def count(self, reservation_id: UUID, wish: Wish) -> None:
         self.book.add(self.shares.get(reservation_id, ()))
+        self.quotas.count(wish.channel_id, self.uses.get(reservation_id, ()))
 
 
 async def plan_for(
     tx: Transaction,
     budgets: BudgetService,
+    quotas: QuotaService,
     shelves: OpenShelves,
     fresh: Sequence[tuple[UUID, Wish]],
 ) -> Plan:
-    """For new wishes under the pools' locks. The statement about budgets is asked only if one of
-    them is under one.
+    """For new wishes under the pools' locks. The statements about budgets and quotas are asked
+    only if one of them, or one of the pools, is under one.
     """
     shares = {}
     for reservation_id, wish in fresh:
@@ -51,7 +80,15 @@ async def plan_for(
             if found:
                 shares[reservation_id] = found
     wanted = [share for found in shares.values() for share, _ in found]
-    return Plan(shelves, shares, await budgets.open(tx, shelves.pools, wanted))
+    book = await budgets.open(tx, shelves.pools, wanted)
+    shared_out = await quotas.open(tx, shelves.pools)
+    uses = {}
+    if shared_out.buffers:
+        for reservation_id, wish in fresh:
+            lines = [(line.pool_id, line.quantity) for line in wish.lines]
+            if found_uses := shared_out.uses(wish.channel_id, lines):
+                uses[reservation_id] = found_uses
+    return Plan(shelves, shares, book, shared_out, uses)
 
 
 def draw(plan: Plan, reservation_id: UUID, wish: Wish) -> DomainError | None:
@@ -63,11 +100,11 @@ def draw(plan: Plan, reservation_id: UUID, wish: Wish) -> DomainError | None:
     short = plan.shelves.stock.short(wanted)
     if short:
         return out_of_stock(short)
-    refusal = plan.budget_refusal(reservation_id)
+    refusal = plan.quota_refusal(reservation_id, wish) or plan.budget_refusal(reservation_id)
     if refusal is not None:
         return refusal
     plan.shelves.stock.draw(wanted)
-    plan.count(reservation_id)
+    plan.count(reservation_id, wish)
     return None
 
 

@@ -45,6 +45,8 @@ class Pool:
     # By dimension of the holder; empty: no limit.
     hold_budget: Mapping[str, HoldBudget]
     created_at: datetime
+    # Units sold within channels' guarantees only; None: no quota.
+    quota_buffer: int | None = None
 
 
 def stored_pool(pool_id: UUID, row: Any) -> Pool:
@@ -58,6 +60,7 @@ def stored_pool(pool_id: UUID, row: Any) -> Pool:
         low_cover_days=row.low_cover_days,
         hold_budget=_budget(row.hold_budget),
         created_at=row.created_at,
+        quota_buffer=row.quota_buffer,
     )
 
 

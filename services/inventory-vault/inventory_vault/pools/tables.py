@@ -16,6 +16,8 @@ pool = Table(
     Column("low_cover_days", Integer),
     # {dimension: {share_percent, units_min}}: what one unpaid holder may have.
     Column("hold_budget", JSONB),
+    # Units sold within channels' guarantees only; null: no quota.
+    Column("quota_buffer", Integer),
     Column(
         "created_at",
         DateTime(timezone=True),
@@ -27,5 +29,6 @@ pool = Table(
     ),
     CheckConstraint("low_stock_threshold >= 0", name="low_stock_threshold"),
     CheckConstraint("low_cover_days >= 1", name="low_cover_days"),
+    CheckConstraint("quota_buffer >= 0", name="quota_buffer"),
     Index("ix_pool_merchant_id_id", "merchant_id", "id"),
 )

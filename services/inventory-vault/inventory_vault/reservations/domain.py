@@ -49,6 +49,8 @@ class Wish:
     requested_by: str
     # (dimension, value) of who holds unpaid: in memory only, stored as keyed hashes.
     holder: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    # The channel that sells: counted against its guarantee in the pools' quotas.
+    channel_id: UUID | None = None
 
     @property
     def quantity(self) -> int:
@@ -85,7 +87,7 @@ class Reservation:
     lines: tuple[Line, ...]
     # Set when it was claimed partly: units sold per line.
     sold_quantities: tuple[int, ...] | None = None
-    # Whether it counts against somebody's hold budget.
+    # Whether it counts against somebody's hold budget or a channel's guarantee.
     is_budgeted: bool = False
 
     @property

@@ -93,6 +93,9 @@ class ReservationCreate(Model):
         HOLD_SECONDS_DEFAULT
     )
     holder: HolderCreate | None = None
+    channel_id: UUID | None = Field(
+        default=None, description="Which channel sells, for pools with a quota."
+    )
 
     def to_domain(self, merchant_id: UUID, requested_by: str) -> Wish:
         """Raises LineNumbersRepeat, TooManyUnits."""
@@ -102,7 +105,15 @@ class ReservationCreate(Model):
         ]
         numbers = numbered(lines)
         holder = self.holder.to_domain() if self.holder else ()
-        return Wish(merchant_id, self.reference, numbers, self.hold_seconds, requested_by, holder)
+        return Wish(
+            merchant_id,
+            self.reference,
+            numbers,
+            self.hold_seconds,
+            requested_by,
+            holder,
+            self.channel_id,
+        )
 
 
 class ReservationBatchItem(ReservationCreate):

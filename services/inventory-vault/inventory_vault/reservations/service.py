@@ -14,6 +14,7 @@ from inventory_vault.planning.service import (
     pool_missing,
     wanted_of,
 )
+from inventory_vault.quotas.service import QuotaService
 from inventory_vault.reservations import events, repository
 from inventory_vault.reservations.domain import (
     HOLD_SECONDS_TOTAL_MAX,
@@ -59,9 +60,10 @@ class ReservationService:
     statements; each item succeeds or fails by itself, its error standing in its place.
     """
 
-    def __init__(self, shelves: ShelfService, budgets: BudgetService) -> None:
+    def __init__(self, shelves: ShelfService, budgets: BudgetService, quotas: QuotaService) -> None:
         self._shelves = shelves
         self._budgets = budgets
+        self._quotas = quotas
 
     async def reserve(
         self, tx: Transaction, wishes: Sequence[Wish], *, expects_repeats: bool = True
@@ -83,7 +85,8 @@ class ReservationService:
         fresh = [
             (place, new_id(), wish) for place, wish in enumerate(wishes) if wish.name not in known
         ]
-        plan = await plan_for(tx, self._budgets, shelves, [(id_, wish) for _, id_, wish in fresh])
+        named = [(id_, wish) for _, id_, wish in fresh]
+        plan = await plan_for(tx, self._budgets, self._quotas, shelves, named)
         await self._reserve_any(tx, plan, fresh, known, refusals)
         for place, reservation_id, wish in fresh:
             if not wish.asks_validity or wish.name in known:
@@ -142,7 +145,11 @@ class ReservationService:
         self, tx: Transaction, plan: Plan, reservation_id: UUID, wish: Wish
     ) -> Reservation | DomainError:
         """A wish that asks for a validity, by itself: wholly or undone."""
-        refusal = pool_missing(plan.shelves, wish) or plan.budget_refusal(reservation_id)
+        refusal = (
+            pool_missing(plan.shelves, wish)
+            or plan.quota_refusal(reservation_id, wish)
+            or plan.budget_refusal(reservation_id)
+        )
         if refusal is not None:
             return refusal
         try:
@@ -151,7 +158,7 @@ class ReservationService:
                 short = await self._shelves.take_fitting(tx, plan.shelves, wanted)
                 if short:
                     raise out_of_stock(short)
-                plan.count(reservation_id)
+                plan.count(reservation_id, wish)
                 [reservation] = await self._add(tx, plan, [(reservation_id, wish)])
                 return reservation
         except OutOfStock as error:
@@ -160,13 +167,22 @@ class ReservationService:
     async def _add(
         self, tx: Transaction, plan: Plan, new: Sequence[tuple[UUID, Wish]]
     ) -> list[Reservation]:
-        held = await repository.add(tx, new, plan.shares)
+        held = await repository.add(tx, new, plan.counted)
         await self._budgets.write(
             tx,
             [
                 (reservation.id, reservation.merchant_id, plan.shares[reservation.id])
                 for reservation in held
-                if reservation.is_budgeted
+                if reservation.id in plan.shares
+            ],
+        )
+        await self._quotas.write(
+            tx,
+            [
+                (reservation_id, pool_id, wish.merchant_id, wish.channel_id, units)
+                for reservation_id, wish in new
+                if wish.channel_id is not None
+                for pool_id, units in plan.uses.get(reservation_id, ())
             ],
         )
         for (_, wish), reservation in zip(new, held, strict=True):
@@ -358,9 +374,14 @@ class ReservationService:
         status: ReservationStatus,
         reasons: Sequence[str] | None = None,
     ) -> None:
-        """What is paid for or over counts against nobody's budget any more."""
+        """What is paid for or over counts against nobody's budget any more, what is sold is used
+        up.
+        """
         await repository.settle(tx, [r.id for r in found], status, reasons)
-        await self._budgets.forget(tx, [r.id for r in found if r.is_budgeted])
+        counted = [r.id for r in found if r.is_budgeted]
+        await self._budgets.forget(tx, counted)
+        if status is ReservationStatus.SOLD:
+            await self._quotas.forget(tx, counted)
 
     async def _put_rest_back(
         self,
@@ -381,11 +402,21 @@ class ReservationService:
                 for line, units in zip(reservation.lines, decided[reservation.id], strict=True)
             ],
         )
+        await self._quotas.give_part_back(
+            tx,
+            [
+                (reservation.id, line.pool_id, line.quantity - units)
+                for reservation in partly
+                if reservation.is_budgeted
+                for line, units in zip(reservation.lines, decided[reservation.id], strict=True)
+            ],
+        )
         await repository.note_sold_partly(tx, {r.id: decided[r.id] for r in partly})
 
     async def _put_back(self, tx: Transaction, batch: Sequence[Reservation]) -> None:
         pool_ids = {pool_id for reservation in batch for pool_id in reservation.pool_ids}
         await self._shelves.put_back(tx, pool_ids, [reservation.id for reservation in batch])
+        await self._quotas.give_back(tx, [r.id for r in batch if r.is_budgeted])
 
 
 def _first(items: Sequence[T], units_in: Callable[[T], int]) -> Sequence[T]:

@@ -39,7 +39,7 @@ reservation = Table(
     # Of a hold that was claimed partly: units sold per line, in the order of their numbers. Null:
     # all that was held.
     Column("sold_quantities", ARRAY(Integer)),
-    # Whether rows of hold_share belong to it.
+    # Whether rows of hold_share or quota_use belong to it.
     Column("is_budgeted", Boolean, nullable=False, server_default=text("false")),
     UniqueConstraint("merchant_id", "reference"),
     CheckConstraint("status IN ('held', 'secured', 'sold', 'released', 'expired')", name="status"),

@@ -208,7 +208,14 @@ class PlacingService:
             return None
         holder = {} if is_paid else _holder_of(order)
         return await self._vault.reserve(
-            Hold(order.merchant_id, str(order.id), lines, self._hold_seconds, holder=holder)
+            Hold(
+                order.merchant_id,
+                str(order.id),
+                lines,
+                self._hold_seconds,
+                holder=holder,
+                channel_id=order.channel_id,
+            )
         )
 
     async def _give_back(self, draft: Draft) -> None:
