@@ -25,10 +25,15 @@ from kit.keys import UPSERT_KEY
 from kit.service import Service, running_api, running_jobs
 from onebox.ports import free_ports
 from onebox.services import SERVICES
+from order.api_keys.domain import MERCHANT_SCOPES
 from tests.contracts.services import build, closing, settings_of, variables
 
 START_SECONDS_MAX = 60.0
 MERCHANT = UUID("0193a3f0-0000-7000-8000-000000000001")
+STRANGER = UUID("0193a3f0-0000-7000-8000-000000000002")
+
+
+_Key = tuple[MintedKey, UUID, list[str]]
 
 
 @dataclass(slots=True)
@@ -37,6 +42,10 @@ class RunningSet:
 
     urls: Mapping[str, str]
     api_key: str
+    stranger_key: str
+    """Has every scope a merchant's key can have, for another merchant."""
+    bare_key: str
+    """Of the first merchant, without any scope."""
     documents: Mapping[str, dict[str, Any]]
     """The OpenAPI document of each."""
 
@@ -50,21 +59,26 @@ def running_set(database_urls: Mapping[str, str], folder: Path) -> Iterator[Runn
     """All five, for the length of the block."""
     ports = dict(zip((service.name for service in SERVICES), free_ports(5), strict=True))
     urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-    minted = mint_api_key()
+    minted, stranger, bare = (mint_api_key() for _ in range(3))
+    keys = [
+        (minted, MERCHANT, ["*"]),
+        (stranger, STRANGER, sorted(MERCHANT_SCOPES)),
+        (bare, MERCHANT, []),
+    ]
     services = list(_all(database_urls, ports, folder))
-    with _ServicesThread(services, minted):
+    with _ServicesThread(services, keys):
         documents = {
             name: httpx.get(f"{url}/openapi.json", timeout=30).json() for name, url in urls.items()
         }
-        yield RunningSet(urls, minted.text, documents)
+        yield RunningSet(urls, minted.text, stranger.text, bare.text, documents)
 
 
 class _ServicesThread:
     """Starts the services at the block's beginning, ends them in order at its end."""
 
-    def __init__(self, services: Sequence[Service], key: MintedKey) -> None:
+    def __init__(self, services: Sequence[Service], keys: Sequence[_Key]) -> None:
         self._services = services
-        self._key = key
+        self._keys = keys
         self._ready = threading.Event()
         self._stop = threading.Event()
         self._failure: BaseException | None = None
@@ -94,7 +108,7 @@ class _ServicesThread:
         async with contextlib.AsyncExitStack() as stack:
             for service in self._services:
                 await stack.enter_async_context(closing(service))
-                await _let_in(service, self._key)
+                await _let_in(service, self._keys)
                 if service.name == "inventory-vault":
                     await stack.enter_async_context(_running_opener(service))
                     await stack.enter_async_context(_sequencing(service))
@@ -115,26 +129,29 @@ def _all(
         yield build(settings.model_copy(update=more))
 
 
-async def _let_in(service: Service, minted: MintedKey) -> None:
-    """The key, as the event about it would bring it; in `order` the merchant too."""
-    key = {
-        "key_id": minted.key_id,
-        "merchant_id": MERCHANT,
-        "secret_hash": minted.secret_hash,
-        "scopes": ["*"],
-        "expires_at": None,
-        "revoked_at": None,
-        "suspended_at": None,
-        "allowed_ips": [],
-        "version": 1,
-    }
+async def _let_in(service: Service, keys: Sequence[_Key]) -> None:
+    """The keys, as the events about them would bring them; in `order` the merchants too."""
     async with service.db.transaction([None]) as tx:
-        if service.name == "order":
-            await tx.execute(_MERCHANT, {"id": MERCHANT})
-        await tx.execute(UPSERT_KEY, key)
+        for minted, merchant_id, scopes in keys:
+            if service.name == "order":
+                await tx.execute(_MERCHANT, {"id": merchant_id})
+            key = {
+                "key_id": minted.key_id,
+                "merchant_id": merchant_id,
+                "secret_hash": minted.secret_hash,
+                "scopes": scopes,
+                "expires_at": None,
+                "revoked_at": None,
+                "suspended_at": None,
+                "allowed_ips": [],
+                "version": 1,
+            }
+            await tx.execute(UPSERT_KEY, key)
 
 
-_MERCHANT = text("INSERT INTO merchant (id, name) VALUES (:id, 'Contracts Ltd')")
+_MERCHANT = text(
+    "INSERT INTO merchant (id, name) VALUES (:id, 'Contracts Ltd') ON CONFLICT DO NOTHING"
+)
 
 
 @asynccontextmanager
