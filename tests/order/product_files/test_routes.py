@@ -66,7 +66,12 @@ async def test_what_is_taken_out_and_brought_in_again_changes_nothing(
         a_product(**WHOLE),
         a_product(sku="PHONE", fulfillment=TOP_UP, name="=1+1", instructions='\'=x\n- "quoted"\n'),
         a_bundle(("GAME-100", 2), ("PHONE", 1)),
-        a_product(sku="SHORT", fulfillment=a_shortage()),
+        a_product(
+            sku="SHORT",
+            fulfillment=a_shortage(),
+            tiers=[{"min_quantity": 10, "price": {"amount": 1800, "currency": "CNY"}}],
+            cost={"amount": 900, "currency": "CNY"},
+        ),
     ]
     for body in bodies:
         assert (await api.post("/v1/products", json=body)).status_code == 201

@@ -90,6 +90,13 @@ class BundleFulfillment:
 Fulfillment = PoolFulfillment | TopUpFulfillment | ManualFulfillment | BundleFulfillment
 """A union of one class per kind."""
 
+_KINDS: Mapping[type[Fulfillment], Kind] = {
+    PoolFulfillment: Kind.POOL,
+    TopUpFulfillment: Kind.TOP_UP,
+    ManualFulfillment: Kind.MANUAL,
+    BundleFulfillment: Kind.BUNDLE,
+}
+
 
 def terms_of(fulfillment: Fulfillment) -> dict[str, Any]:
     """The document of a fulfillment, as the API, the database and an order's line have it."""
@@ -225,17 +232,7 @@ class Listing:
 
     @property
     def kind(self) -> Kind:
-        match self.fulfillment:
-            case PoolFulfillment():
-                return Kind.POOL
-            case TopUpFulfillment():
-                return Kind.TOP_UP
-            case ManualFulfillment():
-                return Kind.MANUAL
-            case BundleFulfillment():
-                return Kind.BUNDLE
-            case _:
-                assert_never(self.fulfillment)
+        return _KINDS[type(self.fulfillment)]
 
     def told_in(self, locale: str | None) -> Translation:
         """Instructions and redemption for a buyer of this locale: in it, in its language, or as
@@ -397,8 +394,6 @@ class BadProduct(Invalid):
 
 
 class BadComponents(Invalid):
-    """A bundle is made of other products of yours that are priced in its currency, none of them a
-    bundle, each named once.
-    """
+    """A bundle is made of other products in its currency, no bundles, each named once."""
 
     code = "bad_components"

@@ -41,6 +41,9 @@ COLUMNS = (
     "image_url",
     "family",
     "options",
+    "tiers",
+    "allow_rising",
+    "cost",
 )
 NEEDED = ("name", "price_minor", "currency", "fulfillment")
 """Of a product that is new."""

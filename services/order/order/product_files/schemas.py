@@ -115,7 +115,7 @@ def _several(_: str, cell: str) -> list[str]:
     return re.split(r"[\s,;]+", cell.strip()) if cell.strip() else []
 
 
-def _terms(column: str, cell: str) -> Any:  # a JSON document
+def _terms(column: str, cell: str) -> Any:  # a JSON document or none
     if cell.strip().startswith(_POOL):
         return {"kind": "pool", "pool_id": cell.strip().removeprefix(_POOL)}
     return _json(column, cell, empty=None)
@@ -155,6 +155,9 @@ _READ: Mapping[str, Callable[[str, str], Any]] = {
     "image_url": _text,
     "family": _optional,
     "options": _object,
+    "tiers": _list,
+    "allow_rising": _truth,
+    "cost": _terms,
 }
 _PLAIN: Mapping[str, Callable[[str, str], Any]] = {
     "price_minor": _whole,
