@@ -1,15 +1,21 @@
 """Coupons over HTTP: made, shown, counted, given back; what strangers learn."""
 
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from sqlalchemy import text
 
-from kit.db import Database
+from kit.db import Database, Transaction
 from order.coupons.domain import MISSES_MAX
+from order.orders.domain import Verdict
+from order.payments.jobs import pay_back
+from order.provider import load_providers
 from order.saga import service as saga
+from order.saga.service import Fact
 from tests.order.conftest import ApiClient
+from tests.order.factories import an_assessment
 from tests.order.selling import add_product, an_order_body, cny, ordered, quoted
 
 COUPONS = "/v1/coupons"
@@ -257,3 +263,29 @@ async def test_codes_are_shown_to_who_could_make_new_ones_only(
     assert (await other_api.get(f"{COUPONS}/{coupon['id']}")).status_code == 404
     answer = await other_api.post(f"{COUPONS}/{coupon['id']}/codes", json={"quantity": 1})
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(("comes_back", "left"), [(True, (0, 0)), (False, (1, 300))])
+async def test_a_whole_refund_gives_the_use_back_where_the_coupon_says_so(
+    api: httpx.AsyncClient, db: Database, comes_back: bool, left: tuple[int, int]
+):
+    coupon = await add_coupon(api, returns_on_refund=comes_back)
+    placed = (await ordered(api, ("CARD", 1), codes=["SPRING10"])).json()
+    word = {"provider": "shop", "provider_reference": "pay-1", "amount": cny(700)}
+    taken = await api.post(f"/v1/orders/{placed['id']}/payments", json=word)
+    assert taken.status_code == 201, taken.text
+    order_id = UUID(placed["id"])
+    async with db.transaction() as tx:
+        await saga.assess(tx, [Fact(order_id, an_assessment(Verdict.DECLINE), "test")])
+        assert await refunds_of(tx, order_id) == 700
+    assert await uses_of(api, coupon) == (1, 300)
+
+    await pay_back(db, load_providers([]), every_seconds=1)._run()
+
+    assert (await api.get(f"/v1/orders/{placed['id']}")).json()["status"] == "refunded"
+    assert await uses_of(api, coupon) == left
+
+
+async def refunds_of(tx: Transaction, order_id: UUID) -> int:
+    query = text("SELECT sum(amount_minor) FROM order_refund WHERE order_id = :id")
+    return int((await tx.execute(query, {"id": order_id})).scalar_one())
