@@ -22,7 +22,7 @@ from onebox.ports import free_ports
 from order.orders.domain import Order
 from order.settings import Settings
 from order.steps.domain import StepState
-from tests.order.conftest import CONTACT_KEY, SECRET
+from tests.order.conftest import ACCOUNT_KEY, CONTACT_KEY, SECRET
 from tests.order.factories import POOL, placed
 from tests.order.steps.making import a_step, planned, steps_of
 
@@ -87,6 +87,7 @@ async def _worker(settings: Settings, vault_port: int) -> AsyncIterator[asyncio.
             "ORDER_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
             "ORDER_INTERNAL_SECRET": SECRET,
             "ORDER_CONTACT_KEY": CONTACT_KEY,
+            "ORDER_ACCOUNT_KEY": ACCOUNT_KEY,
             "ORDER_VAULT_URL": f"http://127.0.0.1:{vault_port}",
             "ORDER_STEPS_EVERY_SECONDS": "0.01",
             "ORDER_STEPS_LEASE_SECONDS": "0.5",
