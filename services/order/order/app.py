@@ -7,9 +7,11 @@ import httpx
 
 from kit.db import Database
 from kit.peers import Peer
+from kit.periodic import Periodic
 from kit.service import Service, open_database, service_tokens
 from lockstock.order.v1.api_key_events_pb2 import ApiKeyChanged
 from lockstock.order.v1.order_events_pb2 import OrderPlaced
+from lockstock.order.v1.restock_events_pb2 import RestockNoticeDue
 from order.account_secrets import AccountSecrets
 from order.api_keys import routes as api_key_routes
 from order.api_keys import tables as api_key_tables
@@ -22,7 +24,7 @@ from order.catalogue import tables as catalogue_tables
 from order.checkouts import routes as checkout_routes
 from order.checkouts import tables as checkout_tables
 from order.checkouts.service import CheckoutService, ThroughAccounts
-from order.contacts import ContactHasher
+from order.contacts import ContactBox, ContactHasher
 from order.coupons import routes as coupon_routes
 from order.coupons import tables as coupon_tables
 from order.coupons.domain import CodeKeeper
@@ -55,8 +57,16 @@ from order.promotions import routes as promotion_routes
 from order.provider import HasAccounts, Loaded, Provider, RefundsThroughAccounts, load_providers
 from order.quotes import routes as quote_routes
 from order.quotes.service import QuoteService
+from order.recommendations import consumers as recommendation_consumers
+from order.recommendations import jobs as recommendation_jobs
+from order.recommendations import routes as recommendation_routes
+from order.recommendations import tables as recommendation_tables
+from order.recommendations.domain import Rule
 from order.refunds import routes as refund_routes
 from order.refunds import tables as refund_tables
+from order.restock import jobs as restock_jobs
+from order.restock import routes as restock_routes
+from order.restock import tables as restock_tables
 from order.saga import consumers as saga_consumers
 from order.saga import jobs as saga_jobs
 from order.saga import routes as saga_routes
@@ -67,6 +77,9 @@ from order.settings import Settings
 from order.step_kinds import Outside, load_kinds
 from order.steps import jobs as step_jobs
 from order.steps import tables as step_tables
+from order.stock import consumers as stock_consumers
+from order.stock import jobs as stock_jobs
+from order.stock import tables as stock_tables
 from order.tables import metadata
 from order.timeline import tables as timeline_tables
 from order.vault import Vault
@@ -92,9 +105,12 @@ TABLES = (
     order_tables,
     payment_tables,
     price_rule_tables,
+    recommendation_tables,
     refund_tables,
+    restock_tables,
     search_tables,
     step_tables,
+    stock_tables,
     timeline_tables,
 )
 
@@ -155,6 +171,8 @@ def create_service(
             placing_routes.router,
             search_routes.router,
             order_routes.router,
+            recommendation_routes.router,
+            restock_routes.router,
             payment_routes.router,
             refund_routes.router,
             account_routes.router,
@@ -163,10 +181,13 @@ def create_service(
             saga_routes.router,
             wait_routes.router,
         ],
-        handlers=saga_consumers.handlers(),
+        handlers=[
+            *saga_consumers.handlers(),
+            *stock_consumers.handlers(),
+            *recommendation_consumers.handlers(),
+        ],
         jobs=[
-            limit_jobs.prune_limit_uses(db),
-            saga_jobs.expire_unpaid(db, every_seconds=settings.expire_every_seconds),
+            *_jobs(db, settings, vault),
             payment_jobs.pay_back(db, providers, every_seconds=settings.pay_back_every_seconds),
             step_jobs.make_steps(
                 db,
@@ -183,13 +204,17 @@ def create_service(
             account_jobs.reseal_accounts(db, accounts),
             wait_jobs.watch_waits(db, waits, every_seconds=settings.waits_every_seconds),
         ],
-        publishes=[OrderPlaced, ApiKeyChanged],
+        publishes=[OrderPlaced, ApiKeyChanged, RestockNoticeDue],
         state={
             "placing": placing,
             "waits": waits,
             "search": SearchService(db),
             "quotes": QuoteService(placing),
             "coupon_codes": codes,
+            "contact_box": ContactBox(settings.contact_key.get_secret_value()),
+            "recommendation_rule": Rule(
+                settings.recommendation_days, settings.recommendation_support
+            ),
             "place_together": placing_routes.place_together(db, placing),
             "pay_together": payment_routes.pay_together(db, payments),
             "payment_accounts": accounts,
@@ -232,3 +257,20 @@ def _with_accounts(
         else:
             raise TypeError(f"payment provider {name} cannot give money back")
     return providers
+
+
+def _jobs(db: Database, settings: Settings, vault: Vault) -> list[Periodic]:
+    """The timers that only look at the database and the vault's stock."""
+    return [
+        limit_jobs.prune_limit_uses(db),
+        saga_jobs.expire_unpaid(db, every_seconds=settings.expire_every_seconds),
+        stock_jobs.ask_for_stock(
+            db,
+            vault,
+            every_seconds=settings.restock_every_seconds,
+            ask_seconds=settings.restock_ask_seconds,
+        ),
+        restock_jobs.tell_due(db, every_seconds=settings.restock_every_seconds),
+        restock_jobs.lapse(db, days=settings.restock_days),
+        recommendation_jobs.prune_pairs(db, window_days=settings.recommendation_days),
+    ]

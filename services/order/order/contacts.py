@@ -1,7 +1,11 @@
-"""A buyer's contact as a keyed hash: found again by value, never read back without the key."""
+"""A buyer's contact: hashed to be found again by value, sealed to be written to later, masked."""
 
 import hashlib
+import json
 import re
+from dataclasses import dataclass
+
+from nacl.secret import SecretBox
 
 _NOT_DIGITS = re.compile(r"[^0-9]")
 _PHONE_DIGITS_SHOWN = 4
@@ -40,3 +44,39 @@ def mask_phone(phone: str) -> str:
     """`***4567`."""
     digits = _NOT_DIGITS.sub("", phone)
     return f"***{digits[-_PHONE_DIGITS_SHOWN:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    email: str | None
+    phone: str | None
+
+    @property
+    def masked(self) -> "Contact":
+        return Contact(
+            mask_email(self.email) if self.email else None,
+            mask_phone(self.phone) if self.phone else None,
+        )
+
+    def __repr__(self) -> str:
+        return "Contact(***)"
+
+
+class ContactBox:
+    """Seals contacts that are kept to be written to later. Its key is derived from the hash's key
+    and is not in the database.
+    """
+
+    def __init__(self, key: str) -> None:
+        derived = hashlib.blake2b(
+            key.encode(), digest_size=SecretBox.KEY_SIZE, person=b"ls-contact-box"
+        )
+        self._box = SecretBox(derived.digest())
+
+    def seal(self, contact: Contact) -> bytes:
+        plain = json.dumps({"email": contact.email, "phone": contact.phone})
+        return bytes(self._box.encrypt(plain.encode()))
+
+    def open(self, sealed: bytes) -> Contact:
+        """Raises CryptoError for what was sealed by another key."""
+        return Contact(**json.loads(self._box.decrypt(sealed)))

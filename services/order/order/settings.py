@@ -75,6 +75,25 @@ class Settings(ServiceSettings):
         description="a payment is asked for so long before its end",
     )
 
+    recommendation_days: int = Field(
+        default=90, ge=1, le=730, description="how far back orders count for recommendations; days"
+    )
+    recommendation_support: int = Field(
+        default=3, ge=1, le=1_000_000, description="fewest orders that make a recommendation"
+    )
+    restock_every_seconds: float = Field(
+        default=1.0, gt=0, le=60.0, description="longest wait before buyers are told of stock"
+    )
+    restock_ask_seconds: float = Field(
+        default=30.0,
+        ge=0.1,
+        le=3_600.0,
+        description="how often the vault is asked about a sold-out pool; seconds",
+    )
+    restock_days: int = Field(
+        default=180, ge=1, le=730, description="how long a buyer waits for stock at most; days"
+    )
+
     @property
     def provider_names(self) -> list[str]:
         return [name for name in self.payment_providers.split(",") if name]

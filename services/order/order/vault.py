@@ -15,6 +15,7 @@ from kit.peers import Peer, PeerProblem, PeerSilent
 
 BATCH_ITEMS_MAX = 200
 _UNAVAILABLE_STATUS = 429
+_NOT_FOUND = 404
 
 log = get_logger(__name__)
 
@@ -84,6 +85,16 @@ class Vault:
         when the outcome stays unknown: such a hold runs out by itself.
         """
         return await self._combined(hold)
+
+    async def available(self, merchant_id: UUID, pool_id: UUID) -> int:
+        """Units on the shelf of a pool now; 0 for a pool that is not there. Raises Unavailable."""
+        try:
+            pool = await self._peer.get(f"/v1/pools/{pool_id}", merchant_id=merchant_id)
+        except PeerProblem as error:
+            if error.status == _NOT_FOUND:
+                return 0
+            raise Unavailable(f"the vault does not say its stock: {error.code}") from error
+        return int(pool["levels"]["available"])
 
     async def release(self, merchant_id: UUID, reservation_id: UUID, reason: str) -> None:
         """Gives a hold back. Best effort: one that stays runs out by itself."""
