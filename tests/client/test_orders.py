@@ -95,6 +95,40 @@ async def test_an_export_that_is_refused_is_a_problem(shop_at):
             },
         ),
         (
+            lambda shop: shop.promotions.create({"name": "10 % off"}),
+            "/v1/promotions",
+            {"name": "10 % off"},
+        ),
+        (
+            lambda shop: shop.coupons.make_codes("c", 100, prefix="SPRING"),
+            "/v1/coupons/c/codes",
+            {"quantity": 100, "prefix": "SPRING"},
+        ),
+        (
+            lambda shop: shop.restock_requests.add("A", "b-1", email="b@example.com"),
+            "/v1/restock-requests",
+            {"sku": "A", "customer": {"id": "b-1", "email": "b@example.com"}},
+        ),
+        (
+            lambda shop: shop.orders.place(
+                "c",
+                "r",
+                {"id": "b"},
+                [{"sku": "A", "quantity": 1}],
+                expected_total=MONEY,
+                coupon_codes=["X"],
+            ),
+            "/v1/orders",
+            {
+                "channel_id": "c",
+                "reference": "r",
+                "customer": {"id": "b"},
+                "lines": [{"sku": "A", "quantity": 1}],
+                "expected_total": MONEY,
+                "coupon_codes": ["X"],
+            },
+        ),
+        (
             lambda shop: shop.channels.create("C", "partner", trusted=True, region="CN"),
             "/v1/channels",
             {"name": "C", "kind": "partner", "trusted": True, "region": "CN"},

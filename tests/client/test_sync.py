@@ -28,15 +28,15 @@ def groups() -> list[tuple[object, object]]:
 def methods_of(group: object) -> dict[str, typing.Any]:
     return {
         name: method
-        for name, method in vars(type(group)).items()
-        if inspect.isfunction(method) and not name.startswith("_")
+        for name, method in inspect.getmembers(type(group), inspect.isfunction)
+        if not name.startswith("_")
     }
 
 
 @pytest.mark.parametrize(("group", "twin"), groups(), ids=lambda it: type(it).__name__)
 def test_every_method_has_a_twin_that_runs_it(group, twin):
     for name, method in methods_of(group).items():
-        blocking = vars(type(twin)).get(name)
+        blocking = inspect.getattr_static(twin, name, None)
         is_listing = inspect.isasyncgenfunction(method)
 
         assert isinstance(blocking, Listing if is_listing else Blocking), name

@@ -1,10 +1,10 @@
-"""order: products, channels and prices."""
+"""order: products and channels."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, cast
 
 from lockstock_client.transport import Service
-from lockstock_client.wire import ChannelJson, MoneyJson, OrderedLine, ProductJson, QuoteJson
+from lockstock_client.wire import ChannelJson, MoneyJson, ProductJson
 
 
 class Products:
@@ -87,25 +87,3 @@ class Channels:
         """Every channel of the merchant."""
         async for channel in self._order.pages("/v1/channels"):
             yield cast(ChannelJson, channel)
-
-
-class Quotes:
-    """Prices before anything is ordered."""
-
-    def __init__(self, order: Service) -> None:
-        self._order = order
-
-    async def ask(
-        self,
-        /,
-        channel_id: str,
-        lines: Sequence[OrderedLine],
-        *,
-        customer: Mapping[str, str] | None = None,
-        **more: Any,
-    ) -> QuoteJson:
-        """What these lines would cost now, and why. Holds nothing. Raises Problem."""
-        body: dict[str, Any] = {"channel_id": channel_id, "lines": list(lines), **more}
-        if customer is not None:
-            body["customer"] = dict(customer)
-        return cast(QuoteJson, await self._order.post("/v1/quotes", body))

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 
 from lockstock_client.audit import Audit
 from lockstock_client.books import Ledger
-from lockstock_client.catalogue import Channels, Products, Quotes
+from lockstock_client.catalogue import Channels, Products
 from lockstock_client.config import DEFAULT_BASE_URLS
 from lockstock_client.delivery import BuyerPage, Deliveries
+from lockstock_client.marketing import Recommendations, RestockRequests
 from lockstock_client.orders import Orders, Payments
+from lockstock_client.prices import Coupons, Quotes, Rules
 from lockstock_client.reservations import Reservations
 from lockstock_client.risk import Reviews
 from lockstock_client.senders import Sender
@@ -43,6 +45,11 @@ class Core:
         self.channels = Channels(order)
         self.products = Products(order)
         self.quotes = Quotes(order)
+        self.promotions = Rules(order, "/v1/promotions")
+        self.price_lists = Rules(order, "/v1/price-lists")
+        self.coupons = Coupons(order, "/v1/coupons")
+        self.recommendations = Recommendations(order)
+        self.restock_requests = RestockRequests(order)
         self.orders = Orders(order)
         self.payments = Payments(order)
         self.deliveries = Deliveries(self.service("fulfillment"))

@@ -40,19 +40,24 @@ class Orders:
         *,
         paid: Mapping[str, Any] | Paid | None = None,
         recipient_public_key: str | None = None,
+        expected_total: MoneyJson | None = None,
+        coupon_codes: Sequence[str] = (),
         key: str | None = None,
-        **more: Any,
     ) -> OrderJson:
         """Raises OutOfStock (nothing is held then), ReferenceTaken. With `recipient_public_key` the
-        units come as boxes for that key, with `paid` a trusted channel's order goes on at once.
+        units come as boxes for that key, with `paid` a trusted channel's order goes on at once,
+        with `expected_total` (of a quote) it is not placed at another price.
         """
         body: dict[str, Any] = {
             "channel_id": channel_id,
             "reference": reference,
             "customer": dict(customer),
             "lines": [dict(line) for line in lines],
-            **more,
         }
+        if expected_total is not None:
+            body["expected_total"] = expected_total
+        if coupon_codes:
+            body["coupon_codes"] = list(coupon_codes)
         if paid is not None:
             body["paid"] = dict(paid)
         if recipient_public_key is not None:

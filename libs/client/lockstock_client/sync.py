@@ -10,11 +10,13 @@ import httpx
 from lockstock_client.audit import Audit
 from lockstock_client.blocking import Blocking, Listing, run
 from lockstock_client.books import Ledger
-from lockstock_client.catalogue import Channels, Products, Quotes
+from lockstock_client.catalogue import Channels, Products
 from lockstock_client.config import DEFAULT_BASE_URLS, Config
 from lockstock_client.core import Core
 from lockstock_client.delivery import BuyerPage, Deliveries
+from lockstock_client.marketing import Recommendations, RestockRequests
 from lockstock_client.orders import Orders, Payments
+from lockstock_client.prices import Coupons, Quotes, Rules
 from lockstock_client.reservations import Reservations
 from lockstock_client.risk import Reviews
 from lockstock_client.senders import BlockingSender, timeout_of
@@ -128,6 +130,30 @@ class SyncQuotes(_Twin):
     ask = Blocking(Quotes.ask)
 
 
+class SyncRules(_Twin):
+    create = Blocking(Rules.create)
+    change = Blocking(Rules.change)
+    get = Blocking(Rules.get)
+    all = Listing(Rules.all)
+
+
+class SyncCoupons(SyncRules):
+    make_codes = Blocking(Coupons.make_codes)
+    codes = Listing(Coupons.codes)
+
+
+class SyncRecommendations(_Twin):
+    for_product = Blocking(Recommendations.for_product)
+    for_order = Blocking(Recommendations.for_order)
+
+
+class SyncRestockRequests(_Twin):
+    add = Blocking(RestockRequests.add)
+    all = Listing(RestockRequests.all)
+    mark_sent = Blocking(RestockRequests.mark_sent)
+    withdraw = Blocking(RestockRequests.withdraw)
+
+
 class SyncOrders(_Twin):
     place = Blocking(Orders.place)
     get = Blocking(Orders.get)
@@ -200,6 +226,11 @@ class SyncLockstock:
         self.channels = SyncChannels(core.channels)
         self.products = SyncProducts(core.products)
         self.quotes = SyncQuotes(core.quotes)
+        self.promotions = SyncRules(core.promotions)
+        self.price_lists = SyncRules(core.price_lists)
+        self.coupons = SyncCoupons(core.coupons)
+        self.recommendations = SyncRecommendations(core.recommendations)
+        self.restock_requests = SyncRestockRequests(core.restock_requests)
         self.orders = SyncOrders(core.orders)
         self.payments = SyncPayments(core.payments)
         self.deliveries = SyncDeliveries(core.deliveries)
