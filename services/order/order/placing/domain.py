@@ -277,9 +277,15 @@ def begin(
         lines=[dict(line.derivation) for line in lines],
     )
     if reservation_id is not None:
-        held = sum(line.quantity for line in order.lines if line.pool_id is not None)
+        held = [line for line in order.lines if line.pool_id is not None]
         change = change.told(
-            "reserved", f"{held} unit(s) are held", reservation_id=str(reservation_id)
+            "reserved",
+            f"{sum(line.quantity for line in held)} unit(s) are held",
+            reservation_id=str(reservation_id),
+            pools=[
+                {"sku": line.sku, "pool_id": str(line.pool_id), "quantity": line.quantity}
+                for line in held
+            ],
         )
     change = change.told(
         "placed",

@@ -18,6 +18,7 @@ from order.orders.domain import (
     Line,
     LineOutcome,
     LineStatus,
+    LotCost,
     News,
     Order,
     OrderNotCancellable,
@@ -245,7 +246,9 @@ def _settle(change: Change, line: Line, outcome: LineOutcome) -> Change:
                 f"{line.quantity} x {line.sku} delivered",
                 **ids,
                 lots={cost.lot_id: cost.quantity for cost in outcome.costs if cost.lot_id},
-                masks=[unit.mask for unit in outcome.units[:_MASKS_TOLD_MAX]],
+                costs=[_cost(cost) for cost in outcome.costs],
+                units=[unit.unit_id for unit in outcome.units[:_UNITS_TOLD_MAX]],
+                masks=[unit.mask for unit in outcome.units[:_UNITS_TOLD_MAX]],
                 **_bought(outcome),
             )
         case LineStatus.FAILED:
@@ -271,7 +274,18 @@ def _settle(change: Change, line: Line, outcome: LineOutcome) -> Change:
             raise AssertionError(f"fulfilment cannot make a line {outcome.status}")
 
 
-_MASKS_TOLD_MAX = 20
+_UNITS_TOLD_MAX = 20
+
+
+def _cost(cost: LotCost) -> dict[str, object]:
+    """What so many units cost, each; of a lot, or bought from a supplier."""
+    source = {"lot_id": cost.lot_id} if cost.lot_id else {"supplier": cost.supplier}
+    return {
+        **source,
+        "quantity": cost.quantity,
+        "unit_cost": cost.unit_cost.amount_minor,
+        "currency": cost.unit_cost.currency,
+    }
 
 
 def _bought(outcome: LineOutcome) -> dict[str, object]:
