@@ -1,4 +1,4 @@
-"""A shop's sale, step by step and without an event loop: place, pay, open the key.
+"""A shop's sale, step by step and without an event loop: quote, place, pay, open the key.
 
 python examples/shop/buy_a_key.py --sku GAME-100 [--demo-file .lockstock/demo.json]
 
@@ -29,6 +29,10 @@ def buy(shop: SyncLockstock, channel_id: str, sku: str) -> None:
     recipient = Recipient.new()
     lines = [{"sku": sku, "quantity": 1}]
 
+    quote = shop.quotes.ask(channel_id, lines)
+    for step in quote["lines"][0]["steps"]:
+        print("price:", step)
+
     reference = f"example-{uuid4()}"  # the shop's own order number
     try:
         order = shop.orders.place(
@@ -37,6 +41,7 @@ def buy(shop: SyncLockstock, channel_id: str, sku: str) -> None:
             {"id": "buyer-7", "email": "buyer@example.com"},
             lines,
             recipient_public_key=recipient.public_key,
+            expected_total=quote["total"],
         )
     except OutOfStock as short:
         print("sold out:", short.short_lines)

@@ -202,6 +202,7 @@ async def run(example: str, *arguments: str) -> str:
 async def test_the_example_that_buys_a_key(demo_file: Path, product: Product):
     output = await run("buy_a_key.py", "--sku", product.sku, "--demo-file", str(demo_file))
 
+    assert "price:" in output
     assert "order: completed" in output
     assert "opened: " in output
     assert [code for code in product.codes if code in output] == []
