@@ -18,6 +18,7 @@ from order.merchants import service as merchants
 from order.merchants.domain import Channel, ChannelNotTrusted
 from order.orders import service as orders
 from order.orders.domain import AlreadyPaid, Change, Order, OrderNotPayable, Payment
+from order.orders.service import Locked
 from order.payments import domain, repository
 from order.payments.domain import (
     AmountMismatch,
@@ -73,23 +74,27 @@ class PaymentService:
         has come gets a receipt in every other case. Calls about one order are served one after
         another.
         """
+        locked = await orders.lock_many(tx, {call.order_id for call in calls})
+        channels = await merchants.find_channels(
+            tx, {order.channel_id for order in locked.orders.values()}
+        )
         results: dict[int, Receipt | DomainError] = {}
         waiting = list(enumerate(calls))
         while waiting:
             wave = {call.order_id: (place, call) for place, call in reversed(waiting)}
             places = {place for place, _ in wave.values()}
-            results |= await self._pay_wave(tx, list(wave.values()))
+            results |= await self._pay_wave(tx, list(wave.values()), locked, channels)
             waiting = [(place, call) for place, call in waiting if place not in places]
         return [results[place] for place in range(len(calls))]
 
     async def _pay_wave(
-        self, tx: Transaction, wave: Sequence[tuple[int, PayCall]]
+        self,
+        tx: Transaction,
+        wave: Sequence[tuple[int, PayCall]],
+        locked: Locked,
+        channels: Mapping[UUID, Channel],
     ) -> dict[int, Receipt | DomainError]:
-        """Calls about different orders."""
-        locked = await orders.lock_many(tx, [call.order_id for _, call in wave])
-        channels = await merchants.find_channels(
-            tx, {order.channel_id for order in locked.orders.values()}
-        )
+        """Calls about different orders; `locked` knows afterwards what they made of theirs."""
         results: dict[int, Receipt | DomainError] = {}
         decided: list[_Decided] = []
         for place, call in wave:
@@ -104,7 +109,7 @@ class PaymentService:
                     decided.append(_Decided(place, call, new, change))
             except DomainError as error:
                 results[place] = error
-        return results | await self._take(tx, decided)
+        return results | await self._take(tx, decided, locked)
 
     def _decide(
         self, order: Order, channel: Channel, call: PayCall, now: datetime
@@ -127,7 +132,7 @@ class PaymentService:
         return _use(change, self.accept(channel, word), now)
 
     async def _take(
-        self, tx: Transaction, decided: Sequence[_Decided]
+        self, tx: Transaction, decided: Sequence[_Decided], locked: Locked
     ) -> dict[int, Receipt | DomainError]:
         if not decided:
             return {}
@@ -143,6 +148,7 @@ class PaymentService:
         if parts:
             await repository.take_parts(tx, parts)
         await orders.save_many(tx, [it.change for it in taken])
+        locked.orders.update({it.call.order_id: it.change.order for it in taken})
         results: dict[int, Receipt | DomainError] = {it.place: _receipt(it.new) for it in taken}
         return results | await _repeats(tx, repeated)
 
