@@ -1,5 +1,6 @@
 """Gives money back: marks a refund as sent, asks its provider outside a transaction, records."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from kit.db import Database
@@ -19,9 +20,10 @@ def pay_back(db: Database, providers: Mapping[str, Provider], *, every_seconds: 
     async def run() -> bool:
         async with db.transaction() as tx:
             due = await refunds.take_due(tx, limit=REFUND_BATCH_MAX)
-        answers = [(refund, await _ask(providers, refund)) for refund in due]
-        if answers:
-            await _record(db, answers)
+        # At once: one provider that does not answer holds up nobody else's money.
+        answers = await asyncio.gather(*(_ask(providers, refund) for refund in due))
+        if due:
+            await _record(db, list(zip(due, answers, strict=True)))
         return len(due) == REFUND_BATCH_MAX
 
     return Periodic("pay-back", every_seconds, run)
