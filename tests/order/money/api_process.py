@@ -23,23 +23,13 @@ from order.app import create_service
 from order.payments.domain import PaymentWord, Receipt
 from order.payments.schemas import PaymentRead
 from order.payments.service import PayCall, PaymentService
-from order.settings import Settings
+from tests.order.conftest import settings_for
 from tests.order.vaults import ScriptedVault
-
-SECRET = "s" * 32
 
 
 async def main(database_url: str, port: int) -> None:
-    settings = Settings(
-        database_url=database_url,
-        kafka_bootstrap="127.0.0.1:1",
-        internal_secret=SECRET,
-        contact_key=SECRET,
-        vault_url="http://vault",
-        port=port,
-        log_level="ERROR",
-        pay_seconds=600,
-    )
+    given = {"port": port, "log_level": "ERROR"}
+    settings = settings_for(database_url).model_copy(update=given)
     service = create_service(settings, vault_transport=ScriptedVault())
     service.routers = [*service.routers, _door(service.db)]
     async with running_api(service):
