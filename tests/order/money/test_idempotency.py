@@ -3,6 +3,7 @@ one effect each, identical answers, altered bodies refused.
 """
 
 import asyncio
+import os
 import random
 from collections import Counter
 from dataclasses import dataclass
@@ -24,14 +25,14 @@ from tests.order.money.api import ApiProcess, api_processes
 from tests.order.money.test_race import sell
 from tests.order.money.wire import Answer, Line
 
-KEYS = 5_000
+KEYS = int(os.environ.get("RACE_KEYS", "5000"))
 SENDS_MAX = 20
-ALTERED = 600
+ALTERED = min(600, KEYS)
 SENDERS = 8  # keys that are under way at once
 REFUNDED_ORDERS = 50
 SEED = 20261127
 TRIES_MAX = 200
-SECONDS_MAX = 400  # the machine may be busy; an idle one needs less than 60
+SECONDS_MAX = 1_500  # for a machine that does other things as well
 
 pytestmark = pytest.mark.timeout(SECONDS_MAX)
 

@@ -3,6 +3,7 @@ expire: exact money for each order.
 """
 
 import asyncio
+import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
@@ -42,9 +43,9 @@ from tests.order.money.readers import BATCH, consume, read_tales
 from tests.order.money.tales import Tale, Told
 from tests.order.money.wire import Answer, Line
 
-ORDERS = 10_000
+ORDERS = int(os.environ.get("RACE_ORDERS", "10000"))
 CALLERS = 64
-SECONDS_MAX = 400  # the machine may be busy; an idle one needs less than 60
+SECONDS_MAX = 1_500  # for a machine that does other things as well
 
 pytestmark = pytest.mark.timeout(SECONDS_MAX)
 
@@ -289,6 +290,7 @@ async def test_money_is_exact_for_each_of_10_000_orders_whatever_happens_at_once
 
 def _happened(tales: Sequence[Tale]) -> None:
     """A run in which nothing rare happened would prove nothing."""
+    rare = len(tales) // 500
     ends = Counter(tale.status for tale in tales)
     states = Counter(payment.status for tale in tales for payment in tale.payments)
     for status in (
@@ -300,8 +302,8 @@ def _happened(tales: Sequence[Tale]) -> None:
         "refunded",
         "fulfilling",
     ):
-        assert ends[status] >= 10, (status, ends)
-    assert states["returned"] >= 1000
-    assert states["partial"] >= 20
+        assert ends[status] >= rare, (status, ends)
+    assert states["returned"] >= 50 * rare
+    assert states["partial"] >= rare
     words = [told for tale in tales for told in tale.told if told.is_word]
-    assert sum(told.answers[0][0] == 409 for told in words) >= 20
+    assert sum(told.answers[0][0] == 409 for told in words) >= rare
