@@ -41,7 +41,7 @@ def _door(db: Any) -> APIRouter:
     router = APIRouter()
 
     async def serve(calls: Sequence[PayCall]) -> Sequence[Receipt | DomainError]:
-        async with db.transaction() as tx:
+        async with db.transaction([call.merchant_id for call in calls]) as tx:
             return await payments.pay_many(tx, calls)
 
     combined = Combiner(serve, batch_max=64, lanes=2)
