@@ -210,6 +210,19 @@ async def test_a_partial_bundle_of_key_and_top_up_delivers_what_it_can(mixed: Mi
     ]
 
 
+async def test_the_demo_supplier_refuses_as_the_tour_says(mixed: Mixed):
+    name = fresh("demo")
+    body = {"name": name, "connector": "demo", "secret": "not-needed"}
+    await mixed.shop.post("fulfillment", "/v1/suppliers", body)
+    mixed.top_up_sku, mixed.account = await _top_up_product(mixed.shop, name), "13900000001"
+
+    order = await mixed.buy()
+    done = await mixed.shop.settled(order["id"], "partially_completed")
+
+    await _key_is_the_buyers(mixed, done)
+    await _page_says(mixed.shop, done, "Your money was returned")
+
+
 async def _key_is_the_buyers(mixed: Mixed, order: Any) -> None:
     [unit] = [unit for delivery in order["deliveries"] for unit in delivery["units"]]
     assert (await mixed.shop.reveal(unit["unit_id"]))["code"] in mixed.key.codes
