@@ -1,0 +1,309 @@
+"""10,000 orders by 64 callers, each payment told 5 times at once, in every order of pay, cancel and
+expire: exact money for each order.
+"""
+
+import asyncio
+import os
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+from sqlalchemy import text
+
+from kit.ids import new_id
+from kit.periodic import Periodic
+from kit.service import Service
+from onebox.ports import free_ports
+from order.api_keys.domain import MERCHANT_SCOPES
+from order.orders import service as orders
+from order.orders.domain import Order, OrderStatus
+from order.payments.jobs import pay_back
+from order.provider import load_providers
+from order.saga import jobs as saga_jobs
+from tests.order.conftest import a_key
+from tests.order.factories import (
+    MERCHANT,
+    POOL,
+    SHOP,
+    assessed,
+    delivered,
+    failed,
+    unknown,
+)
+from tests.order.money.api import api_processes
+from tests.order.money.checker import problems
+from tests.order.money.plots import COPIES, PLOTS, Payment, Plot
+from tests.order.money.readers import BATCH, consume, read_tales
+from tests.order.money.tales import Tale, Told
+from tests.order.money.wire import Answer, Line
+
+ORDERS = int(os.environ.get("RACE_ORDERS", "10000"))
+CALLERS = 64
+SECONDS_MAX = 1_500  # for a machine that does other things as well
+
+pytestmark = pytest.mark.timeout(SECONDS_MAX)
+
+
+class Caller:
+    """One shop: places an order, lets its plot happen, and remembers what was answered."""
+
+    def __init__(self, port: int, token: str, service: Service) -> None:
+        self._lines = [Line(port, token) for _ in range(2 * COPIES + 1)]
+        self._service = service
+        self.told: dict[UUID, list[Told]] = defaultdict(list)
+        self.cancels: dict[UUID, list[int]] = defaultdict(list)
+        self.orders: list[UUID] = []
+
+    async def live(self, plot: Plot) -> None:
+        order_id = await self._place()
+        deeds = {
+            "pay": lambda: self._pay(order_id, plot.payments),
+            "cancel": lambda: self._cancel(order_id),
+            "expire": lambda: self._expire(order_id),
+        }
+        if plot.at_once:
+            await asyncio.gather(*(deeds[name]() for name in plot.deeds))
+            return
+        for name in plot.deeds:
+            await deeds[name]()
+
+    async def _place(self) -> UUID:
+        body = {
+            "channel_id": str(SHOP),
+            "reference": str(new_id()),
+            "customer": {"id": "b"},
+            "lines": [{"sku": "RACE", "quantity": 1}, {"sku": "RACE-2", "quantity": 1}],
+        }
+        answer = await self._lines[0].post("/v1/orders", orjson.dumps(body))
+        assert answer.status == 201, answer.body
+        order_id = UUID(orjson.loads(answer.body)["id"])
+        self.orders.append(order_id)
+        return order_id
+
+    async def _pay(self, order_id: UUID, payments: Sequence[Payment]) -> None:
+        lines = iter(self._lines[1:])
+        await asyncio.gather(
+            *(
+                self._tell(order_id, payment, [next(lines) for _ in range(COPIES)])
+                for payment in payments
+            )
+        )
+
+    async def _tell(self, order_id: UUID, payment: Payment, lines: Sequence[Line]) -> None:
+        reference = f"{order_id}-{payment.suffix}"
+        path, body = _money_came(order_id, payment, reference)
+        if payment.is_word:
+            path, body = _word(order_id, payment, reference)
+        answers = await asyncio.gather(*(line.post(path, body) for line in lines))
+        self.told[order_id].append(
+            Told(
+                reference,
+                payment.amount,
+                payment.currency,
+                payment.is_word,
+                tuple(_seen(answer) for answer in answers),
+            )
+        )
+
+    async def _cancel(self, order_id: UUID) -> None:
+        answer = await self._lines[0].post(f"/v1/orders/{order_id}/cancel", b"{}")
+        assert answer.status in (200, 409), answer.body
+        self.cancels[order_id].append(answer.status)
+
+    async def _expire(self, order_id: UUID) -> None:
+        """Its time is over; the timer, which runs all the while, sees it."""
+        async with self._service.db.transaction() as tx:
+            await tx.execute(_OVER, {"id": order_id})
+
+    def close(self) -> None:
+        for line in self._lines:
+            line.close()
+
+
+_OVER = text("UPDATE orders SET pay_until = clock_timestamp() WHERE id = :id")
+
+
+def _word(order_id: UUID, payment: Payment, reference: str) -> tuple[str, bytes]:
+    body = {
+        "provider": "demo",
+        "provider_reference": reference,
+        "amount": {"amount": payment.amount, "currency": payment.currency},
+    }
+    return f"/v1/orders/{order_id}/payments", orjson.dumps(body)
+
+
+def _money_came(order_id: UUID, payment: Payment, reference: str) -> tuple[str, bytes]:
+    body = {
+        "merchant_id": str(MERCHANT),
+        "order_id": str(order_id),
+        "reference": reference,
+        "amount": payment.amount,
+        "currency": payment.currency,
+    }
+    return "/money-came", orjson.dumps(body)
+
+
+def _seen(answer: Answer) -> tuple[int, bytes]:
+    """A problem names its request, so that copies of a refusal differ in that alone."""
+    return answer.status, answer.code.encode() if answer.status >= 400 else answer.body
+
+
+@asynccontextmanager
+async def _timers(service: Service) -> AsyncIterator[None]:
+    """The worker's jobs, as they run beside the API."""
+    jobs: list[Periodic] = [
+        saga_jobs.expire_unpaid(service.db, every_seconds=0.02),
+        pay_back(service.db, load_providers(["demo"]), every_seconds=0.05),
+    ]
+    tasks = [asyncio.create_task(job.run()) for job in jobs]
+    try:
+        yield
+    finally:
+        for job in jobs:
+            job.stop()
+        await asyncio.gather(*tasks)
+
+
+async def sell(api: Any) -> None:
+    for sku, amount in (("RACE", 1200), ("RACE-2", 790)):
+        body = {
+            "sku": sku,
+            "name": "Game card",
+            "fulfillment": {"kind": "pool", "pool_id": str(POOL)},
+            "price": {"amount": amount, "currency": "CNY"},
+        }
+        answer = await api.post("/v1/products", json=body)
+        assert answer.status_code == 201, answer.text
+
+
+async def _all_of(service: Service, status: OrderStatus, ids: Sequence[UUID]) -> list[Order]:
+    found: list[Order] = []
+    for start in range(0, len(ids), BATCH):
+        async with service.db.transaction() as tx:
+            locked = await orders.lock_many(tx, ids[start : start + BATCH])
+        found += [it for it in locked.orders.values() if it.status is status]
+    return found
+
+
+async def _fulfil(service: Service, ids: Sequence[UUID]) -> None:
+    """Risk declines every tenth; of the others some lines fail, and some stay unknown."""
+    paid = await _all_of(service, OrderStatus.PAID, ids)
+    await consume(service, [assessed(it, "DECLINE") for it in paid[::10]])
+    await consume(service, [assessed(it) for n, it in enumerate(paid) if n % 10])
+    going = await _all_of(service, OrderStatus.FULFILLING, ids)
+    lines = [(order, line) for order in going for line in order.lines]
+    await consume(service, [failed(*it) for it in lines[::7]])
+    await consume(service, [unknown(*it) for it in lines[3::7]])
+    done = [it for n, it in enumerate(lines) if n % 7 not in (0, 3)]
+    await consume(service, [delivered(*it, costs=[]) for it in done])
+
+
+async def _refund_some(
+    port: int, token: str, service: Service, ids: Sequence[UUID]
+) -> dict[UUID, tuple[tuple[int, bytes], ...]]:
+    """After delivery, each call sent COPIES times at once."""
+    completed = (await _all_of(service, OrderStatus.COMPLETED, ids))[:500]
+    answers: dict[UUID, tuple[tuple[int, bytes], ...]] = {}
+
+    async def some(orders: Sequence[Order]) -> None:
+        lines = [Line(port, token) for _ in range(COPIES)]
+        for order in orders:
+            amount = {"amount": 300, "currency": "CNY"}
+            part = {"line_id": str(order.lines[0].id), "amount": amount}
+            body = orjson.dumps({"reason": "does not work", "lines": [part]})
+            path, key = f"/v1/orders/{order.id}/refunds", str(new_id())
+            got = await asyncio.gather(*(line.post(path, body, key) for line in lines))
+            answers[order.id] = tuple(_seen(answer) for answer in got)
+        for line in lines:
+            line.close()
+
+    await asyncio.gather(*(some(completed[number::16]) for number in range(16)))
+    return answers
+
+
+async def _until_quiet(service: Service, *, seconds: float = 60) -> None:
+    """No order is overdue and no refund is on its way."""
+    query = text(
+        "SELECT (SELECT count(*) FROM order_refund WHERE status <> 'done') + (SELECT count(*) "
+        "FROM orders WHERE status = 'pending_payment' AND pay_until <= clock_timestamp())"
+    )
+    deadline = time.monotonic() + seconds
+    left = -1
+    while left and time.monotonic() < deadline:
+        async with service.db.read() as tx:
+            left = (await tx.execute(query)).scalar_one()
+        await asyncio.sleep(0.05)
+    assert left == 0, f"{left} orders and refunds are still open"
+
+
+async def _lives(port: int, token: str, service: Service) -> list[Caller]:
+    callers = [Caller(port, token, service) for _ in range(CALLERS)]
+    plots = iter(PLOTS[number % len(PLOTS)] for number in range(ORDERS))
+
+    async def work(caller: Caller) -> None:
+        for plot in plots:
+            await caller.live(plot)
+        caller.close()
+
+    await asyncio.gather(*(work(caller) for caller in callers))
+    return callers
+
+
+async def test_money_is_exact_for_each_of_10_000_orders_whatever_happens_at_once(
+    service: Service, api: Any
+) -> None:
+    await sell(api)
+    token = await a_key(service.db, sorted(MERCHANT_SCOPES), MERCHANT)
+    (port,) = free_ports(1)
+    url = service.settings.database_url.get_secret_value()
+    async with api_processes(url, port), _timers(service):
+        callers = await _lives(port, token, service)
+        ids = [order_id for caller in callers for order_id in caller.orders]
+        await _fulfil(service, ids)
+        await _until_quiet(service)
+        asked = await _refund_some(port, token, service, ids)
+        await _until_quiet(service)
+
+    tales = await read_tales(service.db, ids)
+    assert len(tales) == ORDERS
+    told = {order_id: tuple(it) for caller in callers for order_id, it in caller.told.items()}
+    cancels = {order_id: tuple(it) for caller in callers for order_id, it in caller.cancels.items()}
+    whole = [
+        replace(
+            tale,
+            told=told.get(order_id, ()),
+            cancels=cancels.get(order_id, ()),
+            asked_refunds=(asked[order_id],) if order_id in asked else (),
+        )
+        for order_id, tale in tales.items()
+    ]
+    found = [problem for tale in whole for problem in problems(tale)]
+    assert found == [], f"{len(found)} problems, the first: {found[:10]}"
+    _happened(whole)
+
+
+def _happened(tales: Sequence[Tale]) -> None:
+    """A run in which nothing rare happened would prove nothing."""
+    rare = len(tales) // 500
+    ends = Counter(tale.status for tale in tales)
+    states = Counter(payment.status for tale in tales for payment in tale.payments)
+    for status in (
+        "pending_payment",
+        "cancelled",
+        "expired",
+        "completed",
+        "partially_completed",
+        "refunded",
+        "fulfilling",
+    ):
+        assert ends[status] >= rare, (status, ends)
+    assert states["returned"] >= 50 * rare
+    assert states["partial"] >= rare
+    words = [told for tale in tales for told in tale.told if told.is_word]
+    assert sum(told.answers[0][0] == 409 for told in words) >= rare
