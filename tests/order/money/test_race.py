@@ -208,7 +208,7 @@ async def _refund_some(
     port: int, token: str, service: Service, ids: Sequence[UUID]
 ) -> dict[UUID, tuple[tuple[int, bytes], ...]]:
     """After delivery, each call sent COPIES times at once."""
-    completed = (await _all_of(service, OrderStatus.COMPLETED, ids))[:500]
+    completed = (await _all_of(service, OrderStatus.COMPLETED, ids))[::2][:500]
     answers: dict[UUID, tuple[tuple[int, bytes], ...]] = {}
 
     async def some(orders: Sequence[Order]) -> None:
