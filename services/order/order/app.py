@@ -1,7 +1,9 @@
 """Composition: the only place that builds this service's objects."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import httpx
 
@@ -74,7 +76,7 @@ from order.search import routes as search_routes
 from order.search import tables as search_tables
 from order.search.service import SearchService
 from order.settings import Settings
-from order.step_kinds import Outside, load_kinds
+from order.step_kinds import Outside, StepKind, load_kinds
 from order.steps import jobs as step_jobs
 from order.steps import tables as step_tables
 from order.stock import consumers as stock_consumers
@@ -114,11 +116,81 @@ TABLES = (
     timeline_tables,
 )
 
+# The first that fits takes a path: files and searches before what reads one thing by its id.
+ROUTERS = (
+    merchant_routes.router,
+    api_key_routes.router,
+    product_file_routes.router,
+    catalogue_routes.router,
+    price_list_routes.router,
+    promotion_routes.router,
+    coupon_routes.router,
+    margin_routes.router,
+    quote_routes.router,
+    placing_routes.router,
+    search_routes.router,
+    order_routes.router,
+    recommendation_routes.router,
+    restock_routes.router,
+    payment_routes.router,
+    refund_routes.router,
+    account_routes.router,
+    checkout_routes.router,
+    callback_routes.router,
+    saga_routes.router,
+    wait_routes.router,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the service is made of."""
+
+    settings: Settings
+    db: Database
+    peer: Peer
+    vault: Vault
+    connections: Mapping[str, Connection]
+    accounts: PaymentAccounts
+    providers: Mapping[str, Provider]
+    kinds: Mapping[str, StepKind]
+    waits: WaitService
+    payments: PaymentService
+    callbacks: CallbackService
+    codes: CodeKeeper
+    placing: PlacingService
+
 
 def create_service(
     settings: Settings, *, vault_transport: httpx.AsyncBaseTransport | None = None
 ) -> Service:
     """The service; `vault_transport` lets a test put the vault's app in place of the network."""
+    parts = _build(settings, vault_transport)
+    return Service(
+        settings=settings,
+        package="order",
+        title="Lockstock order",
+        description=DESCRIPTION,
+        db=parts.db,
+        metadata=metadata,
+        routers=ROUTERS,
+        handlers=[
+            *saga_consumers.handlers(),
+            *stock_consumers.handlers(),
+            *recommendation_consumers.handlers(),
+        ],
+        jobs=[*_looking_jobs(parts), *_calling_jobs(parts)],
+        publishes=[OrderPlaced, ApiKeyChanged, RestockNoticeDue],
+        state=_state(parts),
+        large_bodies={"/v1/products/csv": FILE_BYTES_MAX},
+        closing=[
+            parts.peer.close,
+            *(connection.close for connection in parts.connections.values()),
+        ],
+    )
+
+
+def _build(settings: Settings, vault_transport: httpx.AsyncBaseTransport | None) -> _Parts:
     db = open_database(settings, guards_merchants=True)
     peer = Peer(
         settings.vault_url,
@@ -138,9 +210,7 @@ def create_service(
     )
     providers = _with_accounts(db, accounts, loaded)
     kinds = load_kinds(Outside(db, vault, providers))
-    waits = WaitService(kinds, silence=timedelta(seconds=settings.silence_seconds))
     payments = PaymentService(providers)
-    callbacks = CallbackService(db, accounts, payments)
     codes = CodeKeeper(settings.contact_key.get_secret_value())
     placing = PlacingService(
         db,
@@ -151,85 +221,68 @@ def create_service(
         pay_seconds=settings.pay_seconds,
         hold_grace_seconds=settings.hold_grace_seconds,
     )
-    return Service(
+    return _Parts(
         settings=settings,
-        package="order",
-        title="Lockstock order",
-        description=DESCRIPTION,
         db=db,
-        metadata=metadata,
-        routers=[
-            merchant_routes.router,
-            api_key_routes.router,
-            product_file_routes.router,
-            catalogue_routes.router,
-            price_list_routes.router,
-            promotion_routes.router,
-            coupon_routes.router,
-            margin_routes.router,
-            quote_routes.router,
-            placing_routes.router,
-            search_routes.router,
-            order_routes.router,
-            recommendation_routes.router,
-            restock_routes.router,
-            payment_routes.router,
-            refund_routes.router,
-            account_routes.router,
-            checkout_routes.router,
-            callback_routes.router,
-            saga_routes.router,
-            wait_routes.router,
-        ],
-        handlers=[
-            *saga_consumers.handlers(),
-            *stock_consumers.handlers(),
-            *recommendation_consumers.handlers(),
-        ],
-        jobs=[
-            *_jobs(db, settings, vault),
-            payment_jobs.pay_back(db, providers, every_seconds=settings.pay_back_every_seconds),
-            step_jobs.make_steps(
-                db,
-                kinds,
-                every_seconds=settings.steps_every_seconds,
-                lease_seconds=settings.steps_lease_seconds,
-            ),
-            callback_jobs.ask_for_payments(
-                db,
-                callbacks,
-                every_seconds=settings.ask_every_seconds,
-                last_ask_seconds=settings.last_ask_seconds,
-            ),
-            account_jobs.reseal_accounts(db, accounts),
-            wait_jobs.watch_waits(db, waits, every_seconds=settings.waits_every_seconds),
-        ],
-        publishes=[OrderPlaced, ApiKeyChanged, RestockNoticeDue],
-        state={
-            "placing": placing,
-            "waits": waits,
-            "search": SearchService(db),
-            "quotes": QuoteService(placing),
-            "coupon_codes": codes,
-            "contact_box": ContactBox(settings.contact_key.get_secret_value()),
-            "recommendation_rule": Rule(
-                settings.recommendation_days, settings.recommendation_support
-            ),
-            "place_together": placing_routes.place_together(db, placing),
-            "pay_together": payment_routes.pay_together(db, payments),
-            "payment_accounts": accounts,
-            "checkouts": CheckoutService(
-                db,
-                accounts,
-                public_url=settings.public_url,
-                last_ask_seconds=settings.last_ask_seconds,
-            ),
-            "callbacks": callbacks,
-            "contacts": ContactHasher(settings.contact_key.get_secret_value()),
-        },
-        large_bodies={"/v1/products/csv": FILE_BYTES_MAX},
-        closing=[peer.close, *(connection.close for connection in connections.values())],
+        peer=peer,
+        vault=vault,
+        connections=connections,
+        accounts=accounts,
+        providers=providers,
+        kinds=kinds,
+        waits=WaitService(kinds, silence=timedelta(seconds=settings.silence_seconds)),
+        payments=payments,
+        callbacks=CallbackService(db, accounts, payments),
+        codes=codes,
+        placing=placing,
     )
+
+
+def _state(parts: _Parts) -> dict[str, Any]:
+    """What routes find in `app.state`, by name."""
+    settings, db, placing = parts.settings, parts.db, parts.placing
+    return {
+        "placing": placing,
+        "waits": parts.waits,
+        "search": SearchService(db),
+        "quotes": QuoteService(placing),
+        "coupon_codes": parts.codes,
+        "contact_box": ContactBox(settings.contact_key.get_secret_value()),
+        "recommendation_rule": Rule(settings.recommendation_days, settings.recommendation_support),
+        "place_together": placing_routes.place_together(db, placing),
+        "pay_together": payment_routes.pay_together(db, parts.payments),
+        "payment_accounts": parts.accounts,
+        "checkouts": CheckoutService(
+            db,
+            parts.accounts,
+            public_url=settings.public_url,
+            last_ask_seconds=settings.last_ask_seconds,
+        ),
+        "callbacks": parts.callbacks,
+        "contacts": ContactHasher(settings.contact_key.get_secret_value()),
+    }
+
+
+def _calling_jobs(parts: _Parts) -> list[Periodic]:
+    """The timers that call others, and the one that sees who is silent."""
+    settings, db = parts.settings, parts.db
+    return [
+        payment_jobs.pay_back(db, parts.providers, every_seconds=settings.pay_back_every_seconds),
+        step_jobs.make_steps(
+            db,
+            parts.kinds,
+            every_seconds=settings.steps_every_seconds,
+            lease_seconds=settings.steps_lease_seconds,
+        ),
+        callback_jobs.ask_for_payments(
+            db,
+            parts.callbacks,
+            every_seconds=settings.ask_every_seconds,
+            last_ask_seconds=settings.last_ask_seconds,
+        ),
+        account_jobs.reseal_accounts(db, parts.accounts),
+        wait_jobs.watch_waits(db, parts.waits, every_seconds=settings.waits_every_seconds),
+    ]
 
 
 def _connections(settings: Settings, providers: Mapping[str, Loaded]) -> dict[str, Connection]:
@@ -259,14 +312,15 @@ def _with_accounts(
     return providers
 
 
-def _jobs(db: Database, settings: Settings, vault: Vault) -> list[Periodic]:
+def _looking_jobs(parts: _Parts) -> list[Periodic]:
     """The timers that only look at the database and the vault's stock."""
+    settings, db = parts.settings, parts.db
     return [
         limit_jobs.prune_limit_uses(db),
         saga_jobs.expire_unpaid(db, every_seconds=settings.expire_every_seconds),
         stock_jobs.ask_for_stock(
             db,
-            vault,
+            parts.vault,
             every_seconds=settings.restock_every_seconds,
             ask_seconds=settings.restock_ask_seconds,
         ),
