@@ -21,17 +21,9 @@ from lockstock.fulfillment.v1.delivery_events_pb2 import (
 from lockstock.order.v1.order_events_pb2 import LotCost
 from lockstock.risk.v1.assessment_events_pb2 import Decision, FiredRule, OrderAssessed
 from order.catalogue.domain import PoolFulfillment, Product
+from order.lines.domain import Line
 from order.orders import service as orders
-from order.orders.domain import (
-    Assessment,
-    Change,
-    Customer,
-    Line,
-    News,
-    Order,
-    Payment,
-    Verdict,
-)
+from order.orders.domain import Assessment, Change, Customer, News, Order, Payment, Verdict
 from order.payments.domain import PaymentWord
 from order.payments.service import PaymentService
 from order.price_rules.domain import (

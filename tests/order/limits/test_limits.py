@@ -12,8 +12,9 @@ from sqlalchemy import text
 from kit.db import Database
 from kit.ids import new_id
 from order.limits import service as limits
+from order.lines.domain import LineStatus
 from order.orders import service as orders
-from order.orders.domain import LineStatus, Order
+from order.orders.domain import Order
 from order.saga import service as saga
 from tests.order.conftest import Consume
 from tests.order.factories import MERCHANT, POOL, SHOP, assessed, delivered, failed

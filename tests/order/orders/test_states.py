@@ -5,7 +5,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from kit.db import Database
-from order.orders.domain import LEGAL, LineStatus, OrderStatus
+from order.lines.domain import LineStatus
+from order.orders.domain import LEGAL, OrderStatus
 from tests.order.factories import an_order, placed
 
 _FORCE = text(

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from sqlalchemy import text
 
 from kit.db import Database
-from order.orders.domain import LineStatus, OrderStatus
+from order.lines.domain import LineStatus
+from order.orders.domain import OrderStatus
 from order.payments.jobs import pay_back
 from order.provider import Provider, RefundOutcome
 from order.refunds.domain import Refund

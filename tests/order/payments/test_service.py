@@ -14,7 +14,8 @@ from kit.errors import DomainError
 from kit.ids import new_id
 from kit.money import Money
 from lockstock.order.v1.order_events_pb2 import OrderPaid, PaymentReceived, RefundMade
-from order.orders.domain import LineStatus, Order, OrderStatus
+from order.lines.domain import LineStatus
+from order.orders.domain import Order, OrderStatus
 from order.payments.domain import AmountMismatch, PaymentReferenceUsed, PaymentWord, Receipt
 from order.payments.jobs import pay_back
 from order.payments.service import PayCall, PaymentService

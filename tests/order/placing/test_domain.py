@@ -16,7 +16,7 @@ from order.catalogue.domain import (
     ManualFulfillment,
     Product,
 )
-from order.orders.domain import Line
+from order.lines.domain import Line
 from order.placing.domain import lines_of
 from order.prices.domain import Wanted, price
 from order.unit_prices.domain import Facts

@@ -17,7 +17,8 @@ from lockstock.order.v1.order_events_pb2 import (
     OrderRefunded,
     RefundMade,
 )
-from order.orders.domain import LineStatus, Order, OrderStatus, Verdict
+from order.lines.domain import LineStatus
+from order.orders.domain import Order, OrderStatus, Verdict
 from order.payments.jobs import pay_back
 from order.provider import Provider, RefundOutcome
 from order.refunds import service as refunds

@@ -16,8 +16,9 @@ from lockstock.order.v1.order_events_pb2 import (
     OrderCompleted,
     OrderRefunded,
 )
+from order.lines.domain import LineStatus
 from order.orders import service as orders
-from order.orders.domain import Change, LineStatus, OrderNotFound, OrderStatus, Verdict
+from order.orders.domain import Change, OrderNotFound, OrderStatus, Verdict
 from order.payments.jobs import pay_back
 from order.provider import load_providers
 from order.saga import domain as saga

@@ -6,12 +6,11 @@ import pytest
 
 from kit.ids import new_id
 from kit.money import Money
+from order.lines.domain import LineStatus, LotCost
 from order.orders.domain import (
     Change,
     IllegalTransition,
     LineOutcome,
-    LineStatus,
-    LotCost,
     News,
     Order,
     OrderNotCancellable,

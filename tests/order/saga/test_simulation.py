@@ -18,13 +18,11 @@ import pytest
 from kit.errors import DomainError
 from kit.ids import new_id
 from kit.money import Money
+from order.lines.domain import SETTLED, Line, LineStatus
 from order.orders.domain import (
-    SETTLED,
     UNPAID,
     Change,
-    Line,
     LineOutcome,
-    LineStatus,
     News,
     Order,
     OrderStatus,

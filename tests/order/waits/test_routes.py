@@ -10,7 +10,8 @@ from kit.db import Database
 from kit.ids import new_id
 from kit.service import Service
 from lockstock.order.v1.order_events_pb2 import FulfillmentRequested
-from order.orders.domain import LineStatus, Order, OrderStatus
+from order.lines.domain import LineStatus
+from order.orders.domain import Order, OrderStatus
 from order.payments.jobs import pay_back
 from order.provider import load_providers
 from order.steps.domain import StepState, Unknown

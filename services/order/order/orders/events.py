@@ -8,7 +8,8 @@ from google.protobuf.message import Message
 from kit.money import Money
 from lockstock.common.v1 import money_pb2
 from lockstock.order.v1 import order_events_pb2 as pb
-from order.orders.domain import Arrival, GivenBack, Line, LineStatus, News, Order
+from order.lines.domain import Line, LineStatus
+from order.orders.domain import Arrival, GivenBack, News, Order
 
 
 def word(news: News, order: Order) -> Message:

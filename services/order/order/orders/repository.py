@@ -11,14 +11,12 @@ from sqlalchemy import text
 
 from kit.db import Transaction
 from kit.money import Money
+from order.lines.domain import Line, LineStatus, LotCost
 from order.orders.domain import (
     Change,
     Customer,
     Delivery,
-    Line,
     LineOutcome,
-    LineStatus,
-    LotCost,
     Order,
     OrderStatus,
     Payment,

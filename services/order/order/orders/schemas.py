@@ -6,7 +6,8 @@ from uuid import UUID
 from pydantic import Field
 
 from kit.http import Model, MoneyModel
-from order.orders.domain import Delivery, Line, Order, OrderView
+from order.lines.domain import Line
+from order.orders.domain import Delivery, Order, OrderView
 from order.timeline.domain import ToldEntry
 
 

@@ -17,7 +17,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from order.orders.domain import LineStatus, OrderStatus
+from order.lines.domain import LineStatus
+from order.orders.domain import OrderStatus
 from order.tables import metadata
 
 _STATUSES = ", ".join(f"'{status}'" for status in OrderStatus)

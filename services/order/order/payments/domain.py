@@ -9,16 +9,8 @@ from uuid import UUID
 from kit.errors import Conflict, Invalid
 from kit.ids import new_id
 from kit.money import Money
-from order.orders.domain import (
-    Arrival,
-    Change,
-    GivenBack,
-    Line,
-    LineStatus,
-    Order,
-    OrderStatus,
-    Payment,
-)
+from order.lines.domain import Line, LineStatus
+from order.orders.domain import Arrival, Change, GivenBack, Order, OrderStatus, Payment
 from order.refunds.domain import (
     LineNotFound,
     LineWanted,

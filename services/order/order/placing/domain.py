@@ -20,8 +20,9 @@ from order.catalogue.domain import (
 from order.coupons.domain import CouponClaim, LimitUse
 from order.forms.domain import form_terms
 from order.limits.domain import Asked, Claim, Per, claims_of
+from order.lines.domain import Line
 from order.merchants.domain import Channel
-from order.orders.domain import Change, Customer, Line, News, Order, Payment
+from order.orders.domain import Change, Customer, News, Order, Payment
 from order.payments.domain import PaymentWord
 from order.price_rules.domain import CouponTerms, Rule
 from order.prices.domain import PriceBasis, Priced, PricedLine, Wanted

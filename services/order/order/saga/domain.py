@@ -9,16 +9,13 @@ from typing import assert_never
 from uuid import UUID
 
 from kit.money import Money
+from order.lines.domain import SETTLED, Line, LineStatus, LotCost
 from order.orders.domain import (
-    SETTLED,
     UNPAID,
     Assessment,
     Change,
     GivenBack,
-    Line,
     LineOutcome,
-    LineStatus,
-    LotCost,
     News,
     Order,
     OrderNotCancellable,

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from kit.errors import Invalid
 from order.contacts import mask_email, mask_phone
-from order.orders.domain import Customer, Line, Order, OrderStatus, Term
+from order.lines.domain import Line
+from order.orders.domain import Customer, Order, OrderStatus, Term
 
 CSV_COLUMNS = (
     "order_id",

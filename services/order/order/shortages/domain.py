@@ -11,7 +11,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from order.orders.domain import Change, Line, LineStatus, News, Order
+from order.lines.domain import Line, LineStatus
+from order.orders.domain import Change, News, Order
 from order.stages.domain import is_bound_to_others
 from order.steps.domain import Step, plan
 

@@ -5,7 +5,8 @@ person's work) goes in two stages: first those lines, and its units once they ar
 units of an order are in one hold that is handed out once, so all of them wait.
 """
 
-from order.orders.domain import SETTLED, Line, LineStatus, Order
+from order.lines.domain import SETTLED, Line, LineStatus
+from order.orders.domain import Order
 
 ALL_OR_NOTHING = "all_or_nothing"
 _POOL = "pool"

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from kit.db import Transaction
 from kit.ids import new_id
+from order.lines.domain import Line, LineStatus
 from order.orders import service as orders
-from order.orders.domain import Change, Line, LineStatus, Order, OrderStatus
+from order.orders.domain import Change, Order, OrderStatus
 from order.payments import domain as money
 from order.refunds import service as refunds
 from order.refunds.domain import RefundWanted

@@ -8,7 +8,8 @@ from sqlalchemy import text
 
 from kit.db import Database
 from kit.service import Service
-from order.orders.domain import LineStatus, Order, OrderStatus
+from order.lines.domain import LineStatus
+from order.orders.domain import Order, OrderStatus
 from tests.order.conftest import Consume
 from tests.order.factories import assessed, failed, placed, state_of
 from tests.order.providers.conftest import Push, run_job
