@@ -183,15 +183,20 @@ def strikes_views() -> None:
     replace(CustodyService, "show", show_and_strike)
 
 
-@mutant("a wish is refused while somebody else holds the lot's lock", Invariant.NO_FALSE_SELL_OUT)
+@mutant(
+    "a wish is refused while somebody else holds the lot's lock",
+    Invariant.NO_FALSE_SELL_OUT,
+    sql=(
+        """
+        DO $$ BEGIN
+          EXECUTE replace(
+            pg_get_functiondef('vault_open_shelves'::regproc), 'LEFT JOIN lot l', 'LEFT JOIN
+            (SELECT * FROM lot k WHERE k.pool_id = ANY(wanted) FOR UPDATE SKIP LOCKED) l');
+        END $$
+        """,
+    ),
+)
 def refuses_the_locked() -> None:
-    rewrite(
-        shelf_rows,
-        "_READ_SHELVES",
-        ("ORDER BY pool_id, head_expires_at NULLS LAST, id",
-         "ORDER BY pool_id, head_expires_at NULLS LAST, id FOR UPDATE SKIP LOCKED"),
-    )  # fmt: skip
-
     async def put_back(self: Any, tx: Any, _: Any, reservation_ids: Any) -> None:
         if reservation_ids:
             await shelf_rows.put_back(tx, reservation_ids)

@@ -25,7 +25,7 @@ from tests.order.money.api import ApiProcess, api_processes
 from tests.order.money.test_race import sell
 from tests.order.money.wire import Answer, Line
 
-KEYS = int(os.environ.get("RACE_KEYS", "5000"))
+KEYS = int(os.environ.get("RACE_KEYS", "1500"))
 SENDS_MAX = 20
 ALTERED = min(600, KEYS)
 SENDERS = 8  # keys that are under way at once

@@ -43,7 +43,7 @@ from tests.order.money.readers import BATCH, consume, read_tales
 from tests.order.money.tales import Tale, Told
 from tests.order.money.wire import Answer, Line
 
-ORDERS = int(os.environ.get("RACE_ORDERS", "10000"))
+ORDERS = int(os.environ.get("RACE_ORDERS", "3000"))
 CALLERS = 64
 TRIES_MAX = 60
 SECONDS_MAX = 1_500  # for a machine that does other things as well

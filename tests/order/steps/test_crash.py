@@ -110,7 +110,8 @@ async def _planned_hold(db: Database) -> Order:
 
 
 async def _until_ok(db: Database, orders: list[Order]) -> None:
-    async with asyncio.timeout(30):
+    # On a busy machine calls run into their deadline, and the pause grows to a minute.
+    async with asyncio.timeout(150):
         while True:
             states = [step.state for order in orders for step in await steps_of(db, order)]
             if set(states) == {StepState.OK}:
@@ -118,7 +119,7 @@ async def _until_ok(db: Database, orders: list[Order]) -> None:
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(240)
 async def test_workers_killed_at_any_moment_make_each_step_once(
     db: Database, settings: Settings
 ) -> None:
