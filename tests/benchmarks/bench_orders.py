@@ -3,7 +3,8 @@
 The whole set of `make run` on this machine with its own broker and database; the load runs beside
 it. (a) as fast as it goes: prepaid orders by BENCH_CALLERS callers, until every one is completed;
 orders per second and CPU per order over all processes of the set. (b) BENCH_PACE orders per
-second: from the payment's commit to the delivery's commit. Nothing may be lost or double.
+second: from the payment's commit to the delivery's commit. (c) orders that are placed, then paid,
+over HTTP, against an empty POST of the same body. Nothing may be lost or double.
 """
 
 import asyncio
@@ -11,15 +12,18 @@ import itertools
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import orjson
 
+from onebox.ports import free_ports
 from onebox.services import service_named
 from onebox.supervisor import Onebox, Options
 from tests.benchmarks.cpu import cpu_seconds
@@ -62,11 +66,16 @@ async def _measure(box: Onebox, shop: Shop) -> dict[str, Any]:
     waits = await _payment_to_delivery(box, since)
     levels = await shop.levels(product.pool_id)
     total = await _count(box, "order", "SELECT count(*) FROM orders WHERE status = 'completed'")
+    empty, placed, paid = await _place_then_pay(box, shop, product.sku)
+    both = 1 / (1 / placed + 1 / paid)
     return {
         "orders, as fast as it goes": orders,
         "orders/s through everything (goal 300, then 500)": round(orders / seconds, 1),
         "CPU per order in all processes, ms (goal 6, then 4)": round(cpu * 1000 / orders, 2),
         "placing p50, ms": _ms(flooded.percentile(0.5)),
+        "an empty POST of the same body, per second": round(empty),
+        "placed / paid over HTTP, per second": f"{placed:.0f} / {paid:.0f}",
+        "placed and paid, orders/s; against an empty POST": f"{both:.0f}; {both / empty:.2f}",
         f"paid -> delivered p50 at {PACE:.0f}/s, ms (goal 15)": _ms(_share(waits, 0.5)),
         f"paid -> delivered p99 at {PACE:.0f}/s, ms (goal 60)": _ms(_share(waits, 0.99)),
         "orders at that pace": paced.statuses[201],
@@ -98,7 +107,75 @@ async def _flood(
     return outcome
 
 
-def _orders(shop: Shop, sku: str) -> Callable[[], bytes]:
+async def _place_then_pay(box: Onebox, shop: Shop, sku: str) -> tuple[float, float, float]:
+    """Per second: empty POSTs, orders placed, orders paid; one after the other on this machine."""
+    seconds = SECONDS / 3
+    async with _empty_server() as port:
+        load = _orders(shop, sku, path="/empty", is_paid=False)
+        empty = await run_load(port, load, callers=CALLERS, seconds=seconds)
+    port, since = box.wiring.ports["order"], await _now(box)
+    load = _orders(shop, sku, is_paid=False)
+    placed = await run_load(port, load, callers=CALLERS, seconds=seconds)
+    rows = await _rows(
+        box,
+        "order",
+        "SELECT id FROM orders WHERE status = 'pending_payment' AND placed_at > $1",
+        since,
+    )
+    # Not all of them: the load must not run dry before its time is over.
+    load = _payments(shop, [str(row[0]) for row in rows])
+    paid = await run_load(port, load, callers=CALLERS, seconds=seconds / 4)
+    for outcome in (empty, placed, paid):
+        if set(outcome.statuses) != {201}:
+            raise SystemExit(f"answers were {dict(outcome.statuses)}")
+    return empty.per_second, placed.per_second, paid.per_second
+
+
+@asynccontextmanager
+async def _empty_server() -> AsyncIterator[int]:
+    port = free_ports(1)[0]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.benchmarks.empty_server", str(port)
+    )
+    try:
+        while not await _listens(port):  # noqa: ASYNC110 - another process: no event
+            await asyncio.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def _payments(shop: Shop, order_ids: list[str]) -> Callable[[], bytes]:
+    unpaid = iter(order_ids)
+
+    def request() -> bytes:
+        order_id = next(unpaid, None)
+        if order_id is None:
+            raise SystemExit("more payments were made than orders had been placed")
+        body = {
+            "provider": "shop",
+            "provider_reference": order_id,
+            "amount": {"amount": 1990, "currency": "CNY"},
+        }
+        path = f"/v1/orders/{order_id}/payments"
+        return request_bytes(path, orjson.dumps(body), shop.api_key)
+
+    return request
+
+
+def _orders(
+    shop: Shop, sku: str, *, path: str = "/v1/orders", is_paid: bool = True
+) -> Callable[[], bytes]:
     run_id, numbers = secrets.token_hex(4), itertools.count()
 
     def request() -> bytes:
@@ -117,7 +194,9 @@ def _orders(shop: Shop, sku: str) -> Callable[[], bytes]:
                 "amount": {"amount": 1990, "currency": "CNY"},
             },
         }  # fmt: skip
-        return request_bytes("/v1/orders", orjson.dumps(body), shop.api_key)
+        if not is_paid:
+            del body["paid"]
+        return request_bytes(path, orjson.dumps(body), shop.api_key)
 
     return request
 
