@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,9 +10,10 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from kit.db import Database
+from kit.db import Database, Transaction
 from kit.ids import new_id
 from order.limits import service as limits
+from order.limits.domain import Claim
 from order.lines.domain import LineStatus
 from order.orders import service as orders
 from order.orders.domain import Order
@@ -59,6 +61,24 @@ def placed(answers: list[httpx.Response]) -> int:
     codes = {answer.json().get("code") for answer in answers if answer.status_code != 201}
     assert codes <= {"limit_reached"}, codes
     return sum(answer.status_code == 201 for answer in answers)
+
+
+async def test_orders_that_come_together_are_looked_at_together(
+    api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make(api, a_limit(quantity=1_000))
+    looks: list[int] = []
+    check_many = limits.check_many
+
+    async def watched(tx: Transaction, claims: Sequence[Sequence[Claim]]) -> Any:
+        looks.append(len(claims))
+        return await check_many(tx, claims)
+
+    monkeypatch.setattr(limits, "check_many", watched)
+
+    assert placed(await asyncio.gather(*(place(api) for _ in range(CALLERS)))) == CALLERS
+    assert sum(looks) == CALLERS
+    assert len(looks) < CALLERS / 2
 
 
 async def test_of_64_callers_at_once_exactly_the_limit_buy(

@@ -10,13 +10,14 @@ from order.limits.domain import Claim, Drafted, LimitReached, decide
 DAYS_KEPT = 31
 
 
-async def check(tx: Transaction, claims: Sequence[Claim]) -> None:
-    """Raises LimitReached as it stands; nothing is locked, so `take` has the last word."""
-    if not claims:
-        return
-    used = await repository.used(tx, [claim.key for claim in claims])
-    for error in decide(used, [("", claims)]).values():
-        raise error
+async def check_many(
+    tx: Transaction, orders: Sequence[Sequence[Claim]]
+) -> list[LimitReached | None]:
+    """What each order's claims would be told as it stands, each as if it were alone. Nothing is
+    locked, so `take` has the last word.
+    """
+    used = await repository.used(tx, [claim.key for claims in orders for claim in claims])
+    return [decide(used, [("", claims)]).get(0) for claims in orders]
 
 
 async def take(tx: Transaction, drafts: Sequence[Drafted]) -> dict[int, LimitReached]:

@@ -52,6 +52,11 @@ class Request:
     below_cost: str = ""  # why it may be sold below its margin floor
 
     @property
+    def key(self) -> tuple[UUID, UUID, str]:
+        """What makes the order one: its merchant's channel has each reference once."""
+        return self.merchant_id, self.channel_id, self.reference
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """Who shows coupon codes, in several ways: a guesser has to change all of them."""
         ip = self.customer.ip
@@ -89,7 +94,8 @@ class Draft:
     is_placed: bool = False
 
     @property
-    def reference(self) -> tuple[UUID, UUID, str]:
+    def key(self) -> tuple[UUID, UUID, str]:
+        """As of its request."""
         order = self.change.order
         return order.merchant_id, order.channel_id, order.reference
 

@@ -18,7 +18,7 @@ from order.catalogue.domain import Product
 from order.coupons import service as coupons
 from order.coupons.domain import Refusals
 from order.limits import service as limits
-from order.limits.domain import Claim, LimitReached
+from order.limits.domain import Claim
 from order.margins.domain import BelowMarginFloor, Shortfall, told_below_floor
 from order.margins.service import MarginService
 from order.merchants import service as merchants
@@ -70,6 +70,7 @@ class PlacingService:
         self._pay_seconds = pay_seconds
         self._hold_seconds = pay_seconds + hold_grace_seconds
         self._find = Combiner(self._find_many, batch_max=READ_BATCH_MAX, lanes=2)
+        self._limits = Combiner(self._check_limits, batch_max=READ_BATCH_MAX, lanes=2)
 
     @asynccontextmanager
     async def prepared(self, request: Request) -> AsyncIterator[Draft]:
@@ -102,7 +103,7 @@ class PlacingService:
         Raises PaymentReferenceUsed when a prepaid one's payment was used before: the transaction
         must be undone then.
         """
-        reached = await limits.take(tx, [(draft.reference, draft.claims) for draft in drafts])
+        reached = await limits.take(tx, [(draft.key, draft.claims) for draft in drafts])
         fitting = [draft for place, draft in enumerate(drafts) if place not in reached]
         coupon_claims = [draft.coupon_claim for draft in fitting if draft.coupon_claim]
         ran_out = await coupons.refuse_many(tx, coupon_claims)
@@ -121,14 +122,14 @@ class PlacingService:
             draft.is_placed = draft.change.order.id in placed
         refused = [draft for draft in drafts if not draft.is_placed]
         taken, _ = (
-            await orders.find_references(tx, [draft.reference for draft in refused])
+            await orders.find_references(tx, [draft.key for draft in refused])
             if refused
             else ({}, None)
         )
         return [
             draft.change.order
             if draft.is_placed
-            else _refusal(draft, taken, reached.get(place) or _over(ran_out, draft))
+            else _refusal(draft.key, taken, reached.get(place) or _over(ran_out, draft))
             for place, draft in enumerate(drafts)
         ]
 
@@ -165,7 +166,8 @@ class PlacingService:
             raise BelowMarginFloor(lines=[it.document for it in below])
         lines = lines_of(priced.lines, found.products, request.customer.locale)
         claims = claims_on(request, wanted, found.products)
-        await self._check_limits(request, claims)
+        if claims:
+            await self._limits((request, claims))
         order = draft_order(request, lines, found.now, self._pay_seconds)
         payment = self._prepaid(request, found, order)
         reservation_id = await self._hold(order, found.channel, is_paid=payment is not None)
@@ -176,19 +178,18 @@ class PlacingService:
             change = told_below_floor(change, below, request.below_cost)
         return Draft(change, payment, claims, coupon_claim(order, found.asked, priced))
 
-    async def _check_limits(self, request: Request, claims: Sequence[Claim]) -> None:
+    async def _check_limits(
+        self, wanted: Sequence[tuple[Request, Sequence[Claim]]]
+    ) -> Sequence[DomainError | None]:
         """Early, so that who has had enough holds no stock; `place_many` has the last word."""
-        if not claims:
-            return
-        key = (request.merchant_id, request.channel_id, request.reference)
-        async with self._db.read() as tx:
-            try:
-                await limits.check(tx, claims)
-            except LimitReached:
-                taken, _ = await orders.find_references(tx, [key])
-                if taken:
-                    raise _reference_taken(taken[key[1:]]) from None
-                raise
+        async with self._db.read({request.merchant_id for request, _ in wanted}) as tx:
+            reached = await limits.check_many(tx, [claims for _, claims in wanted])
+            keys = [it.key for (it, _), error in zip(wanted, reached, strict=True) if error]
+            taken = (await orders.find_references(tx, keys))[0] if keys else {}
+        return [
+            error and _refusal(request.key, taken, error)
+            for (request, _), error in zip(wanted, reached, strict=True)
+        ]
 
     def _prepaid(self, request: Request, found: Found, order: Order) -> Payment | None:
         if request.paid is None:
@@ -233,9 +234,7 @@ class PlacingService:
             components = await catalogue.find_components(tx, products.values())
             known = [_known(request, channels, products, components) for request in requests]
             asked = await self._prices.ask_many(tx, [_question(*each) for each in known if each])
-            taken, now = await orders.find_references(
-                tx, [(r.merchant_id, r.channel_id, r.reference) for r in requests]
-            )
+            taken, now = await orders.find_references(tx, [request.key for request in requests])
         answers = iter(asked)
         return [
             _found(each, next(answers), taken, now)
@@ -307,11 +306,12 @@ def _uses(draft: Draft, placed: AbstractSet[UUID]) -> list[tuple[UUID, UUID, Cla
 
 
 def _refusal(
-    draft: Draft, taken: Mapping[tuple[UUID, str], UUID], reached: DomainError | None
+    key: tuple[UUID, UUID, str],
+    taken: Mapping[tuple[UUID, str], UUID],
+    reached: DomainError | None,
 ) -> DomainError:
     """A call that repeats an order is told so, also where a limit would refuse it."""
-    _, channel_id, reference = draft.reference
-    order_id = taken.get((channel_id, reference))
+    order_id = taken.get(key[1:])
     return reached if reached and order_id is None else _reference_taken(order_id)
 
 
