@@ -59,7 +59,6 @@ from order.promotions import routes as promotion_routes
 from order.provider import HasAccounts, Loaded, Provider, RefundsThroughAccounts, load_providers
 from order.quotes import routes as quote_routes
 from order.quotes.service import QuoteService
-from order.recommendations import consumers as recommendation_consumers
 from order.recommendations import jobs as recommendation_jobs
 from order.recommendations import routes as recommendation_routes
 from order.recommendations import tables as recommendation_tables
@@ -177,7 +176,6 @@ def create_service(
         handlers=[
             *saga_consumers.handlers(),
             *stock_consumers.handlers(),
-            *recommendation_consumers.handlers(),
         ],
         jobs=[*_looking_jobs(parts), *_calling_jobs(parts)],
         publishes=[OrderPlaced, ApiKeyChanged, RestockNoticeDue],
@@ -326,5 +324,6 @@ def _looking_jobs(parts: _Parts) -> list[Periodic]:
         ),
         restock_jobs.tell_due(db, every_seconds=settings.restock_every_seconds),
         restock_jobs.lapse(db, days=settings.restock_days),
+        recommendation_jobs.count_pairs(db),
         recommendation_jobs.prune_pairs(db, window_days=settings.recommendation_days),
     ]

@@ -1,5 +1,6 @@
 """Bought together: counted as the orders end, held against a count of everything from scratch."""
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -8,22 +9,21 @@ from itertools import permutations
 from uuid import UUID
 
 import pytest
-from google.protobuf.message import Message
 from sqlalchemy import text
 
 from kit.db import Database
 from kit.ids import new_id
-from lockstock.order.v1.order_events_pb2 import OrderCompleted, OrderPartiallyCompleted
+from order.payments.jobs import pay_back
+from order.provider import load_providers
 from order.recommendations import service
 from order.recommendations.domain import Completed, Rule
-from order.recommendations.jobs import prune_pairs
+from order.recommendations.jobs import count_pairs, prune_pairs
 from tests.order.conftest import Consume
 from tests.order.factories import (
     MERCHANT,
     OTHER_MERCHANT,
     SHOP,
     a_line,
-    an_event,
     an_order,
     delivered,
     failed,
@@ -63,14 +63,12 @@ async def make_products(
 
 
 async def complete(consume: Consume, db: Database, products: Sequence[UUID], **line) -> None:
-    """An order of these products that is delivered, and its news."""
+    """An order of these products that is delivered, and counted."""
     lines = [a_line(line_no=n, product_id=each, **line) for n, each in enumerate(products, 1)]
     order = await fulfilling(db, an_order(lines=lines))
-    news: list[Message] = []
     for each in order.lines:
-        news += await consume(delivered(order, each))
-    [completed] = [message for message in news if isinstance(message, OrderCompleted)]
-    await consume(an_event(completed, order.id))
+        await consume(delivered(order, each))
+    await count_pairs(db)._run()
 
 
 async def recommended(db: Database, product_id: UUID, rule: Rule = RULE) -> dict[UUID, int]:
@@ -103,8 +101,8 @@ async def test_only_what_was_delivered_counts(consume, db):
         order = await fulfilling(db, an_order(lines=lines))
         await consume(delivered(order, lines[0]), delivered(order, lines[1]))
         await consume(failed(order, lines[2]))
-        message = OrderPartiallyCompleted(order_id=str(order.id), merchant_id=str(MERCHANT))
-        await consume(an_event(message, order.id))
+        await pay_back(db, load_providers([]), every_seconds=1)._run()
+    await count_pairs(db)._run()
 
     assert await recommended(db, game) == {card: 3}
 
@@ -121,7 +119,7 @@ async def test_components_of_one_bundle_are_no_pair_but_a_bundle_and_a_card_are(
         order = await fulfilling(db, an_order(lines=lines))
         for each in lines:
             await consume(delivered(order, each))
-        await consume(an_event(OrderCompleted(order_id=str(order.id)), order.id))
+    await count_pairs(db)._run()
 
     assert await recommended(db, part) == {card: 3}
     assert await recommended(db, card) == {part: 3, other_part: 3}
@@ -201,6 +199,29 @@ async def test_days_behind_the_window_do_not_count_and_are_forgotten(consume, db
     assert await recommended(db, game, Rule(10, 3)) == {}
     await prune_pairs(db, window_days=10)._run()
     assert await _all(db, "SELECT count(*) FROM product_pair") == [0]
+
+
+async def test_each_order_is_counted_once_however_many_count(consume, db):
+    game, card = await make_products(db, 2)
+    for _ in range(20):
+        lines = [a_line(line_no=n, product_id=each) for n, each in enumerate((game, card), 1)]
+        order = await fulfilling(db, an_order(lines=lines))
+        for each in lines:
+            await consume(delivered(order, each))
+
+    await asyncio.gather(*(count_pairs(db)._run() for _ in range(8)))
+    await count_pairs(db)._run()
+
+    assert await recommended(db, game) == {card: 20}
+    assert await _all(db, "SELECT count(*) FROM product_pair_due") == [0]
+
+
+async def test_an_order_of_one_product_leaves_nothing_to_count(consume, db):
+    [game] = await make_products(db, 1)
+    order = await fulfilling(db, an_order(lines=[a_line(product_id=game)]))
+    await consume(delivered(order, order.lines[0]))
+
+    assert await _all(db, "SELECT count(*) FROM product_pair_due") == [0]
 
 
 @pytest.mark.timeout(120)

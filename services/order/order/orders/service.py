@@ -9,11 +9,14 @@ from kit.db import Transaction
 from kit.messaging import outbox
 from order.coupons import service as coupons
 from order.orders import events, repository
-from order.orders.domain import Change, Order, OrderNotFound, OrderStatus, OrderView
+from order.orders.domain import Change, News, Order, OrderNotFound, OrderStatus, OrderView
+from order.recommendations import service as recommendations
 from order.refunds import service as refunds
 from order.steps import service as steps
 from order.timeline import service as timeline
 from order.timeline.domain import ToldEntry
+
+_DELIVERED = frozenset({News.COMPLETED, News.PARTIALLY_COMPLETED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +78,20 @@ async def save_many(tx: Transaction, changes: Sequence[Change]) -> None:
     )
     await refunds.owe(tx, [refund for change in changes for refund in change.refunds])
     await steps.plan(tx, [step for change in changes for step in change.steps])
+    await recommendations.owe(tx, [it for change in changes for it in _bought_together(change)])
     await _tell(tx, changes)
 
 
 def _those(changes: Sequence[Change], *statuses: OrderStatus) -> list[UUID]:
     return [change.order.id for change in changes if change.order.status in statuses]
+
+
+def _bought_together(change: Change) -> list[tuple[UUID, UUID]]:
+    """The order with its merchant, when it ends now with more than one product to speak of."""
+    order = change.order
+    is_several = len({line.product_id for line in order.lines}) > 1
+    ends = is_several and any(news in _DELIVERED for news, _ in change.news)
+    return [(order.id, order.merchant_id)] if ends else []
 
 
 async def _tell(tx: Transaction, changes: Sequence[Change]) -> None:

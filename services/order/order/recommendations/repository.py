@@ -27,6 +27,14 @@ _COUNT = text(
       DO UPDATE SET orders = product_pair.orders + excluded.orders
     """
 )
+_OWE = text(
+    "INSERT INTO product_pair_due (order_id, merchant_id) SELECT * FROM unnest("
+    "CAST(:order_ids AS uuid[]), CAST(:merchant_ids AS uuid[])) ON CONFLICT DO NOTHING"
+)
+_TAKE_DUE = text(
+    "DELETE FROM product_pair_due WHERE order_id IN (SELECT order_id FROM product_pair_due "
+    "ORDER BY order_id LIMIT :limit FOR UPDATE SKIP LOCKED) RETURNING order_id, day"
+)
 _OF_PRODUCTS = text(
     """
     SELECT p.id, p.sku, p.name, p.price_minor, p.currency, found.orders
@@ -55,6 +63,21 @@ _PRUNE = text(
       ORDER BY day LIMIT :limit FOR UPDATE SKIP LOCKED)
     """
 )
+
+
+async def owe(tx: Transaction, ended: Sequence[tuple[UUID, UUID]]) -> None:
+    """`ended`: (order, merchant)."""
+    values = {
+        "order_ids": [order_id for order_id, _ in ended],
+        "merchant_ids": [merchant_id for _, merchant_id in ended],
+    }
+    await tx.execute(_OWE, values)
+
+
+async def take_due(tx: Transaction, limit: int) -> list[Completed]:
+    """At most `limit` orders that are not counted yet, and they are gone with `tx`."""
+    rows = await tx.execute(_TAKE_DUE, {"limit": limit})
+    return [Completed(row.order_id, row.day) for row in rows]
 
 
 async def count_pairs(tx: Transaction, completed: Sequence[Completed]) -> None:

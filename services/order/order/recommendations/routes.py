@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request
 from kit.db import Database
 from kit.http import Caller, caller
 from kit.paging import Page
+from order.orders import service as orders
 from order.recommendations import service
 from order.recommendations.domain import Rule
 from order.recommendations.schemas import RecommendationRead
@@ -40,6 +41,7 @@ async def recommend_for_order(
 ) -> Page[RecommendationRead]:
     """What else to offer to the buyer of this order: never what it has already."""
     async with cast(Database, request.app.state.db).read() as tx:
+        await orders.get_view(tx, who.merchant, order_id)
         found = await service.list_for_order(tx, who.merchant, order_id, _rule(request), limit)
     return Page(items=[RecommendationRead.from_domain(each) for each in found])
 

@@ -3,14 +3,27 @@ from uuid import UUID
 
 from kit.db import Transaction
 from order.catalogue import service as catalogue
-from order.orders import service as orders
 from order.recommendations import repository
 from order.recommendations.domain import Completed, Recommendation, Rule
 
 
+async def owe(tx: Transaction, ended: Sequence[tuple[UUID, UUID]]) -> None:
+    """Orders (with their merchants) of several products that end now: `count_due` counts them."""
+    if ended:
+        await repository.owe(tx, ended)
+
+
+async def count_due(tx: Transaction, limit: int) -> int:
+    """Counts at most `limit` orders that ended, each once; answers how many."""
+    due = await repository.take_due(tx, limit)
+    await count(tx, due)
+    return len(due)
+
+
 async def count(tx: Transaction, completed: Sequence[Completed]) -> None:
-    """Adds orders to their days' pairs; that each is added once is the inbox's work."""
-    await repository.count_pairs(tx, completed)
+    """Adds orders to their days' pairs."""
+    if completed:
+        await repository.count_pairs(tx, completed)
 
 
 async def list_for_product(
@@ -24,8 +37,7 @@ async def list_for_product(
 async def list_for_order(
     tx: Transaction, merchant_id: UUID, order_id: UUID, rule: Rule, limit: int
 ) -> Sequence[Recommendation]:
-    """For all of its products together; none that it has already. Raises OrderNotFound."""
-    await orders.get_view(tx, merchant_id, order_id)
+    """For all products of the merchant's order together; none that it has already."""
     products = await repository.products_of(tx, order_id)
     return await repository.list_for(tx, merchant_id, products, rule, limit)
 

@@ -1,4 +1,4 @@
-from sqlalchemy import CheckConstraint, Column, Date, Index, Integer, Table, Uuid
+from sqlalchemy import CheckConstraint, Column, Date, Index, Integer, Table, Uuid, text
 
 from order.tables import metadata
 
@@ -14,4 +14,19 @@ product_pair = Table(
     CheckConstraint("orders > 0", name="orders_positive"),
     CheckConstraint("product_id <> other_id", name="two_products"),
     Index("ix_product_pair_day", "day"),
+)
+
+# Orders of several products that ended and are not counted yet: written with their end, taken with
+# what is counted, so each is counted once.
+product_pair_due = Table(
+    "product_pair_due",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("merchant_id", Uuid, nullable=False),
+    Column(
+        "day",
+        Date,
+        nullable=False,
+        server_default=text("CAST(clock_timestamp() AT TIME ZONE 'UTC' AS date)"),
+    ),
 )

@@ -71,6 +71,14 @@ _MARKETING = (
     """,
     "CREATE INDEX ix_product_pair_day ON product_pair (day)",
     """
+    CREATE TABLE product_pair_due (
+      order_id UUID NOT NULL,
+      merchant_id UUID NOT NULL,
+      day DATE DEFAULT CAST(clock_timestamp() AT TIME ZONE 'UTC' AS date) NOT NULL,
+      CONSTRAINT pk_product_pair_due PRIMARY KEY (order_id)
+    )
+    """,
+    """
     CREATE TABLE pool_stock (
       pool_id UUID NOT NULL,
       merchant_id UUID NOT NULL,
@@ -126,7 +134,14 @@ _MARKETING = (
 )
 
 
-_GUARDED = ("order_search", "order_export", "product_pair", "pool_stock", "restock_request")
+_GUARDED = (
+    "order_search",
+    "order_export",
+    "product_pair",
+    "product_pair_due",
+    "pool_stock",
+    "restock_request",
+)
 
 
 def upgrade() -> None:
@@ -140,6 +155,7 @@ def downgrade() -> None:
     for table in (
         "restock_request",
         "pool_stock",
+        "product_pair_due",
         "product_pair",
         "order_export",
         "order_search",
