@@ -30,6 +30,7 @@ from order.contacts import ContactBox, ContactHasher
 from order.coupons import routes as coupon_routes
 from order.coupons import tables as coupon_tables
 from order.coupons.domain import CodeKeeper
+from order.deliveries import tables as delivery_tables
 from order.limits import jobs as limit_jobs
 from order.limits import tables as limit_tables
 from order.margins import routes as margin_routes
@@ -102,6 +103,7 @@ TABLES = (
     checkout_tables,
     limit_tables,
     coupon_tables,
+    delivery_tables,
     merchant_tables,
     order_tables,
     payment_tables,

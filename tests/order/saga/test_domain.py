@@ -6,11 +6,11 @@ import pytest
 
 from kit.ids import new_id
 from kit.money import Money
+from order.deliveries.domain import LineOutcome
 from order.lines.domain import LineStatus, LotCost
 from order.orders.domain import (
     Change,
     IllegalTransition,
-    LineOutcome,
     News,
     Order,
     OrderNotCancellable,

@@ -18,11 +18,11 @@ import pytest
 from kit.errors import DomainError
 from kit.ids import new_id
 from kit.money import Money
+from order.deliveries.domain import LineOutcome
 from order.lines.domain import SETTLED, Line, LineStatus
 from order.orders.domain import (
     UNPAID,
     Change,
-    LineOutcome,
     News,
     Order,
     OrderStatus,

@@ -7,8 +7,9 @@ import pytest
 
 from kit.ids import new_id
 from kit.money import Money
+from order.deliveries.domain import LineOutcome
 from order.lines.domain import Line, LineStatus
-from order.orders.domain import Change, LineOutcome, News, OrderStatus
+from order.orders.domain import Change, News, OrderStatus
 from order.saga import domain as saga
 from order.shortages import service as shortages
 from order.steps.domain import Answer, Done, Failed, NotYet, Step, Unknown

@@ -4,8 +4,9 @@ from typing import Any
 
 from kit.ids import new_id
 from kit.money import Money
+from order.deliveries.domain import LineOutcome
 from order.lines.domain import Line, LineStatus
-from order.orders.domain import Change, LineOutcome, News, Order, OrderStatus
+from order.orders.domain import Change, News, Order, OrderStatus
 from order.saga import domain as saga
 from tests.order.factories import a_line, a_payment, an_assessment, an_order
 from tests.order.saga.test_domain import NOW

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from kit.errors import Conflict, NotFound
 from kit.money import Money
-from order.lines.domain import Line, LineStatus, LotCost
+from order.deliveries.domain import Delivery, LineOutcome
+from order.lines.domain import Line, LineStatus
 from order.refunds.domain import Refund
 from order.steps.domain import Step
 from order.timeline.domain import Entry
@@ -259,31 +260,6 @@ def terms_of(order: Order) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveredUnit:
-    unit_id: str
-    mask: str
-    lot_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class LineOutcome:
-    """What fulfilment says about one line: delivered, failed (with its reason) or unknown."""
-
-    order_id: UUID
-    line_id: UUID
-    delivery_id: UUID
-    status: LineStatus
-    url: str = ""
-    units: tuple[DeliveredUnit, ...] = ()
-    costs: tuple[LotCost, ...] = ()
-    reason: str = ""
-    round: int = 1
-    receipt: str = ""
-    supplier: str = ""  # the one that is being asked, while the outcome is unknown
-    refusals: tuple[tuple[str, str], ...] = ()  # (supplier, code): who was tried and said no
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
     """What decisions made of an order: its new state, their story and the news, each in order.
 
@@ -344,18 +320,6 @@ class Change:
 
 def _is(line: Line, status: LineStatus) -> bool:
     return line.status is status
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What became of a line, as it is shown."""
-
-    id: UUID
-    line_id: UUID
-    status: str
-    url: str
-    units: tuple[tuple[str, str], ...]  # (unit id, mask)
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

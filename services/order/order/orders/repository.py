@@ -1,7 +1,7 @@
 """Orders in SQL. Everything takes many orders and a constant number of statements."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -15,8 +15,6 @@ from order.lines.domain import Line, LineStatus, LotCost
 from order.orders.domain import (
     Change,
     Customer,
-    Delivery,
-    LineOutcome,
     Order,
     OrderStatus,
     Payment,
@@ -78,9 +76,6 @@ _FIND = text("SELECT * FROM orders WHERE id = ANY(CAST(:ids AS uuid[]))")
 _LINES = text(
     "SELECT * FROM order_line WHERE order_id = ANY(CAST(:ids AS uuid[])) ORDER BY order_id, line_no"
 )
-_DELIVERIES = text(
-    "SELECT * FROM order_delivery WHERE order_id = ANY(CAST(:ids AS uuid[])) ORDER BY order_id, id"
-)
 _FIND_REFERENCES = text(
     "SELECT clock_timestamp() AS now, w.channel_id, w.reference, o.id FROM unnest("
     "CAST(:merchant_ids AS uuid[]), CAST(:channel_ids AS uuid[]), CAST(:references AS text[])) "
@@ -105,13 +100,6 @@ _UPDATE_LINES = text(
     "UPDATE order_line SET status = c.status, costs = c.costs, round = c.round, tried = c.tried, "
     "instead = c.instead FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS c(id uuid, status text, "
     "costs jsonb, round int, tried jsonb, instead jsonb) WHERE order_line.id = c.id"
-)
-_UPSERT_DELIVERIES = text(
-    "INSERT INTO order_delivery (id, order_id, line_id, status, url, units, reason) "
-    "SELECT * FROM jsonb_to_recordset(CAST(:deliveries AS jsonb)) AS d("
-    "id uuid, order_id uuid, line_id uuid, status text, url text, units jsonb, reason text) "
-    "ON CONFLICT (id) DO UPDATE SET status = excluded.status, url = excluded.url, "
-    "units = excluded.units, reason = excluded.reason, updated_at = clock_timestamp()"
 )
 
 
@@ -142,19 +130,6 @@ async def find_many(tx: Transaction, ids: Iterable[UUID]) -> list[Order]:
     return await _with_lines(tx, rows)
 
 
-async def find_deliveries(
-    tx: Transaction, ids: Iterable[UUID]
-) -> Mapping[UUID, tuple[Delivery, ...]]:
-    """The deliveries of each of the orders."""
-    found: defaultdict[UUID, list[Delivery]] = defaultdict(list)
-    for row in await tx.execute(_DELIVERIES, {"ids": list(ids)}):
-        units = tuple((unit_id, mask) for unit_id, mask in row.units)
-        found[row.order_id].append(
-            Delivery(row.id, row.line_id, row.status, row.url, units, row.reason)
-        )
-    return {order_id: tuple(deliveries) for order_id, deliveries in found.items()}
-
-
 async def find_references(
     tx: Transaction, wanted: Sequence[tuple[UUID, UUID, str]]
 ) -> tuple[dict[tuple[UUID, str], UUID], datetime]:
@@ -169,7 +144,7 @@ async def find_references(
 
 
 async def update_many(tx: Transaction, changes: Sequence[Change]) -> None:
-    """Writes what the changes made of their orders, lines and deliveries."""
+    """Writes what the changes made of their orders and lines."""
     await tx.execute(_UPDATE, {"orders": _json([_state_values(c.order) for c in changes])})
     lines = [
         {
@@ -186,11 +161,6 @@ async def update_many(tx: Transaction, changes: Sequence[Change]) -> None:
     ]
     if lines:
         await tx.execute(_UPDATE_LINES, {"lines": _json(lines)})
-    # The last word on a delivery wins within a batch, as it does across batches.
-    outcomes = {outcome.delivery_id: outcome for c in changes for outcome in c.outcomes}
-    if outcomes:
-        deliveries = [_delivery_values(outcome) for outcome in outcomes.values()]
-        await tx.execute(_UPSERT_DELIVERIES, {"deliveries": _json(deliveries)})
 
 
 async def _with_lines(tx: Transaction, rows: Sequence[Any]) -> list[Order]:
@@ -304,18 +274,6 @@ def _term_values(order: Order) -> list[dict[str, object]]:
         }
         for term in terms_of(order)
     ]
-
-
-def _delivery_values(outcome: LineOutcome) -> dict[str, object]:
-    return {
-        "id": outcome.delivery_id,
-        "order_id": outcome.order_id,
-        "line_id": outcome.line_id,
-        "status": outcome.status,
-        "url": outcome.url,
-        "units": [[unit.unit_id, unit.mask] for unit in outcome.units],
-        "reason": outcome.reason,
-    }
 
 
 def _cost_values(costs: Sequence[LotCost]) -> list[list[object]]:

@@ -6,8 +6,9 @@ from uuid import UUID
 from pydantic import Field
 
 from kit.http import Model, MoneyModel
+from order.deliveries.domain import Delivery
 from order.lines.domain import Line
-from order.orders.domain import Delivery, Order, OrderView
+from order.orders.domain import Order, OrderView
 from order.timeline.domain import ToldEntry
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from kit.db import Transaction
 from kit.messaging import outbox
 from order.coupons import service as coupons
+from order.deliveries import service as deliveries
 from order.orders import events, repository
 from order.orders.domain import Change, News, Order, OrderNotFound, OrderStatus, OrderView
 from order.recommendations import service as recommendations
@@ -71,6 +72,7 @@ async def save_many(tx: Transaction, changes: Sequence[Change]) -> None:
     if not changes:
         return
     await repository.update_many(tx, changes)
+    await deliveries.note(tx, [outcome for change in changes for outcome in change.outcomes])
     await coupons.give_back(
         tx,
         unpaid=_those(changes, OrderStatus.CANCELLED, OrderStatus.EXPIRED),
@@ -129,8 +131,8 @@ async def list_views(tx: Transaction, ids: Sequence[UUID]) -> Sequence[OrderView
 async def _views(tx: Transaction, found: Sequence[Order]) -> list[OrderView]:
     if not found:
         return []
-    deliveries = await repository.find_deliveries(tx, [order.id for order in found])
-    return [OrderView(order, deliveries.get(order.id, ())) for order in found]
+    made = await deliveries.find_of_orders(tx, [order.id for order in found])
+    return [OrderView(order, made.get(order.id, ())) for order in found]
 
 
 async def list_timeline(

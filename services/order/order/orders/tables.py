@@ -177,22 +177,3 @@ order_search = Table(
     Column("placed_at", DateTime(timezone=True), primary_key=True),
     Column("order_id", Uuid, primary_key=True),
 )
-
-order_delivery = Table(
-    "order_delivery",
-    metadata,
-    Column("id", Uuid, primary_key=True),
-    Column("order_id", Uuid, nullable=False, index=True),
-    Column("line_id", Uuid, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("url", Text, nullable=False, server_default=""),
-    # [[unit id, mask], ...]: never a code.
-    Column("units", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
-    Column("reason", Text, nullable=False, server_default=""),
-    Column(
-        "updated_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
-)

@@ -11,8 +11,9 @@ from kit.messaging.handlers import Handler, handles
 from kit.money import Money
 from lockstock.fulfillment.v1.delivery_events_pb2 import LineDelivered, LineFailed, LineUnknown
 from lockstock.risk.v1.assessment_events_pb2 import Decision, OrderAssessed
+from order.deliveries.domain import DeliveredUnit, LineOutcome
 from order.lines.domain import LineStatus, LotCost
-from order.orders.domain import Assessment, DeliveredUnit, LineOutcome, Verdict
+from order.orders.domain import Assessment, Verdict
 from order.saga import service
 from order.saga.service import Fact
 

@@ -9,13 +9,13 @@ from typing import assert_never
 from uuid import UUID
 
 from kit.money import Money
+from order.deliveries.domain import LineOutcome
 from order.lines.domain import SETTLED, Line, LineStatus, LotCost
 from order.orders.domain import (
     UNPAID,
     Assessment,
     Change,
     GivenBack,
-    LineOutcome,
     News,
     Order,
     OrderNotCancellable,

@@ -6,8 +6,9 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from kit.db import Transaction
+from order.deliveries.domain import LineOutcome
 from order.orders import service as orders
-from order.orders.domain import Assessment, Change, LineOutcome, Order
+from order.orders.domain import Assessment, Change, Order
 from order.payments import domain as money
 from order.refunds import service as refunds
 from order.refunds.domain import (

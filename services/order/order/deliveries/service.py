@@ -1,0 +1,22 @@
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from kit.db import Transaction
+from order.deliveries import repository
+from order.deliveries.domain import Delivery, LineOutcome
+
+
+async def note(tx: Transaction, outcomes: Sequence[LineOutcome]) -> None:
+    """Writes outcomes down, in one statement or none. The last word on a delivery wins within a
+    batch, as it does across batches.
+    """
+    last = {outcome.delivery_id: outcome for outcome in outcomes}
+    if last:
+        await repository.put_many(tx, last.values())
+
+
+async def find_of_orders(
+    tx: Transaction, order_ids: Sequence[UUID]
+) -> Mapping[UUID, tuple[Delivery, ...]]:
+    """The deliveries of each of the orders."""
+    return await repository.find_of_orders(tx, order_ids)

@@ -1,0 +1,23 @@
+from sqlalchemy import Column, DateTime, Table, Text, Uuid, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from order.tables import metadata
+
+order_delivery = Table(
+    "order_delivery",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("order_id", Uuid, nullable=False, index=True),
+    Column("line_id", Uuid, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("url", Text, nullable=False, server_default=""),
+    # [[unit id, mask], ...]: never a code.
+    Column("units", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column(
+        "updated_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.clock_timestamp(),
+    ),
+)
