@@ -114,18 +114,28 @@ async def find_references(
     return await repository.find_references(tx, wanted)
 
 
-async def get_view(tx: Transaction, merchant_id: UUID, order_id: UUID) -> OrderView:
+async def get_order(tx: Transaction, merchant_id: UUID, order_id: UUID) -> Order:
     """Raises OrderNotFound, also for another merchant's order."""
     found = await repository.find_many(tx, [order_id])
     if not found or found[0].merchant_id != merchant_id:
         raise OrderNotFound(order_id=str(order_id))
-    return (await _views(tx, found))[0]
+    return found[0]
+
+
+async def get_view(tx: Transaction, merchant_id: UUID, order_id: UUID) -> OrderView:
+    """Raises OrderNotFound, also for another merchant's order."""
+    return (await _views(tx, [await get_order(tx, merchant_id, order_id)]))[0]
+
+
+async def list_orders(tx: Transaction, ids: Sequence[UUID]) -> Sequence[Order]:
+    """Those of the orders that exist, in the order of `ids`."""
+    found = {order.id: order for order in await repository.find_many(tx, ids)}
+    return [found[each] for each in ids if each in found]
 
 
 async def list_views(tx: Transaction, ids: Sequence[UUID]) -> Sequence[OrderView]:
     """Those of the orders that exist, in the order of `ids`."""
-    found = {order.id: order for order in await repository.find_many(tx, ids)}
-    return await _views(tx, [found[each] for each in ids if each in found])
+    return await _views(tx, await list_orders(tx, ids))
 
 
 async def _views(tx: Transaction, found: Sequence[Order]) -> list[OrderView]:
@@ -139,5 +149,5 @@ async def list_timeline(
     tx: Transaction, merchant_id: UUID, order_id: UUID, *, after: int, limit: int
 ) -> Sequence[ToldEntry]:
     """Raises OrderNotFound."""
-    await get_view(tx, merchant_id, order_id)
+    await get_order(tx, merchant_id, order_id)
     return await timeline.list_entries(tx, order_id, after=after, limit=limit)

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy import text
@@ -54,7 +54,6 @@ _OF_PRODUCTS = text(
     ORDER BY found.orders DESC, p.id LIMIT :limit
     """
 )
-_DELIVERED = text("SELECT DISTINCT product_id FROM order_line WHERE order_id = :order_id")
 _PRUNE = text(
     """
     DELETE FROM product_pair WHERE (merchant_id, product_id, other_id, day) IN (
@@ -89,7 +88,7 @@ async def count_pairs(tx: Transaction, completed: Sequence[Completed]) -> None:
 
 
 async def list_for(
-    tx: Transaction, merchant_id: UUID, product_ids: Sequence[UUID], rule: Rule, limit: int
+    tx: Transaction, merchant_id: UUID, product_ids: Collection[UUID], rule: Rule, limit: int
 ) -> Sequence[Recommendation]:
     values = {
         "merchant_id": merchant_id,
@@ -102,10 +101,6 @@ async def list_for(
         Recommendation(row.id, row.sku, row.name, Money(row.price_minor, row.currency), row.orders)
         for row in await tx.execute(_OF_PRODUCTS, values)
     ]
-
-
-async def products_of(tx: Transaction, order_id: UUID) -> Sequence[UUID]:
-    return list((await tx.execute(_DELIVERED, {"order_id": order_id})).scalars())
 
 
 async def prune(tx: Transaction, window_days: int, limit: int) -> int:

@@ -41,8 +41,8 @@ async def recommend_for_order(
 ) -> Page[RecommendationRead]:
     """What else to offer to the buyer of this order: never what it has already."""
     async with cast(Database, request.app.state.db).read() as tx:
-        await orders.get_view(tx, who.merchant, order_id)
-        found = await service.list_for_order(tx, who.merchant, order_id, _rule(request), limit)
+        order = await orders.get_order(tx, who.merchant, order_id)
+        found = await service.list_for_order(tx, order, _rule(request), limit)
     return Page(items=[RecommendationRead.from_domain(each) for each in found])
 
 

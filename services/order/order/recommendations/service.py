@@ -3,6 +3,7 @@ from uuid import UUID
 
 from kit.db import Transaction
 from order.catalogue import service as catalogue
+from order.orders.domain import Order
 from order.recommendations import repository
 from order.recommendations.domain import Completed, Recommendation, Rule
 
@@ -35,11 +36,11 @@ async def list_for_product(
 
 
 async def list_for_order(
-    tx: Transaction, merchant_id: UUID, order_id: UUID, rule: Rule, limit: int
+    tx: Transaction, order: Order, rule: Rule, limit: int
 ) -> Sequence[Recommendation]:
-    """For all products of the merchant's order together; none that it has already."""
-    products = await repository.products_of(tx, order_id)
-    return await repository.list_for(tx, merchant_id, products, rule, limit)
+    """For all of its products together; none that it has already."""
+    products = {line.product_id for line in order.lines}
+    return await repository.list_for(tx, order.merchant_id, products, rule, limit)
 
 
 async def prune(tx: Transaction, window_days: int, limit: int) -> int:

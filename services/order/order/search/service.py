@@ -26,7 +26,9 @@ class SearchService:
         """The newest first. Raises EmptyRange."""
         _check(wanted)
         async with self._db.transaction() as tx:
-            return await _find(tx, merchant_id, wanted, after, limit)
+            places = await repository.find(tx, merchant_id, wanted, after=after, limit=limit)
+            views = await orders.list_views(tx, [place.order_id for place in places])
+        return list(zip(places, views, strict=True))
 
     async def begin_export(
         self, merchant_id: UUID, wanted: Filter, requested_by: str, *, has_contacts: bool
@@ -48,16 +50,19 @@ class SearchService:
         after: Place | None = None
         while True:
             async with self._db.transaction() as tx:
-                found = await _find(tx, merchant_id, wanted, after, EXPORT_PAGE_ORDERS)
-                written, rows = csv_of((view.order for _, view in found), has_contacts=has_contacts)
-                is_last = len(found) < EXPORT_PAGE_ORDERS
+                places = await repository.find(
+                    tx, merchant_id, wanted, after=after, limit=EXPORT_PAGE_ORDERS
+                )
+                found = await orders.list_orders(tx, [place.order_id for place in places])
+                written, rows = csv_of(found, has_contacts=has_contacts)
+                is_last = len(places) < EXPORT_PAGE_ORDERS
                 await repository.count_export(
                     tx, export_id, orders=len(found), rows=rows, is_last=is_last
                 )
             yield written.encode()
             if is_last:
                 return
-            after = found[-1][0]
+            after = places[-1]
 
 
 async def list_exports(
@@ -65,14 +70,6 @@ async def list_exports(
 ) -> Sequence[Export]:
     """The newest first."""
     return await repository.list_exports(tx, merchant_id, after=after, limit=limit)
-
-
-async def _find(
-    tx: Transaction, merchant_id: UUID, wanted: Filter, after: Place | None, limit: int
-) -> Sequence[tuple[Place, OrderView]]:
-    places = await repository.find(tx, merchant_id, wanted, after=after, limit=limit)
-    views = await orders.list_views(tx, [place.order_id for place in places])
-    return list(zip(places, views, strict=True))
 
 
 def _check(wanted: Filter) -> None:
