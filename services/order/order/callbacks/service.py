@@ -207,7 +207,7 @@ class CallbackService:
         checkout = due.checkout
         async with self._db.read() as tx:
             access = self._accounts.open(await self._accounts.get(tx, checkout.account_id))
-            order = (await orders.get_view(tx, checkout.merchant_id, checkout.order_id)).order
+            order = await orders.get_order(tx, checkout.merchant_id, checkout.order_id)
         found = await self.ask(access, checkout)
         if found.state is PaymentState.PAID:
             await self.found(checkout, found)

@@ -95,7 +95,7 @@ class CheckoutService:
         self, tx: Transaction, call: CheckoutCall, method: str
     ) -> tuple[Checkout, Order, Access]:
         """The row comes before the call: what the provider may know of is known here."""
-        order = (await orders.get_view(tx, call.merchant_id, call.order_id)).order
+        order = await orders.get_order(tx, call.merchant_id, call.order_id)
         now = await repository.now(tx)
         if order.status is not UNPAID or order.pay_until <= now:
             raise CheckoutTooLate(order_id=str(order.id), status=order.status.value)

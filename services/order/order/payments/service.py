@@ -183,7 +183,7 @@ async def list_payments(
     tx: Transaction, merchant_id: UUID, order_id: UUID, *, after: UUID | None, limit: int
 ) -> Sequence[PaymentState]:
     """All money that came for an order, the first first. Raises OrderNotFound."""
-    await orders.get_view(tx, merchant_id, order_id)
+    await orders.get_order(tx, merchant_id, order_id)
     return await repository.list_payments(tx, order_id, after=after, limit=limit)
 
 

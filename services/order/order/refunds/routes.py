@@ -56,7 +56,7 @@ async def list_refunds(
     """All money of the order that went back or is on its way, the oldest first."""
     after = page.after_as(UUID)
     async with cast(Database, request.app.state.db).read() as tx:
-        await orders.get_view(tx, who.merchant, order_id)
+        await orders.get_order(tx, who.merchant, order_id)
         rows = await service.list_of_order(
             tx, order_id, after=after[0] if after else None, limit=page.limit + 1
         )
