@@ -17,12 +17,8 @@ class ContactHasher:
     def __init__(self, key: str) -> None:
         self._key = hashlib.blake2b(key.encode(), digest_size=32, person=b"ls-contact").digest()
 
-    def hash(self, email: str | None, phone: str | None) -> str | None:
-        """The hash of the normalised e-mail address, or of the phone number when there is none."""
-        return next(iter(self.hashes(email, phone)), None)
-
     def hashes(self, email: str | None, phone: str | None) -> tuple[str, ...]:
-        """Of each that is given, the e-mail address first."""
+        """Of each that is given, normalised, the e-mail address first."""
         normal = []
         if email:
             normal.append("email:" + email.strip().casefold())

@@ -8,9 +8,9 @@ from io import StringIO
 from uuid import UUID
 
 from kit.errors import Invalid
-from order.contacts import mask_email, mask_phone
+from order.contacts import Contact
 from order.lines.domain import Line
-from order.orders.domain import Customer, Order, OrderStatus, Term
+from order.orders.domain import Order, OrderStatus, Term
 
 CSV_COLUMNS = (
     "order_id",
@@ -125,15 +125,16 @@ def csv_of(orders: Iterable[Order], *, has_contacts: bool) -> tuple[str, int]:
 
 
 def _of_order(order: Order, *, has_contacts: bool) -> tuple[object, ...]:
-    email, phone = _contact(order.customer, has_contacts=has_contacts)
+    contact = Contact(order.customer.email, order.customer.phone)
+    shown = contact if has_contacts else contact.masked
     return (
         order.id,
         order.reference,
         order.status.value,
         order.channel_id,
         order.customer.id,
-        email,
-        phone,
+        shown.email,
+        shown.phone,
         _moment(order.placed_at),
         _moment(order.paid_at),
         order.total.amount_minor,
@@ -152,13 +153,6 @@ def _of_line(line: Line) -> tuple[object, ...]:
         line.total.amount_minor,
         line.status.value,
     )
-
-
-def _contact(customer: Customer, *, has_contacts: bool) -> tuple[str, str]:
-    email, phone = customer.email or "", customer.phone or ""
-    if has_contacts:
-        return email, phone
-    return mask_email(email) if email else "", mask_phone(phone) if phone else ""
 
 
 def _moment(at: datetime | None) -> str | None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -58,14 +59,8 @@ class ContactFilter(OrderFilter):
     phone: Phone | None = Field(default=None, description="digits count, signs between them do not")
 
     def hashed(self, contacts: ContactHasher) -> Filter:
-        wanted = self.to_domain()
-        return Filter(
-            **{name: getattr(wanted, name) for name in Filter.__slots__ if name != _HASHES},
-            contact_hashes=contacts.hashes(self.email, self.phone),
-        )
-
-
-_HASHES = "contact_hashes"
+        hashes = contacts.hashes(self.email, self.phone)
+        return replace(self.to_domain(), contact_hashes=hashes)
 
 
 class OrderSearch(ContactFilter):
