@@ -9,7 +9,6 @@ from order.catalogue.domain import (
     BundleFulfillment,
     Edit,
     EditedMeanwhile,
-    Kind,
     Listing,
     Product,
     ProductNotFound,
@@ -105,18 +104,16 @@ async def check_bundles(
     tx: Transaction, merchant_id: UUID, listings: Iterable[Listing]
 ) -> dict[str, BadComponents]:
     """What is wrong with the bundles among them, by SKU; one statement, or none."""
-    bundles = [(it, it.fulfillment) for it in listings if it.kind is Kind.BUNDLE]
+    bundles = [
+        (it, it.fulfillment) for it in listings if isinstance(it.fulfillment, BundleFulfillment)
+    ]
     wanted = {
-        (merchant_id, component.sku)
-        for _, bundle in bundles
-        if isinstance(bundle, BundleFulfillment)
-        for component in bundle.components
+        (merchant_id, component.sku) for _, bundle in bundles for component in bundle.components
     }
     found = await repository.find_by_sku(tx, wanted) if wanted else {}
     products = {sku: product for (_, sku), product in found.items()}
     errors: dict[str, BadComponents] = {}
     for listing, bundle in bundles:
-        assert isinstance(bundle, BundleFulfillment)
         try:
             check_components(bundle, products, listing.price.currency)
         except BadComponents as error:
@@ -138,10 +135,6 @@ async def put_many(tx: Transaction, merchant_id: UUID, listings: Sequence[Listin
 
 
 async def _check_components(tx: Transaction, merchant_id: UUID, listing: Listing) -> None:
-    bundle = listing.fulfillment
-    if not isinstance(bundle, BundleFulfillment):
-        return
-    wanted = {(merchant_id, component.sku) for component in bundle.components}
-    found = await repository.find_by_sku(tx, wanted)
-    products = {sku: product for (_, sku), product in found.items()}
-    check_components(bundle, products, listing.price.currency)
+    """Raises BadComponents."""
+    for error in (await check_bundles(tx, merchant_id, [listing])).values():
+        raise error
