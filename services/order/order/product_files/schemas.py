@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any, Self
 
 import orjson
@@ -40,7 +41,7 @@ def listing_of(row: Row, existing: Product | None) -> Listing:
 
 def _fields(cells: Mapping[str, str], existing: Product | None) -> dict[str, Any]:
     fields = {column: _READ[column](column, cells[column]) for column in _READ if column in cells}
-    known = ProductRead.from_domain(existing).model_dump(mode="json") if existing else {}
+    known = _grouped(existing) if existing else {}
     for name, members in _GROUPS.items():
         given = {
             member: _PLAIN.get(column, _text)(column, cells[column])
@@ -50,6 +51,16 @@ def _fields(cells: Mapping[str, str], existing: Product | None) -> dict[str, Any
         if given:
             fields[name] = {**known.get(name, {}), **given}
     return fields
+
+
+def _grouped(product: Product) -> dict[str, dict[str, Any]]:
+    """What the columns of a group are members of, as the API's bodies have it."""
+    price = product.price
+    return {
+        "price": {"amount": price.amount_minor, "currency": price.currency},
+        "regions": product.rules.region,
+        "redemption": asdict(product.redemption),
+    }
 
 
 def cells_of(product: Product) -> list[str]:
