@@ -163,12 +163,8 @@ _ADD = text(
     ON CONFLICT (id) DO NOTHING
     """
 )
-_LOCK = text(
-    f"""
-    SELECT {_COLUMNS} FROM purchase p WHERE p.id = ANY(CAST(:id AS uuid[]))
-    ORDER BY p.id FOR UPDATE
-    """  # noqa: S608 - column names of this file
-)
+_READ = f"SELECT {_COLUMNS} FROM purchase p"  # noqa: S608 - column names of this file
+_LOCK = text(_READ + " WHERE p.id = ANY(CAST(:id AS uuid[])) ORDER BY p.id FOR UPDATE")
 _MARK_SENT = text(
     f"""
     UPDATE purchase p SET state = 'sent', sends = p.sends + 1, sent_at = clock_timestamp()
@@ -211,17 +207,15 @@ _REFUSALS = text(
     ORDER BY delivery_id, generation
     """
 )
-_GET = text(
-    f"SELECT {_COLUMNS} FROM purchase p WHERE p.merchant_id = :merchant_id AND p.id = :id"  # noqa: S608
-)
+_GET = text(_READ + " WHERE p.merchant_id = :merchant_id AND p.id = :id")
 _LIST = text(
-    f"""
-    SELECT {_COLUMNS} FROM purchase p
+    _READ
+    + """
     WHERE p.merchant_id = :merchant_id
       AND (CAST(:order_id AS uuid) IS NULL OR p.order_id = CAST(:order_id AS uuid))
       AND (CAST(:state AS text) IS NULL OR p.state = CAST(:state AS text))
       AND (CAST(:created_at AS timestamptz) IS NULL
            OR (p.created_at, p.id) < (CAST(:created_at AS timestamptz), CAST(:id AS uuid)))
     ORDER BY p.created_at DESC, p.id DESC LIMIT :limit
-    """  # noqa: S608 - column names of this file
+    """
 )

@@ -116,18 +116,15 @@ _CHANGE = text(
     WHERE id = :id RETURNING {_COLUMNS}
     """  # noqa: S608 - column names of this file
 )
-_GET = text(
-    f"SELECT {_COLUMNS} FROM supplier WHERE merchant_id = :merchant_id AND id = :id"  # noqa: S608
-)
-_LOCK = text(
-    f"SELECT {_COLUMNS} FROM supplier WHERE merchant_id = :merchant_id AND id = :id "  # noqa: S608
-    "FOR UPDATE"
-)
+_READ = f"SELECT {_COLUMNS} FROM supplier"  # noqa: S608 - column names of this file
+_GET = text(_READ + " WHERE merchant_id = :merchant_id AND id = :id")
+_LOCK = text(_READ + " WHERE merchant_id = :merchant_id AND id = :id FOR UPDATE")
 _LIST = text(
-    f"""
-    SELECT {_COLUMNS} FROM supplier WHERE merchant_id = :merchant_id AND id < :after
+    _READ
+    + """
+    WHERE merchant_id = :merchant_id AND id < :after
     ORDER BY id DESC LIMIT :limit
-    """  # noqa: S608 - column names of this file
+    """
 )
 _FIND_NAMED = text(
     f"""
