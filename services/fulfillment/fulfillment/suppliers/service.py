@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from fulfillment.connector import Connector
@@ -32,17 +33,18 @@ class SupplierService:
         tx: Transaction,
         merchant_id: UUID,
         supplier_id: UUID,
-        values: Mapping[str, object],
+        values: Mapping[str, Any],
         secret: str | None,
     ) -> Supplier:
-        """With these values replaced. Raises SupplierNotFound, BaseUrlMissing."""
+        """With these values, as the border took them, replaced. Raises SupplierNotFound,
+        BaseUrlMissing.
+        """
         found = await self._repository.lock(tx, merchant_id, supplier_id)
         if found is None:
             raise SupplierNotFound
         own = {name: value for name, value in values.items() if name in _OWN}
         times = {name: value for name, value in values.items() if name not in _OWN}
-        # Both are checked at the border; a frozen dataclass takes what its fields are called.
-        changed = replace(found, times=replace(found.times, **times), **own)  # type: ignore[arg-type]
+        changed = replace(found, times=replace(found.times, **times), **own)
         self._check(changed)
         return await self._repository.change(tx, changed, secret)
 
