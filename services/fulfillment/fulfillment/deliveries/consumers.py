@@ -92,8 +92,6 @@ def _line(line: RequestedLine, number: int) -> Line:
             if line.HasField("manual")
             else None
         ),
-        bundle_sku=line.bundle_sku,
-        template=line.template,
         round=number,
         instead_of=line.instead_of,
     )

@@ -79,8 +79,6 @@ class Line:
     inputs: Mapping[str, str] = field(default_factory=dict, repr=False)
     top_up: TopUpTerms | None = None
     manual: ManualTerms | None = None
-    bundle_sku: str = ""
-    template: str = ""
     # A line that could not be delivered may be asked for again, in another way: a later round.
     round: int = 1
     instead_of: str = ""  # what was ordered, when this is its substitute

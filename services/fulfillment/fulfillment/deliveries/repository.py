@@ -228,8 +228,6 @@ _LINE_FIELDS = (
     "quantity",
     "pool_id",
     "instructions",
-    "bundle_sku",
-    "template",
     "round",
     "instead_of",
 )
@@ -346,22 +344,20 @@ _ADD = text(
         ON CONFLICT (order_id) DO NOTHING
     ), fresh AS (
         INSERT INTO delivery (id, task_id, order_id, merchant_id, line_id, line_no, kind, sku, name,
-                              quantity, pool_id, instructions, bundle_sku, template, round,
-                              instead_of, account_mask, inputs, terms)
+                              quantity, pool_id, instructions, round, instead_of, account_mask,
+                              inputs, terms)
         SELECT d.id, d.task_id, d.order_id, d.merchant_id, d.line_id, d.line_no, d.kind, d.sku,
-               d.name, d.quantity, d.pool_id, d.instructions, d.bundle_sku, d.template, d.round,
-               d.instead_of, d.account_mask, d.inputs, CAST(d.terms AS jsonb)
+               d.name, d.quantity, d.pool_id, d.instructions, d.round, d.instead_of,
+               d.account_mask, d.inputs, CAST(d.terms AS jsonb)
         FROM unnest(CAST(:d_id AS uuid[]), CAST(:d_task_id AS uuid[]),
             CAST(:d_order_id AS uuid[]), CAST(:d_merchant_id AS uuid[]), CAST(:d_line_id AS uuid[]),
             CAST(:d_line_no AS int[]), CAST(:d_kind AS text[]), CAST(:d_sku AS text[]),
             CAST(:d_name AS text[]), CAST(:d_quantity AS int[]), CAST(:d_pool_id AS uuid[]),
-            CAST(:d_instructions AS text[]), CAST(:d_bundle_sku AS text[]),
-            CAST(:d_template AS text[]), CAST(:d_round AS smallint[]),
+            CAST(:d_instructions AS text[]), CAST(:d_round AS smallint[]),
             CAST(:d_instead_of AS text[]), CAST(:d_account_mask AS text[]),
             CAST(:d_inputs AS bytea[]), CAST(:d_terms AS text[]))
             AS d (id, task_id, order_id, merchant_id, line_id, line_no, kind, sku, name, quantity,
-                  pool_id, instructions, bundle_sku, template, round, instead_of, account_mask,
-                  inputs, terms)
+                  pool_id, instructions, round, instead_of, account_mask, inputs, terms)
         ORDER BY d.line_id
         ON CONFLICT (line_id, round) DO NOTHING
         RETURNING task_id

@@ -99,8 +99,6 @@ def delivery_tables(metadata: MetaData) -> None:
         Column("quantity", Integer, nullable=False),
         Column("pool_id", Uuid),
         Column("instructions", Text, nullable=False),
-        Column("bundle_sku", Text, nullable=False, server_default=""),
-        Column("template", Text, nullable=False, server_default=""),
         Column("round", SmallInteger, nullable=False, server_default="1"),
         Column("instead_of", Text, nullable=False, server_default=""),
         # What only lines without units have: the terms they were sold with, what the buyer entered

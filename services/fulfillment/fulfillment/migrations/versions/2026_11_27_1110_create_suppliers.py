@@ -35,7 +35,7 @@ def upgrade() -> None:
 
 
 def _extend_deliveries() -> None:
-    for name in ("bundle_sku", "template", "account_mask", "receipt"):
+    for name in ("account_mask", "receipt"):
         op.add_column("delivery", _word(name))
     op.add_column("delivery", sa.Column("terms", JSONB()))
     op.add_column("delivery", sa.Column("inputs", sa.LargeBinary()))
@@ -240,13 +240,5 @@ def downgrade() -> None:
         op.drop_table(table)
     op.execute("DROP FUNCTION purchase_transition()")
     op.drop_constraint(op.f("ck_delivery_settled_forgets_inputs"), "delivery")
-    for column in (
-        "refunded_at",
-        "inputs",
-        "terms",
-        "receipt",
-        "account_mask",
-        "template",
-        "bundle_sku",
-    ):
+    for column in ("refunded_at", "inputs", "terms", "receipt", "account_mask"):
         op.drop_column("delivery", column)
