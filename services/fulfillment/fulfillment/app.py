@@ -1,6 +1,6 @@
 """Builds the service: the only place that makes objects."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Set
 from datetime import timedelta
 
 import httpx
@@ -80,10 +80,10 @@ def create_service(
         pause_max=timedelta(seconds=settings.dispatch_pause_seconds_max),
     )
     allowance = Allowance(settings.reveal_burst, timedelta(seconds=settings.reveal_every_seconds))
-    dispatchers = [
-        _dispatcher(settings, Dispatcher(db, deliveries, kind, settings.dispatch_batch_max))
-        for kind in kinds.values()
-    ]
+    dispatchers = {
+        name: _dispatcher(settings, Dispatcher(db, deliveries, kind, settings.dispatch_batch_max))
+        for name, kind in kinds.items()
+    }
     orders = OrderConsumers(
         deliveries, _waking(dispatchers), link_life=timedelta(days=settings.link_days)
     )
@@ -107,7 +107,7 @@ def create_service(
             handles(OrderRefunded, orders.on_order_refunded),
             *replica_handlers(),
         ],
-        jobs=dispatchers,
+        jobs=list(dispatchers.values()),
         publishes=[LineDelivered, LineFailed, LineUnknown],
         state={
             "deliveries": deliveries,
@@ -138,9 +138,9 @@ def _dispatcher(settings: Settings, dispatcher: Dispatcher) -> Periodic:
     return Periodic(f"dispatch-{dispatcher.kind}", settings.dispatch_poll_seconds, dispatcher.run)
 
 
-def _waking(jobs: Sequence[Periodic]) -> Callable[[], None]:
-    def wake() -> None:
-        for job in jobs:
-            job.wake()
+def _waking(jobs: Mapping[str, Periodic]) -> Callable[[Set[str]], None]:
+    def wake(kinds: Set[str]) -> None:
+        for kind in kinds:
+            jobs[kind].wake()
 
     return wake

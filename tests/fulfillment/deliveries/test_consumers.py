@@ -6,6 +6,7 @@ from sqlalchemy import text
 from fulfillment.deliveries.domain import UnknownKind
 from kit.db import Database
 from kit.errors import Unavailable
+from kit.service import Service
 from tests.fulfillment.conftest import Accept, ApiClient
 from tests.fulfillment.factories import a_line, a_request
 
@@ -51,6 +52,11 @@ async def test_a_batch_is_stored_by_a_constant_number_of_statements(
 ) -> None:
     await accept(*(a_request() for _ in range(120)))
     assert await _count(db, "delivery") == 120
+
+
+async def test_only_who_has_work_now_is_woken(service: Service, accept: Accept) -> None:
+    await accept(a_request(lines=[a_line(), a_line(line_no=2)]))
+    assert [job.name for job in service.jobs if job._wake.is_set()] == ["dispatch-pool"]
 
 
 async def test_a_line_nobody_here_delivers_is_refused_with_its_kind_named(accept: Accept) -> None:

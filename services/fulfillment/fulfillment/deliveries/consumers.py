@@ -1,7 +1,8 @@
 """What this slice learns from the others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from fulfillment.deliveries.domain import Line, ManualTerms, Offer, Request, TopUpTerms
@@ -19,10 +20,12 @@ from lockstock.order.v1.order_events_pb2 import (
 
 
 class OrderConsumers:
-    """`wake` is called once the requests are durable, so that work on them starts at once."""
+    """`wake` is called once the requests are durable, with the kinds of their lines: so work on
+    them starts at once.
+    """
 
     def __init__(
-        self, deliveries: DeliveryService, wake: Callable[[], None], *, link_life: timedelta
+        self, deliveries: DeliveryService, wake: Callable[[Set[str]], None], *, link_life: timedelta
     ) -> None:
         self._deliveries = deliveries
         self._wake = wake
@@ -31,10 +34,10 @@ class OrderConsumers:
     async def on_fulfillment_requested(
         self, tx: Transaction, events: Sequence[Event[FulfillmentRequested]]
     ) -> None:
-        await self._deliveries.accept(
-            tx, [(self._request(event), _lines(event.message)) for event in events]
-        )
-        tx.on_commit(self._wake)
+        orders = [(self._request(event), _lines(event.message)) for event in events]
+        await self._deliveries.accept(tx, orders)
+        kinds = {line.kind for _, lines in orders for line in lines}
+        tx.on_commit(partial(self._wake, kinds))
 
     async def on_order_partially_completed(
         self, tx: Transaction, events: Sequence[Event[OrderPartiallyCompleted]]
