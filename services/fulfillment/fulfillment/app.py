@@ -7,7 +7,6 @@ import httpx
 
 from fulfillment.deliveries import routes as delivery_routes
 from fulfillment.deliveries.consumers import OrderConsumers
-from fulfillment.deliveries.jobs import Dispatcher
 from fulfillment.deliveries.repository import DeliveryRepository
 from fulfillment.deliveries.service import DeliveryService
 from fulfillment.links import PageLinks
@@ -30,6 +29,9 @@ from fulfillment.suppliers import routes as supplier_routes
 from fulfillment.suppliers.repository import SupplierRepository
 from fulfillment.suppliers.service import SupplierService
 from fulfillment.tables import metadata
+from fulfillment.tasks.jobs import Dispatcher
+from fulfillment.tasks.repository import TaskRepository
+from fulfillment.tasks.service import TaskService
 from fulfillment.vault import Vault
 from kit.clock import SystemClock
 from kit.keys import replica_handlers
@@ -72,16 +74,16 @@ def create_service(
     manual_tasks = ManualTaskService(ManualTaskRepository(safe))
     purchases = _purchases(settings, suppliers, manual_tasks)
     kinds = load_kinds(Parts(db, vault, purchases, manual_tasks))
-    deliveries = DeliveryService(
-        DeliveryRepository(safe),
-        links,
-        kinds,
+    deliveries = DeliveryService(DeliveryRepository(safe), links, kinds)
+    tasks = TaskService(
+        TaskRepository(safe),
+        deliveries,
         lease=timedelta(seconds=settings.lease_seconds),
         pause_max=timedelta(seconds=settings.dispatch_pause_seconds_max),
     )
     allowance = Allowance(settings.reveal_burst, timedelta(seconds=settings.reveal_every_seconds))
     dispatchers = {
-        name: _dispatcher(settings, Dispatcher(db, deliveries, kind, settings.dispatch_batch_max))
+        name: _dispatcher(settings, Dispatcher(db, tasks, kind, settings.dispatch_batch_max))
         for name, kind in kinds.items()
     }
     orders = OrderConsumers(
@@ -111,6 +113,7 @@ def create_service(
         publishes=[LineDelivered, LineFailed, LineUnknown],
         state={
             "deliveries": deliveries,
+            "tasks": tasks,
             "suppliers": suppliers,
             "purchases": purchases,
             "manual_tasks": manual_tasks,

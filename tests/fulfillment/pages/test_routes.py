@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import text
 
 from fulfillment.deliveries.domain import Delivered, Settled, Unit
-from fulfillment.deliveries.service import DeliveryService
 from fulfillment.kinds.pool.service import PoolKind
 from fulfillment.links import PageLink, PageLinks
+from fulfillment.tasks.service import TaskService
 from kit.ids import new_id
 from kit.service import Service
 from tests.fulfillment.conftest import LINK_SECRET, Accept, ApiClient
@@ -31,10 +31,10 @@ async def browser(api: ApiClient) -> httpx.AsyncClient:
 
 async def _hand_over(service: Service, mask: str = "12****89") -> None:
     """Settles everything that waits, as a worker would after the vault's answer."""
-    deliveries: DeliveryService = service.state["deliveries"]
+    working: TaskService = service.state["tasks"]
     kind = PoolKind(vault=None)  # type: ignore[arg-type]  # only its name is used
     async with service.db.transaction() as tx:
-        for task in await deliveries.take(tx, kind, 100):
+        for task in await working.take(tx, kind, 100):
             outcomes = tuple(
                 Delivered(
                     it.id,
@@ -43,7 +43,7 @@ async def _hand_over(service: Service, mask: str = "12****89") -> None:
                 )
                 for it in task.deliveries
             )
-            await deliveries.record(tx, [Settled(task, outcomes)])
+            await working.record(tx, [Settled(task, outcomes)])
 
 
 async def _page_of(service: Service, order_id: str) -> tuple[str, list[UUID]]:

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from fulfillment.deliveries.domain import Attempt, Delivered, Failed, Kind, Retry, Settled, Task
-from fulfillment.deliveries.service import DeliveryService
 from fulfillment.kinds.top_up.service import TopUpKind
 from fulfillment.links import PageLink, PageLinks
+from fulfillment.tasks.service import TaskService
 from kit.db import Database
 from kit.messaging.events import Event, topic_of, type_of
 from kit.service import Service
@@ -39,13 +39,13 @@ async def order(accept: Accept) -> Any:
 
 async def settle(service: Service, *attempts: Any) -> None:
     """Writes down what a worker found out; each attempt is made of its task."""
-    deliveries: DeliveryService = service.state["deliveries"]
+    working: TaskService = service.state["tasks"]
     async with service.db.transaction() as tx:
-        tasks = await deliveries.take(tx, KIND, 10)
+        tasks = await working.take(tx, KIND, 10)
         made: Sequence[Attempt] = [
             attempt(task) for task, attempt in zip(tasks, attempts, strict=True)
         ]
-        await deliveries.record(tx, made)
+        await working.record(tx, made)
 
 
 def unknown(task: Task) -> Attempt:

@@ -1,13 +1,13 @@
 """SQL of the operators' queue. What a buyer entered lies with the delivery, sealed for its row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import text
 
 from fulfillment.manual_tasks.domain import ManualState, ManualTask
+from fulfillment.rows import inputs_of
 from fulfillment.safe import Safe
 from kit.db import Transaction
 from kit.money import Money
@@ -94,14 +94,8 @@ class ManualTaskRepository:
             **{field: getattr(row, field) for field in _PLAIN},
             state=ManualState(row.state),
             cost=cost,
-            inputs=self._open(row),
+            inputs=inputs_of(self._safe, row),
         )
-
-    def _open(self, row: Any) -> Mapping[str, str]:  # a row has no static type
-        if row.inputs is None:
-            return {}
-        inputs: dict[str, str] = orjson.loads(self._safe.open(row.inputs, row.delivery_id))
-        return inputs
 
 
 _PLAIN = (

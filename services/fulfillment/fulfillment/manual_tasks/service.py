@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from fulfillment.deliveries.service import wake_tasks
 from fulfillment.manual_tasks.domain import (
     CostCurrencyWrong,
     ManualState,
@@ -13,6 +12,7 @@ from fulfillment.manual_tasks.domain import (
     ManualTaskNotFound,
 )
 from fulfillment.manual_tasks.repository import ManualTaskRepository
+from fulfillment.tasks.service import wake_tasks
 from kit.db import Transaction
 from kit.logging import get_logger
 from kit.money import Money

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from fulfillment.connector import Done, NotSent, Report, Unknown, Wanted
-from fulfillment.deliveries.service import wake_tasks
 from fulfillment.manual_tasks.domain import UNDECIDED_QUEUE, ManualState, ManualTask, id_of
 from fulfillment.manual_tasks.service import ManualTaskService
 from fulfillment.purchases import domain
@@ -26,6 +25,7 @@ from fulfillment.purchases.domain import (
 from fulfillment.purchases.repository import PurchaseRepository
 from fulfillment.suppliers.domain import Account
 from fulfillment.suppliers.service import SupplierService
+from fulfillment.tasks.service import wake_tasks
 from kit.db import Database, Transaction
 from kit.logging import get_logger
 

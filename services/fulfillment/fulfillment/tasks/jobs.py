@@ -7,7 +7,7 @@ the outside world, asked the same thing under the same reference, answers the sa
 from collections.abc import Sequence
 
 from fulfillment.deliveries.domain import Attempt, Kind, Retry, Task
-from fulfillment.deliveries.service import DeliveryService
+from fulfillment.tasks.service import TaskService
 from kit.db import Database
 from kit.errors import Unavailable
 from kit.logging import get_logger
@@ -16,11 +16,9 @@ log = get_logger(__name__)
 
 
 class Dispatcher:
-    def __init__(
-        self, db: Database, deliveries: DeliveryService, kind: Kind, batch_max: int
-    ) -> None:
+    def __init__(self, db: Database, tasks: TaskService, kind: Kind, batch_max: int) -> None:
         self._db = db
-        self._deliveries = deliveries
+        self._tasks = tasks
         self._kind = kind
         self._batch_max = min(batch_max, kind.batch_max)
 
@@ -32,7 +30,7 @@ class Dispatcher:
         """One round; True when more tasks may be waiting."""
         # One statement is a transaction by itself: this saves the round trips of BEGIN and COMMIT.
         async with self._db.read() as tx:
-            tasks = await self._deliveries.take(tx, self._kind, self._batch_max)
+            tasks = await self._tasks.take(tx, self._kind, self._batch_max)
         if not tasks:
             return False
         attempts = await self._attempt(tasks)
@@ -58,7 +56,7 @@ class Dispatcher:
     async def _record(self, attempts: Sequence[Attempt]) -> None:
         try:
             async with self._db.transaction() as tx:
-                await self._deliveries.record(tx, attempts)
+                await self._tasks.record(tx, attempts)
         except Unavailable:
             raise
         except Exception:

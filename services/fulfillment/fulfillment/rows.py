@@ -1,0 +1,143 @@
+"""Requests, lines, deliveries and units as rows: which column is which field."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+from sqlalchemy import Row
+
+from fulfillment.deliveries.domain import (
+    Box,
+    Delivery,
+    DeliveryState,
+    Line,
+    ManualTerms,
+    Offer,
+    Request,
+    TopUpTerms,
+    Unit,
+)
+from fulfillment.safe import Safe
+from kit.money import Money
+
+_NO_INPUTS: Mapping[str, str] = MappingProxyType({})
+
+REQUEST_FIELDS = (
+    "order_id",
+    "merchant_id",
+    "channel_id",
+    "reference",
+    "customer_id",
+    "locale",
+    "reservation_id",
+    "recipient_public_key",
+    "page_id",
+    "page_ends_at",
+    "traceparent",
+    "request_id",
+)
+LINE_FIELDS = (
+    "line_id",
+    "line_no",
+    "kind",
+    "sku",
+    "name",
+    "quantity",
+    "pool_id",
+    "instructions",
+    "round",
+    "instead_of",
+)
+# `r` is the request, `d` the delivery.
+REQUEST_COLUMNS = ", ".join(f"r.{field}" for field in REQUEST_FIELDS)
+DELIVERY_COLUMNS = (
+    "d.id AS delivery_id, d.task_id, d.state, d.reason, d.settled_at, d.receipt, d.account_mask, "
+    "d.refunded_at, CAST(d.terms AS text) AS terms, "
+    + ", ".join(f"d.{field}" for field in LINE_FIELDS)
+)
+
+
+def columns_of(items: Sequence[Any], fields: Sequence[str], prefix: str) -> dict[str, list[Any]]:
+    """Each field of all items, as a parameter that a statement unnests."""
+    return {prefix + field: [getattr(item, field) for item in items] for field in fields}
+
+
+def request_of(row: Row[Any]) -> Request:
+    """Of a row with REQUEST_COLUMNS."""
+    return Request(**{field: getattr(row, field) for field in REQUEST_FIELDS})
+
+
+def delivery_of(
+    row: Row[Any], units: Iterable[Unit], inputs: Mapping[str, str] = _NO_INPUTS
+) -> Delivery:
+    """Of a row with DELIVERY_COLUMNS."""
+    top_up, manual = _terms(row.terms)
+    fields = {field: getattr(row, field) for field in LINE_FIELDS}
+    return Delivery(
+        id=row.delivery_id,
+        task_id=row.task_id,
+        order_id=row.order_id,
+        merchant_id=row.merchant_id,
+        line=Line(**fields, inputs=inputs, top_up=top_up, manual=manual),
+        state=DeliveryState(row.state),
+        reason=row.reason,
+        settled_at=row.settled_at,
+        units=tuple(units),
+        receipt=row.receipt,
+        account_mask=row.account_mask,
+        refunded_at=row.refunded_at,
+    )
+
+
+def inputs_of(safe: Safe, row: Row[Any]) -> Mapping[str, str]:
+    """What the buyer entered, opened; nothing once the line is settled."""
+    if row.inputs is None:
+        return {}
+    inputs: dict[str, str] = orjson.loads(safe.open(row.inputs, row.delivery_id))
+    return inputs
+
+
+def sealed_inputs(safe: Safe, delivery: Delivery) -> bytes | None:
+    """The same as it is stored."""
+    if not delivery.line.inputs:
+        return None
+    return safe.seal(orjson.dumps(dict(delivery.line.inputs)), delivery.id)
+
+
+def terms_json(line: Line) -> str | None:
+    """What only lines without units are sold with."""
+    terms: dict[str, Any] = {}
+    if line.top_up is not None:
+        offers = [
+            [it.supplier, it.supplier_sku, it.cost_max.amount_minor, it.cost_max.currency]
+            for it in line.top_up.offers
+        ]
+        terms["top_up"] = {"account_input": line.top_up.account_input, "offers": offers}
+    if line.manual is not None:
+        terms["manual"] = {"queue": line.manual.queue, "fulfiller": line.manual.fulfiller}
+    return orjson.dumps(terms).decode() if terms else None
+
+
+def _terms(json: str | None) -> tuple[TopUpTerms | None, ManualTerms | None]:
+    if json is None:
+        return None, None
+    terms = orjson.loads(json)
+    top_up, manual = terms.get("top_up"), terms.get("manual")
+    return (
+        TopUpTerms(
+            tuple(Offer(name, sku, Money(*cost)) for name, sku, *cost in top_up["offers"]),
+            top_up["account_input"],
+        )
+        if top_up
+        else None,
+        ManualTerms(manual["queue"], manual["fulfiller"]) if manual else None,
+    )
+
+
+def unit_of(row: Row[Any]) -> Unit:
+    """Of a row of delivered_unit."""
+    box = None
+    if row.box_ciphertext is not None:
+        box = Box(row.box_public_key, row.box_nonce, row.box_ciphertext)
+    return Unit(row.unit_id, row.lot_id, row.mask, box, row.views, row.last_viewed_at)
