@@ -16,6 +16,7 @@ from kit.service import Service
 from lockstock.fulfillment.v1.delivery_events_pb2 import LineDelivered, LineFailed, LineUnknown
 from tests.fulfillment.conftest import Accept, ApiClient
 from tests.fulfillment.factories import a_request
+from tests.stack.statements import noted_statements
 
 
 @pytest.fixture
@@ -64,6 +65,21 @@ async def test_workers_at_once_never_take_the_same_task(
     taken = [task.id for each in rounds for tasks in each for task in tasks]
     assert len(taken) == len(set(taken)) == 100
     assert all(len(tasks) <= 7 for each in rounds for tasks in each)
+
+
+async def test_many_tasks_take_the_statements_of_one(
+    db: Database, accept: Accept, working: TaskService, kind: Kind
+) -> None:
+    async def worked(number: int) -> int:
+        await accept(*(a_request() for _ in range(number)))
+        with noted_statements() as noted:
+            tasks = await _take(db, working, kind, 100)
+            async with db.transaction() as tx:
+                await working.record(tx, [_delivered(task) for task in tasks])
+        assert len(tasks) == number
+        return len(noted)
+
+    assert await worked(50) == await worked(1)
 
 
 async def test_a_taken_task_rests_until_its_lease_ends(
