@@ -8,6 +8,7 @@ Only the standard library besides the client: the same few lines fit any web fra
 import argparse
 import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock
 
 from lockstock_client import NotGenuine, Webhook, WebhookVerifier
 
@@ -20,9 +21,17 @@ class Receiver(ThreadingHTTPServer):
     def __init__(self, port: int, secrets: list[str]) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.verifier = WebhookVerifier(secrets)
-        self.seen: set[str] = set()
+        self._seen: set[str] = set()
+        self._one_at_a_time = Lock()
 
-    def act(self, webhook: Webhook) -> None:
+    def act_once(self, webhook: Webhook) -> None:
+        """The same one may come again, also while it is acted on."""
+        with self._one_at_a_time:
+            if webhook.id not in self._seen:
+                self._act(webhook)
+                self._seen.add(webhook.id)
+
+    def _act(self, webhook: Webhook) -> None:
         """A webhook has ids and states only: what else is wanted is read from the API."""
         print(webhook.type, webhook.data.get("order_id", ""), flush=True)
 
@@ -38,9 +47,7 @@ class Handler(BaseHTTPRequestHandler):
         except NotGenuine:
             self._answer(400)
             return
-        if webhook.id not in self.server.seen:
-            self.server.act(webhook)
-            self.server.seen.add(webhook.id)
+        self.server.act_once(webhook)
         self._answer(204)
 
     def _answer(self, status: int) -> None:
