@@ -22,11 +22,9 @@ from order.orders.domain import Order, OrderStatus, Verdict
 from order.payments.jobs import pay_back
 from order.provider import Provider, RefundOutcome
 from order.refunds import service as refunds
-from order.refunds.domain import RefundNotManual, RefundStatus
-from order.saga import service as saga
+from order.refunds.domain import RefundState, RefundStatus
 from tests.order.conftest import ApiClient, Consume
 from tests.order.factories import (
-    MERCHANT,
     a_line,
     an_order,
     assessed,
@@ -294,14 +292,22 @@ async def _refund_job(db: Database, *answers: RefundOutcome | Exception) -> None
     await run(db, {"channel": provider})
 
 
-async def _refused(db: Database, consume: Consume) -> tuple[Order, Any]:
+async def _refused(db: Database, consume: Consume) -> tuple[Order, RefundState]:
     """An order whose refund its provider refused for certain."""
     order = await fulfilling(db)
     await consume(failed(order, order.lines[0]))
     await _refund_job(db, RefundOutcome.REFUSED)
     async with db.read() as tx:
-        (waiting,) = await refunds.list_manual(tx, MERCHANT, after=None, limit=10)
+        (waiting,) = await refunds.list_of_order(tx, order.id, after=None, limit=10)
     return order, waiting
+
+
+async def _act(
+    api: httpx.AsyncClient, waiting: RefundState, what: str
+) -> tuple[int, dict[str, Any]]:
+    path = f"/v1/waits/{waiting.refund.id}/{what}"
+    answer = await api.post(path, json={"reason": "bank transfer"})
+    return answer.status_code, answer.json()
 
 
 async def test_a_refused_refund_waits_for_somebody_and_is_not_asked_again(
@@ -315,34 +321,32 @@ async def test_a_refused_refund_waits_for_somebody_and_is_not_asked_again(
     assert figures(await state_of(db, order)) == (1990, 0, 0, 1990)
 
 
-async def test_a_refused_refund_may_be_asked_for_again(db: Database, consume: Consume) -> None:
+async def test_a_refused_refund_may_be_asked_for_again(
+    db: Database, consume: Consume, api: httpx.AsyncClient
+) -> None:
     order, waiting = await _refused(db, consume)
 
-    async with db.transaction() as tx:
-        again = await refunds.retry(tx, MERCHANT, waiting.refund.id)
-    assert again.status is RefundStatus.DUE
+    assert (await _act(api, waiting, "retry"))[0] == 200
+    assert (await _act(api, waiting, "settle"))[1]["possible"] == ["retry"]
     await _refund_job(db, RefundOutcome.DONE)
 
     assert (await state_of(db, order)).status is OrderStatus.REFUNDED
-    with pytest.raises(RefundNotManual):
-        async with db.transaction() as tx:
-            await refunds.retry(tx, MERCHANT, waiting.refund.id)
+    assert (await _act(api, waiting, "retry"))[0] == 404
 
 
-async def test_a_refused_refund_may_be_made_by_hand_once(db: Database, consume: Consume) -> None:
+async def test_a_refused_refund_may_be_made_by_hand_once(
+    db: Database, consume: Consume, api: httpx.AsyncClient, open_api: ApiClient
+) -> None:
     order, waiting = await _refused(db, consume)
+    weak = await open_api(["steps:read", "steps:write"])
 
-    async def by_hand() -> None:
-        async with db.transaction() as tx:
-            await saga.settle_by_hand(tx, MERCHANT, waiting.refund.id, "bank transfer", "test")
+    assert (await _act(weak, waiting, "settle"))[0] == 403
+    answers = await asyncio.gather(*(_act(api, waiting, "settle") for _ in range(5)))
 
-    await by_hand()
-    with pytest.raises(RefundNotManual):
-        await by_hand()
-
+    assert sorted(status for status, _ in answers) == [200, 404, 404, 404, 404]
     state = await state_of(db, order)
     assert (state.status, figures(state)) == (OrderStatus.REFUNDED, (1990, 0, 1990, 0))
-    assert "refund_by_hand" in await kinds_of(db, order)
+    assert (await kinds_of(db, order)).count("wait_settled") == 1
 
 
 async def test_an_unclear_refund_is_unknown_until_it_is_answered(

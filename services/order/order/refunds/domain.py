@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from kit.errors import Conflict, Invalid, NotFound
+from kit.errors import Conflict, Invalid
 from kit.money import Money
 
 
@@ -107,18 +107,6 @@ class LineNotFound(Invalid):
     """The order has no such line; read the order for the ids of its lines."""
 
     code = "line_not_found"
-
-
-class RefundNotFound(NotFound):
-    """There is no such refund, or it is not yours."""
-
-    code = "refund_not_found"
-
-
-class RefundNotManual(Conflict):
-    """The refund does not wait for anybody: it is under way or done."""
-
-    code = "refund_not_manual"
 
 
 class KeyRequired(Invalid):

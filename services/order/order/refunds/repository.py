@@ -45,21 +45,6 @@ _LIST = text(
     "JOIN order_payment p ON p.id = r.payment_id WHERE r.order_id = :order_id "
     "AND (CAST(:after AS uuid) IS NULL OR r.id > CAST(:after AS uuid)) ORDER BY r.id LIMIT :limit"
 )
-_LIST_MANUAL = text(
-    "SELECT r.*, p.amount_minor AS payment_minor FROM order_refund r "
-    "JOIN order_payment p ON p.id = r.payment_id WHERE r.status = 'manual' "
-    "AND r.merchant_id = :merchant_id "
-    "AND (CAST(:after AS uuid) IS NULL OR r.id > CAST(:after AS uuid)) ORDER BY r.id LIMIT :limit"
-)
-_FIND = text(
-    "SELECT r.*, p.amount_minor AS payment_minor FROM order_refund r "
-    "JOIN order_payment p ON p.id = r.payment_id "
-    "WHERE r.id = :id AND r.merchant_id = :merchant_id"
-)
-_RETRY = text(
-    "UPDATE order_refund SET status = 'due', next_at = clock_timestamp() "
-    "WHERE id = :id AND merchant_id = :merchant_id AND status = 'manual'"
-)
 # The provider has news: also of one that it had refused.
 _HURRY = text(
     "UPDATE order_refund SET next_at = clock_timestamp(), "
@@ -114,24 +99,6 @@ async def list_of_order(
 ) -> Sequence[RefundState]:
     values = {"order_id": order_id, "after": after, "limit": limit}
     return [_state(row) for row in await tx.execute(_LIST, values)]
-
-
-async def list_manual(
-    tx: Transaction, merchant_id: UUID, *, after: UUID | None, limit: int
-) -> Sequence[RefundState]:
-    values = {"merchant_id": merchant_id, "after": after, "limit": limit}
-    return [_state(row) for row in await tx.execute(_LIST_MANUAL, values)]
-
-
-async def find(tx: Transaction, merchant_id: UUID, refund_id: UUID) -> RefundState | None:
-    row = (await tx.execute(_FIND, {"id": refund_id, "merchant_id": merchant_id})).one_or_none()
-    return _state(row) if row else None
-
-
-async def retry(tx: Transaction, merchant_id: UUID, refund_id: UUID) -> bool:
-    """Whether a refund waited for somebody and is due again now."""
-    values = {"id": refund_id, "merchant_id": merchant_id}
-    return (await tx.execute(_RETRY, values)).rowcount > 0
 
 
 def _state(row: Any) -> RefundState:  # a row has no static type

@@ -5,13 +5,7 @@ from uuid import UUID
 
 from kit.db import Transaction
 from order.refunds import repository
-from order.refunds.domain import (
-    Refund,
-    RefundNotFound,
-    RefundNotManual,
-    RefundState,
-    RefundStatus,
-)
+from order.refunds.domain import Refund, RefundState, RefundStatus
 
 LEASE_SECONDS = 60
 
@@ -47,29 +41,6 @@ async def list_of_order(
 ) -> Sequence[RefundState]:
     """The oldest first."""
     return await repository.list_of_order(tx, order_id, after=after, limit=limit)
-
-
-async def list_manual(
-    tx: Transaction, merchant_id: UUID, *, after: UUID | None, limit: int
-) -> Sequence[RefundState]:
-    """Refunds that a provider refused for certain, the oldest first: somebody must act."""
-    return await repository.list_manual(tx, merchant_id, after=after, limit=limit)
-
-
-async def get(tx: Transaction, merchant_id: UUID, refund_id: UUID) -> RefundState:
-    """Raises RefundNotFound, also for another merchant's."""
-    found = await repository.find(tx, merchant_id, refund_id)
-    if found is None:
-        raise RefundNotFound(refund_id=str(refund_id))
-    return found
-
-
-async def retry(tx: Transaction, merchant_id: UUID, refund_id: UUID) -> RefundState:
-    """Asks the provider again, by the same id. Raises RefundNotFound, RefundNotManual."""
-    found = await get(tx, merchant_id, refund_id)
-    if not await repository.retry(tx, merchant_id, refund_id):
-        raise RefundNotManual(refund_id=str(refund_id), status=found.status.value)
-    return await get(tx, merchant_id, refund_id)
 
 
 async def hurry(tx: Transaction, merchant_id: UUID, refund_id: UUID) -> bool:

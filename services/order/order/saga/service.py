@@ -14,8 +14,6 @@ from order.refunds import service as refunds
 from order.refunds.domain import (
     Refund,
     RefundAnswer,
-    RefundNotManual,
-    RefundState,
     RefundStatus,
     RefundWanted,
 )
@@ -78,26 +76,6 @@ async def refund(
     change = money.refund(Change(order, wanted.asked_by), wanted)
     await orders.save_many(tx, [change])
     return change.order, change.refunds
-
-
-async def settle_by_hand(
-    tx: Transaction, merchant_id: UUID, refund_id: UUID, reason: str, cause: str
-) -> RefundState:
-    """Somebody gave the money back in another way, after the provider refused for certain.
-
-    Raises RefundNotFound, RefundNotManual.
-    """
-    found = await refunds.get(tx, merchant_id, refund_id)
-    order, _ = await orders.lock_own(tx, merchant_id, found.refund.order_id)
-    found = await refunds.get(tx, merchant_id, refund_id)
-    if found.status is not RefundStatus.MANUAL:
-        raise RefundNotManual(refund_id=str(refund_id), status=found.status.value)
-    await refunds.settle(tx, [refund_id])
-    change = Change(order, cause).told(
-        "refund_by_hand", f"given back by hand: {reason}", refund_id=str(refund_id), reason=reason
-    )
-    await orders.save_many(tx, [domain.settle_refund(change, found.refund)])
-    return await refunds.get(tx, merchant_id, refund_id)
 
 
 async def _decide(

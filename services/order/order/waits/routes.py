@@ -102,6 +102,23 @@ async def refund_wait(
     return await _act(run, who, wait_id, waits.refund, _forced(body, who))
 
 
+@router.post("/{wait_id}/settle", response_model=WaitActed)
+async def settle_wait(
+    waits: Waits,
+    wait_id: UUID,
+    body: WaitAct,
+    run: Once = once(),
+    who: Caller = caller("steps:write"),
+) -> Response:
+    """Records that the money of a refund which its provider refused went back in another way.
+
+    Nothing is sent. Needs the scope `refunds:write` as well.
+    """
+    who.require("refunds:write")
+    action = Action(body.reason, f"{who.kind}:{who.id}")
+    return await _act(run, who, wait_id, waits.settle, action)
+
+
 def _forced(body: WaitForce, who: Caller) -> Action:
     if body.force:
         who.require("refunds:write")

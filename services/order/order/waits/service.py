@@ -11,7 +11,7 @@ from order.orders import service as orders
 from order.orders.domain import Change, Order, OrderStatus
 from order.payments import domain as money
 from order.refunds import service as refunds
-from order.refunds.domain import RefundWanted
+from order.refunds.domain import RefundStatus, RefundWanted
 from order.saga import domain as saga
 from order.step_kinds import StepKind
 from order.steps import service as steps
@@ -119,6 +119,25 @@ class WaitService:
         await orders.save_many(tx, [change])
         return change.order
 
+    async def settle(
+        self, tx: Transaction, merchant_id: UUID, wait_id: UUID, action: Action
+    ) -> Order:
+        """Somebody gave the money of a refused refund back in another way: it is done.
+
+        Raises WaitNotFound, NotPossible.
+        """
+        wait, order = await self._locked(tx, merchant_id, wait_id)
+        if not _is_refused(wait):
+            raise NotPossible("only a refused refund can be settled", possible=_possible(wait))
+        done = await refunds.settle(tx, [wait.id])
+        if not done:
+            raise NotPossible("its provider is being asked again just now", possible=["retry"])
+        change = _told(Change(order, action.cause), wait, "settled", action)
+        for refund in done:
+            change = saga.settle_refund(change, refund)
+        await orders.save_many(tx, [change])
+        return change.order
+
     async def _refund_line(
         self, tx: Transaction, change: Change, wait: Wait, action: Action
     ) -> Change:
@@ -176,6 +195,10 @@ def _require_force(action: Action) -> None:
         raise OutcomeUnknown
 
 
+def _is_refused(wait: Wait) -> bool:
+    return wait.kind is WaitKind.REFUND and wait.state == RefundStatus.MANUAL
+
+
 def _possible(wait: Wait) -> list[str]:
     if wait.kind in CALLS:
         return ["retry", "skip", "refund"]
@@ -183,6 +206,8 @@ def _possible(wait: Wait) -> list[str]:
         return ["retry", "refund"]
     if wait.kind in UNDECIDED:
         return ["refund"]
+    if _is_refused(wait):
+        return ["retry", "settle"]
     return ["retry"] if wait.kind in (WaitKind.REFUND, WaitKind.LOST) else []
 
 
