@@ -25,9 +25,8 @@ class Unanswered(Unavailable):
 
     code = "provider_silent"
 
-    def __init__(self, why: str, *, was_sent: bool) -> None:
+    def __init__(self, why: str) -> None:
         super().__init__(f"the payment provider did not answer: {why}")
-        self.was_sent = was_sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +47,9 @@ class Answered:
         try:
             found = orjson.loads(self.body)
         except orjson.JSONDecodeError as error:
-            raise Unanswered("its answer is not JSON", was_sent=True) from error
+            raise Unanswered("its answer is not JSON") from error
         if not isinstance(found, dict):
-            raise Unanswered("its answer is no JSON object", was_sent=True)
+            raise Unanswered("its answer is no JSON object")
         return found
 
 
@@ -77,7 +76,7 @@ class Connection:
     async def call(
         self, method: str, path: str, *, headers: Mapping[str, str], content: bytes = b""
     ) -> Answered:
-        """Raises Unanswered; `was_sent` is False when not a byte of the request can have left."""
+        """Raises Unanswered."""
         request = self._client.build_request(
             method, path, headers=dict(headers), content=content or None
         )
@@ -90,11 +89,9 @@ class Connection:
                 finally:
                     await answer.aclose()
         except TimeoutError as error:
-            raise Unanswered("it takes too long", was_sent=True) from error
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise Unanswered(type(error).__name__, was_sent=False) from error
+            raise Unanswered("it takes too long") from error
         except httpx.HTTPError as error:
-            raise Unanswered(type(error).__name__, was_sent=True) from error
+            raise Unanswered(type(error).__name__) from error
         return Answered(answer.status_code, dict(answer.headers), body)
 
     async def close(self) -> None:
@@ -123,5 +120,5 @@ async def _read(answer: httpx.Response) -> bytes:
     async for piece in answer.aiter_bytes(_PIECE_BYTES):
         body += piece
         if len(body) > ANSWER_BYTES_MAX:
-            raise Unanswered("its answer is too large", was_sent=True)
+            raise Unanswered("its answer is too large")
     return bytes(body)

@@ -51,8 +51,6 @@ class NoticeKind(StrEnum):
 class Access:
     """One merchant's account with a provider, opened, and the way to the provider."""
 
-    account_id: UUID
-    merchant_id: UUID
     settings: Mapping[str, str]
     secrets: Mapping[str, str] = field(repr=False)
     http: Connection = field(repr=False)
@@ -230,10 +228,6 @@ class ClosesPayments(HasAccounts, Protocol):
 class RefundsThroughAccounts(HasAccounts, Protocol):
     async def give_back(self, access: Access, refund: Refund, reference: UUID) -> RefundOutcome:
         """As `Provider.refund`, of the payment that was begun as `reference`."""
-        ...
-
-    async def query_refund(self, access: Access, refund: Refund, reference: UUID) -> RefundOutcome:
-        """What became of it; asks for nothing."""
         ...
 
 

@@ -159,8 +159,6 @@ class PaymentAccounts:
         """
         self.provider(account.provider)
         return Access(
-            account.id,
-            account.merchant_id,
             account.settings,
             self._opened(account),
             self._connections[account.provider],

@@ -137,7 +137,7 @@ class AlipayProvider:
             return PaymentState.FAILED
         return (await self.query(access, reference, session)).state
 
-    async def give_back(self, access: Access, refund: Refund, reference: UUID) -> RefundOutcome:
+    async def give_back(self, access: Access, refund: Refund, _: UUID) -> RefundOutcome:
         content = {
             "trade_no": refund.provider_reference,
             "refund_amount": yuan(refund.amount),
@@ -148,15 +148,7 @@ class AlipayProvider:
             return RefundOutcome.REFUSED
         if document.get("code") == _OK and document.get("fund_change") == "Y":
             return RefundOutcome.DONE
-        return await self.query_refund(access, refund, reference)
-
-    async def query_refund(self, access: Access, refund: Refund, _: UUID) -> RefundOutcome:
-        content = {"trade_no": refund.provider_reference, "out_request_no": refund.id.hex}
-        document = await _call(access, "alipay.trade.fastpay.refund.query", content)
-        same = document.get("out_request_no") == refund.id.hex
-        done = document.get("refund_status") == "REFUND_SUCCESS"
-        is_done = document.get("code") == _OK and same and done
-        return RefundOutcome.DONE if is_done else RefundOutcome.UNKNOWN
+        return await _ask_refund(access, refund)
 
 
 def yuan(amount: Money) -> str:
@@ -196,17 +188,26 @@ async def _call(access: Access, method: str, content: Mapping[str, str]) -> dict
     body = urlencode(form).encode()
     answer = await access.http.call("POST", GATEWAY, headers=headers, content=body)
     if answer.status != 200:
-        raise Unanswered(str(answer.status), was_sent=True)
+        raise Unanswered(str(answer.status))
     whole = answer.document()
     node = method.replace(".", "_") + "_response"
     part = signature.answer_part(answer.body.decode("utf-8", "replace"), node)
     key = access.settings["alipay_public_key"]
     if part is None or not rsa.verifies(key, part.encode(), str(whole.get("sign"))):
-        raise Unanswered("its answer is not well signed", was_sent=True)
+        raise Unanswered("its answer is not well signed")
     document = whole.get(node)
     if not isinstance(document, dict):
-        raise Unanswered("its answer is no object", was_sent=True)
+        raise Unanswered("its answer is no object")
     return document
+
+
+async def _ask_refund(access: Access, refund: Refund) -> RefundOutcome:
+    content = {"trade_no": refund.provider_reference, "out_request_no": refund.id.hex}
+    document = await _call(access, "alipay.trade.fastpay.refund.query", content)
+    same = document.get("out_request_no") == refund.id.hex
+    done = document.get("refund_status") == "REFUND_SUCCESS"
+    is_done = document.get("code") == _OK and same and done
+    return RefundOutcome.DONE if is_done else RefundOutcome.UNKNOWN
 
 
 def _form(body: bytes) -> dict[str, str]:

@@ -80,7 +80,7 @@ class StripeProvider:
             raise BeginRefused(_reason(document))
         url, session = document.get("url"), document.get("id")
         if not isinstance(url, str) or not isinstance(session, str):
-            raise Unanswered("the session has no page", was_sent=True)
+            raise Unanswered("the session has no page")
         return Handover(redirect_url=url, session=session)
 
     def owner_of(self, _: Callback) -> Mapping[str, str]:
@@ -142,10 +142,6 @@ class StripeProvider:
         document = _clear(answer)
         return RefundOutcome.REFUSED if answer.status >= 400 else _refund_state(document)
 
-    async def query_refund(self, access: Access, refund: Refund, _: UUID) -> RefundOutcome:
-        known = await self._find_refund(access, refund)
-        return RefundOutcome.UNKNOWN if known is None else _refund_state(known)
-
     async def _find_refund(self, access: Access, refund: Refund) -> Mapping[str, Any] | None:
         query = urlencode(
             {"payment_intent": refund.provider_reference, "limit": str(_REFUNDS_LISTED)}
@@ -154,7 +150,7 @@ class StripeProvider:
         document = _clear(answer)
         listed = document.get("data")
         if answer.status >= 400 or not isinstance(listed, list) or document.get("has_more"):
-            raise Unanswered("the refunds cannot be read", was_sent=True)
+            raise Unanswered("the refunds cannot be read")
         ours = (each for each in listed if _metadata(each).get(REFUND) == refund.id.hex)
         return next(ours, None)
 
@@ -186,7 +182,7 @@ def _headers(access: Access) -> dict[str, str]:
 def _clear(answer: Answered) -> dict[str, Any]:
     """The document of a definite answer. Raises Unanswered. 409: the first call still runs."""
     if answer.is_unclear or answer.status == 409:
-        raise Unanswered(str(answer.status), was_sent=True)
+        raise Unanswered(str(answer.status))
     return answer.document()
 
 

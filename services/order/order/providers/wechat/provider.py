@@ -108,7 +108,7 @@ class WeChatProvider:
         answer = await _call(access, "POST", f"/v3/pay/transactions/{wanted.method}", body)
         document = answer.document()
         if document.get("code") == _PAID_ALREADY:
-            raise Unanswered("it is paid already, and will be found", was_sent=True)
+            raise Unanswered("it is paid already, and will be found")
         if answer.status >= 400:
             raise BeginRefused(f"WeChat Pay refuses: {_code(document)}")
         return _handover(access, wanted.method, document)
@@ -177,11 +177,11 @@ class WeChatProvider:
                 "currency": CURRENCY,
             },
         }
-        return _refund_state(await _call(access, "POST", "/v3/refund/domestic/refunds", body))
-
-    async def query_refund(self, access: Access, refund: Refund, _: UUID) -> RefundOutcome:
-        answer = await _call(access, "GET", f"/v3/refund/domestic/refunds/{refund.id.hex}")
-        return RefundOutcome.UNKNOWN if answer.status >= 400 else _refund_state(answer)
+        answer = await _call(access, "POST", "/v3/refund/domestic/refunds", body)
+        if answer.status >= 400:
+            return RefundOutcome.REFUSED
+        status = str(answer.document().get("status"))
+        return _REFUND_STATES.get(status, RefundOutcome.UNKNOWN)
 
 
 def _check_platform_keys(settings: Mapping[str, str]) -> None:
@@ -217,19 +217,19 @@ async def _call(
     headers = {"authorization": signed, "content-type": _JSON}
     answer = await access.http.call(method, path, headers=headers, content=content)
     if answer.is_unclear:
-        raise Unanswered(str(answer.status), was_sent=True)
+        raise Unanswered(str(answer.status))
     if answer.status < 300:
         try:
             signature.verify(access.settings, answer.headers, answer.body, _CLOCK.now())
         except CallbackRefused as error:
-            raise Unanswered(f"its answer is {error.why}", was_sent=True) from error
+            raise Unanswered(f"its answer is {error.why}") from error
     return answer
 
 
 def _handover(access: Access, method: str, document: Mapping[str, Any]) -> Handover:
     given = document.get("code_url" if method == "native" else "prepay_id")
     if not isinstance(given, str) or not given:
-        raise Unanswered("it gave no way to pay", was_sent=True)
+        raise Unanswered("it gave no way to pay")
     if method == "native":
         return Handover(code_url=given)
     app_id, package = access.settings["appid"], f"prepay_id={given}"
@@ -268,12 +268,6 @@ def _refund_notice(event_id: str, event: str, fact: Mapping[str, Any]) -> Notice
         _amount(fact, "refund"),
         _uuid(fact.get("out_refund_no")),
     )
-
-
-def _refund_state(answer: Answered) -> RefundOutcome:
-    if answer.status >= 400:
-        return RefundOutcome.REFUSED
-    return _REFUND_STATES.get(str(answer.document().get("status")), RefundOutcome.UNKNOWN)
 
 
 def _transaction(reference: UUID) -> str:
