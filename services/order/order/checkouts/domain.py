@@ -18,9 +18,6 @@ class CheckoutState(StrEnum):
     CLOSED = "closed"
 
 
-LIVE = frozenset({CheckoutState.OPENING, CheckoutState.OPEN})
-
-
 @dataclass(frozen=True, slots=True)
 class Checkout:
     """`handover` is what the buyer's side needs to go on, as the provider gave it; all the rest is

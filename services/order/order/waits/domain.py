@@ -53,12 +53,11 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What a person wants done. `cause` names who; `may_force`: the key has refunds:write."""
+    """What a person wants done. `cause` names who; `is_forced`: although the outcome is unknown."""
 
     reason: str
     cause: str
     is_forced: bool = False
-    may_force: bool = False
 
 
 class WaitNotFound(NotFound):

@@ -122,8 +122,7 @@ async def settle_wait(
 def _forced(body: WaitForce, who: Caller) -> Action:
     if body.force:
         who.require("refunds:write")
-    may_force = who.may("refunds:write")
-    return Action(body.reason, f"{who.kind}:{who.id}", body.force, may_force)
+    return Action(body.reason, f"{who.kind}:{who.id}", body.force)
 
 
 async def _act(run: Once, who: Caller, wait_id: UUID, act: Act, action: Action) -> Response:

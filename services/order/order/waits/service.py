@@ -191,7 +191,7 @@ def _line_of(order: Order, wait: Wait) -> Line:
 
 
 def _require_force(action: Action) -> None:
-    if not (action.is_forced and action.may_force):
+    if not action.is_forced:
         raise OutcomeUnknown
 
 
