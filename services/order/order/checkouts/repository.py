@@ -42,13 +42,15 @@ _PAID = text(
     "UPDATE payment_checkout SET state = 'paid', provider_reference = :provider_reference, "
     "last_error = NULL, updated_at = clock_timestamp() WHERE id = :id AND state <> 'paid'"
 )
-# Taking is leasing: who dies with one in hand leaves it to be asked for again.
+# Taking is leasing: who dies with one in hand leaves it to be asked for again. MATERIALIZED: the
+# planner must not run the locking part twice and take more than :limit.
 _TAKE_DUE = text(
+    "WITH due AS MATERIALIZED (SELECT id FROM payment_checkout "
+    "WHERE state IN ('opening', 'open') AND next_at <= clock_timestamp() "
+    "ORDER BY next_at LIMIT :limit FOR UPDATE SKIP LOCKED) "
     "UPDATE payment_checkout c SET asked = c.asked + 1, "
     "next_at = clock_timestamp() + make_interval(secs => :lease_seconds) "
-    "FROM (SELECT id FROM payment_checkout WHERE state IN ('opening', 'open') "
-    "AND next_at <= clock_timestamp() ORDER BY next_at LIMIT :limit FOR UPDATE SKIP LOCKED) due "
-    "WHERE c.id = due.id RETURNING c.*, clock_timestamp() AS taken_at"
+    "FROM due WHERE c.id = due.id RETURNING c.*, clock_timestamp() AS taken_at"
 )
 _LATER = text(
     "UPDATE payment_checkout SET next_at = clock_timestamp() + make_interval(secs => :seconds), "

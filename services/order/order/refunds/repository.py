@@ -19,12 +19,14 @@ _INSERT = text(
     "CAST(:reasons AS text[]), CAST(:request_ids AS uuid[]), CAST(:asked_by AS text[]))"
 )
 # The lease: whoever dies with a refund in hand leaves it to be asked for again under the same id.
+# MATERIALIZED: the planner must not run the locking part twice and take more than :limit.
 _TAKE = text(
+    "WITH due AS MATERIALIZED (SELECT id, payment_id FROM order_refund "
+    "WHERE status NOT IN ('done', 'manual') AND next_at <= clock_timestamp() "
+    "ORDER BY next_at LIMIT :limit FOR UPDATE SKIP LOCKED) "
     "UPDATE order_refund r SET status = 'sent', attempts = r.attempts + 1, "
     "next_at = clock_timestamp() + make_interval(secs => :lease_seconds) "
-    "FROM (SELECT id FROM order_refund WHERE status NOT IN ('done', 'manual') "
-    "AND next_at <= clock_timestamp() ORDER BY next_at LIMIT :limit FOR UPDATE SKIP LOCKED) due "
-    "JOIN order_refund f ON f.id = due.id JOIN order_payment p ON p.id = f.payment_id "
+    "FROM due JOIN order_payment p ON p.id = due.payment_id "
     "WHERE r.id = due.id RETURNING r.*, p.amount_minor AS payment_minor"
 )
 _SETTLE = text(
