@@ -14,7 +14,7 @@ from uuid import UUID
 from order.lines.domain import Line, LineStatus
 from order.orders.domain import Change, News, Order
 from order.stages.domain import is_bound_to_others
-from order.steps.domain import Step, plan
+from order.steps.domain import DEADLINE, Step, plan
 
 OUT_OF_STOCK = "out_of_stock"
 RESERVE = "reserve"
@@ -114,18 +114,18 @@ def _step(order: Order, line: Line, rung: Rung) -> Step:
         args["lines"] = [
             {key: args[key] for key in ("line_no", "sku", "pool_id", "quantity")},
         ]
-    step = plan(
+    deadline = DEADLINE
+    if rung.kind == BACK_ORDER:
+        deadline = timedelta(seconds=int(line.terms["shortage"]["back_order_seconds"]))
+    return plan(
         order.merchant_id,
         order.id,
         rung.kind,
         line_id=line.id,
         generation=len(line.tried),
         args=args,
+        deadline=deadline,
     )
-    if rung.kind != BACK_ORDER:
-        return step
-    seconds = int(line.terms["shortage"]["back_order_seconds"])
-    return replace(step, deadline=timedelta(seconds=seconds))
 
 
 def is_wanted(order: Order, step: Step) -> Line | None:

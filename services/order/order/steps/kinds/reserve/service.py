@@ -1,7 +1,7 @@
 """Asks the vault for a new hold of a paid order's lines, under the step's own reference.
 
-args: `lines` [{line_no, sku, pool_id, quantity}], `hold_seconds`?, `round`? (it is a rung of the
-ladder of a short line); result: `reservation_id`.
+args: `lines` [{line_no, sku, pool_id, quantity}], `round`? (it is a rung of the ladder of a short
+line); result: `reservation_id`.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from order.orders.domain import Change
 from order.shortages import service as shortages
 from order.step_kinds import Outside
 from order.steps.domain import Answer, Done, Failed, Step
-from order.vault import Hold, HoldBudgetExceeded, HoldLine, OutOfStock, StockRefused
+from order.vault import Hold, HoldBudgetExceeded, HoldLine, OutOfStock, StockRefused, Vault
 
 HOLD_SECONDS = 3_600
 """Long enough for fulfilment to claim it; it asks for another one when this ran out."""
@@ -25,13 +25,7 @@ class ReserveKind:
         self._vault = outside.vault
 
     async def call(self, step: Step) -> Answer:
-        try:
-            reservation_id = await self._vault.reserve(hold_of(step))
-        except OutOfStock:
-            return Failed(OutOfStock.code)
-        except (StockRefused, HoldBudgetExceeded) as error:
-            return Failed(str(error.fields.get("reason", error.code)))
-        return Done({"reservation_id": str(reservation_id)})
+        return await ask_for_hold(self._vault, step, *(_line(it) for it in step.args["lines"]))
 
     def settle(self, change: Change, step: Step, answer: Answer) -> Change:
         if "round" in step.args:
@@ -47,14 +41,16 @@ class ReserveKind:
                 return change
 
 
-def hold_of(step: Step) -> Hold:
-    """The hold that a step asks for; its reference is the step's."""
-    return Hold(
-        step.merchant_id,
-        f"step:{step.ext_ref}",
-        tuple(_line(line) for line in step.args["lines"]),
-        int(step.args.get("hold_seconds", HOLD_SECONDS)),
-    )
+async def ask_for_hold(vault: Vault, step: Step, *lines: HoldLine) -> Answer:
+    """Asks under the step's reference: the same hold at every attempt."""
+    hold = Hold(step.merchant_id, f"step:{step.ext_ref}", lines, HOLD_SECONDS)
+    try:
+        reservation_id = await vault.reserve(hold)
+    except OutOfStock:
+        return Failed(OutOfStock.code)
+    except (StockRefused, HoldBudgetExceeded) as error:
+        return Failed(str(error.fields.get("reason", error.code)))
+    return Done({"reservation_id": str(reservation_id)})
 
 
 def _line(line: Mapping[str, Any]) -> HoldLine:

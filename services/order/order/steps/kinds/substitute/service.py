@@ -5,7 +5,6 @@ fulfilment and the buyer's page need it).
 """
 
 from typing import Any
-from uuid import UUID
 
 from order.catalogue import service as catalogue
 from order.catalogue.domain import PoolFulfillment, Product, terms_of
@@ -13,9 +12,8 @@ from order.orders.domain import Change
 from order.shortages import service as shortages
 from order.step_kinds import Outside
 from order.steps.domain import Answer, Done, Failed, Step
-from order.vault import Hold, HoldBudgetExceeded, HoldLine, OutOfStock, StockRefused
-
-HOLD_SECONDS = 3_600
+from order.steps.kinds.reserve.service import ask_for_hold
+from order.vault import HoldLine
 
 
 class SubstituteKind:
@@ -33,21 +31,16 @@ class SubstituteKind:
             return Failed("not_on_sale")
         if not isinstance(product.fulfillment, PoolFulfillment):
             return Failed("not_from_a_pool")
-        try:
-            reservation_id = await self._vault.reserve(_hold(step, product.fulfillment.pool_id))
-        except OutOfStock:
-            return Failed(OutOfStock.code)
-        except (StockRefused, HoldBudgetExceeded) as error:
-            return Failed(str(error.fields.get("reason", error.code)))
-        return Done({"reservation_id": str(reservation_id), "instead": _snapshot(product)})
+        line = HoldLine(
+            step.args["line_no"], product.sku, product.fulfillment.pool_id, step.args["quantity"]
+        )
+        answer = await ask_for_hold(self._vault, step, line)
+        if isinstance(answer, Done):
+            return Done({**answer.result, "instead": _snapshot(product)})
+        return answer
 
     def settle(self, change: Change, step: Step, answer: Answer) -> Change:
         return shortages.settle(change, step, answer)
-
-
-def _hold(step: Step, pool_id: UUID) -> Hold:
-    line = HoldLine(step.args["line_no"], step.args["sku"], pool_id, step.args["quantity"])
-    return Hold(step.merchant_id, f"step:{step.ext_ref}", (line,), HOLD_SECONDS)
 
 
 def _snapshot(product: Product) -> dict[str, Any]:
