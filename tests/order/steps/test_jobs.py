@@ -45,15 +45,6 @@ async def test_a_step_is_marked_sent_and_committed_before_it_is_called(db: Datab
     assert seen == [StepState.SENT]
 
 
-async def test_a_step_waits_for_its_delay(db: Database) -> None:
-    order, kind = await placed(db), MoodyKind()
-    await planned(db, order, a_step(order, delay=timedelta(minutes=1)))
-
-    await run(db, {"moody": kind})
-
-    assert kind.asked == []
-
-
 @pytest.mark.parametrize(
     "silence", [Unknown("silent"), Unavailable("away"), TimeoutError(), ValueError("rubbish")]
 )

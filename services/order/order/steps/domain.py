@@ -70,7 +70,6 @@ class Step:
     kind: str
     ext_ref: UUID
     args: Mapping[str, Any]  # any JSON: every kind has its own
-    delay: timedelta = timedelta()
     deadline: timedelta = DEADLINE
     state: StepState = StepState.INTENT
     attempt: int = 0
@@ -95,14 +94,13 @@ def plan(
     line_id: UUID | None = None,
     generation: int = 1,
     args: Mapping[str, Any] | None = None,
-    delay: timedelta = timedelta(),
     deadline: timedelta = DEADLINE,
 ) -> Step:
     """A step to be made. The same order, line, kind and generation is the same step for ever: a
     new attempt at something that definitely failed takes the next generation.
     """
     ref = uuid5(order_id, f"{line_id or '-'}:{kind}:{generation}")
-    return Step(new_id(), merchant_id, order_id, line_id, kind, ref, args or {}, delay, deadline)
+    return Step(new_id(), merchant_id, order_id, line_id, kind, ref, args or {}, deadline)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,9 @@ from order.steps.domain import Step, StepState
 _INSERT = text(
     "INSERT INTO saga_step (id, merchant_id, order_id, line_id, kind, ext_ref, args, next_at, "
     "deadline_at) SELECT id, merchant_id, order_id, line_id, kind, ext_ref, args, "
-    "clock_timestamp() + make_interval(secs => delay), "
-    "clock_timestamp() + make_interval(secs => deadline) "
+    "clock_timestamp(), clock_timestamp() + make_interval(secs => deadline) "
     "FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS s(id uuid, merchant_id uuid, "
-    "order_id uuid, line_id uuid, kind text, ext_ref uuid, args jsonb, delay float, "
+    "order_id uuid, line_id uuid, kind text, ext_ref uuid, args jsonb, "
     "deadline float) ORDER BY ext_ref ON CONFLICT (ext_ref) DO NOTHING"
 )
 # The lease: whoever dies with a step in hand leaves it to be asked about again. MATERIALIZED: the
@@ -144,7 +143,6 @@ def _values(step: Step) -> dict[str, object]:
         "kind": step.kind,
         "ext_ref": step.ext_ref,
         "args": dict(step.args),
-        "delay": step.delay.total_seconds(),
         "deadline": step.deadline.total_seconds(),
     }
 
