@@ -8,9 +8,10 @@ from sqlalchemy import text
 
 from kit.db import Database
 from kit.ids import new_id
+from kit.service import Service
 from order.account_secrets import AccountSecrets
 from order.outbound import Connection
-from order.payment_accounts.service import ACCOUNTS_MAX, PaymentAccounts
+from order.payment_accounts.service import ACCOUNTS_MAX, RESEAL_BATCH, PaymentAccounts
 from order.provider import load_providers
 from order.settings import Settings
 from tests.order.conftest import ACCOUNT_KEY, ApiClient
@@ -87,20 +88,24 @@ async def test_unknown_providers_and_those_without_accounts_have_none(
         assert (answer.status_code, answer.json()["code"]) == (404, "provider_not_found")
 
 
-async def test_a_merchant_has_a_bounded_number_of_accounts(
-    api: httpx.AsyncClient, db: Database
-) -> None:
-    account = await made(api)
+async def copy(db: Database, account: dict[str, Any], *, times: int) -> None:
+    """The same row under other ids; what is sealed in it is bound to the first."""
     async with db.transaction() as tx:
         await tx.execute(
             text(
                 "INSERT INTO payment_account (id, merchant_id, provider, name, settings, "
                 "secret_names, key_id, sealed) SELECT gen_random_uuid(), merchant_id, provider, "
                 "name, settings, secret_names, key_id, sealed FROM payment_account, "
-                "generate_series(2, :count) WHERE id = :id"
+                "generate_series(1, :times) WHERE id = :id"
             ),
-            {"count": ACCOUNTS_MAX, "id": account["id"]},
+            {"times": times, "id": account["id"]},
         )
+
+
+async def test_a_merchant_has_a_bounded_number_of_accounts(
+    api: httpx.AsyncClient, db: Database
+) -> None:
+    await copy(db, await made(api), times=ACCOUNTS_MAX - 1)
 
     answer = await api.post("/v1/payment-accounts", json=STRIPE)
 
@@ -128,6 +133,16 @@ async def test_secrets_move_to_a_new_key_and_the_old_one_can_go(
 
     assert dict(access.secrets) == STRIPE["secrets"]
     assert "sk_test" not in repr(access)
+
+
+async def test_secrets_that_no_key_opens_do_not_keep_the_job_busy(
+    api: httpx.AsyncClient, db: Database, service: Service
+) -> None:
+    await copy(db, await made(api), times=RESEAL_BATCH)
+    accounts: PaymentAccounts = service.state["payment_accounts"]
+    async with db.transaction() as tx:
+        await tx.execute(text("UPDATE payment_account SET key_id = 'forgotten'"))
+        assert await accounts.reseal(tx) is False
 
 
 async def test_a_wrong_body_does_not_give_the_secret_back(api: httpx.AsyncClient) -> None:

@@ -168,6 +168,7 @@ class PaymentAccounts:
     async def reseal(self, tx: Transaction) -> bool:
         """Seals what is under an older key under the present one; True while more may wait."""
         old = await repository.take_sealed_otherwise(tx, self._secrets.key_id, RESEAL_BATCH)
+        resealed = 0
         for account in old:
             try:
                 sealed = self._secrets.seal(account.id, self._opened(account))
@@ -177,7 +178,9 @@ class PaymentAccounts:
             await repository.update(
                 tx, replace(account, key_id=self._secrets.key_id, sealed=sealed)
             )
-        return len(old) == RESEAL_BATCH
+            resealed += 1
+        # What cannot be opened stays: a batch of nothing else must not be taken again at once.
+        return len(old) == RESEAL_BATCH and resealed > 0
 
     def _opened(self, account: PaymentAccount) -> dict[str, str]:
         return self._secrets.open(account.id, account.key_id, account.sealed)
