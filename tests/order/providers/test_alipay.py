@@ -5,20 +5,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-import httpx
 import pytest
 
-from kit.db import Database
 from kit.money import Money
 from order import rsa
 from order.providers.alipay import signature
 from order.providers.alipay.provider import money, yuan
 from tests.order.factories import placed
 from tests.order.providers.conformance import Conformance
-from tests.order.providers.conftest import Push, payments_of
+from tests.order.providers.conftest import payments_of
 from tests.order.providers.peers.alipay import APP_ID, AlipayPeer
 from tests.order.providers.peers.base import Pushed
 from tests.order.providers.peers.keys import keys_of
+from tests.order.providers.rules.base import Scene
 
 VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("vectors.json").read_text("utf-8"))
 
@@ -35,75 +34,57 @@ class TestAlipay(Conformance):
         [("page", "alipay.trade.page.pay"), ("wap", "alipay.trade.wap.pay")],
     )
     async def test_the_buyers_browser_posts_a_form_that_we_signed(
-        self,
-        api: httpx.AsyncClient,
-        db: Database,
-        account: dict[str, Any],
-        alipay: AlipayPeer,
-        method: str,
-        name: str,
+        self, scene: Scene, alipay: AlipayPeer, method: str, name: str
     ) -> None:
-        answer = (await self.begin(api, await placed(db), method=method)).json()
+        answer = (await scene.begin(await placed(scene.db), method=method)).json()
 
         form = answer["form"]
         assert answer["form_action"] == f"{alipay.url}/gateway.do?charset=utf-8"
         assert (form["app_id"], form["method"]) == (APP_ID, name)
         assert json.loads(form["biz_content"])["total_amount"] == "19.90"
-        assert form["notify_url"].endswith(account["callback_path"])
+        assert form["notify_url"].endswith(scene.account["callback_path"])
         text = signature.request_text(form)
         assert rsa.verifies(keys_of("alipay merchant").public, text, form["sign"])
 
     async def test_the_path_without_an_account_finds_it_by_the_app(
-        self,
-        api: httpx.AsyncClient,
-        db: Database,
-        account: dict[str, Any],
-        alipay: AlipayPeer,
-        push: Push,
+        self, scene: Scene, alipay: AlipayPeer
     ) -> None:
-        reference = await self.begun(api, order := await placed(db))
+        reference = await scene.begun(order := await placed(scene.db))
 
-        answer = await push("/v1/payment-callbacks/alipay", alipay.pay(reference))
+        answer = await scene.push_to("/v1/payment-callbacks/alipay", alipay.pay(reference))
 
         assert (answer.status_code, answer.text) == (200, "success")
         assert answer.headers["content-type"].startswith("text/plain")
-        assert len(await payments_of(db, order.id)) == 1
+        assert len(await payments_of(scene.db, order.id)) == 1
 
-    async def test_another_app_is_not_ours(
-        self, account: dict[str, Any], alipay: AlipayPeer, push: Push
-    ) -> None:
+    async def test_another_app_is_not_ours(self, scene: Scene, alipay: AlipayPeer) -> None:
         pushed = alipay.push({"out_trade_no": "x", "app_id": "2015102700040154"})
 
-        named = await push(account["callback_path"], pushed)
-        unnamed = await push("/v1/payment-callbacks/alipay", pushed)
+        named = await scene.push(pushed)
+        unnamed = await scene.push_to("/v1/payment-callbacks/alipay", pushed)
 
         assert (named.status_code, named.text) == (400, "failure")
         assert (unnamed.status_code, unnamed.json()["code"]) == (409, "no_payment_account")
 
     async def test_a_field_that_comes_twice_is_refused(
-        self, account: dict[str, Any], alipay: AlipayPeer, push: Push
+        self, scene: Scene, alipay: AlipayPeer
     ) -> None:
         pushed = alipay.stray()
         twice = Pushed(pushed.body + b"&total_amount=0.01", pushed.headers)
 
-        assert (await push(account["callback_path"], twice)).status_code == 400
+        assert (await scene.push(twice)).status_code == 400
 
     async def test_finished_and_success_are_one_payment(
-        self,
-        api: httpx.AsyncClient,
-        db: Database,
-        account: dict[str, Any],
-        alipay: AlipayPeer,
-        push: Push,
+        self, scene: Scene, alipay: AlipayPeer
     ) -> None:
-        reference = await self.begun(api, order := await placed(db))
+        reference = await scene.begun(order := await placed(scene.db))
 
-        await push(account["callback_path"], alipay.pay(reference))
+        await scene.push(alipay.pay(reference))
         finished = {**alipay.trades[reference], "trade_status": "TRADE_FINISHED"}
-        answer = await push(account["callback_path"], alipay.push(finished))
+        answer = await scene.push(alipay.push(finished))
 
         assert answer.status_code == 200
-        assert len(await payments_of(db, order.id)) == 1
+        assert len(await payments_of(scene.db, order.id)) == 1
 
 
 def test_the_text_and_the_signature_are_those_of_the_vector():

@@ -7,17 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from kit.db import Database
 from order import rsa
 from order.provider import CallbackRefused
 from order.providers.wechat import signature
 from tests.order.factories import placed
 from tests.order.providers.conformance import Conformance
-from tests.order.providers.conftest import Push, payments_of
+from tests.order.providers.conftest import payments_of
 from tests.order.providers.peers.wechat import API_V3_KEY, KEY_ID, WeChatPeer
+from tests.order.providers.rules.base import Scene
 
 VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("vectors.json").read_text("utf-8"))
 PUBLIC_KEY: str = VECTORS["_rsa_test_public_key_pem"]
@@ -32,12 +31,12 @@ class TestWeChat(Conformance):
         return peer
 
     async def test_jsapi_hands_over_signed_parameters_and_needs_the_payer(
-        self, api: httpx.AsyncClient, db: Database, account: dict[str, Any], wechat: WeChatPeer
+        self, scene: Scene, wechat: WeChatPeer
     ) -> None:
-        order = await placed(db)
+        order = await placed(scene.db)
 
-        without = await self.begin(api, order, method="jsapi")
-        answer = await self.begin(api, order, method="jsapi", payer="oUpF8uMuAJO_M2pxb1Q9zNjWeS6o")
+        without = await scene.begin(order, method="jsapi")
+        answer = await scene.begin(order, method="jsapi", payer="oUpF8uMuAJO_M2pxb1Q9zNjWeS6o")
 
         assert (without.status_code, without.json()["code"]) == (422, "checkout_refused")
         given = answer.json()["parameters"]
@@ -46,50 +45,40 @@ class TestWeChat(Conformance):
         assert rsa.sign(private, text.encode()) == given["paySign"]
 
     async def test_another_app_of_the_same_merchant_is_foreign(
-        self,
-        api: httpx.AsyncClient,
-        db: Database,
-        account: dict[str, Any],
-        wechat: WeChatPeer,
-        push: Push,
+        self, scene: Scene, wechat: WeChatPeer
     ) -> None:
-        reference = await self.begun(api, order := await placed(db))
+        reference = await scene.begun(order := await placed(scene.db))
         wechat.pay(reference)
         fact = {**wechat._fact(reference), "appid": "wx0000000000000000"}
 
-        answer = await push(account["callback_path"], wechat.push("TRANSACTION.SUCCESS", fact))
+        answer = await scene.push(wechat.push("TRANSACTION.SUCCESS", fact))
 
         assert (answer.status_code, answer.json()["code"]) == (400, "FAIL")
-        assert await payments_of(db, order.id) == []
+        assert await payments_of(scene.db, order.id) == []
 
     async def test_what_was_sealed_with_another_key_is_refused(
-        self, account: dict[str, Any], wechat: WeChatPeer, push: Push
+        self, scene: Scene, wechat: WeChatPeer
     ) -> None:
         pushed = wechat.push("TRANSACTION.SUCCESS", {}, key="x" * 32)
 
-        assert (await push(account["callback_path"], pushed)).status_code == 400
+        assert (await scene.push(pushed)).status_code == 400
 
     async def test_the_path_without_an_account_finds_it_by_the_platforms_key(
-        self,
-        api: httpx.AsyncClient,
-        db: Database,
-        account: dict[str, Any],
-        wechat: WeChatPeer,
-        push: Push,
+        self, scene: Scene, wechat: WeChatPeer
     ) -> None:
-        reference = await self.begun(api, order := await placed(db))
+        reference = await scene.begun(order := await placed(scene.db))
 
-        answer = await push("/v1/payment-callbacks/wechat", wechat.pay(reference))
+        answer = await scene.push_to("/v1/payment-callbacks/wechat", wechat.pay(reference))
 
         assert (answer.status_code, answer.json()) == (200, {"code": "SUCCESS", "message": "OK"})
-        assert len(await payments_of(db, order.id)) == 1
+        assert len(await payments_of(scene.db, order.id)) == 1
 
     async def test_an_answer_that_is_not_signed_is_not_believed(
-        self, api: httpx.AsyncClient, db: Database, account: dict[str, Any], wechat: WeChatPeer
+        self, scene: Scene, wechat: WeChatPeer
     ) -> None:
         wechat.signs_answers = False
 
-        answer = await self.begin(api, await placed(db))
+        answer = await scene.begin(await placed(scene.db))
 
         assert (answer.status_code, answer.json()["code"]) == (503, "provider_silent")
 
