@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from importlib import import_module
-from typing import Protocol, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 from uuid import UUID
+
+import orjson
 
 from kit.errors import Invalid
 from kit.money import Money
@@ -136,6 +138,25 @@ class CallbackRefused(Invalid):
     def __init__(self, why: str, detail: str = "") -> None:
         super().__init__(f"callback refused: {why} {detail}".strip(), reason=why)
         self.why = why
+
+
+def object_of(text: bytes) -> dict[str, Any]:
+    """The JSON object of a callback. Raises CallbackRefused when it is none."""
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise CallbackRefused("malformed") from error
+    if not isinstance(found, dict):
+        raise CallbackRefused("malformed")
+    return found
+
+
+def reference_of(text: object) -> UUID | None:
+    """Our own number as providers give it back; None for what cannot be one."""
+    try:
+        return UUID(hex=text) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 class BadAccount(Invalid):

@@ -32,6 +32,7 @@ from order.provider import (
     PaymentState,
     RefundOutcome,
     Wanted,
+    reference_of,
 )
 from order.providers.alipay import signature
 from order.refunds.domain import Refund
@@ -234,10 +235,12 @@ def _notice(fields: Mapping[str, str]) -> Notice:
     refunded = fields.get("refund_fee") or ""
     biz = fields.get("out_biz_no", "")[:64] if refunded else ""
     payment = fields.get("trade_no", "")[:120]
-    event_id, reference = f"{trade}:{status}:{biz}", _uuid(trade)
+    event_id, reference = f"{trade}:{status}:{biz}", reference_of(trade)
     if refunded:
         back = money(refunded)
-        return Notice(event_id, NoticeKind.REFUNDED, status, reference, payment, back, _uuid(biz))
+        return Notice(
+            event_id, NoticeKind.REFUNDED, status, reference, payment, back, reference_of(biz)
+        )
     kinds = {PaymentState.PAID: NoticeKind.PAID, PaymentState.FAILED: NoticeKind.FAILED}
     kind = kinds.get(_STATES.get(status, PaymentState.UNKNOWN), NoticeKind.OTHER)
     amount = money(fields.get("total_amount", ""))
@@ -250,13 +253,6 @@ def _why(document: Mapping[str, Any]) -> str:
 
 def _china_time(moment: datetime) -> str:
     return moment.astimezone(_CHINA).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(hex=text)
-    except ValueError:
-        return None
 
 
 PROVIDER: Loaded = AlipayProvider()

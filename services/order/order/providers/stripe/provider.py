@@ -10,8 +10,6 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
-import orjson
-
 from kit.money import Money
 from order.outbound import Answered, Unanswered
 from order.provider import (
@@ -29,6 +27,8 @@ from order.provider import (
     PaymentState,
     RefundOutcome,
     Wanted,
+    object_of,
+    reference_of,
 )
 from order.providers.stripe import signature
 from order.refunds.domain import Refund
@@ -193,11 +193,8 @@ def _reason(document: Mapping[str, Any]) -> str:
 
 
 def _event(body: bytes) -> Mapping[str, Any]:
-    try:
-        event = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise CallbackRefused("malformed") from error
-    if not isinstance(event, dict) or not isinstance(event.get("id"), str):
+    event = object_of(body)
+    if not isinstance(event.get("id"), str):
         raise CallbackRefused("malformed")
     return event
 
@@ -218,7 +215,7 @@ def _notice(event: Mapping[str, Any]) -> Notice:
         failed = thing.get("status") in ("failed", "canceled")
         outcome = NoticeKind.REFUND_FAILED if failed else NoticeKind.REFUNDED
         money = _money(thing.get("amount"), thing.get("currency"))
-        refund_id = _uuid(_metadata(thing).get(REFUND))
+        refund_id = reference_of(_metadata(thing).get(REFUND))
         return Notice(name, outcome, kind, None, _payment_of(thing), money, refund_id)
     if kind == "charge.refunded":
         money = _money(thing.get("amount_refunded"), thing.get("currency"))
@@ -227,7 +224,7 @@ def _notice(event: Mapping[str, Any]) -> Notice:
 
 
 def _reference(session: Mapping[str, Any]) -> UUID | None:
-    return _uuid(session.get("client_reference_id"))
+    return reference_of(session.get("client_reference_id"))
 
 
 def _payment_of(thing: Mapping[str, Any]) -> str:
@@ -249,13 +246,6 @@ def _money(amount: object, currency: object) -> Money | None:
 def _metadata(thing: object) -> Mapping[str, Any]:
     found = thing.get("metadata") if isinstance(thing, dict) else None
     return found if isinstance(found, dict) else {}
-
-
-def _uuid(text: object) -> UUID | None:
-    try:
-        return UUID(hex=text) if isinstance(text, str) else None
-    except ValueError:
-        return None
 
 
 def _refund_state(refund: Mapping[str, Any]) -> RefundOutcome:

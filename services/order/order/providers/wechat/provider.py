@@ -32,6 +32,8 @@ from order.provider import (
     PaymentState,
     RefundOutcome,
     Wanted,
+    object_of,
+    reference_of,
 )
 from order.providers.wechat import signature
 from order.refunds.domain import Refund
@@ -120,12 +122,12 @@ class WeChatProvider:
 
     def read_callback(self, access: Access, callback: Callback, now: datetime) -> Notice:
         signature.verify(access.settings, callback.headers, callback.body, now)
-        envelope = _object(callback.body)
+        envelope = object_of(callback.body)
         event_id, event = envelope.get("id"), str(envelope.get("event_type"))[:80]
         resource = envelope.get("resource")
         if not isinstance(event_id, str) or not isinstance(resource, dict):
             raise CallbackRefused("malformed")
-        fact = _object(signature.decrypt(access.secrets["api_v3_key"], resource))
+        fact = object_of(signature.decrypt(access.secrets["api_v3_key"], resource))
         if fact.get("mchid") != access.settings["mchid"]:
             raise CallbackRefused("foreign", "another mchid")
         if event.startswith("TRANSACTION."):
@@ -253,7 +255,7 @@ def _payment_notice(access: Access, event_id: str, event: str, fact: Mapping[str
     kinds = {PaymentState.PAID: NoticeKind.PAID, PaymentState.FAILED: NoticeKind.FAILED}
     kind = kinds.get(state, NoticeKind.OTHER) if state else NoticeKind.OTHER
     payment = str(fact.get("transaction_id") or "")[:120]
-    reference = _uuid(fact.get("out_trade_no"))
+    reference = reference_of(fact.get("out_trade_no"))
     return Notice(event_id, kind, event, reference, payment, _amount(fact))
 
 
@@ -263,25 +265,15 @@ def _refund_notice(event_id: str, event: str, fact: Mapping[str, Any]) -> Notice
         event_id,
         kind,
         event,
-        _uuid(fact.get("out_trade_no")),
+        reference_of(fact.get("out_trade_no")),
         str(fact.get("transaction_id") or "")[:120],
         _amount(fact, "refund"),
-        _uuid(fact.get("out_refund_no")),
+        reference_of(fact.get("out_refund_no")),
     )
 
 
 def _transaction(reference: UUID) -> str:
     return f"/v3/pay/transactions/out-trade-no/{reference.hex}"
-
-
-def _object(text: bytes) -> dict[str, Any]:
-    try:
-        found = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise CallbackRefused("malformed") from error
-    if not isinstance(found, dict):
-        raise CallbackRefused("malformed")
-    return found
 
 
 def _code(document: Mapping[str, Any]) -> str:
@@ -295,13 +287,6 @@ def _amount(fact: Mapping[str, Any], name: str = "total") -> Money | None:
     if type(minor) is not int or minor < 0 or not isinstance(currency, str):
         return None
     return Money(minor, currency[:3])
-
-
-def _uuid(text: object) -> UUID | None:
-    try:
-        return UUID(hex=text) if isinstance(text, str) else None
-    except ValueError:
-        return None
 
 
 PROVIDER: Loaded = WeChatProvider()
