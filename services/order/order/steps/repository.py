@@ -58,10 +58,6 @@ _REVIVE = text(
     "updated_at = clock_timestamp() "
     "WHERE id = :id AND state IN ('intent', 'unknown', 'manual') RETURNING id"
 )
-_WAKE = text(
-    "UPDATE saga_step SET next_at = clock_timestamp() WHERE kind = :kind AND state = 'intent' "
-    "AND args ->> :field = ANY(CAST(:values AS text[])) AND next_at > clock_timestamp()"
-)
 
 
 async def add_many(tx: Transaction, steps: Sequence[Step]) -> None:
@@ -122,11 +118,6 @@ async def lock(tx: Transaction, step_id: UUID) -> Step | None:
 async def revive(tx: Transaction, step_id: UUID) -> bool:
     """Makes a waiting step due now, with a deadline of its own; False when it does not wait."""
     return (await tx.execute(_REVIVE, {"id": step_id})).one_or_none() is not None
-
-
-async def wake(tx: Transaction, kind: str, field: str, values: Sequence[str]) -> None:
-    """Makes steps of a kind due now whose argument `field` is one of `values`."""
-    await tx.execute(_WAKE, {"kind": kind, "field": field, "values": list(values)})
 
 
 def _json(values: Any) -> str:  # any JSON

@@ -59,12 +59,6 @@ async def find_of_orders(tx: Transaction, order_ids: Sequence[UUID]) -> Sequence
     return await repository.find_of_orders(tx, order_ids)
 
 
-async def wake(tx: Transaction, kind: str, field: str, values: Sequence[str]) -> None:
-    """Makes waiting steps of a kind due now whose argument `field` is one of `values`."""
-    if values:
-        await repository.wake(tx, kind, field, values)
-
-
 async def revive(tx: Transaction, step_id: UUID) -> bool:
     """Makes a step that waits due now, with a new deadline; False when it is under way or over."""
     return await repository.revive(tx, step_id)
