@@ -377,3 +377,22 @@ async def test_two_workers_share_the_refunds(db: Database, consume: Consume) -> 
     assert len({refund.id for refund in provider.asked}) == len(provider.asked) == len(orders)
     for order in orders:
         assert (await state_of(db, order)).status is OrderStatus.REFUNDED
+
+
+async def test_a_refund_that_cannot_be_settled_holds_up_no_other(
+    db: Database, consume: Consume
+) -> None:
+    orders = [await fulfilling(db) for _ in range(3)]
+    for order in orders:
+        await consume(failed(order, order.lines[0]))
+    counted = text("UPDATE order_line SET refunded_minor = refund_minor WHERE id = :id")
+    async with db.transaction() as tx:
+        await tx.execute(counted, {"id": orders[1].lines[0].id})
+
+    await _refund_job(db, *[RefundOutcome.DONE] * 3)
+
+    assert [(await state_of(db, order)).status for order in orders] == [
+        OrderStatus.REFUNDED,
+        OrderStatus.REFUNDING,
+        OrderStatus.REFUNDED,
+    ]

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from kit.db import Database
+from kit.errors import Unavailable
+from kit.logging import get_logger
 from kit.periodic import Periodic
 from order.provider import Provider, RefundOutcome
 from order.refunds import service as refunds
@@ -12,6 +14,10 @@ from order.saga import service as saga
 from order.saga.service import Fact
 
 REFUND_BATCH_MAX = 50
+
+log = get_logger(__name__)
+
+Answer = tuple[Refund, tuple[RefundStatus, str]]
 
 
 def pay_back(db: Database, providers: Mapping[str, Provider], *, every_seconds: float) -> Periodic:
@@ -48,15 +54,24 @@ _STATUSES = {
 }
 
 
-async def _record(db: Database, answers: Sequence[tuple[Refund, tuple[RefundStatus, str]]]) -> None:
-    async with db.transaction() as tx:
-        await saga.settle_refunds(
-            tx,
-            [
-                Fact(refund.order_id, RefundAnswer(refund, status, why), _cause(refund))
-                for refund, (status, why) in answers
-            ],
-        )
+async def _record(db: Database, answers: Sequence[Answer]) -> None:
+    """Alone, each answer shows whether it is the one that cannot be settled."""
+    facts = [
+        Fact(refund.order_id, RefundAnswer(refund, status, why), _cause(refund))
+        for refund, (status, why) in answers
+    ]
+    try:
+        async with db.transaction() as tx:
+            await saga.settle_refunds(tx, facts)
+    except Unavailable:
+        raise
+    except Exception:
+        if len(answers) > 1:
+            for answer in answers:
+                await _record(db, [answer])
+            return
+        [(refund, _)] = answers  # asked for again after its lease, by the same id
+        log.exception("refund_not_settled", refund_id=str(refund.id))
 
 
 def _cause(refund: Refund) -> str:
