@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -31,8 +31,9 @@ _TAKE = text(
 )
 _SETTLE = text(
     "UPDATE order_refund r SET status = 'done', done_at = clock_timestamp(), last_error = NULL "
-    "FROM order_payment p WHERE r.id = ANY(CAST(:ids AS uuid[])) AND r.status <> 'done' "
-    "AND r.status <> 'due' AND p.id = r.payment_id RETURNING r.*, p.amount_minor AS payment_minor"
+    "FROM order_payment p WHERE r.id = ANY(CAST(:ids AS uuid[])) "
+    "AND r.status = ANY(CAST(:statuses AS text[])) AND p.id = r.payment_id "
+    "RETURNING r.*, p.amount_minor AS payment_minor"
 )
 # Where nothing was sent nothing is unknown: such a refund is due again.
 _POSTPONE = text(
@@ -79,9 +80,12 @@ async def take_due(tx: Transaction, *, limit: int, lease_seconds: int) -> Sequen
     return [_refund(row) for row in rows]
 
 
-async def settle(tx: Transaction, ids: Sequence[UUID]) -> Sequence[Refund]:
-    """Marks them done; answers those that were not before."""
-    return [_refund(row) for row in await tx.execute(_SETTLE, {"ids": list(ids)})]
+async def settle(
+    tx: Transaction, ids: Sequence[UUID], statuses: Collection[RefundStatus]
+) -> Sequence[Refund]:
+    """Marks those done that are in one of these states, and answers them."""
+    values = {"ids": list(ids), "statuses": [status.value for status in statuses]}
+    return [_refund(row) for row in await tx.execute(_SETTLE, values)]
 
 
 async def postpone(

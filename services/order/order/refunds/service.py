@@ -8,6 +8,7 @@ from order.refunds import repository
 from order.refunds.domain import Refund, RefundState, RefundStatus
 
 LEASE_SECONDS = 60
+_ASKED = frozenset({RefundStatus.SENT, RefundStatus.UNKNOWN, RefundStatus.MANUAL})
 
 
 async def owe(tx: Transaction, refunds: Sequence[Refund]) -> None:
@@ -23,7 +24,14 @@ async def take_due(tx: Transaction, *, limit: int) -> Sequence[Refund]:
 
 async def settle(tx: Transaction, ids: Sequence[UUID]) -> Sequence[Refund]:
     """The money is back; answers those that were still open. Lock their orders first."""
-    return await repository.settle(tx, ids) if ids else []
+    return await repository.settle(tx, ids, _ASKED) if ids else []
+
+
+async def settle_refused(tx: Transaction, refund_id: UUID) -> Sequence[Refund]:
+    """The money went back in another way than through its provider; empty when it is not refused
+    (any more).
+    """
+    return await repository.settle(tx, [refund_id], {RefundStatus.MANUAL})
 
 
 async def postpone(

@@ -129,7 +129,7 @@ class WaitService:
         wait, order = await self._locked(tx, merchant_id, wait_id)
         if not _is_refused(wait):
             raise NotPossible("only a refused refund can be settled", possible=_possible(wait))
-        done = await refunds.settle(tx, [wait.id])
+        done = await refunds.settle_refused(tx, wait.id)
         if not done:
             raise NotPossible("its provider is being asked again just now", possible=["retry"])
         change = _told(Change(order, action.cause), wait, "settled", action)
