@@ -10,7 +10,7 @@ from kit.errors import Unavailable
 from kit.money import Money
 from kit.peers import Peer
 from order.pool_costs import PoolCosts
-from tests.order.factories import MERCHANT, POOL
+from tests.order.factories import MERCHANT, OTHER_MERCHANT, POOL
 
 
 class Lots(httpx.AsyncBaseTransport):
@@ -59,6 +59,16 @@ async def test_the_vault_is_asked_once_for_a_while_and_for_the_merchant():
 
     assert answers == [Money(900, "CNY")] * 5
     assert vault.asked == [(f"/v1/pools/{POOL}", str(MERCHANT))]
+
+
+async def test_what_one_merchant_is_told_of_a_pool_is_not_told_to_another():
+    vault = Lots((900, "CNY", 3))
+    costs = pool_costs(vault)
+
+    assert await costs.of(MERCHANT, POOL) == Money(900, "CNY")
+    vault.status = 404
+    assert await costs.of(OTHER_MERCHANT, POOL) is None
+    assert await costs.of(MERCHANT, POOL) == Money(900, "CNY")
 
 
 async def test_a_pool_that_is_not_there_costs_nothing_that_is_known():

@@ -18,7 +18,7 @@ class PoolCosts:
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
-        self._kept: OrderedDict[UUID, tuple[float, Money | None]] = OrderedDict()
+        self._kept: OrderedDict[tuple[UUID, UUID], tuple[float, Money | None]] = OrderedDict()
 
     async def of(self, merchant_id: UUID, pool_id: UUID) -> Money | None:
         """The dearest lot that still has units for sale: whichever is handed out, it costs no more.
@@ -26,12 +26,14 @@ class PoolCosts:
         Of the newest 100 lots. None for a pool without any, or with lots of several currencies.
         Raises Unavailable when the vault does not answer.
         """
-        kept = self._kept.get(pool_id)
+        # By merchant, too: to others than its owner the vault says that there is no such pool.
+        key = merchant_id, pool_id
+        kept = self._kept.get(key)
         if kept is not None and time.monotonic() - kept[0] < KEPT_SECONDS:
             return kept[1]
         cost = await self._ask(merchant_id, pool_id)
-        self._kept[pool_id] = (time.monotonic(), cost)
-        self._kept.move_to_end(pool_id)
+        self._kept[key] = (time.monotonic(), cost)
+        self._kept.move_to_end(key)
         if len(self._kept) > POOLS_KEPT_MAX:
             self._kept.popitem(last=False)
         return cost
