@@ -15,6 +15,7 @@ from order.price_rules.domain import (
     RULES_MAX,
     BadWindow,
     Ladder,
+    PromotionTerms,
     Rounding,
     Rule,
     RuleKind,
@@ -29,11 +30,13 @@ MERCHANTS_KEPT_MAX = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A merchant's active rules, as of one edition of its book."""
+    """A merchant's active rules, as of one edition of its book. `budgets`: the ids of promotions
+    with a budget.
+    """
 
-    rules: Sequence[Rule] = ()
     book: Book = NO_RULES
     floors: tuple[Rule, ...] = ()
+    budgets: frozenset[UUID] = frozenset()
     rounding: Rounding | None = None
     edition: UUID | None = None
 
@@ -78,11 +81,9 @@ class RuleShelf:
             rules = await repository.rules_of(tx, stale)
             for merchant_id in stale:
                 edition, rounding = books[merchant_id]
-                active = tuple(rules.get(merchant_id, ()))
-                floors = tuple(rule for rule in active if rule.kind is RuleKind.MARGIN_FLOOR)
-                shelf = Shelf(active, book_of(active), floors, rounding, edition)
+                shelf = _shelf_of(rules.get(merchant_id, ()), rounding, edition)
                 found[merchant_id] = shelf
-                self._keep(merchant_id, found[merchant_id])
+                self._keep(merchant_id, shelf)
         return Shelves(now, found)
 
     def _keep(self, merchant_id: UUID, shelf: Shelf) -> None:
@@ -90,6 +91,17 @@ class RuleShelf:
         self._kept.move_to_end(merchant_id)
         if len(self._kept) > MERCHANTS_KEPT_MAX:
             self._kept.popitem(last=False)
+
+
+def _shelf_of(rules: Sequence[Rule], rounding: Rounding | None, edition: UUID) -> Shelf:
+    """Sorted out once for the many orders that are priced by it."""
+    floors = tuple(rule for rule in rules if rule.kind is RuleKind.MARGIN_FLOOR)
+    budgets = frozenset(rule.id for rule in rules if _has_budget(rule))
+    return Shelf(book_of(rules), floors, budgets, rounding, edition)
+
+
+def _has_budget(rule: Rule) -> bool:
+    return isinstance(rule.terms, PromotionTerms) and rule.terms.budget is not None
 
 
 async def add(tx: Transaction, rule: Rule) -> Rule:
@@ -171,11 +183,10 @@ async def list_entries(
 
 
 async def entries_of(
-    tx: Transaction, rules: Iterable[Rule], skus: Iterable[str]
+    tx: Transaction, list_ids: Iterable[UUID], skus: Iterable[str]
 ) -> Mapping[tuple[UUID, str], Ladder]:
-    """What the price lists among the rules say about these SKUs, in one statement."""
-    lists = [rule.id for rule in rules if rule.kind is RuleKind.PRICE_LIST]
-    return await repository.entries_of(tx, lists, skus) if lists else {}
+    """What these price lists say about these SKUs, in one statement."""
+    return await repository.entries_of(tx, list_ids, skus)
 
 
 async def _touch(tx: Transaction, merchant_id: UUID, kind: RuleKind) -> None:

@@ -8,7 +8,7 @@ from kit.errors import DomainError
 from order.coupons import service as coupons
 from order.coupons.domain import CodeKeeper, Guess, Limit, Shown
 from order.price_rules import service as price_rules
-from order.price_rules.domain import Ladder, PromotionTerms, Rule
+from order.price_rules.domain import Ladder, Rule
 from order.price_rules.service import RuleShelf, Shelves
 from order.prices.domain import PriceBasis, Question, ShownCode
 from order.unit_prices.domain import Facts
@@ -34,12 +34,10 @@ class PriceReader:
         if not questions:
             return []
         shelves = await self._shelf.read(tx, {it.merchant_id for it in questions})
-        rules = [rule for shelf in shelves.found.values() for rule in shelf.rules]
-        skus = {sku for it in questions for sku in it.products}
-        entries = await price_rules.entries_of(tx, rules, skus) if rules else {}
+        entries = await _entries(tx, questions, shelves)
         shown = await self._shown(tx, questions)
         known = await self._coupons(tx, shown)
-        limits = await _limits(tx, rules, known)
+        limits = await _limits(tx, shelves, known)
         answers: list[PriceBasis | DomainError] = []
         for place, question in enumerate(questions):
             codes = shown.get(place, [])
@@ -74,15 +72,20 @@ def _guess(question: Question) -> Guess:
     return Guess(question.merchant_id, question.codes, question.sources)
 
 
+async def _entries(
+    tx: Transaction, questions: Sequence[Question], shelves: Shelves
+) -> Mapping[tuple[UUID, str], Ladder]:
+    lists = [rule.id for shelf in shelves.found.values() for rule in shelf.book.lists]
+    if not lists:
+        return {}
+    return await price_rules.entries_of(tx, lists, {sku for it in questions for sku in it.products})
+
+
 async def _limits(
-    tx: Transaction, rules: Sequence[Rule], known: Mapping[UUID, Rule]
+    tx: Transaction, shelves: Shelves, known: Mapping[UUID, Rule]
 ) -> Mapping[UUID, Limit]:
-    limited = [*known, *(rule.id for rule in rules if _has_budget(rule))]
+    limited = {*known}.union(*(shelf.budgets for shelf in shelves.found.values()))
     return await coupons.find_limits(tx, limited) if limited else {}
-
-
-def _has_budget(rule: Rule) -> bool:
-    return isinstance(rule.terms, PromotionTerms) and rule.terms.budget is not None
 
 
 def _told(
@@ -118,7 +121,7 @@ def _facts(
 ) -> Facts:
     shelf = shelves.of(question.merchant_id)
     shown = tuple(code.rule for code in told if code.rule is not None and not code.reason)
-    limited = {rule.id for rule in (*shelf.rules, *shown)} if limits else set()
+    limited = shelf.budgets.union(rule.id for rule in shown)
     return Facts(
         products=question.products,
         channel_id=question.channel_id,
@@ -130,8 +133,8 @@ def _facts(
         rounding=shelf.rounding,
         left={
             rule_id: limit.left
-            for rule_id, limit in limits.items()
-            if rule_id in limited and limit.left is not None
+            for rule_id in limited
+            if (limit := limits.get(rule_id)) is not None and limit.left is not None
         },
         coupons=shown,
     )
