@@ -174,6 +174,14 @@ async def test_a_buyer_uses_it_so_often_by_id_and_by_contact(api: httpx.AsyncCli
     assert other.status_code == 201
 
 
+async def test_an_order_of_the_same_id_and_contact_is_one_use(api: httpx.AsyncClient):
+    await add_coupon(api, uses_per_buyer_max=2)
+
+    answers = [await ordered(api, ("CARD", 1), codes=["SPRING10"]) for _ in range(3)]
+
+    assert [it.status_code for it in answers] == [201, 201, 409]
+
+
 async def test_an_unpaid_order_gives_its_coupon_back_when_it_is_cancelled(api: httpx.AsyncClient):
     coupon = await add_coupon(api, uses_max=1)
     order = (await ordered(api, ("CARD", 1), codes=["SPRING10"])).json()

@@ -54,18 +54,25 @@ _FIND_CODES = text(
     "used_by IS NOT NULL AS is_spent FROM coupon_code "
     "WHERE code_hash = ANY(CAST(:hashes AS bytea[]))"
 )
-# Under the lock of the limits, which every order that uses or gives back a coupon holds.
+# Under the lock of the limits, which every order that uses or gives back a coupon holds. Uses are
+# counted only where the rule limits them per buyer: of others a reseller may have any number.
 _BUYER_USES = text(
     """
-    SELECT w.place, count(u.rule_id) AS uses,
+    SELECT w.place, (
+        SELECT count(*) FROM (
+          SELECT u.order_id FROM price_use u WHERE u.rule_id = l.rule_id
+            AND u.customer_id = w.customer_id AND u.returned_at IS NULL
+          UNION
+          SELECT u.order_id FROM price_use u WHERE u.rule_id = l.rule_id
+            AND u.contact_hash = w.contact_hash AND u.returned_at IS NULL
+        ) AS used
+      ) AS uses,
       EXISTS (SELECT FROM coupon_code c WHERE c.code_hash = w.code_hash AND c.used_by IS NOT NULL)
         AS is_spent
     FROM unnest(CAST(:places AS int[]), CAST(:rule_ids AS uuid[]), CAST(:customers AS text[]),
       CAST(:contacts AS text[]), CAST(:hashes AS bytea[]))
       AS w(place, rule_id, customer_id, contact_hash, code_hash)
-    LEFT JOIN price_use u ON u.rule_id = w.rule_id AND u.returned_at IS NULL
-      AND (u.customer_id = w.customer_id OR u.contact_hash = w.contact_hash)
-    GROUP BY w.place, w.code_hash
+    LEFT JOIN price_limit l ON l.rule_id = w.rule_id AND l.uses_per_buyer_max IS NOT NULL
     """
 )
 _USE = text(
@@ -230,7 +237,9 @@ async def find_codes(tx: Transaction, hashes: Iterable[bytes]) -> dict[bytes, Sh
 async def buyer_uses(
     tx: Transaction, claims: Sequence[CouponClaim]
 ) -> list[list[tuple[int, bool]]]:
-    """Per claim and redemption: how often this buyer used the rule, whether the code is spent."""
+    """Per claim and redemption: how often this buyer used the rule (0 where that is not limited),
+    whether the code is spent.
+    """
     flat = [
         (place, claim, redemption)
         for place, (claim, redemption) in enumerate(
