@@ -104,12 +104,14 @@ def shortfalls(
 ) -> list[Shortfall]:
     """The lines below their floor. What costs nothing that is known has none."""
     fees = _fees(lines, channel)
+    about = facts.channel_id, facts.groups, facts.now
+    floors = [rule for rule in floors if rule.scope.holds(*about)]
     found: list[Shortfall] = []
     for line, fee in zip(lines, fees, strict=True):
         cost = costs.get(line.product.sku)
         if cost is None or cost.currency != line.total.currency:
             continue
-        rule = _floor_of(floors, facts, line.product, cost.amount_minor)
+        rule = _floor_of(floors, line.product, cost.amount_minor)
         terms = rule.terms if rule else AT_COST
         assert isinstance(terms, FloorTerms)
         floor = terms.floor(cost.amount_minor) * line.quantity
@@ -133,7 +135,7 @@ def _fees(lines: Sequence[PricedLine], channel: Channel) -> list[int]:
     ]
 
 
-def _floor_of(floors: Sequence[Rule], facts: Facts, product: Product, cost: int) -> Rule | None:
+def _floor_of(floors: Sequence[Rule], product: Product, cost: int) -> Rule | None:
     """By priority, then the more specific, then the higher floor, then the id."""
     best: tuple[tuple[object, ...], Rule] | None = None
     for rule in floors:
@@ -142,8 +144,6 @@ def _floor_of(floors: Sequence[Rule], facts: Facts, product: Product, cost: int)
         if terms.skus and product.sku not in terms.skus:
             continue
         if not rule.fits(_currency(product)):
-            continue
-        if not rule.scope.holds(facts.channel_id, facts.groups, facts.now):
             continue
         specific = rule.scope.specificity + bool(terms.skus)
         rank = (-rule.priority, -specific, -terms.floor(cost), rule.id)
