@@ -147,14 +147,6 @@ def check_symbol(symbols: str) -> str:
     return ALPHABET[-total % len(ALPHABET)]
 
 
-def is_well_formed(code: str) -> bool:
-    """Whether the last 13 symbols could be a single-use code: slips are told without a look-up."""
-    text = compact(code)[-RANDOM_SYMBOLS - 1 :]
-    if len(text) <= RANDOM_SYMBOLS or any(symbol not in _VALUES for symbol in text):
-        return False
-    return check_symbol(text[:-1]) == text[-1]
-
-
 def compact(code: str) -> str:
     """As it is compared: capitals, nothing between the groups."""
     return code.translate(_BETWEEN).upper()
