@@ -44,7 +44,7 @@ def is_within(address: Address | None, networks: Iterable[Network]) -> bool:
 def covers(networks: Sequence[Network], inner: Network) -> bool:
     """Whether one of the networks holds the whole of `inner`."""
     return any(
-        isinstance(inner, type(network)) and inner.subnet_of(network)  # type: ignore[arg-type]  # same version, just checked
+        inner.network_address in network and inner.broadcast_address in network
         for network in networks
     )
 
