@@ -144,7 +144,11 @@ class UploadService:
             try:
                 async with self._db.transaction() as tx:
                     await self._store(tx, task.id, lot_seal, chunk, sifted)
-            except CodeTaken:
+            except CodeTaken as error:
+                if attempt == STORE_ATTEMPTS_MAX:
+                    raise Unavailable(
+                        "the vault was too busy to store a part of the file"
+                    ) from error
                 # The vault holds one of the codes, or another import brought it since: look, alone
                 # this time.
                 sifted, looking.is_on = None, True
