@@ -1,8 +1,7 @@
 """SQL of the shelves. What moves a cursor or a free list is called under the pool's lock."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -28,24 +27,14 @@ async def open_shelves(
     are once the locks are held.
     """
     pools: dict[UUID, Pool] = {}
-    stocked: list[Any] = []  # a row has no static type
+    lots: dict[UUID, list[ShelfLot]] = {}
+    stale: list[UUID] = []
     for row in await tx.execute(_OPEN_SHELVES, {"pools": list(pool_ids)}):
         if row.pool_id not in pools:
             pools[row.pool_id] = stored_pool(row.pool_id, row)
-        if row.lot_id is not None:
-            stocked.append(row)
-    return pools, _shelf_rows(pools, stocked)
-
-
-async def read_shelves(tx: Transaction, pool_ids: Collection[UUID]) -> ShelfRows:
-    """The lots of locked pools."""
-    return _shelf_rows(pool_ids, await tx.execute(_READ_SHELVES, {"pools": list(pool_ids)}))
-
-
-def _shelf_rows(pool_ids: Collection[UUID], rows: Iterable[Any]) -> ShelfRows:
-    lots: dict[UUID, list[ShelfLot]] = {pool_id: [] for pool_id in pool_ids}
-    stale: list[UUID] = []
-    for row in rows:
+            lots[row.pool_id] = []
+        if row.lot_id is None:
+            continue
         if row.stale:
             stale.append(row.lot_id)
         lots[row.pool_id].append(
@@ -59,7 +48,7 @@ def _shelf_rows(pool_ids: Collection[UUID], rows: Iterable[Any]) -> ShelfRows:
                 has_gaps=row.gaps_ahead > 0,
             )
         )
-    return ShelfRows(lots, stale)
+    return pools, ShelfRows(lots, stale)
 
 
 async def take_free(tx: Transaction, lots: Sequence[ShelfLot]) -> dict[UUID, list[int]]:
@@ -172,18 +161,6 @@ async def stale_lots(tx: Transaction, limit: int) -> list[tuple[UUID, UUID]]:
 
 # A function, because each of its statements sees what was committed while the one before it waited.
 _OPEN_SHELVES = text("SELECT * FROM vault_open_shelves(CAST(:pools AS uuid[]))")
-
-_READ_SHELVES = text(
-    """
-    SELECT id AS lot_id, pool_id, next_seq, size - next_seq + 1 - gaps_ahead AS ahead, free_count,
-           gaps_ahead,
-           mixed_expiry AND coalesce(head_expires_at <= clock_timestamp(), false) AS stale
-    FROM lot
-    WHERE pool_id = ANY(CAST(:pools AS uuid[])) AND has_stock AND state = 'on_shelf'
-      AND (mixed_expiry OR head_expires_at IS NULL OR head_expires_at > clock_timestamp())
-    ORDER BY pool_id, head_expires_at NULLS LAST, id
-    """
-)
 
 # In a lot the order of numbers is the order of expiry.
 _TAKE_FREE = text(

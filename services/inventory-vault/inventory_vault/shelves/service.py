@@ -53,10 +53,11 @@ class ShelfService:
         """Waits for whoever moves these pools' stock: what is read then is the truth, so no sale is
         refused because units are merely locked.
         """
-        pools, rows = await repository.open_shelves(tx, sorted(pool_ids))
+        wanted = sorted(pool_ids)
+        pools, rows = await repository.open_shelves(tx, wanted)
         if rows.stale:
             await gaps.withdraw_expired(tx, rows.stale)
-            rows = await repository.read_shelves(tx, pools)
+            pools, rows = await repository.open_shelves(tx, wanted)
         stock = Shelves(rows.lots)
         return OpenShelves(pools, stock, {pool_id: stock.available(pool_id) for pool_id in pools})
 
