@@ -89,7 +89,7 @@ async def _check_queue(tx: Transaction, findings: Findings) -> None:
             findings.add(f"waiting entry {row.entry_id}", fault)
 
 
-T = TypeVar("T", Booked, Told)
+T = TypeVar("T", Booked, Told, Row[Any])
 
 
 class _Books:
@@ -185,44 +185,20 @@ async def _told(tx: Transaction, actions: Sequence[str]) -> AsyncIterator[Told]:
 
 
 async def _sales(tx: Transaction) -> AsyncIterator[Booked]:
-    sale: Row[Any] | None = None
-    merchants: set[UUID] = set()
-    units: list[UUID] = []
-    async for row in repository.rows(tx, repository.SALES):
-        if sale is None or row.id != sale.id:
-            if sale is not None:
-                yield _sale(sale, merchants, units)
-            sale, merchants, units = row, set(), []
-        merchants.add(row.merchant_id)
-        units.append(row.unit_id)
-    if sale is not None:
-        yield _sale(sale, merchants, units)
-
-
-def _sale(sale: Row[Any], merchants: set[UUID], units: list[UUID]) -> Booked:
-    return Booked(
-        sale.id,
-        {
-            "merchant_id": ",".join(str(merchant) for merchant in merchants),
+    async for sold in _grouped(repository.rows(tx, repository.SALES)):
+        units = [row.unit_id for row in sold]
+        facts = {
+            "merchant_id": ",".join({str(row.merchant_id) for row in sold}),
             "units": len(units),
             "units_digest": units_digest(units),
-        },
-        sale.at,
-    )
+        }
+        yield Booked(sold[0].id, facts, sold[0].at)
 
 
 async def _shreddings(tx: Transaction) -> AsyncIterator[Booked]:
     """By the units that name them: a box that somebody emptied by hand makes another digest."""
-    about: Row[Any] | None = None
-    units: list[UUID] = []
-    async for row in repository.rows(tx, repository.SHREDDINGS):
-        if about is not None and row.id != about.id:
-            yield _shredding(about, units)
-            units = []
-        about = row
-        if row.unit_id is not None:
-            units.append(row.unit_id)
-    if about is not None:
+    async for gone in _grouped(repository.rows(tx, repository.SHREDDINGS)):
+        about, units = gone[0], [row.unit_id for row in gone if row.unit_id is not None]
         yield _shredding(about, units)
 
 
