@@ -26,13 +26,11 @@ async def keep(tx: Transaction, source: Source, reached: Window) -> None:
     )
 
 
-async def sold_in(tx: Transaction, wanted: Window, limit: int) -> list[Doomed]:
-    return await _doomed(tx, Source.SALE, wanted, limit)
-
-
-async def withdrawn_in(tx: Transaction, wanted: Window, limit: int) -> list[Doomed]:
-    """Those that are void or expired for good."""
-    return await _doomed(tx, Source.WITHDRAWN, wanted, limit)
+async def due_in(tx: Transaction, source: Source, wanted: Window, limit: int) -> list[Doomed]:
+    """Those that were sold, or withdrawn for good, in the window."""
+    values = {"after": wanted.after, "until": wanted.until, "limit": limit}
+    rows = await tx.execute(_DUE_IN[source], values)
+    return [Doomed(row.lot_id, row.seq, row.merchant_id) for row in rows]
 
 
 async def dead_lot(tx: Transaction, days: int) -> DeadLot | None:
@@ -104,12 +102,6 @@ async def add_shreddings(
     )
 
 
-async def _doomed(tx: Transaction, source: Source, wanted: Window, limit: int) -> list[Doomed]:
-    values = {"after": wanted.after, "until": wanted.until, "limit": limit}
-    rows = await tx.execute(_IN_WINDOW[source], values)
-    return [Doomed(row.lot_id, row.seq, row.merchant_id) for row in rows]
-
-
 _ADD_PROGRESS = text(
     "INSERT INTO shred_progress (source, done_until, slice_seconds) "
     "VALUES (:source, to_timestamp(0), 3600) ON CONFLICT DO NOTHING"
@@ -138,7 +130,7 @@ _KEEP = text(
 
 # By the index on the moment, which knows the pages' ranges of time only: rows are written in that
 # order. OFFSET 0 keeps the planner from beginning with all units there are.
-_IN_WINDOW = {
+_DUE_IN = {
     Source.SALE: text(
         """
         SELECT s.lot_id, s.seq, s.merchant_id FROM unit_sale s

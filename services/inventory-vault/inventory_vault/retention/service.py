@@ -45,8 +45,7 @@ class RetentionService:
         wanted = await repository.window(tx, source, self._days)
         if wanted is None:
             return False
-        find = repository.sold_in if source is Source.SALE else repository.withdrawn_in
-        units = await find(tx, wanted, self._batch_units)
+        units = await repository.due_in(tx, source, wanted, self._batch_units)
         await self._shred(tx, units, source)
         await repository.keep(tx, source, wanted.next(len(units), self._batch_units))
         return bool(units) or not wanted.is_last
