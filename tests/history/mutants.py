@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 import inventory_vault.app
+from inventory_vault.claims.service import Sale
 from inventory_vault.custody.service import CustodyService
 from inventory_vault.gaps import repository as gap_rows
 from inventory_vault.opener import repository as opener_rows
@@ -23,7 +24,7 @@ from inventory_vault.opener.resealing import Boxes
 from inventory_vault.opener.server import Opener
 from inventory_vault.reservations import repository as reservation_rows
 from inventory_vault.reservations.routes import _hand_out as hand_out
-from inventory_vault.reservations.service import ReservationService, Sale
+from inventory_vault.reservations.service import ReservationService
 from inventory_vault.settings import Settings
 from inventory_vault.shelves import repository as shelf_rows
 from inventory_vault.shelves import service as shelf_service
@@ -132,12 +133,12 @@ def sweeps_the_sold() -> None:
 
 @mutant("a claim answers before its commit, which sometimes fails", Invariant.DEFINITE)
 def answers_before_commit() -> None:
-    def claim_together(db: Any, reservations: Any, custody: Any) -> Any:
+    def claim_together(db: Any, claiming: Any, custody: Any) -> Any:
         async def work(claims: Any) -> Any:
             sales: list[Any] = []
             with contextlib.suppress(ZeroDivisionError):
                 async with db.transaction() as tx:
-                    sales = await reservations.claim(tx, claims)
+                    sales = await claiming.claim(tx, claims)
                     handed = [s for s in sales if isinstance(s, Sale) and s.handout_id]
                     1 / int(bool(handed) or random.random() < 0.6)
             return await hand_out(custody, sales)

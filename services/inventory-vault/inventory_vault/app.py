@@ -11,6 +11,7 @@ import inventory_vault.alarms.tables
 import inventory_vault.audit.tables
 import inventory_vault.boxes.tables
 import inventory_vault.budgets.tables
+import inventory_vault.claims.tables
 import inventory_vault.conservation.tables
 import inventory_vault.cover.tables
 import inventory_vault.custody.tables
@@ -37,6 +38,7 @@ from inventory_vault.audit.service import AuditService
 from inventory_vault.boxes.routes import BoxOpening, box_routes
 from inventory_vault.boxes.service import BoxService
 from inventory_vault.budgets.service import BudgetService
+from inventory_vault.claims.service import ClaimService
 from inventory_vault.conservation.jobs import check_conservation
 from inventory_vault.conservation.service import ConservationService
 from inventory_vault.custody.routes import custody_routes
@@ -193,14 +195,15 @@ def _shared(settings: Settings) -> Shared:
 def _selling(shared: Shared) -> Part:
     """Reservations and claims."""
     db, settings = shared.db, shared.settings
-    reservations = ReservationService(
-        shared.shelves, BudgetService(_holder_secret(settings)), QuotaService(shared.pools)
-    )
+    quotas = QuotaService(shared.pools)
+    budgets = BudgetService(_holder_secret(settings))
+    reservations = ReservationService(shared.shelves, budgets, quotas)
+    claims = ClaimService(reservations, shared.shelves, quotas)
     reserving = Combiner(
         reserve_together(db, reservations), batch_max=settings.reservations_together_max
     )
     claiming = Combiner(
-        claim_together(db, reservations, shared.custody),
+        claim_together(db, claims, shared.custody),
         batch_max=CLAIMS_TOGETHER_MAX,
         lanes=CLAIMING_LANES,
     )

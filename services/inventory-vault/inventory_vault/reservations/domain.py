@@ -1,11 +1,11 @@
 """Units held for one reference until they are sold, given back, or the time runs out."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from kit.errors import Conflict, DomainError, ErrorKind, Invalid, NotFound
@@ -14,6 +14,10 @@ HOLD_SECONDS_TOTAL_MAX = 86_400
 """From its beginning a hold lasts so long at most, however often it is extended."""
 UNITS_MAX = 100_000
 """Units of one reservation: what one transaction moves in about a second."""
+UNITS_TOGETHER_MAX = 20_000
+"""Units that calls served together move in one transaction: about 200 ms. One may be larger."""
+
+T = TypeVar("T")
 
 
 class ReservationStatus(StrEnum):
@@ -114,31 +118,6 @@ class Reservation:
         return self.request_hash == wish.request_hash()
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Who claims what. With a key the units are handed out re-sealed to it."""
-
-    reservation_id: UUID
-    merchant_id: UUID
-    recipient_public_key: bytes | None
-    requested_by: str
-    # (line_no, units) to be sold, the rest goes back; None: all that is held.
-    lines: tuple[tuple[int, int], ...] | None = None
-
-    def quantities_of(self, reservation: Reservation) -> "tuple[int, ...] | ClaimExceedsHold":
-        """Units to be sold per line of the reservation."""
-        if self.lines is None:
-            return reservation.quantities
-        wanted = dict(self.lines)
-        held = {line.line_no: line.quantity for line in reservation.lines}
-        for line_no, quantity in wanted.items():
-            if quantity > held.get(line_no, 0):
-                return ClaimExceedsHold(
-                    line_no=line_no, requested=quantity, held=held.get(line_no, 0)
-                )
-        return tuple(wanted.get(line.line_no, 0) for line in reservation.lines)
-
-
 def _validity(line: Line) -> str:
     return f":{line.min_valid_seconds}" if line.min_valid_seconds else ""
 
@@ -225,12 +204,6 @@ class HoldTooLong(Conflict):
     code = "hold_too_long"
 
 
-class ClaimExceedsHold(Invalid):
-    """More units of a line are claimed than it holds."""
-
-    code = "claim_exceeds_hold"
-
-
 class ReservationSold(Conflict):
     """The units are sold: they cannot be given back, nor sold in other quantities."""
 
@@ -252,16 +225,15 @@ def claimable(merchant_id: UUID, found: Reservation | None) -> Reservation | Dom
     return found
 
 
-def agreed(
-    claim: Claim, found: Reservation | DomainError, decided: dict[UUID, tuple[int, ...]]
-) -> Reservation | DomainError:
-    """A reservation is sold in one way: as it was, or as the first of these claims says."""
-    if isinstance(found, DomainError):
-        return found
-    quantities = claim.quantities_of(found)
-    if isinstance(quantities, DomainError):
-        return quantities
-    way = found.sold if found.status is ReservationStatus.SOLD else quantities
-    if decided.setdefault(found.id, way) != quantities:
-        return ReservationSold()
-    return found
+def first_together(items: Sequence[T], units_in: Callable[[T], int]) -> Sequence[T]:
+    """As many of the first items as move UNITS_TOGETHER_MAX units, at least one."""
+    units = 0
+    for count, item in enumerate(items):
+        units += units_in(item)
+        if count and units > UNITS_TOGETHER_MAX:
+            return items[:count]
+    return items
+
+
+def units_in(reservation: Reservation | None) -> int:
+    return sum(reservation.quantities) if reservation else 0

@@ -1,4 +1,4 @@
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -7,7 +7,6 @@ from sqlalchemy import Row, text
 from sqlalchemy.exc import IntegrityError
 
 from inventory_vault.reservations.domain import (
-    Claim,
     Line,
     ReferenceTaken,
     Reservation,
@@ -15,7 +14,6 @@ from inventory_vault.reservations.domain import (
     Wish,
 )
 from kit.db import Transaction, constraint_of
-from kit.ids import new_id
 
 
 async def add(
@@ -108,12 +106,6 @@ async def settle(
     )
 
 
-async def note_sold_partly(tx: Transaction, sold: Mapping[UUID, Sequence[int]]) -> None:
-    """How many of each line are sold, in the order of their numbers; of locked reservations."""
-    for reservation_id, quantities in sold.items():
-        await tx.execute(_NOTE_SOLD_PARTLY, {"id": reservation_id, "sold": list(quantities)})
-
-
 async def extend(
     tx: Transaction, reservation_id: UUID, hold_seconds: int, total_seconds_max: int
 ) -> datetime | None:
@@ -121,22 +113,6 @@ async def extend(
     values = {"id": reservation_id, "seconds": hold_seconds, "max": total_seconds_max}
     row = (await tx.execute(_EXTEND, values)).one_or_none()
     return row.expires_at if row else None
-
-
-async def add_handouts(tx: Transaction, claims: Sequence[Claim]) -> list[UUID]:
-    """The log of hand-outs: one row per claim with a recipient's key, in the order given."""
-    ids = [new_id() for _ in claims]
-    await tx.execute(
-        _ADD_HANDOUTS,
-        {
-            "ids": ids,
-            "merchants": [claim.merchant_id for claim in claims],
-            "reservations": [claim.reservation_id for claim in claims],
-            "keys": [claim.recipient_public_key for claim in claims],
-            "callers": [claim.requested_by for claim in claims],
-        },
-    )
-    return ids
 
 
 def _to_domain(row: Row[Any]) -> Reservation:
@@ -243,10 +219,6 @@ _SETTLE = text(
     """
 )
 
-_NOTE_SOLD_PARTLY = text(
-    "UPDATE reservation SET sold_quantities = CAST(:sold AS int[]) WHERE id = :id"
-)
-
 _EXTEND = text(
     """
     UPDATE reservation r SET expires_at = m.until
@@ -254,14 +226,5 @@ _EXTEND = text(
     WHERE r.id = :id AND r.status = 'held'
       AND m.until <= r.created_at + make_interval(secs => :max)
     RETURNING r.expires_at
-    """
-)
-
-_ADD_HANDOUTS = text(
-    """
-    INSERT INTO handout (id, merchant_id, reservation_id, recipient_public_key, requested_by)
-    SELECT * FROM unnest(
-      CAST(:ids AS uuid[]), CAST(:merchants AS uuid[]), CAST(:reservations AS uuid[]),
-      CAST(:keys AS bytea[]), CAST(:callers AS text[]))
     """
 )

@@ -7,9 +7,11 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
+from inventory_vault.claims.domain import Claim
+from inventory_vault.claims.service import ClaimService, Sale
 from inventory_vault.custody.domain import HandedBox, checked_recipient_key
 from inventory_vault.custody.service import CustodyService
-from inventory_vault.reservations.domain import Claim, ReferenceTaken, Reservation, Wish
+from inventory_vault.reservations.domain import ReferenceTaken, Reservation, Wish
 from inventory_vault.reservations.schemas import (
     ClaimBatch,
     ClaimBatchItem,
@@ -30,7 +32,7 @@ from inventory_vault.reservations.schemas import (
     refused_claim,
     sold_claim,
 )
-from inventory_vault.reservations.service import ReservationService, Sale
+from inventory_vault.reservations.service import ReservationService
 from kit.combine import Combiner
 from kit.db import Database, Transaction
 from kit.errors import Denied, DomainError, Unavailable
@@ -80,7 +82,7 @@ def reserve_together(
 
 
 def claim_together(
-    db: Database, reservations: ReservationService, custody: CustodyService
+    db: Database, claiming: ClaimService, custody: CustodyService
 ) -> Callable[[Sequence[Claim]], Awaitable[list[HandedSale | DomainError]]]:
     """The work of the claiming combiner: the sale is committed before the opener is asked."""
 
@@ -88,7 +90,7 @@ def claim_together(
         answers: list[HandedSale | DomainError] = []
         while len(answers) < len(claims):
             async with db.transaction() as tx:
-                sales = await reservations.claim(tx, claims[len(answers) :])
+                sales = await claiming.claim(tx, claims[len(answers) :])
             answers += await _hand_out(custody, sales)
         return answers
 

@@ -1,10 +1,8 @@
-from collections import defaultdict
-from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Container, Sequence
+from dataclasses import replace
 from uuid import UUID
 
-from inventory_vault.audit.service import SYSTEM, note
+from inventory_vault.audit.service import SYSTEM
 from inventory_vault.budgets.service import BudgetService
 from inventory_vault.planning.service import (
     Plan,
@@ -18,7 +16,6 @@ from inventory_vault.quotas.service import QuotaService
 from inventory_vault.reservations import events, repository
 from inventory_vault.reservations.domain import (
     HOLD_SECONDS_TOTAL_MAX,
-    Claim,
     HoldTooLong,
     OutOfStock,
     ReferenceReused,
@@ -29,10 +26,10 @@ from inventory_vault.reservations.domain import (
     ReservationSold,
     ReservationStatus,
     Wish,
-    agreed,
     claimable,
+    first_together,
+    units_in,
 )
-from inventory_vault.shelves.domain import TakenUnit
 from inventory_vault.shelves.service import ShelfService
 from kit.db import Transaction
 from kit.errors import DomainError
@@ -40,23 +37,10 @@ from kit.ids import new_id
 from kit.messaging import outbox
 
 EXPIRE_BATCH = 200
-UNITS_TOGETHER_MAX = 20_000
-"""Units that calls served together move in one transaction: about 200 ms. One may be larger."""
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Sale:
-    """What a claim answers; `handout_id` names the log row the opener re-seals by."""
-
-    reservation: Reservation
-    units: tuple[TakenUnit, ...]
-    handout_id: UUID | None
 
 
 class ReservationService:
-    """Holds and what becomes of them. Every method serves many at once with a constant number of
+    """Holds, until they are sold or end. Every method serves many at once with a constant number of
     statements; each item succeeds or fails by itself, its error standing in its place.
     """
 
@@ -74,7 +58,7 @@ class ReservationService:
         taken that was not found before: the caller rolls back and asks again, expecting repeats.
         Not to expect them saves the look, at the price of doing the work twice when there are some.
         """
-        wishes = _first(wishes, lambda wish: wish.quantity)
+        wishes = first_together(wishes, lambda wish: wish.quantity)
         shelves = await self._shelves.open(
             tx, {line.pool_id for wish in wishes for line in wish.lines}
         )
@@ -189,37 +173,6 @@ class ReservationService:
             events.note_held(tx, reservation, wish)
         return held
 
-    async def claim(self, tx: Transaction, claims: Sequence[Claim]) -> list[Sale | DomainError]:
-        """held or secured -> sold, even past its time: the sweeper's lock decides, not the clock.
-        A repeat answers the same units, ReservationSold if it asks for other quantities. Answers
-        for as many of the first claims as one transaction should carry, at least one; the caller
-        comes again with the rest.
-        """
-        locked = await repository.lock(tx, [claim.reservation_id for claim in claims])
-        claims = _first(claims, lambda claim: _units_in(locked.get(claim.reservation_id)))
-        decided: dict[UUID, tuple[int, ...]] = {}
-        verdicts = [
-            agreed(claim, claimable(claim.merchant_id, locked.get(claim.reservation_id)), decided)
-            for claim in claims
-        ]
-        good = {v.id: v for v in verdicts if isinstance(v, Reservation)}
-        fresh = [r for r in good.values() if r.status.holds_units]
-        await self._put_rest_back(tx, fresh, decided)
-        units = await self._sell(tx, fresh)
-        actors = {claim.reservation_id: claim.requested_by for claim in claims}
-        for reservation in fresh:
-            events.note_sold(tx, reservation, units[reservation.id], actors[reservation.id])
-        repeated = [r.id for r in good.values() if r.status is ReservationStatus.SOLD]
-        for unit in await self._shelves.units_of(tx, repeated):
-            units[unit.reservation_id].append(unit)
-        handouts = await self._log_handouts(tx, claims, verdicts)
-        return [
-            Sale(verdict, tuple(units[verdict.id]), handouts.get(place))
-            if isinstance(verdict, Reservation)
-            else verdict
-            for place, verdict in enumerate(verdicts)
-        ]
-
     async def extend(
         self,
         tx: Transaction,
@@ -283,14 +236,14 @@ class ReservationService:
         locked = await repository.lock(tx, reservation_ids)
         held = [r for r in locked.values() if r.status is ReservationStatus.HELD]
         if held:
-            await self._settle(tx, held, ReservationStatus.SECURED)
+            await self.settle(tx, held, ReservationStatus.SECURED)
         for reservation in held:
             events.note_of(tx, "reservation.secured", reservation, SYSTEM)
 
     async def expire_due(self, tx: Transaction) -> bool:
         """Takes back holds past their time, a bounded number; True while more may wait."""
         due = await repository.lock_due(tx, EXPIRE_BATCH)
-        batch = _first(due, _units_in)
+        batch = first_together(due, units_in)
         await self._expire(tx, batch)
         return len(batch) < len(due) or len(due) == EXPIRE_BATCH
 
@@ -301,73 +254,11 @@ class ReservationService:
             raise ReservationNotFound
         return found
 
-    async def _sell(
-        self, tx: Transaction, fresh: Sequence[Reservation]
-    ) -> defaultdict[UUID, list[TakenUnit]]:
-        units: defaultdict[UUID, list[TakenUnit]] = defaultdict(list)
-        if not fresh:
-            return units
-        ids = [reservation.id for reservation in fresh]
-        for unit in await self._shelves.sell(tx, ids):
-            units[unit.reservation_id].append(unit)
-        await self._settle(tx, fresh, ReservationStatus.SOLD)
-        for reservation in fresh:
-            for event in events.reservation_sold(reservation, units[reservation.id]):
-                outbox.add(tx, event, key=reservation.id, merchant_id=reservation.merchant_id)
-        return units
+    async def lock(self, tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Reservation]:
+        """Those that exist, as nobody else changes them until `tx` ends."""
+        return await repository.lock(tx, ids)
 
-    async def _log_handouts(
-        self,
-        tx: Transaction,
-        claims: Sequence[Claim],
-        verdicts: Sequence[Reservation | DomainError],
-    ) -> dict[int, UUID]:
-        """Per place of a good claim with a recipient's key: the id of its row in the log."""
-        places = [
-            place
-            for place, claim in enumerate(claims)
-            if claim.recipient_public_key is not None and isinstance(verdicts[place], Reservation)
-        ]
-        if not places:
-            return {}
-        ids = await repository.add_handouts(tx, [claims[place] for place in places])
-        for place, handout_id in zip(places, ids, strict=True):
-            note(
-                tx,
-                "sale.handed_out",
-                handout_id,
-                merchant_id=claims[place].merchant_id,
-                actor=claims[place].requested_by,
-                reservation_id=str(claims[place].reservation_id),
-                recipient_public_key=(claims[place].recipient_public_key or b"").hex(),
-            )
-        return dict(zip(places, ids, strict=True))
-
-    async def _release(
-        self, tx: Transaction, found: Sequence[tuple[Reservation, str]], requested_by: str
-    ) -> None:
-        holding = [(r, reason) for r, reason in found if r.status.holds_units]
-        if not holding:
-            return
-        await self._put_back(tx, [r for r, _ in holding])
-        reasons = [reason for _, reason in holding]
-        await self._settle(tx, [r for r, _ in holding], ReservationStatus.RELEASED, reasons)
-        for reservation, reason in holding:
-            event = events.reservation_released(reservation, reason)
-            outbox.add(tx, event, key=reservation.id, merchant_id=reservation.merchant_id)
-            events.note_of(tx, "reservation.released", reservation, requested_by, reason=reason)
-
-    async def _expire(self, tx: Transaction, batch: Sequence[Reservation]) -> None:
-        if not batch:
-            return
-        await self._put_back(tx, batch)
-        await self._settle(tx, batch, ReservationStatus.EXPIRED)
-        for reservation in batch:
-            event = events.reservation_expired(reservation)
-            outbox.add(tx, event, key=reservation.id, merchant_id=reservation.merchant_id)
-            events.note_of(tx, "reservation.expired", reservation, SYSTEM)
-
-    async def _settle(
+    async def settle(
         self,
         tx: Transaction,
         found: Sequence[Reservation],
@@ -383,54 +274,34 @@ class ReservationService:
         if status is ReservationStatus.SOLD:
             await self._quotas.forget(tx, counted)
 
-    async def _put_rest_back(
-        self,
-        tx: Transaction,
-        fresh: Sequence[Reservation],
-        decided: Mapping[UUID, tuple[int, ...]],
+    async def _release(
+        self, tx: Transaction, found: Sequence[tuple[Reservation, str]], requested_by: str
     ) -> None:
-        """Of what is claimed partly, the other units."""
-        partly = [r for r in fresh if decided[r.id] != r.quantities]
-        if not partly:
+        holding = [(r, reason) for r, reason in found if r.status.holds_units]
+        if not holding:
             return
-        await self._shelves.put_rest_back(
-            tx,
-            {pool_id for reservation in partly for pool_id in reservation.pool_ids},
-            [
-                (reservation.id, line.line_no, units)
-                for reservation in partly
-                for line, units in zip(reservation.lines, decided[reservation.id], strict=True)
-            ],
-        )
-        await self._quotas.give_part_back(
-            tx,
-            [
-                (reservation.id, line.pool_id, line.quantity - units)
-                for reservation in partly
-                if reservation.is_budgeted
-                for line, units in zip(reservation.lines, decided[reservation.id], strict=True)
-            ],
-        )
-        await repository.note_sold_partly(tx, {r.id: decided[r.id] for r in partly})
+        await self._put_back(tx, [r for r, _ in holding])
+        reasons = [reason for _, reason in holding]
+        await self.settle(tx, [r for r, _ in holding], ReservationStatus.RELEASED, reasons)
+        for reservation, reason in holding:
+            event = events.reservation_released(reservation, reason)
+            outbox.add(tx, event, key=reservation.id, merchant_id=reservation.merchant_id)
+            events.note_of(tx, "reservation.released", reservation, requested_by, reason=reason)
+
+    async def _expire(self, tx: Transaction, batch: Sequence[Reservation]) -> None:
+        if not batch:
+            return
+        await self._put_back(tx, batch)
+        await self.settle(tx, batch, ReservationStatus.EXPIRED)
+        for reservation in batch:
+            event = events.reservation_expired(reservation)
+            outbox.add(tx, event, key=reservation.id, merchant_id=reservation.merchant_id)
+            events.note_of(tx, "reservation.expired", reservation, SYSTEM)
 
     async def _put_back(self, tx: Transaction, batch: Sequence[Reservation]) -> None:
         pool_ids = {pool_id for reservation in batch for pool_id in reservation.pool_ids}
         await self._shelves.put_back(tx, pool_ids, [reservation.id for reservation in batch])
         await self._quotas.give_back(tx, [r.id for r in batch if r.is_budgeted])
-
-
-def _first(items: Sequence[T], units_in: Callable[[T], int]) -> Sequence[T]:
-    """As many of the first items as move UNITS_TOGETHER_MAX units, at least one."""
-    units = 0
-    for count, item in enumerate(items):
-        units += units_in(item)
-        if count and units > UNITS_TOGETHER_MAX:
-            return items[:count]
-    return items
-
-
-def _units_in(reservation: Reservation | None) -> int:
-    return sum(line.quantity for line in reservation.lines) if reservation else 0
 
 
 def _answer_to(wish: Wish, found: Reservation) -> Reservation | DomainError:
