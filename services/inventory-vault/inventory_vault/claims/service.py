@@ -60,7 +60,11 @@ class ClaimService:
         fresh = [r for r in good.values() if r.status.holds_units]
         await self._put_rest_back(tx, fresh, decided)
         units = await self._sell(tx, fresh)
-        actors = {claim.reservation_id: claim.requested_by for claim in claims}
+        # The first good claim decides the sale; one that was refused has no part in it.
+        actors: dict[UUID, str] = {}
+        for claim, verdict in zip(claims, verdicts, strict=True):
+            if isinstance(verdict, Reservation):
+                actors.setdefault(verdict.id, claim.requested_by)
         for reservation in fresh:
             events.note_sold(tx, reservation, units[reservation.id], actors[reservation.id])
         repeated = [r.id for r in good.values() if r.status is ReservationStatus.SOLD]

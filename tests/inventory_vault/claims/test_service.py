@@ -1,0 +1,53 @@
+"""Claims that are served together: each stands for itself."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+
+from inventory_vault.budgets.service import BudgetService
+from inventory_vault.claims.domain import Claim
+from inventory_vault.claims.service import ClaimService, Sale
+from inventory_vault.lots.service import LotService
+from inventory_vault.pools.service import PoolService
+from inventory_vault.quotas.service import QuotaService
+from inventory_vault.reservations.domain import ReservationNotFound
+from inventory_vault.reservations.service import ReservationService
+from inventory_vault.shelves.service import ShelfService
+from kit.db import Database
+from kit.ids import new_id
+from tests.inventory_vault.factories import Vault
+
+Rows = Callable[..., Awaitable[list[Any]]]
+
+
+@pytest.fixture
+def claims() -> ClaimService:
+    pools = PoolService()
+    shelves, quotas = ShelfService(pools, LotService()), QuotaService(pools)
+    reservations = ReservationService(shelves, BudgetService(bytes(32)), quotas)
+    return ClaimService(reservations, shelves, quotas)
+
+
+async def test_the_log_names_who_sold_and_no_stranger_who_claimed_with_them(
+    vault: Vault, claims: ClaimService, db: Database, merchant: UUID, rows: Rows
+):
+    held = UUID(await vault.held(await vault.stocked(1)))
+
+    async with db.transaction() as tx:
+        mine, again, stranger = await claims.claim(
+            tx,
+            [
+                Claim(held, merchant, None, "key:first"),
+                Claim(held, merchant, None, "key:second"),
+                Claim(held, new_id(), None, "key:stranger"),
+            ],
+        )
+
+    assert isinstance(mine, Sale)
+    assert mine == again
+    assert isinstance(stranger, ReservationNotFound)
+    [told] = await rows("SELECT leaf FROM audit_pending WHERE action = 'reservation.sold'")
+    assert orjson.loads(told.leaf)["actor"] == "key:first"
