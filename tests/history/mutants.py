@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 import inventory_vault.app
+from inventory_vault.claims.routes import _hand_out as hand_out
 from inventory_vault.claims.service import Sale
 from inventory_vault.custody.service import CustodyService
 from inventory_vault.gaps import repository as gap_rows
@@ -23,7 +24,6 @@ from inventory_vault.opener import repository as opener_rows
 from inventory_vault.opener.resealing import Boxes
 from inventory_vault.opener.server import Opener
 from inventory_vault.reservations import repository as reservation_rows
-from inventory_vault.reservations.routes import _hand_out as hand_out
 from inventory_vault.reservations.service import ReservationService
 from inventory_vault.settings import Settings
 from inventory_vault.shelves import repository as shelf_rows

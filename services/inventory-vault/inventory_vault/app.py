@@ -38,6 +38,7 @@ from inventory_vault.audit.service import AuditService
 from inventory_vault.boxes.routes import BoxOpening, box_routes
 from inventory_vault.boxes.service import BoxService
 from inventory_vault.budgets.service import BudgetService
+from inventory_vault.claims.routes import claim_routes, claim_together
 from inventory_vault.claims.service import ClaimService
 from inventory_vault.conservation.jobs import check_conservation
 from inventory_vault.conservation.service import ConservationService
@@ -61,11 +62,7 @@ from inventory_vault.redemptions.routes import redemption_routes
 from inventory_vault.redemptions.service import CodeGuard, RedemptionService
 from inventory_vault.reservations.consumers import reservation_handlers
 from inventory_vault.reservations.jobs import expire_reservations
-from inventory_vault.reservations.routes import (
-    claim_together,
-    reservation_routes,
-    reserve_together,
-)
+from inventory_vault.reservations.routes import reservation_routes, reserve_together
 from inventory_vault.reservations.service import ReservationService
 from inventory_vault.retention.jobs import shred_due
 from inventory_vault.retention.service import RetentionService
@@ -208,7 +205,7 @@ def _selling(shared: Shared) -> Part:
         lanes=CLAIMING_LANES,
     )
     return Part(
-        routers=[reservation_routes(db, reservations, reserving, claiming)],
+        routers=[reservation_routes(db, reservations, reserving), claim_routes(claiming)],
         handlers=reservation_handlers(reservations),
         jobs=[expire_reservations(db, reservations)],
     )

@@ -5,26 +5,22 @@ so one that fails leaves the others untouched. `result` says how an item ended: 
 status when there is a reservation ("held" for a new one), otherwise the code of its problem.
 """
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-import orjson
-from pydantic import ConfigDict, Field, StringConstraints, field_validator
+from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
 from inventory_vault.budgets.domain import HoldBudgetExceeded
-from inventory_vault.custody.domain import HandedBox
 from inventory_vault.reservations.domain import (
     Reservation,
     ReservationStatus,
     Wish,
     numbered,
 )
-from inventory_vault.shelves.domain import TakenUnit
 from kit.errors import DomainError
-from kit.http import Model, MoneyModel, Name, PublicKeyText, Reference
+from kit.http import Model, Name, Reference
 from kit.http.problems import STATUS_OF_KIND
 
 LINES_MAX = 50
@@ -34,14 +30,12 @@ HOLD_SECONDS_MAX = 86_400
 HOLD_SECONDS_DEFAULT = 900
 MIN_VALID_SECONDS_MAX = 315_360_000
 BATCH_ITEMS_MAX = 500
-CLAIM_ITEMS_MAX = 200
 
 LineNo = Annotated[int, Field(ge=1, le=1_000)]
 ReservationStatusText = Literal["held", "secured", "sold", "released", "expired"]
 
 _PLAIN = r"^[^\x00-\x1f\x7f]*$"
 _POOL = "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a10"
-_RESERVATION = "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a33"
 _CREATE_EXAMPLE: JsonDict = {
     "reference": "order-10001",
     "lines": [{"pool_id": _POOL, "quantity": 1}],
@@ -228,149 +222,6 @@ class ReservationResult(Model):
 
 class ReservationBatchRead(Model):
     items: list[ReservationResult]
-
-
-class ClaimLineCreate(Model):
-    line_no: LineNo
-    quantity: Annotated[int, Field(ge=1, le=QUANTITY_MAX)]
-
-
-class ClaimCreate(Model):
-    """With a key every unit is handed out re-sealed to it; without, masks only."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {},
-                {"recipient_public_key": "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="},
-            ]
-        }
-    )
-
-    recipient_public_key: PublicKeyText | None = None
-    lines: Annotated[list[ClaimLineCreate], Field(min_length=1, max_length=LINES_MAX)] | None = (
-        Field(default=None, description="Sells so much; the rest goes back. Absent: all.")
-    )
-
-    @field_validator("lines")
-    @classmethod
-    def _names_each_once(cls, value: list[ClaimLineCreate] | None) -> list[ClaimLineCreate] | None:
-        if value is not None and len({line.line_no for line in value}) != len(value):
-            raise ValueError("a line is named once")
-        return value
-
-    def wanted(self) -> tuple[tuple[int, int], ...] | None:
-        if self.lines is None:
-            return None
-        return tuple((line.line_no, line.quantity) for line in self.lines)
-
-
-class ClaimBatchItem(ClaimCreate):
-    reservation_id: UUID
-    merchant_id: UUID | None = Field(default=None, description="Only services may set it.")
-
-
-class ClaimBatch(Model):
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [{"reservation_id": _RESERVATION}]}]}
-    )
-
-    items: Annotated[list[ClaimBatchItem], Field(min_length=1, max_length=CLAIM_ITEMS_MAX)]
-
-
-class BoxRead(Model):
-    """A NaCl box, base64: open with `crypto_box_open(ciphertext, nonce, public_key, your key)`."""
-
-    key_id: UUID | None = None
-    public_key: str
-    nonce: str
-    ciphertext: str
-
-
-class ClaimedUnit(Model):
-    unit_id: UUID
-    mask: str
-    line_no: int
-    lot_id: UUID
-    unit_cost: MoneyModel
-    box: BoxRead | None = None
-
-
-class ClaimRead(Model):
-    """Answer of a single claim. The same units on repeat; boxes are sealed anew each time."""
-
-    id: UUID
-    status: Literal["sold"]
-    units: list[ClaimedUnit]
-
-
-class ClaimResult(Model):
-    """`units` when sold; `problem` when not: `reservation_expired`, `reservation_released`, ..."""
-
-    result: str
-    reservation_id: UUID
-    units: list[ClaimedUnit] | None = None
-    problem: ItemProblem | None = None
-
-
-class ClaimBatchRead(Model):
-    items: list[ClaimResult]
-
-
-# A claim may have thousands of units, all from our own database: they go out as plain dicts, with
-# nothing to validate and no model per unit. Tests hold the bytes against the models above.
-UnitJson = dict[str, Any]
-ClaimResultJson = dict[str, Any]
-
-
-def claim_bytes(
-    reservation_id: UUID, units: Sequence[TakenUnit], boxes: Mapping[str, HandedBox]
-) -> bytes:
-    """A ClaimRead as JSON."""
-    return orjson.dumps(
-        {"id": str(reservation_id), "status": "sold", "units": _units_json(units, boxes)}
-    )
-
-
-def claim_batch_bytes(results: Sequence[ClaimResultJson]) -> bytes:
-    """A ClaimBatchRead as JSON."""
-    return orjson.dumps({"items": results})
-
-
-def sold_claim(
-    reservation_id: UUID, units: Sequence[TakenUnit], boxes: Mapping[str, HandedBox]
-) -> ClaimResultJson:
-    return {
-        "result": "sold",
-        "reservation_id": str(reservation_id),
-        "units": _units_json(units, boxes),
-        "problem": None,
-    }
-
-
-def refused_claim(reservation_id: UUID, error: DomainError) -> ClaimResultJson:
-    result = ClaimResult(
-        result=error.code, reservation_id=reservation_id, problem=ItemProblem.of(error)
-    )
-    return result.model_dump(mode="json")
-
-
-def _units_json(units: Sequence[TakenUnit], boxes: Mapping[str, HandedBox]) -> list[UnitJson]:
-    found: list[UnitJson] = []
-    for unit in units:
-        unit_id = str(unit.unit_id)
-        box, cost = boxes.get(unit_id), unit.unit_cost
-        found.append(
-            {
-                "unit_id": unit_id,
-                "mask": unit.mask,
-                "line_no": unit.line_no,
-                "lot_id": str(unit.lot_id),
-                "unit_cost": {"amount": cost.amount_minor, "currency": cost.currency},
-                "box": None if box is None else {"key_id": None, **box._asdict()},
-            }
-        )
-    return found
 
 
 class ExtensionCreate(Model):

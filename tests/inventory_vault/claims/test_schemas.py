@@ -2,9 +2,7 @@
 
 import pytest
 
-from inventory_vault.custody.domain import HandedBox
-from inventory_vault.reservations.domain import ReservationExpired
-from inventory_vault.reservations.schemas import (
+from inventory_vault.claims.schemas import (
     ClaimBatchRead,
     ClaimRead,
     claim_batch_bytes,
@@ -12,6 +10,8 @@ from inventory_vault.reservations.schemas import (
     refused_claim,
     sold_claim,
 )
+from inventory_vault.custody.domain import HandedBox
+from inventory_vault.reservations.domain import ReservationExpired
 from inventory_vault.shelves.domain import TakenUnit
 from kit.http.once import model_bytes
 from kit.ids import new_id
