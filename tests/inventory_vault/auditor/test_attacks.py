@@ -22,7 +22,9 @@ from inventory_vault.opener.rotation import Rotation
 from inventory_vault.settings import Settings
 from kit.db import Database, Transaction
 from tests.inventory_vault.audit.logs import AuditLog
-from tests.inventory_vault.auditor.attacks import ATTACKS, Attack, Scene
+from tests.inventory_vault.auditor.attacks_on_books import ON_BOOKS
+from tests.inventory_vault.auditor.attacks_on_log import ON_LOG
+from tests.inventory_vault.auditor.scene import Attack, Scene
 from tests.inventory_vault.boxes.factories import a_shop
 from tests.inventory_vault.conftest import OpenClient
 from tests.inventory_vault.factories import Recipient, Vault
@@ -31,6 +33,7 @@ from tests.inventory_vault.tills import Till, money
 TIMES = int(os.environ.get("AUDIT_ATTACKS", "1000"))
 CLEAN_LOGS = int(os.environ.get("AUDIT_CLEAN_LOGS", "100"))
 SEED = int(os.environ.get("AUDIT_SEED", "7"))
+ATTACKS = (*ON_LOG, *ON_BOOKS)
 T = TypeVar("T")
 FILLED_TO = 270
 """Entries: more than one tile holds."""
