@@ -49,5 +49,36 @@ async def test_the_log_names_who_sold_and_no_stranger_who_claimed_with_them(
     assert isinstance(mine, Sale)
     assert mine == again
     assert isinstance(stranger, ReservationNotFound)
-    [told] = await rows("SELECT leaf FROM audit_pending WHERE action = 'reservation.sold'")
+    [told] = await rows(
+        "SELECT leaf FROM audit_pending WHERE action = 'reservation.sold' AND object_id = :id",
+        id=held,
+    )
     assert orjson.loads(told.leaf)["actor"] == "key:first"
+
+
+async def test_partial_claims_served_together_note_what_each_sold_of_its_lines(
+    vault: Vault, claims: ClaimService, db: Database, merchant: UUID, rows: Rows
+):
+    pool_id = await vault.stocked(20)
+    line = {"pool_id": pool_id, "quantity": 3}
+    holds = []
+    for reference in ("one", "other"):
+        wish = {"reference": reference, "lines": [line, line]}
+        held = await vault.client.post("/v1/reservations", json=wish)
+        holds.append(UUID(held.json()["id"]))
+
+    async with db.transaction() as tx:
+        wanted = (((2, 1), (1, 2)), ((1, 3),))
+        sales = await claims.claim(
+            tx,
+            [
+                Claim(id_, merchant, None, "key:a", lines)
+                for id_, lines in zip(holds, wanted, strict=True)
+            ],
+        )
+
+    assert [len(sale.units) for sale in sales if isinstance(sale, Sale)] == [3, 3]
+    noted = await rows(
+        "SELECT id, sold_quantities FROM reservation WHERE id = ANY(:ids)", ids=holds
+    )
+    assert {row.id: row.sold_quantities for row in noted} == {holds[0]: [2, 1], holds[1]: [3, 0]}

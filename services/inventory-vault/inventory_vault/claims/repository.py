@@ -10,8 +10,11 @@ from kit.ids import new_id
 
 async def note_sold_partly(tx: Transaction, sold: Mapping[UUID, Sequence[int]]) -> None:
     """How many of each line are sold, in the order of their numbers; of locked reservations."""
-    for reservation_id, quantities in sold.items():
-        await tx.execute(_NOTE_SOLD_PARTLY, {"id": reservation_id, "sold": list(quantities)})
+    lines = [(id_, units) for id_, quantities in sold.items() for units in quantities]
+    await tx.execute(
+        _NOTE_SOLD_PARTLY,
+        {"ids": [id_ for id_, _ in lines], "units": [units for _, units in lines]},
+    )
 
 
 async def add_handouts(tx: Transaction, claims: Sequence[Claim]) -> list[UUID]:
@@ -31,7 +34,16 @@ async def add_handouts(tx: Transaction, claims: Sequence[Claim]) -> list[UUID]:
 
 
 _NOTE_SOLD_PARTLY = text(
-    "UPDATE reservation SET sold_quantities = CAST(:sold AS int[]) WHERE id = :id"
+    """
+    UPDATE reservation r SET sold_quantities = s.sold
+    FROM (
+      SELECT id, array_agg(units ORDER BY place) AS sold
+      FROM unnest(CAST(:ids AS uuid[]), CAST(:units AS int[])) WITH ORDINALITY
+        AS n(id, units, place)
+      GROUP BY id
+    ) s
+    WHERE r.id = s.id
+    """
 )
 
 _ADD_HANDOUTS = text(
