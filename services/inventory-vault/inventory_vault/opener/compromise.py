@@ -143,9 +143,12 @@ def _write(out: Path, lots: Sequence[ExposedLot]) -> str:
     return hashlib.sha256(out.read_bytes()).hexdigest()
 
 
+# A cell that begins so would be a formula to a spreadsheet.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
 def _row(lot: ExposedLot) -> tuple[object, ...]:
-    # A cell that begins so would be a formula to a spreadsheet.
-    texts = ["'" + text if text[:1] in "=+-@\t\r" else text for text in (lot.supplier, lot.note)]
+    texts = ["'" + it if it.startswith(_FORMULA) else it for it in (lot.supplier, lot.note)]
     return (
         texts[0],
         lot.merchant_id,
