@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from kit.db import Database
 from kit.ids import new_id
@@ -12,7 +13,7 @@ from order.provider import load_providers
 from order.step_kinds import Outside, StepKind, load_kinds
 from order.steps.domain import Step, StepState
 from tests.order.conftest import vault_of
-from tests.order.factories import POOL, kinds_of, placed
+from tests.order.factories import POOL, SHOP, kinds_of, placed
 from tests.order.steps.making import a_step, make_due, planned, run, steps_of
 from tests.order.vaults import ScriptedVault
 
@@ -41,6 +42,24 @@ async def test_units_are_held_under_the_reference_of_the_step(
     assert vault.holds == {f"step:{step.ext_ref}": step.result["reservation_id"]}
     assert step.state is StepState.OK
     assert "reserved_again" in await kinds_of(db, order)
+
+
+async def test_the_channels_rules_hold_for_it_as_they_did_when_the_order_was_placed(
+    db: Database, vault: ScriptedVault, kinds: dict[str, StepKind]
+) -> None:
+    async with db.transaction() as tx:
+        await tx.execute(
+            text("UPDATE channel SET min_valid_seconds = 86400 WHERE id = :id"), {"id": SHOP}
+        )
+    order = await placed(db)
+    await planned(db, order, a_hold(order))
+
+    await run(db, kinds)
+
+    [(_, body)] = vault.calls
+    [item] = body["items"]
+    assert item["channel_id"] == str(SHOP)
+    assert [line["min_valid_seconds"] for line in item["lines"]] == [86_400]
 
 
 async def test_a_silent_vault_is_asked_again_for_the_same_hold(

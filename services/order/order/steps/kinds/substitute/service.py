@@ -20,12 +20,11 @@ class SubstituteKind:
     name = "substitute"
 
     def __init__(self, outside: Outside) -> None:
-        self._db = outside.db
-        self._vault = outside.vault
+        self._outside = outside
 
     async def call(self, step: Step) -> Answer:
         key = (step.merchant_id, str(step.args["sku"]))
-        async with self._db.read({step.merchant_id}) as tx:
+        async with self._outside.db.read({step.merchant_id}) as tx:
             product = (await catalogue.find_by_sku(tx, {key})).get(key)
         if product is None or not product.is_active:
             return Failed("not_on_sale")
@@ -34,7 +33,7 @@ class SubstituteKind:
         line = HoldLine(
             step.args["line_no"], product.sku, product.fulfillment.pool_id, step.args["quantity"]
         )
-        answer = await ask_for_hold(self._vault, step, line)
+        answer = await ask_for_hold(self._outside, step, line)
         if isinstance(answer, Done):
             return Done({**answer.result, "instead": _snapshot(product)})
         return answer
