@@ -78,6 +78,17 @@ async def test_rules_are_checked_before_stock_is_held(
     assert (await place(api, {"region": "CN"}, quantity=2)).status_code == 201
 
 
+async def test_a_channels_region_is_its_buyers_unless_they_are_said_to_be_elsewhere(
+    api: httpx.AsyncClient,
+) -> None:
+    await make(api, regions={"allowed": ["CN"]})
+    edited = await api.patch(f"/v1/channels/{SHOP}", json={"region": "CN"})
+    assert edited.status_code == 200, edited.text
+
+    assert (await place(api)).status_code == 201
+    assert (await place(api, {"region": "US"})).json()["code"] == "region_refused"
+
+
 async def test_what_is_entered_is_kept_in_one_way_and_shown_masked(
     api: httpx.AsyncClient, db: Database
 ) -> None:

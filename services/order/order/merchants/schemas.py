@@ -116,7 +116,9 @@ class ChannelCreate(Model):
     fee: FeeModel = FeeModel()
     allowed_skus: Skus = Field(default=[], description=_ALLOWED)
     denied_skus: Skus = Field(default=[], description=_DENIED)
-    region: Region | None = None
+    region: Region | None = Field(
+        default=None, description="where its buyers are, unless an order names another region"
+    )
     min_valid_seconds: MinValid = 0
 
     def rules(self) -> dict[str, Any]:

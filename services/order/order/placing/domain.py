@@ -27,7 +27,7 @@ from order.payments.domain import PaymentWord
 from order.price_rules.domain import CouponTerms, Rule
 from order.prices.domain import PriceBasis, Priced, PricedLine, Wanted
 from order.saga.domain import pay
-from order.sales.domain import parts_of
+from order.sales.domain import Sale, parts_of
 
 LINES_MAX = 50
 QUANTITY_MAX = 10_000
@@ -81,6 +81,14 @@ class Found:
     taken_by: UUID | None
     now: datetime
     asked: PriceBasis
+
+
+def sale_of(request: Request, found: Found) -> Sale:
+    """Who buys where, when: a channel with a region sells there, unless the buyer is said to be
+    elsewhere.
+    """
+    region = request.customer.region or found.channel.region
+    return Sale(request.channel_id, region, found.now)
 
 
 @dataclass(slots=True)

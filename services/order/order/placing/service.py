@@ -35,11 +35,12 @@ from order.placing.domain import (
     coupon_claim,
     draft_order,
     lines_of,
+    sale_of,
 )
 from order.prices.domain import PriceBasis, Priced, Question, price
 from order.prices.service import PriceReader
 from order.quotes.domain import RanOut, check_quoted
-from order.sales.domain import Sale, check
+from order.sales.domain import check
 from order.vault import Hold, HoldLine, Vault
 
 READ_BATCH_MAX = 200
@@ -157,7 +158,7 @@ class PlacingService:
         found.channel.check_takes(line.sku for line in request.lines)
         if found.taken_by is not None:
             raise _reference_taken(found.taken_by)
-        sale = Sale(request.channel_id, request.customer.region, found.now)
+        sale = sale_of(request, found)
         wanted = check(sale, found.products, request.lines)
         priced = price(found.asked.facts, wanted)
         check_quoted(request.expected_total, found.asked, priced)

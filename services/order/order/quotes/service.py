@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kit.errors import DomainError
 from order.forms.domain import BadInputs
-from order.placing.domain import Found, Request, lines_of
+from order.placing.domain import Found, Request, lines_of, sale_of
 from order.placing.service import PlacingService
 from order.prices.domain import Wanted, coupon_answers, price
 from order.quotes.domain import Quote, Unavailable, quote_of, valid_until
@@ -22,7 +22,7 @@ class QuoteService:
     async def quote(self, request: Request) -> Quote:
         """Raises ChannelNotFound, MixedCurrencies, TotalTooLarge, TooManyMisses."""
         found = await self._placing.find(request)
-        sale = Sale(request.channel_id, request.customer.region, found.now)
+        sale = sale_of(request, found)
         bought, unavailable = _sorted_out(found, sale, request.lines)
         if not bought:
             return _nothing(found, unavailable)
