@@ -211,19 +211,22 @@ async def _order(db: Database, vouchers: VoucherService, wanted: Generation) -> 
 async def test_a_code_the_vault_holds_already_is_drawn_again(
     till: Till, db: Database, vouchers: VoucherService, rows: Rows
 ):
-    """841 codes are possible, 500 are made: the lots are full and distinct all the same."""
+    """841 codes are possible, 300 are made: the lots are full and distinct all the same.
+
+    The last code's draw meets a known one with odds of 299/841: 16 times in a row, 1 in 10^7.
+    """
     pool_id = await till.vault.pool("voucher")
     for _ in range(2):
-        wanted = an_order(Tiny, till.vault.merchant, UUID(pool_id), quantity=250, guess_odds=2)
+        wanted = an_order(Tiny, till.vault.merchant, UUID(pool_id), quantity=150, guess_odds=2)
         receipt = await till.vault.receipt(str(await _order(db, vouchers, wanted)))
-        assert (receipt["status"], receipt["accepted"]) == ("completed", 250), receipt
+        assert (receipt["status"], receipt["accepted"]) == ("completed", 150), receipt
 
     found = await rows(
         "SELECT count(DISTINCT fingerprint) AS codes, count(*) AS units FROM unit WHERE "
         "merchant_id = :merchant",
         merchant=till.vault.merchant,
     )
-    assert (found[0].codes, found[0].units) == (500, 500)
+    assert (found[0].codes, found[0].units) == (300, 300)
     assert await till.vault.conserved(pool_id)
 
 

@@ -28,8 +28,8 @@ from kit.db import Database, Transaction
 from kit.ids import new_id
 from sealing import Fingerprinter, Header, Sealer, Secret
 
-ROUNDS_SPARE_MAX = 10
-"""Rounds beyond the necessary ones: a round is short of a code that the vault holds already."""
+FRUITLESS_ROUNDS_MAX = 16
+"""Rounds in a row whose every code the vault holds already, before the order fails."""
 SOURCE = "vouchers generated here"
 
 
@@ -123,14 +123,14 @@ class VoucherService:
             await self._lots.begin(tx, lot)
             await repository.put(tx, lot.merchant_id, lot.id, wanted.terms)
             await self._imports.bind(tx, import_id, lot.id)
-        stored, rounds = 0, wanted.quantity // CHUNK + 1 + ROUNDS_SPARE_MAX
-        while stored < wanted.quantity and rounds:
+        stored, fruitless = 0, 0
+        while stored < wanted.quantity and fruitless < FRUITLESS_ROUNDS_MAX:
             missing = min(CHUNK, wanted.quantity - stored)
             units = await asyncio.to_thread(
                 seal_vouchers, seal.sealer, lot, fingerprint, wanted.form, missing
             )
-            stored += await self._store(import_id, lot, stored, units)
-            rounds -= 1
+            new = await self._store(import_id, lot, stored, units)
+            stored, fruitless = stored + new, 0 if new else fruitless + 1
         assert stored == wanted.quantity, "new codes do not come up"
         await self._open_for_sale(import_id, lot, wanted)
 
