@@ -90,6 +90,7 @@ docs: setup ## the tables of the READMEs: settings, events
 	@$(PYTHON) proto-schemas/events_table.py
 
 lock: setup ## resolve requirements*.in into the lock files with hashes
+	@test -x $(BIN)/uv || $(PYTHON) -m pip install -q uv
 	@for name in requirements requirements-dev; do \
 	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --no-annotate $$name.in -o $$name.lock; done

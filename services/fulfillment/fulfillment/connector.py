@@ -5,9 +5,10 @@ A purchase is known by our reference and by nothing else. What a connector canno
 calls Unknown: then the same reference is asked for, and no other is sent.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from kit.money import Money
@@ -44,7 +45,9 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`quantity` of `sku` for `account` (a phone number: personal), for `cost_max` in all."""
+    """`quantity` of `sku` for `cost_max` in all: for `account` (a phone number: personal), or as
+    codes where that is empty.
+    """
 
     reference: UUID
     sku: str
@@ -54,12 +57,25 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Code:
+    """A bought unit in clear, fields named as the vault names them (`code`; `number`, `password`;
+    `url`). Kept in local variables only: it is sealed before anything is written.
+    """
+
+    fields: Mapping[str, str] = field(repr=False)
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
-    """Bought. `receipt` is a line for the buyer."""
+    """Bought. `receipt` is a line for the buyer; `codes` are what was bought, unless it went to an
+    account.
+    """
 
     cost: Money
     supplier_reference: str
     receipt: str = ""
+    codes: tuple[Code, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +123,68 @@ class Connector(Protocol):
 
     async def query(self, access: Access, reference: UUID) -> Report:
         """What became of a reference. Changes nothing at the supplier."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """What a supplier sells, by its own name; `stock` is None when it does not tell."""
+
+    sku: str
+    name: str
+    cost: Money
+    stock: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ArticlePage:
+    articles: tuple[Article, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """A callback as it came: nothing of it is believed yet."""
+
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a genuine callback says of one of our references, and the answer it waits for."""
+
+    reference: UUID
+    report: Report
+    reply: bytes
+    reply_type: str = "text/plain"
+
+
+class Forged(Exception):
+    """The callback is not signed by the account's secret, too old, or not to be read."""
+
+
+@runtime_checkable
+class TellsBalance(Protocol):
+    """A connector that can say what the account has left."""
+
+    async def balance(self, access: Access) -> Money | Unknown | NotSent: ...
+
+
+@runtime_checkable
+class ListsArticles(Protocol):
+    """A connector that can say what is for sale, at what price, and how much of it is there."""
+
+    async def articles(
+        self, access: Access, cursor: str | None
+    ) -> ArticlePage | Unknown | NotSent: ...
+
+
+@runtime_checkable
+class HearsCallbacks(Protocol):
+    """A connector whose supplier calls back."""
+
+    def hear(self, access: Access, pushed: Pushed) -> Told:
+        """Raises Forged. Believes nothing but what the account's secret signs."""
         ...

@@ -30,12 +30,16 @@ MERCHANT_SCOPES = frozenset(
         "catalogue:write",
         "channels:read",
         "channels:write",
+        "claims:read",
+        "claims:write",
         "contacts:read",
         "deliveries:read",
         "deliveries:write",
         "keys:reveal",
         "ledger:read",
         "ledger:write",
+        "messages:read",
+        "messages:write",
         "orders:read",
         "orders:write",
         "payments:write",
@@ -56,6 +60,10 @@ MERCHANT_SCOPES = frozenset(
         "stock:write",
         "suppliers:read",
         "suppliers:write",
+        "templates:read",
+        "templates:write",
+        "webhooks:read",
+        "webhooks:write",
     }
 )
 LIVE_KEYS_PER_NAME_MAX = 2
@@ -92,7 +100,7 @@ _ROLES = (
     Role(
         "catalogue",
         "Products, prices and channels.",
-        _both("catalogue", "prices", "channels") | _reads("stock"),
+        _both("catalogue", "prices", "channels", "templates") | _reads("stock"),
     ),
     Role(
         "stock",
@@ -102,8 +110,8 @@ _ROLES = (
     Role(
         "support",
         "Orders, deliveries, reviews and refunds of buyers who ask for help.",
-        _both("orders", "deliveries", "steps")
-        | _reads("catalogue", "stock", "redemptions", "risk")
+        _both("orders", "deliveries", "steps", "claims", "messages")
+        | _reads("catalogue", "stock", "redemptions", "risk", "templates")
         | {"refunds:write", "reviews:write"},
     ),
     Role(
@@ -119,7 +127,7 @@ _ROLES = (
     Role(
         "developer",
         "What a shop's own software needs.",
-        _both("orders", "reservations", "redemptions")
+        _both("orders", "reservations", "redemptions", "claims", "webhooks")
         | _reads("catalogue", "prices", "channels", "stock", "deliveries")
         | {"payments:write"},
     ),

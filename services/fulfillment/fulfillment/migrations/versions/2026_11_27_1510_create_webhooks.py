@@ -1,0 +1,14 @@
+"""Webhook endpoints and what they are sent (pre: the code needs it)."""
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

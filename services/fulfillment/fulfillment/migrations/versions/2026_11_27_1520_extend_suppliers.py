@@ -1,0 +1,14 @@
+"""Suppliers of codes, and their callbacks (pre: the code needs it)."""
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

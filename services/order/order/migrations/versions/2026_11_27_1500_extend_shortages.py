@@ -1,0 +1,14 @@
+"""Late payments and woken back-orders (pre: the code needs it)."""
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
