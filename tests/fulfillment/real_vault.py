@@ -74,17 +74,22 @@ class RealVault:
             auth=_as_service,
         )
 
-    async def stock(self, codes: Sequence[str], *, kind: str = "code", cost: int = 4550) -> UUID:
+    async def stock(
+        self, codes: Sequence[str], *, kind: str = "code", cost: int = 4550, expires_at: str = ""
+    ) -> UUID:
         """A new pool with one lot of `codes`; answers the pool."""
         pool = await self._post("/v1/pools", {"name": "pool", "unit_kind": kind})
-        await self.add_lot(UUID(pool["id"]), codes, cost=cost)
+        await self.add_lot(UUID(pool["id"]), codes, cost=cost, expires_at=expires_at)
         return UUID(pool["id"])
 
-    async def add_lot(self, pool_id: UUID, codes: Sequence[str], *, cost: int = 4550) -> None:
+    async def add_lot(
+        self, pool_id: UUID, codes: Sequence[str], *, cost: int = 4550, expires_at: str = ""
+    ) -> None:
         answer = await self._client.post(
             f"/v1/pools/{pool_id}/lots",
             files={"file": ("codes.txt", "\n".join(codes).encode(), "text/plain")},
-            data={"supplier": "supplier", "unit_cost": str(cost), "currency": "CNY"},
+            data={"supplier": "supplier", "unit_cost": str(cost), "currency": "CNY"}
+            | ({"expires_at": expires_at} if expires_at else {}),
         )
         assert answer.status_code == 202, answer.text
         import_id = answer.json()["import_id"]

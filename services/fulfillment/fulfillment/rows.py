@@ -140,4 +140,6 @@ def unit_of(row: Row[Any]) -> Unit:
     box = None
     if row.box_ciphertext is not None:
         box = Box(row.box_public_key, row.box_nonce, row.box_ciphertext)
-    return Unit(row.unit_id, row.lot_id, row.mask, box, row.views, row.last_viewed_at)
+    return Unit(
+        row.unit_id, row.lot_id, row.mask, box, row.views, row.last_viewed_at, row.expires_at
+    )

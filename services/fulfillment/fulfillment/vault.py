@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -46,6 +47,7 @@ class ClaimedUnit:
     mask: str
     unit_cost: Money
     box: Box | None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,7 @@ class _Unit(BaseModel):
     lot_id: UUID
     mask: str
     unit_cost: _Money
+    expires_at: datetime | None = None
     box: _Box | None = None
 
 
@@ -190,6 +193,7 @@ def _claimed(result: _ClaimResult) -> tuple[ClaimedUnit, ...] | Refused:
             mask=unit.mask,
             unit_cost=Money(unit.unit_cost.amount, unit.unit_cost.currency),
             box=_box(unit.box) if unit.box else None,
+            expires_at=unit.expires_at,
         )
         for unit in result.units
     )

@@ -1,6 +1,7 @@
 """Lines from the vault, against the real vault."""
 
 import base64
+from datetime import UTC, datetime
 from typing import Any
 
 import nacl.public
@@ -72,6 +73,19 @@ async def test_costs_are_told_per_lot(served: Service, vault: RealVault) -> None
     costs = sorted((cost.quantity, cost.unit_cost.amount_minor) for cost in event.costs)
     assert costs == [(1, 100), (2, 250)]
     assert len({cost.lot_id for cost in event.costs}) == 2
+
+
+async def test_what_a_unit_is_good_until_is_kept_with_it(served: Service, vault: RealVault) -> None:
+    pool = await vault.stock(["CODE-E"], expires_at="2030-05-01T00:00:00Z")
+    await vault.add_lot(pool, ["CODE-N"])
+    hold = await vault.hold((pool, 2))
+    await acceptor(served)(
+        a_request(reservation_id=hold, lines=[a_line(pool_id=str(pool), quantity=2)])
+    )
+    await dispatch(served)
+    async with served.db.read() as tx:
+        rows = await tx.execute(text("SELECT expires_at FROM delivered_unit ORDER BY expires_at"))
+        assert [row.expires_at for row in rows] == [datetime(2030, 5, 1, tzinfo=UTC), None]
 
 
 async def test_many_orders_are_claimed_by_one_call(served: Service, vault: RealVault) -> None:

@@ -1,5 +1,7 @@
 """Claims are written without models; what goes out is what the models say all the same."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from inventory_vault.claims.schemas import (
@@ -22,7 +24,8 @@ BOX = HandedBox("cHVibGlj", "bm9uY2U=", "Y2lwaGVydGV4dA==")
 
 
 def a_unit(seq: int) -> TakenUnit:
-    return TakenUnit(new_id(), new_id(), seq, RESERVATION, 1, "卡****89", Money(1990, "CNY"))
+    ends = datetime(2027, 12, 31, 16, tzinfo=UTC) if seq == 1 else None
+    return TakenUnit(new_id(), new_id(), seq, RESERVATION, 1, "卡****89", Money(1990, "CNY"), ends)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
@@ -35,6 +38,7 @@ def test_a_claim_reads_as_its_model_says(count: int):
     read = ClaimRead.model_validate_json(written)
     assert model_bytes(read) == written
     assert [unit.unit_id for unit in read.units] == [unit.unit_id for unit in units]
+    assert [unit.expires_at for unit in read.units] == [unit.expires_at for unit in units]
     assert [unit.box is not None for unit in read.units] == [True, True, False][:count]
 
 

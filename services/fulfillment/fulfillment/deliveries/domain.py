@@ -128,6 +128,8 @@ class Unit:
     box: Box | None = None
     views: int = 0
     last_viewed_at: datetime | None = None
+    # None: it does not expire, or nobody said when.
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ _DELIVERY: dict[str, Any] = {
             "box": None,
             "views": 0,
             "last_viewed_at": None,
+            "expires_at": "2027-11-22T00:00:00Z",
         }
     ],
 }
@@ -66,6 +67,9 @@ class UnitRead(Model):
     )
     views: int = Field(description="How often the buyer opened it on the delivery page.")
     last_viewed_at: datetime | None
+    expires_at: datetime | None = Field(
+        description="When what it is worth ends; null: never, or unknown."
+    )
 
     @classmethod
     def from_domain(cls, unit: Unit) -> Self:
@@ -76,6 +80,7 @@ class UnitRead(Model):
             box=BoxRead.from_domain(unit.box) if unit.box else None,
             views=unit.views,
             last_viewed_at=unit.last_viewed_at,
+            expires_at=unit.expires_at,
         )
 
 

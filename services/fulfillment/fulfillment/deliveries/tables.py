@@ -138,6 +138,7 @@ def delivery_tables(metadata: MetaData) -> None:
         Column("box_ciphertext", LargeBinary),
         Column("views", Integer, nullable=False, server_default="0"),
         Column("last_viewed_at", DateTime(timezone=True)),
+        Column("expires_at", DateTime(timezone=True)),
         UniqueConstraint("delivery_id", "position"),
         CheckConstraint(
             "num_nulls(box_public_key, box_nonce, box_ciphertext) IN (0, 3)", name="box_whole"

@@ -3,6 +3,7 @@ reservations do.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -83,6 +84,7 @@ class ClaimedUnit(Model):
     line_no: int
     lot_id: UUID
     unit_cost: MoneyModel
+    expires_at: datetime | None = None
     box: BoxRead | None = None
 
 
@@ -118,13 +120,14 @@ def claim_bytes(
 ) -> bytes:
     """A ClaimRead as JSON."""
     return orjson.dumps(
-        {"id": str(reservation_id), "status": "sold", "units": _units_json(units, boxes)}
+        {"id": str(reservation_id), "status": "sold", "units": _units_json(units, boxes)},
+        option=orjson.OPT_UTC_Z,
     )
 
 
 def claim_batch_bytes(results: Sequence[ClaimResultJson]) -> bytes:
     """A ClaimBatchRead as JSON."""
-    return orjson.dumps({"items": results})
+    return orjson.dumps({"items": results}, option=orjson.OPT_UTC_Z)
 
 
 def sold_claim(
@@ -157,6 +160,7 @@ def _units_json(units: Sequence[TakenUnit], boxes: Mapping[str, HandedBox]) -> l
                 "line_no": unit.line_no,
                 "lot_id": str(unit.lot_id),
                 "unit_cost": {"amount": cost.amount_minor, "currency": cost.currency},
+                "expires_at": unit.expires_at,
                 "box": None if box is None else {"key_id": None, **box._asdict()},
             }
         )

@@ -5,6 +5,7 @@ Everything here is arithmetic over figures read under the pools' locks; no row i
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
@@ -23,6 +24,7 @@ class TakenUnit(NamedTuple):
     line_no: int
     mask: str
     unit_cost: Money
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,16 @@ async def units_of(tx: Transaction, reservation_ids: Sequence[UUID]) -> list[Tak
     for row in await tx.execute(_UNITS_OF, {"reservations": list(reservation_ids)}):
         cost = Money(row.unit_cost, row.currency)
         found += [
-            TakenUnit(unit_id, row.lot_id, seq, row.reservation_id, row.line_no, mask, cost)
+            TakenUnit(
+                unit_id,
+                row.lot_id,
+                seq,
+                row.reservation_id,
+                row.line_no,
+                mask,
+                cost,
+                row.expires_at,
+            )
             for unit_id, seq, mask in zip(row.unit_ids, row.seqs, row.masks, strict=True)
         ]
     return found
@@ -298,18 +307,19 @@ _COUNT_SOLD = text(
 # faster than a row per unit.
 _UNITS_OF = text(
     """
-    SELECT reservation_id, line_no, lot_id, unit_cost, currency, array_agg(unit_id) AS unit_ids,
-      array_agg(seq) AS seqs, array_agg(mask) AS masks
+    SELECT reservation_id, line_no, lot_id, unit_cost, currency, expires_at,
+      array_agg(unit_id) AS unit_ids, array_agg(seq) AS seqs, array_agg(mask) AS masks
     FROM (
       SELECT a.lot_id, a.seq, a.reservation_id, a.line_no, u.unit_id, u.mask,
-        coalesce(u.unit_cost, l.unit_cost) AS unit_cost, l.currency
+        coalesce(u.unit_cost, l.unit_cost) AS unit_cost, l.currency,
+        coalesce(u.expires_at, l.expires_at) AS expires_at
       FROM allocation a
       JOIN unit u ON u.lot_id = a.lot_id AND u.seq = a.seq
       JOIN lot l ON l.id = a.lot_id
       WHERE a.reservation_id = ANY(CAST(:reservations AS uuid[]))
       ORDER BY a.reservation_id, a.line_no, a.lot_id, a.seq
     ) AS taken
-    GROUP BY reservation_id, line_no, lot_id, unit_cost, currency
+    GROUP BY reservation_id, line_no, lot_id, unit_cost, currency, expires_at
     ORDER BY reservation_id, line_no, lot_id, min(seq)
     """
 )

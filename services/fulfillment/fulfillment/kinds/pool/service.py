@@ -167,7 +167,10 @@ def _delivered(delivery: Delivery, claimed: Sequence[ClaimedUnit]) -> Delivered:
     costs = Counter((unit.lot_id, unit.unit_cost) for unit in units)
     return Delivered(
         delivery.id,
-        tuple(Unit(unit.unit_id, unit.lot_id, unit.mask, unit.box) for unit in units),
+        tuple(
+            Unit(unit.unit_id, unit.lot_id, unit.mask, unit.box, expires_at=unit.expires_at)
+            for unit in units
+        ),
         tuple(LotCost(lot_id, number, cost) for (lot_id, cost), number in costs.items()),
     )
 
