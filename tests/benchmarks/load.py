@@ -1,5 +1,5 @@
-"""A closed-loop load generator: so many callers, each sending its next request when it has its
-answer.
+"""Load generators: closed (so many callers, each sending its next request when it has its answer)
+and open (each request when it is due, whatever the answers take).
 
 A bare asyncio.Protocol over keep-alive connections: on a machine with two cores a comfortable
 client would cost more than the server it measures.
@@ -8,7 +8,8 @@ client would cost more than the server it measures.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Self, cast
 
@@ -77,6 +78,54 @@ async def run_load(
     await asyncio.gather(*(connection.finished for connection in connections))
     outcome.seconds = time.perf_counter() - started
     return outcome
+
+
+async def run_on_time(
+    port: int,
+    next_request: Callable[[], bytes],
+    *,
+    per_second: float,
+    seconds: float,
+    answered: Callable[[bytes], None],
+) -> Outcome:
+    """An open loop: every request goes when it is due, over an idle connection or a new one; its
+    latency counts from then. Waits for the last answers; `answered` gets the body of each."""
+    outcome, pool = Outcome(), _Pool(port)
+    started = time.perf_counter()
+
+    async def send(due: float) -> None:
+        async with pool.connection() as exchange:
+            status, body = await exchange.ask(next_request())
+        outcome.latencies.append(time.perf_counter() - due)
+        outcome.statuses[status] += 1
+        answered(body)
+
+    async with asyncio.TaskGroup() as sending:
+        for number in range(int(per_second * seconds)):
+            due = started + number / per_second
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            sending.create_task(send(due))
+    await pool.close()
+    outcome.seconds = time.perf_counter() - started
+    return outcome
+
+
+class _Pool:
+    """Connections that are kept open; a new one whenever all are busy."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._idle: list[Exchange] = []
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator["Exchange"]:
+        exchange = self._idle.pop() if self._idle else await Exchange(self._port).__aenter__()
+        yield exchange
+        self._idle.append(exchange)
+
+    async def close(self) -> None:
+        for exchange in self._idle:
+            await exchange.__aexit__()
 
 
 class _Caller(asyncio.Protocol):
@@ -157,10 +206,15 @@ class Exchange:
 
     async def send(self, request: bytes) -> bytes:
         """The answer's body; anything but 200 or 201 ends the benchmark."""
+        status, body = await self.ask(request)
+        if status not in (200, 201):
+            raise SystemExit(f"the answer was {status}: {body.decode()[:300]}")
+        return body
+
+    async def ask(self, request: bytes) -> tuple[int, bytes]:
+        """The answer's status and body."""
         self._writer.write(request)
         head = await self._reader.readuntil(b"\r\n\r\n")
         at = head.lower().index(b"content-length:")
         body = await self._reader.readexactly(int(head[at + 15 : head.index(b"\r\n", at)]))
-        if head[9:12] not in (b"200", b"201"):
-            raise SystemExit(f"the answer was {head[9:12].decode()}: {body.decode()[:300]}")
-        return body
+        return int(head[9:12]), body
