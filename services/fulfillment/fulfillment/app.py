@@ -67,7 +67,9 @@ def create_service(
     vault = Vault(peer)
     links = PageLinks(settings.public_url, settings.link_secret.get_secret_value())
     safe = Safe(settings.safe_key.get_secret_value())
-    outside = Outside(allow_private=settings.supplier_private_addresses)
+    outside = Outside(
+        allow_private=settings.supplier_private_addresses, ports=settings.outside_port_numbers
+    )
     suppliers = SupplierService(
         SupplierRepository(safe), load_connectors(settings.connector_names, outside)
     )

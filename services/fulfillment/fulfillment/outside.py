@@ -1,47 +1,76 @@
-"""The way to suppliers: one call, one deadline, one honest answer. The only file that sends there.
+"""The way out: one call, one deadline, one honest answer. The only file that sends to suppliers,
+merchants' systems, gateways and receivers of webhooks.
 
-Nothing is retried, no redirect followed, no large answer read. Where not a byte was sent the answer
-is NotSent; after the first byte anything but a whole answer is Unknown. An address is looked up and
-checked before, and the connection goes to the address that was checked.
+Nothing is retried, no redirect followed, no proxy used, no large answer read. Where not a byte was
+sent the answer is NotSent; after the first byte anything but a whole answer is Unknown. Where a
+call may go at all is decided by `kit.outward`.
 """
 
 import asyncio
-import socket
+import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from ipaddress import ip_address
 
-import httpx
+import httpcore
 
 from fulfillment.connector import NotSent, Unknown
+from kit.outward import CheckedNetwork, Dial, Lookups, NotAllowed, Resolve, Rules, Target, target_of
 
 ANSWER_BYTES_MAX = 65_536
 CONNECT_SECONDS_MAX = 5.0
 KEPT_CONNECTIONS_MAX = 50
+KEPT_SECONDS = 5.0
+"""Shorter than most servers keep an idle connection: they are not to close it under a call."""
 
 UNREACHABLE = "supplier_unreachable"
+NOT_ALLOWED = "address_not_allowed"
 NO_ANSWER = "no_answer"
 BAD_ANSWER = "bad_answer"
+
+_NOT_A_BYTE = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout)
+_NO_WHOLE_ANSWER = (
+    httpcore.NetworkError,
+    httpcore.TimeoutException,
+    httpcore.ProtocolError,
+    TimeoutError,
+    OSError,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A whole answer, as it came: nothing of it is believed yet."""
+    """A whole answer, as it came: nothing of it is believed yet. Header names are lower case."""
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Outside:
-    """`allow_private`: also addresses of this machine and its networks, for tests and local use."""
+    """`allow_private`: also this machine, its networks, plain http and any port, for tests and
+    local use. `ports`: what else may be called than 443. `trust`: whose certificates are believed.
+    `resolve` and `dial` stand in for the internet, in tests.
+    """
 
-    def __init__(self, *, allow_private: bool) -> None:
-        self._allow_private = allow_private
+    def __init__(
+        self,
+        *,
+        allow_private: bool,
+        ports: frozenset[int] = frozenset(),
+        trust: ssl.SSLContext | None = None,
+        resolve: Resolve | None = None,
+        dial: Dial | None = None,
+    ) -> None:
+        self.rules = Rules(allow_private, ports | {443})
+        self._lookups = Lookups()
         # As many connections as calls: one that waits for its turn would look sent and is not.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS_MAX)
-        self._client = httpx.AsyncClient(
-            limits=limits, follow_redirects=False, trust_env=False, transport=None
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=trust or httpcore.default_ssl_context(),
+            max_connections=None,
+            max_keepalive_connections=KEPT_CONNECTIONS_MAX,
+            keepalive_expiry=KEPT_SECONDS,
+            network_backend=CheckedNetwork(self.rules, resolve or self._lookups, dial),
         )
 
     async def call(
@@ -56,70 +85,57 @@ class Outside:
         """Raises nothing for what the other side does."""
         seconds = timeout.total_seconds()
         try:
-            address = await self._address(httpx.URL(url), seconds)
-        except (OSError, ValueError, httpx.InvalidURL):
-            return NotSent(UNREACHABLE)
-        if address is None:
-            return NotSent("address_not_allowed")
-        request = self._request(method, httpx.URL(url), address, headers, content, seconds)
-        try:
+            target = target_of(url, self.rules)
+            request = _request(method, target, headers, content, seconds)
             async with asyncio.timeout(seconds):
                 return await self._hear(request)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+        except NotAllowed:
+            return NotSent(NOT_ALLOWED)
+        except _NOT_A_BYTE:
             return NotSent(UNREACHABLE)
-        except (httpx.HTTPError, TimeoutError, OSError):
+        except _NO_WHOLE_ANSWER:
             return Unknown(NO_ANSWER)
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._pool.aclose()
+        self._lookups.close()
 
-    async def _hear(self, request: httpx.Request) -> Heard | Unknown:
-        answer = await self._client.send(request, stream=True)
+    async def _hear(self, request: httpcore.Request) -> Heard | Unknown:
+        answer = await self._pool.handle_async_request(request)
         try:
-            body = b""
-            async for piece in answer.aiter_bytes():
+            body = bytearray()
+            async for piece in answer.aiter_stream():
                 body += piece
                 if len(body) > ANSWER_BYTES_MAX:
                     return Unknown(BAD_ANSWER)
         finally:
             await answer.aclose()
-        return Heard(answer.status_code, body)
-
-    def _request(
-        self,
-        method: str,
-        url: httpx.URL,
-        address: str,
-        headers: Mapping[str, str],
-        content: bytes,
-        seconds: float,
-    ) -> httpx.Request:
-        """To the address that was checked, under the name that was asked for."""
-        connect = min(seconds / 2, CONNECT_SECONDS_MAX)
-        return self._client.build_request(
-            method,
-            url.copy_with(host=address),
-            headers={**headers, "Host": url.netloc.decode("ascii")},
-            content=content,
-            timeout=httpx.Timeout(seconds, connect=connect),
-            extensions={"sni_hostname": url.host},
-        )
-
-    async def _address(self, url: httpx.URL, seconds: float) -> str | None:
-        """None when one of its addresses is none of the public internet."""
-        if url.scheme not in ("http", "https") or not url.host:
-            raise ValueError(f"{url.scheme} is not spoken")
-        async with asyncio.timeout(seconds):
-            found = await asyncio.get_running_loop().getaddrinfo(
-                url.host, url.port or 443, type=socket.SOCK_STREAM
-            )
-        addresses = [str(each[4][0]) for each in found]
-        if self._allow_private or all(_is_public(address) for address in addresses):
-            return addresses[0]
-        return None
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in answer.headers
+        }
+        return Heard(answer.status, bytes(body), headers)
 
 
-def _is_public(address: str) -> bool:
-    found = ip_address(address.partition("%")[0])
-    mapped = getattr(found, "ipv4_mapped", None) or found
-    return bool(mapped.is_global) and not mapped.is_multicast
+def _request(
+    method: str, target: Target, headers: Mapping[str, str], content: bytes, seconds: float
+) -> httpcore.Request:
+    """With nothing in it that was not asked for; an answer is wanted as it is, not packed."""
+    connect = min(seconds / 2, CONNECT_SECONDS_MAX)
+    sent = {
+        "Host": target.authority,
+        "User-Agent": "lockstock",
+        "Accept-Encoding": "identity",
+        **headers,
+    }
+    if content or method not in ("GET", "HEAD", "DELETE"):
+        sent["Content-Length"] = str(len(content))
+    return httpcore.Request(
+        method,
+        httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path),
+        headers=[(name.encode("ascii"), value.encode("utf-8")) for name, value in sent.items()],
+        content=content,
+        extensions={
+            "timeout": {"connect": connect, "read": seconds, "write": seconds, "pool": seconds}
+        },
+    )

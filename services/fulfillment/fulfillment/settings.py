@@ -63,7 +63,14 @@ class Settings(ServiceSettings):
         description="enabled supplier connectors, comma separated; leave `demo` out in production",
     )
     supplier_private_addresses: bool = Field(
-        default=False, description="whether suppliers may lie in private networks or on this host"
+        default=False,
+        description="whether suppliers, fulfillers and receivers of webhooks may lie in private "
+        "networks or on this host, on any port and without TLS; for one machine only",
+    )
+    outside_ports: str = Field(
+        default="443",
+        pattern=r"^[1-9][0-9]{0,4}(,[1-9][0-9]{0,4})*$",
+        description="ports outside that may be called, comma separated; 443 always may",
     )
     supplier_patience_seconds: float = Field(
         default=2.0,
@@ -80,6 +87,10 @@ class Settings(ServiceSettings):
         le=86_400.0,
         description="then a supplier that cannot be reached counts as refusing; seconds",
     )
+
+    @property
+    def outside_port_numbers(self) -> frozenset[int]:
+        return frozenset(int(port) for port in self.outside_ports.split(","))
 
     @property
     def connector_names(self) -> list[str]:
