@@ -23,6 +23,7 @@ import inventory_vault.quotas.tables
 import inventory_vault.redemptions.tables
 import inventory_vault.reservations.tables
 import inventory_vault.retention.tables
+import inventory_vault.revocations.tables
 import inventory_vault.units.tables
 import inventory_vault.vouchers.tables
 import inventory_vault.withdrawals.tables  # noqa: F401 - the tables register themselves
@@ -66,6 +67,8 @@ from inventory_vault.reservations.routes import reservation_routes, reserve_toge
 from inventory_vault.reservations.service import ReservationService
 from inventory_vault.retention.jobs import shred_due
 from inventory_vault.retention.service import RetentionService
+from inventory_vault.revocations.routes import revocation_routes
+from inventory_vault.revocations.service import RevocationService
 from inventory_vault.sequencer.folder import AuditFolder
 from inventory_vault.sequencer.sequencing import Sequencer
 from inventory_vault.settings import Settings
@@ -97,6 +100,7 @@ from lockstock.inventory_vault.v1.reservation_events_pb2 import (
     ReservationExpired,
     ReservationReleased,
     ReservationSold,
+    UnitOpened,
 )
 from lockstock.inventory_vault.v1.stock_events_pb2 import (
     StockImported,
@@ -162,6 +166,7 @@ def create_service(settings: Settings) -> Service:
             ReservationSold,
             ReservationReleased,
             ReservationExpired,
+            UnitOpened,
             StockImported,
             StockUndone,
             StockLow,
@@ -222,6 +227,7 @@ def _keeping(shared: Shared) -> Part:
             lot_routes(db, lots),
             unit_routes(db, shared.units, shared.custody),
             withdrawal_routes(withdrawals),
+            revocation_routes(RevocationService(shared.units)),
             stock_action_routes(db, StockActionService(pools, withdrawals)),
         ],
         jobs=[

@@ -51,8 +51,8 @@ class Told:
 
 
 async def check_books(tx: Transaction, findings: Findings) -> None:
-    """Sales and shreddings by their digests, hand-outs, views, redemptions, acts on stock, imports,
-    keys, and what waits in the queue.
+    """Sales and shreddings by their digests, hand-outs, views, redemptions, revocations, acts on
+    stock, imports, keys, and what waits in the queue.
     """
     await _check_queue(tx, findings)
     books = _Books(tx, findings, await _log_began(tx))
@@ -61,6 +61,7 @@ async def check_books(tx: Transaction, findings: Findings) -> None:
     await books.compare("view", _views(tx), "unit.revealed")
     await books.compare("shredding", _shreddings(tx), "units.shredded")
     await books.compare("redemption", _redemptions(tx), "voucher.redeemed")
+    await books.compare("revocation of unit", _revocations(tx), "unit.revoked")
     await books.compare("rollback of redemption", _rollbacks(tx), "voucher.rolled_back")
     for what, statement in repository.ACTIONS.items():
         told = [f"{what}.{past}" for past in _PAST.values()]
@@ -250,6 +251,16 @@ async def _rollbacks(tx: Transaction) -> AsyncIterator[Booked]:
     async for row in repository.rows(tx, repository.ROLLBACKS):
         by = {"actor": row.rolled_back_by, "reason": row.reason}
         yield Booked(row.id, {**_redeemed(row), **by}, row.at)
+
+
+async def _revocations(tx: Transaction) -> AsyncIterator[Booked]:
+    async for row in repository.rows(tx, repository.REVOCATIONS):
+        facts = {
+            "merchant_id": str(row.merchant_id),
+            "actor": row.requested_by,
+            "reason": row.reason,
+        }
+        yield Booked(row.id, facts, row.at)
 
 
 def _redeemed(row: Row[Any]) -> dict[str, Any]:

@@ -87,6 +87,7 @@ GUARDS = (
     "unit_view_append_only",
     "handout_append_only",
     "stock_action_append_only",
+    "unit_revocation_append_only",
     "redemption_append_only",
     "redemption_rollback_append_only",
     "unit_balance_is_booked_only",
@@ -123,6 +124,10 @@ HANDOUTS = (
 REDEMPTIONS = (
     "SELECT id, merchant_id, unit_id, merchant_reference, amount, currency, redeemed_by, "
     "redeemed_at AS at FROM redemption ORDER BY id"
+)
+REVOCATIONS = (
+    "SELECT unit_id AS id, merchant_id, reason, requested_by, revoked_at AS at "
+    "FROM unit_revocation ORDER BY unit_id"
 )
 ROLLBACKS = (
     "SELECT b.redemption_id AS id, b.merchant_id, r.unit_id, r.merchant_reference, r.amount, "

@@ -85,6 +85,7 @@ class ClaimedUnit(Model):
     lot_id: UUID
     unit_cost: MoneyModel
     expires_at: datetime | None = None
+    is_redeemable: bool = Field(default=False, description="A voucher: its use is told by events.")
     box: BoxRead | None = None
 
 
@@ -161,6 +162,7 @@ def _units_json(units: Sequence[TakenUnit], boxes: Mapping[str, HandedBox]) -> l
                 "lot_id": str(unit.lot_id),
                 "unit_cost": {"amount": cost.amount_minor, "currency": cost.currency},
                 "expires_at": unit.expires_at,
+                "is_redeemable": unit.is_redeemable,
                 "box": None if box is None else {"key_id": None, **box._asdict()},
             }
         )

@@ -9,9 +9,12 @@ from inventory_vault.gaps.domain import FittingLot, Taken
 from kit.db import Transaction
 
 
-async def fitting_lots(tx: Transaction, pool_id: UUID, min_valid_seconds: int) -> list[FittingLot]:
-    """Lots that have units of such validity, the first to expire first."""
-    rows = await tx.execute(_FITTING_LOTS, {"pool": pool_id, "seconds": min_valid_seconds})
+async def fitting_lots(
+    tx: Transaction, pool_id: UUID, min_valid_seconds: int, but: Sequence[UUID]
+) -> list[FittingLot]:
+    """Lots that have units of such validity, the first to expire first; none of `but`."""
+    values = {"pool": pool_id, "seconds": min_valid_seconds, "but": list(but)}
+    rows = await tx.execute(_FITTING_LOTS, values)
     return [FittingLot(row.id, row.next_seq, row.fit_seq, row.from_seq) for row in rows]
 
 
@@ -93,6 +96,7 @@ _FITTING_LOTS = text(
         (SELECT g.last_seq FROM gap_run g WHERE g.lot_id = l.id AND g.first_seq <= s.seq
          ORDER BY g.first_seq DESC LIMIT 1), 0)) AS from_seq) r
     WHERE l.pool_id = :pool AND l.has_stock AND l.state = 'on_shelf'
+      AND l.id <> ALL(CAST(:but AS uuid[]))
       AND (l.mixed_expiry OR l.head_expires_at IS NULL OR l.head_expires_at > m.until)
     ORDER BY fitting_expires_at NULLS LAST, l.id
     """

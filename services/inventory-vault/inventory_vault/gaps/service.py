@@ -13,13 +13,14 @@ async def take_fitting(
     reservation_id: UUID,
     line_no: int,
     quantity: int,
+    but_lots: Sequence[UUID] = (),
 ) -> int:
     """Allocates up to `quantity` units that expire later than in so many seconds, or never, the
-    first to expire first. Answers how many there were; the caller holds the pool's lock and undoes
-    all when they are too few.
+    first to expire first, and of none of the lots `but_lots`. Answers how many there were; the
+    caller holds the pool's lock and undoes all when they are too few.
     """
     left = quantity
-    for lot in await repository.fitting_lots(tx, pool_id, min_valid_seconds):
+    for lot in await repository.fitting_lots(tx, pool_id, min_valid_seconds, but_lots):
         if not left:
             break
         taken = await repository.take(tx, lot, reservation_id, line_no, left)

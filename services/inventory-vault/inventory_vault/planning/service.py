@@ -129,6 +129,7 @@ def wanted_of(reservation_id: UUID, wish: Wish) -> list[WantedLine]:
             line.pool_id,
             line.quantity,
             line.min_valid_seconds,
+            line.exclude_lots,
         )
         for line in wish.lines
     ]

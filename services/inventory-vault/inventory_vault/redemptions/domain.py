@@ -65,6 +65,11 @@ class Redeemable:
     terms: Terms | None
     redeemed_minor: int
     standing: int
+    is_revoked: bool = False
+
+    @property
+    def is_blocked(self) -> bool:
+        return self.is_revoked or self.lot_state in BLOCKED_STATES or self.state in BLOCKED_STATES
 
     @property
     def balance(self) -> Money | None:
@@ -140,7 +145,7 @@ def _require_usable(found: Redeemable) -> None:
         raise KindNotRedeemable
     if found.lot_state == "inactive" or found.state == "inactive":
         raise VoucherNotActive
-    if found.lot_state in BLOCKED_STATES or found.state in BLOCKED_STATES:
+    if found.is_blocked:
         raise VoucherBlocked
     if found.state not in SOLD_STATES:
         raise VoucherNotSold(found.state)
@@ -201,7 +206,7 @@ class VoucherNotActive(Conflict):
 
 
 class VoucherBlocked(Conflict):
-    """The unit or its lot is quarantined or void."""
+    """The unit or its lot is quarantined or void, or it was revoked after its sale."""
 
     code = "voucher_blocked"
 

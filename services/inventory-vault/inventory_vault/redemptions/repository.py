@@ -171,6 +171,7 @@ def _to_redeemable(row: Row[Any]) -> Redeemable:
         terms=terms,
         redeemed_minor=row.redeemed,
         standing=row.standing,
+        is_revoked=row.is_revoked,
     )
 
 
@@ -255,7 +256,8 @@ _FIND_REDEEMABLE = text(
       coalesce(coalesce(u.expires_at, l.expires_at) <= c.now, false) AS is_expired,
       coalesce(t.valid_from > c.now, false) AS is_early,
       t.face_value, t.currency, t.valid_from, t.per_buyer, t.per_shop,
-      coalesce(b.redeemed, 0) AS redeemed, coalesce(b.standing, 0) AS standing
+      coalesce(b.redeemed, 0) AS redeemed, coalesce(b.standing, 0) AS standing,
+      vault_is_revoked(u.unit_id) AS is_revoked
     FROM unit u
     CROSS JOIN (SELECT clock_timestamp() AS now) c
     JOIN lot l ON l.id = u.lot_id AND l.state NOT IN ('importing', 'undone')

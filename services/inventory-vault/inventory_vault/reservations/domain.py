@@ -40,6 +40,8 @@ class Line:
     quantity: int
     # Only units that stay valid at least so long; 0: any that are valid now.
     min_valid_seconds: int = 0
+    # Units of none of these lots: part of the wish, not kept with the reservation.
+    exclude_lots: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,9 @@ class Wish:
         return sum(line.quantity for line in self.lines)
 
     @property
-    def asks_validity(self) -> bool:
-        return any(line.min_valid_seconds for line in self.lines)
+    def is_choosy(self) -> bool:
+        """Whether not any unit that is valid now will do."""
+        return any(line.min_valid_seconds or line.exclude_lots for line in self.lines)
 
     @property
     def name(self) -> tuple[UUID, str]:
@@ -71,7 +74,7 @@ class Wish:
     def request_hash(self) -> bytes:
         """Of the lines: a repeat may ask for another time, never for other goods."""
         text = "|".join(
-            f"{line.line_no}:{line.pool_id}:{line.quantity}{_validity(line)}"
+            f"{line.line_no}:{line.pool_id}:{line.quantity}{_validity(line)}{_without(line)}"
             for line in sorted(self.lines, key=lambda line: line.line_no)
         )
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
@@ -122,11 +125,17 @@ def _validity(line: Line) -> str:
     return f":{line.min_valid_seconds}" if line.min_valid_seconds else ""
 
 
-def numbered(lines: Sequence[tuple[int | None, UUID, int, int]]) -> tuple[Line, ...]:
+def _without(line: Line) -> str:
+    return "".join(f":-{lot_id}" for lot_id in sorted(line.exclude_lots))
+
+
+def numbered(
+    lines: Sequence[tuple[int | None, UUID, int, int, tuple[UUID, ...]]],
+) -> tuple[Line, ...]:
     """Lines with the caller's numbers, or their position; raises when a number comes twice."""
     found = tuple(
-        Line(number if number is not None else position, pool_id, quantity, min_valid_seconds)
-        for position, (number, pool_id, quantity, min_valid_seconds) in enumerate(lines, start=1)
+        Line(line[0] if line[0] is not None else position, *line[1:])
+        for position, line in enumerate(lines, start=1)
     )
     if len({line.line_no for line in found}) != len(found):
         raise LineNumbersRepeat

@@ -29,6 +29,7 @@ HOLD_SECONDS_MIN = 10
 HOLD_SECONDS_MAX = 86_400
 HOLD_SECONDS_DEFAULT = 900
 MIN_VALID_SECONDS_MAX = 315_360_000
+EXCLUDED_LOTS_MAX = 20
 BATCH_ITEMS_MAX = 500
 
 LineNo = Annotated[int, Field(ge=1, le=1_000)]
@@ -52,6 +53,10 @@ class ReservationLineCreate(Model):
     )
     min_valid_seconds: Annotated[int, Field(ge=0, le=MIN_VALID_SECONDS_MAX)] = Field(
         default=0, description="Only units that expire later than in so many seconds, or never."
+    )
+    exclude_lots: Annotated[list[UUID], Field(max_length=EXCLUDED_LOTS_MAX)] = Field(
+        default_factory=list,
+        description="Units of none of these lots: what replaces a bad unit comes from another.",
     )
 
 
@@ -94,7 +99,13 @@ class ReservationCreate(Model):
     def to_domain(self, merchant_id: UUID, requested_by: str) -> Wish:
         """Raises LineNumbersRepeat, TooManyUnits."""
         lines = [
-            (line.line_no, line.pool_id, line.quantity, line.min_valid_seconds)
+            (
+                line.line_no,
+                line.pool_id,
+                line.quantity,
+                line.min_valid_seconds,
+                tuple(line.exclude_lots),
+            )
             for line in self.lines
         ]
         numbers = numbered(lines)

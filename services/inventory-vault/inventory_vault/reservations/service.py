@@ -73,7 +73,7 @@ class ReservationService:
         plan = await plan_for(tx, self._budgets, self._quotas, shelves, named)
         await self._reserve_any(tx, plan, fresh, known, refusals)
         for place, reservation_id, wish in fresh:
-            if not wish.asks_validity or wish.name in known:
+            if not wish.is_choosy or wish.name in known:
                 continue
             answer = await self._reserve_fitting(tx, plan, reservation_id, wish)
             if isinstance(answer, Reservation):
@@ -111,7 +111,7 @@ class ReservationService:
         new: list[tuple[UUID, Wish]] = []
         named = set(known)
         for place, reservation_id, wish in fresh:
-            if wish.asks_validity or wish.name in named:
+            if wish.is_choosy or wish.name in named:
                 continue
             refusal = draw(plan, reservation_id, wish)
             if refusal is None:
@@ -128,7 +128,7 @@ class ReservationService:
     async def _reserve_fitting(
         self, tx: Transaction, plan: Plan, reservation_id: UUID, wish: Wish
     ) -> Reservation | DomainError:
-        """A wish that asks for a validity, by itself: wholly or undone."""
+        """A wish that asks for a validity or leaves lots out, by itself: wholly or undone."""
         refusal = (
             pool_missing(plan.shelves, wish)
             or plan.quota_refusal(reservation_id, wish)

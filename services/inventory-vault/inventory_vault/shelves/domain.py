@@ -25,6 +25,8 @@ class TakenUnit(NamedTuple):
     mask: str
     unit_cost: Money
     expires_at: datetime | None = None
+    # Whether its use is told to us by a redemption.
+    is_redeemable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class WantedLine:
     quantity: int
     # Only units that stay valid at least so long; 0: any that are valid now.
     min_valid_seconds: int = 0
+    # Units of none of these lots.
+    exclude_lots: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,7 @@ async def units_of(tx: Transaction, reservation_ids: Sequence[UUID]) -> list[Tak
                 mask,
                 cost,
                 row.expires_at,
+                row.is_redeemable,
             )
             for unit_id, seq, mask in zip(row.unit_ids, row.seqs, row.masks, strict=True)
         ]
@@ -307,19 +308,20 @@ _COUNT_SOLD = text(
 # faster than a row per unit.
 _UNITS_OF = text(
     """
-    SELECT reservation_id, line_no, lot_id, unit_cost, currency, expires_at,
+    SELECT reservation_id, line_no, lot_id, unit_cost, currency, expires_at, is_redeemable,
       array_agg(unit_id) AS unit_ids, array_agg(seq) AS seqs, array_agg(mask) AS masks
     FROM (
       SELECT a.lot_id, a.seq, a.reservation_id, a.line_no, u.unit_id, u.mask,
         coalesce(u.unit_cost, l.unit_cost) AS unit_cost, l.currency,
-        coalesce(u.expires_at, l.expires_at) AS expires_at
+        coalesce(u.expires_at, l.expires_at) AS expires_at, p.unit_kind = 'voucher' AS is_redeemable
       FROM allocation a
       JOIN unit u ON u.lot_id = a.lot_id AND u.seq = a.seq
       JOIN lot l ON l.id = a.lot_id
+      JOIN pool p ON p.id = l.pool_id
       WHERE a.reservation_id = ANY(CAST(:reservations AS uuid[]))
       ORDER BY a.reservation_id, a.line_no, a.lot_id, a.seq
     ) AS taken
-    GROUP BY reservation_id, line_no, lot_id, unit_cost, currency, expires_at
+    GROUP BY reservation_id, line_no, lot_id, unit_cost, currency, expires_at, is_redeemable
     ORDER BY reservation_id, line_no, lot_id, min(seq)
     """
 )

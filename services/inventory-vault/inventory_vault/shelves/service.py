@@ -89,8 +89,8 @@ class ShelfService:
     async def take_fitting(
         self, tx: Transaction, shelves: OpenShelves, lines: Sequence[WantedLine]
     ) -> list[tuple[WantedLine, int]]:
-        """Allocates lines that ask for a validity, one by one, after `take`. Answers the short ones
-        with what there was for each: then the caller undoes the whole.
+        """Allocates lines that ask for a validity or leave lots out, one by one, after `take`.
+        Answers the short ones with what there was for each: then the caller undoes the whole.
         """
         short = []
         for line in lines:
@@ -101,6 +101,7 @@ class ShelfService:
                 reservation_id=line.reservation_id,
                 line_no=line.line_no,
                 quantity=line.quantity,
+                but_lots=line.exclude_lots,
             )
             if found < line.quantity:
                 short.append((line, found))

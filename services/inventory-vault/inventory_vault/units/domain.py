@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from kit.errors import Conflict, Invalid, NotFound
+from kit.money import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,9 @@ class Unit:
     sold_at: datetime | None
     refusal: str | None
     shredded_at: datetime | None
+    # Since when a sold unit counts for nothing any more, and why.
+    revoked_at: datetime | None
+    revoke_reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,28 @@ class View:
     user_agent: str | None
     reason: str
     seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for or against a complaint about a sold unit."""
+
+    unit_id: UUID
+    pool_id: UUID
+    lot_id: UUID
+    lot_state: str
+    supplier: str
+    unit_cost: Money
+    state: str
+    sold_at: datetime
+    revoked_at: datetime | None
+    views: int
+    first_viewed_at: datetime | None
+    last_viewed_at: datetime | None
+    # The shop got it in a box of its own: what became of it there is not known here.
+    handed_out_at: datetime | None
+    # Units of the lot that were ever sold.
+    lot_sold: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +109,9 @@ class UnitNotSold(Conflict):
     """Only sold units are shown."""
 
     code = "unit_not_sold"
+
+
+class UnitRevoked(Conflict):
+    """The unit was revoked after its sale: it was replaced or paid back, nobody may use it."""
+
+    code = "unit_revoked"

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from inventory_vault.units.domain import Unit, UnitFilter, View, Viewer
+from inventory_vault.units.domain import Evidence, Unit, UnitFilter, View, Viewer
 from kit.db import Transaction
+from kit.money import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +16,16 @@ class LockedUnit:
     seq: int
     reservation_id: UUID | None
     state: str | None
+    is_revoked: bool = False
 
 
 async def lock(tx: Transaction, merchant_id: UUID, unit_id: UUID) -> LockedUnit | None:
     """The unit with its allocation locked; `state` is None while nobody has it."""
     rows = await tx.execute(_LOCK, {"unit": unit_id, "merchant": merchant_id})
     row = rows.one_or_none()
-    return LockedUnit(row.lot_id, row.seq, row.reservation_id, row.state) if row else None
+    if row is None:
+        return None
+    return LockedUnit(row.lot_id, row.seq, row.reservation_id, row.state, row.is_revoked)
 
 
 async def add_view(
@@ -59,6 +63,17 @@ async def find(tx: Transaction, merchant_id: UUID, unit_id: UUID) -> Unit | None
     rows = await tx.execute(_FIND, {"unit": unit_id, "merchant": merchant_id})
     row = rows.one_or_none()
     return _to_domain(row) if row else None
+
+
+async def find_evidence(tx: Transaction, merchant_id: UUID, unit_id: UUID) -> Evidence | None:
+    """None of a unit that is not there or not sold."""
+    rows = await tx.execute(_EVIDENCE, {"unit": unit_id, "merchant": merchant_id})
+    row = rows.one_or_none()
+    if row is None:
+        return None
+    fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public API
+    cost = Money(fields.pop("cost_minor"), fields.pop("currency"))
+    return Evidence(**fields, unit_cost=cost)
 
 
 async def list_of(
@@ -112,6 +127,8 @@ def _to_domain(row: Row[Any]) -> Unit:
         sold_at=row.sold_at,
         refusal=row.refusal,
         shredded_at=row.shredded_at,
+        revoked_at=row.revoked_at,
+        revoke_reason=row.revoke_reason,
     )
 
 
@@ -125,7 +142,8 @@ _LOCK = text(
       SELECT a.reservation_id, a.state FROM allocation a, found
       WHERE a.lot_id = found.lot_id AND a.seq = found.seq FOR NO KEY UPDATE OF a
     )
-    SELECT found.lot_id, found.seq, taken.reservation_id, taken.state
+    SELECT found.lot_id, found.seq, taken.reservation_id, taken.state,
+      vault_is_revoked(:unit) AS is_revoked
     FROM found LEFT JOIN taken ON true
     """
 )
@@ -143,7 +161,7 @@ _UNITS = """
     SELECT u.unit_id, u.merchant_id, l.pool_id, u.lot_id, u.seq, u.mask,
       coalesce(u.expires_at, l.expires_at) AS expires_at,
       a.reservation_id, a.line_no, r.reference, s.sold_at, al.details ->> 'reason' AS refusal,
-      d.shredded_at,
+      d.shredded_at, v.revoked_at, v.reason AS revoke_reason,
       coalesce(a.state, w.state, CASE
         WHEN l.state <> 'on_shelf' THEN l.state
         WHEN coalesce(u.expires_at, l.expires_at) <= clock_timestamp() THEN 'expired'
@@ -155,6 +173,7 @@ _UNITS = """
     LEFT JOIN unit_sale s ON s.unit_id = u.unit_id
     LEFT JOIN reservation r ON r.id = a.reservation_id
     LEFT JOIN shredding d ON d.id = u.shredding_id
+    LEFT JOIN unit_revocation v ON v.unit_id = u.unit_id
     LEFT JOIN alarm al ON al.kind = 'box_refused' AND al.object_id = u.unit_id
       AND al.closed_at IS NULL
 """
@@ -188,6 +207,28 @@ _LIST_OF_RESERVATION = text(
       AND (CAST(:lot AS uuid) IS NULL OR lot_id = :lot)
     ORDER BY lot_id, seq LIMIT :limit
     """  # noqa: S608 - constant parts
+)
+
+_EVIDENCE = text(
+    """
+    SELECT u.unit_id, l.pool_id, u.lot_id, l.state AS lot_state, l.supplier,
+      coalesce(u.unit_cost, l.unit_cost) AS cost_minor, l.currency, a.state, s.sold_at,
+      v.revoked_at, seen.views, seen.first_viewed_at, seen.last_viewed_at, handed.handed_out_at,
+      t.sold + t.opened + t.redeemed AS lot_sold
+    FROM unit u
+    JOIN lot l ON l.id = u.lot_id
+    JOIN lot_tally t ON t.lot_id = u.lot_id
+    JOIN allocation a ON a.lot_id = u.lot_id AND a.seq = u.seq
+    JOIN unit_sale s ON s.unit_id = u.unit_id
+    LEFT JOIN unit_revocation v ON v.unit_id = u.unit_id
+    CROSS JOIN LATERAL (
+      SELECT count(*)::int AS views, min(seen_at) AS first_viewed_at, max(seen_at) AS last_viewed_at
+      FROM unit_view w WHERE w.unit_id = u.unit_id) seen
+    CROSS JOIN LATERAL (
+      SELECT min(requested_at) AS handed_out_at FROM handout h
+      WHERE h.reservation_id = s.reservation_id) handed
+    WHERE u.unit_id = :unit AND u.merchant_id = :merchant
+    """
 )
 
 _VIEWS = text(

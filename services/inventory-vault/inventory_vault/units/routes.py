@@ -7,6 +7,7 @@ from inventory_vault.custody.domain import checked_recipient_key
 from inventory_vault.custody.service import CustodyService
 from inventory_vault.units.domain import UnitFilter
 from inventory_vault.units.schemas import (
+    EvidenceRead,
     RevealCreate,
     RevealedBox,
     RevealRead,
@@ -45,6 +46,14 @@ def unit_routes(db: Database, units: UnitService, custody: CustodyService) -> AP
         return RevealRead(unit_id=unit_id, view_id=view_id, box=RevealedBox.from_domain(box))
 
     _add_list(router, db, units)
+
+    @router.get("/{unit_id}/evidence")
+    async def get_evidence(unit_id: UUID, who: Caller = caller("stock:read")) -> EvidenceRead:
+        """When it was sold and seen, and how many of its lot were: for whoever decides about a
+        complaint. 409 `unit_not_sold`.
+        """
+        async with db.read() as tx:
+            return EvidenceRead.from_domain(await units.get_evidence(tx, who.merchant, unit_id))
 
     @router.get("/{unit_id}")
     async def get_unit(unit_id: UUID, who: Caller = caller("stock:read")) -> UnitRead:

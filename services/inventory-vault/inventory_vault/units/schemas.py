@@ -6,8 +6,8 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from inventory_vault.custody.domain import HandedBox
-from inventory_vault.units.domain import Unit, View, Viewer
-from kit.http import Model, Name, PublicKeyText
+from inventory_vault.units.domain import Evidence, Unit, View, Viewer
+from kit.http import Model, MoneyModel, Name, PublicKeyText
 
 _PLAIN = r"^[^\x00-\x1f\x7f]*$"
 
@@ -101,6 +101,10 @@ class UnitRead(Model):
     shredded_at: datetime | None = Field(
         description="Since when the code is erased, because its retention time is over."
     )
+    revoked_at: datetime | None = Field(
+        description="Since when the sold unit counts for nothing: it was replaced or paid back."
+    )
+    revoke_reason: str | None
 
     @classmethod
     def from_domain(cls, unit: Unit) -> Self:
@@ -114,6 +118,8 @@ class UnitRead(Model):
             sale=_sale(unit),
             refusal=unit.refusal,
             shredded_at=unit.shredded_at,
+            revoked_at=unit.revoked_at,
+            revoke_reason=unit.revoke_reason,
         )
 
 
@@ -126,6 +132,46 @@ def _sale(unit: Unit) -> SaleRead | None:
         line_no=unit.line_no or 0,
         sold_at=unit.sold_at,
     )
+
+
+class EvidenceRead(Model):
+    """What speaks for or against a complaint about a sold unit; nothing of its content."""
+
+    unit_id: UUID
+    pool_id: UUID
+    lot_id: UUID
+    lot_state: str
+    supplier: str
+    unit_cost: MoneyModel
+    state: str
+    sold_at: datetime
+    revoked_at: datetime | None
+    views: int
+    first_viewed_at: datetime | None
+    last_viewed_at: datetime | None
+    handed_out_at: datetime | None = Field(
+        description="When a shop got it in a box of its own: who saw it there is not known here."
+    )
+    lot_sold: int = Field(description="Units of the lot that were ever sold.")
+
+    @classmethod
+    def from_domain(cls, found: Evidence) -> Self:
+        return cls(
+            unit_id=found.unit_id,
+            pool_id=found.pool_id,
+            lot_id=found.lot_id,
+            lot_state=found.lot_state,
+            supplier=found.supplier,
+            unit_cost=MoneyModel.from_domain(found.unit_cost),
+            state=found.state,
+            sold_at=found.sold_at,
+            revoked_at=found.revoked_at,
+            views=found.views,
+            first_viewed_at=found.first_viewed_at,
+            last_viewed_at=found.last_viewed_at,
+            handed_out_at=found.handed_out_at,
+            lot_sold=found.lot_sold,
+        )
 
 
 class ViewRead(Model):

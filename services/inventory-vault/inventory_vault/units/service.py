@@ -4,18 +4,21 @@ from uuid import UUID
 
 from inventory_vault.audit.service import note
 from inventory_vault.shelves.service import ShelfService
-from inventory_vault.units import repository
+from inventory_vault.units import events, repository
 from inventory_vault.units.domain import (
+    Evidence,
     Unit,
     UnitFilter,
     UnitFilterMissing,
     UnitNotFound,
     UnitNotSold,
+    UnitRevoked,
     View,
     Viewer,
 )
 from kit.db import Transaction
 from kit.ids import new_id
+from kit.messaging import outbox
 
 SALT_BYTES = 16
 
@@ -38,14 +41,19 @@ class UnitService:
         requested_by: str,
     ) -> UUID:
         """Writes the view into the log (sold -> opened on the first) and answers its id, by which
-        the opener re-seals once `tx` has committed. Raises UnitNotFound, UnitNotSold.
+        the opener re-seals once `tx` has committed. Raises UnitNotFound, UnitNotSold,
+        UnitRevoked.
         """
         unit = await repository.lock(tx, merchant_id, unit_id)
         if unit is None:
             raise UnitNotFound
         if unit.reservation_id is None or unit.state not in ("sold", "opened", "redeemed"):
             raise UnitNotSold
-        await self._shelves.open_unit(tx, unit.lot_id, unit.seq)
+        if unit.is_revoked:
+            raise UnitRevoked
+        if await self._shelves.open_unit(tx, unit.lot_id, unit.seq):
+            opened = events.unit_opened(merchant_id, unit_id, unit.lot_id, unit.reservation_id)
+            outbox.add(tx, opened, key=unit.reservation_id, merchant_id=merchant_id)
         view_id, salt = new_id(), os.urandom(SALT_BYTES)
         await repository.add_view(
             tx,
@@ -74,12 +82,31 @@ class UnitService:
         )
         return view_id
 
+    async def lock_sold(self, tx: Transaction, merchant_id: UUID, unit_id: UUID) -> None:
+        """Redemptions and views of the unit wait until `tx` ends.
+
+        Raises UnitNotFound, UnitNotSold.
+        """
+        unit = await repository.lock(tx, merchant_id, unit_id)
+        if unit is None:
+            raise UnitNotFound
+        if unit.reservation_id is None or unit.state not in ("sold", "opened", "redeemed"):
+            raise UnitNotSold
+
     async def get(self, tx: Transaction, merchant_id: UUID, unit_id: UUID) -> Unit:
         """Raises UnitNotFound."""
         unit = await repository.find(tx, merchant_id, unit_id)
         if unit is None:
             raise UnitNotFound
         return unit
+
+    async def get_evidence(self, tx: Transaction, merchant_id: UUID, unit_id: UUID) -> Evidence:
+        """What is known of a sold unit's sale and views. Raises UnitNotFound, UnitNotSold."""
+        found = await repository.find_evidence(tx, merchant_id, unit_id)
+        if found is None:
+            await self.get(tx, merchant_id, unit_id)
+            raise UnitNotSold
+        return found
 
     async def list_of(
         self,
