@@ -32,6 +32,7 @@ from fulfillment.tables import metadata
 from fulfillment.tasks.jobs import Dispatcher
 from fulfillment.tasks.repository import TaskRepository
 from fulfillment.tasks.service import TaskService
+from fulfillment.telling import build_telling
 from fulfillment.vault import Vault
 from kit.clock import SystemClock
 from kit.keys import replica_handlers
@@ -77,9 +78,11 @@ def create_service(
     purchases = _purchases(settings, suppliers, manual_tasks)
     kinds = load_kinds(Parts(db, vault, purchases, manual_tasks))
     deliveries = DeliveryService(DeliveryRepository(safe), links, kinds)
+    telling = build_telling(settings, db, safe, outside, deliveries)
     tasks = TaskService(
         TaskRepository(safe),
         deliveries,
+        telling.messages,
         lease=timedelta(seconds=settings.lease_seconds),
         pause_max=timedelta(seconds=settings.dispatch_pause_seconds_max),
     )
@@ -89,7 +92,11 @@ def create_service(
         for name, kind in kinds.items()
     }
     orders = OrderConsumers(
-        deliveries, _waking(dispatchers), link_life=timedelta(days=settings.link_days)
+        deliveries,
+        telling.contacts,
+        telling.messages,
+        _waking(dispatchers),
+        link_life=timedelta(days=settings.link_days),
     )
     return Service(
         settings=settings,
@@ -111,7 +118,7 @@ def create_service(
             handles(OrderRefunded, orders.on_order_refunded),
             *replica_handlers(),
         ],
-        jobs=list(dispatchers.values()),
+        jobs=[*dispatchers.values(), *telling.jobs],
         publishes=[LineDelivered, LineFailed, LineUnknown],
         state={
             "deliveries": deliveries,
@@ -119,6 +126,7 @@ def create_service(
             "suppliers": suppliers,
             "purchases": purchases,
             "manual_tasks": manual_tasks,
+            **telling.state,
             "pages": PageService(
                 PageRepository(), deliveries, links, vault, SystemClock(), allowance
             ),

@@ -1,4 +1,4 @@
-"""Kinds and connectors are folders, found by name: nothing lists them."""
+"""Kinds, connectors and senders are folders, found by name: nothing lists them."""
 
 import pkgutil
 from collections.abc import Iterable, Mapping
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast
 
-from fulfillment import kinds
+from fulfillment import kinds, senders
 from fulfillment.connector import Connector
 from fulfillment.deliveries.domain import Kind
 from fulfillment.manual_tasks.service import ManualTaskService
 from fulfillment.outside import Outside
 from fulfillment.purchases.service import PurchaseService
+from fulfillment.sender import Sender
 from fulfillment.vault import Vault
 from kit.db import Database
 
@@ -41,6 +42,20 @@ def load_connectors(names: Iterable[str], outside: Outside) -> Mapping[str, Conn
         name: cast(Connector, _module(f"connectors.{name}.connector").create(outside))
         for name in sorted(set(names))
     }
+
+
+@dataclass(frozen=True, slots=True)
+class SenderParts:
+    """What a sender may need."""
+
+    db: Database
+    outside: Outside
+
+
+def load_senders(parts: SenderParts) -> Mapping[str, Sender]:
+    """Every folder under `fulfillment/senders`: its `sender.py` has `create(parts)`."""
+    names = sorted(found.name for found in pkgutil.iter_modules(senders.__path__) if found.ispkg)
+    return {name: cast(Sender, _module(f"senders.{name}.sender").create(parts)) for name in names}
 
 
 class _Maker(Protocol):

@@ -17,6 +17,7 @@ class CannotOpen(Exception):
 
 class Safe:
     def __init__(self, key: str) -> None:
+        self._hash_key = blake2b(key.encode(), digest_size=32, person=b"lockstock-hash").digest()
         # A setting of any length is brought to the cipher's 32 bytes.
         self._cipher = Aead(
             blake2b(key.encode(), digest_size=32, person=b"lockstock-safe").digest()
@@ -25,6 +26,10 @@ class Safe:
     def seal(self, plain: bytes, row_id: UUID) -> bytes:
         """`plain`, to be opened again for this row only."""
         return bytes(self._cipher.encrypt(plain, row_id.bytes))
+
+    def fingerprint(self, value: str) -> bytes:
+        """The same for the same value; without the key nobody can try values against it."""
+        return blake2b(value.encode(), key=self._hash_key, digest_size=32).digest()
 
     def open(self, sealed: bytes, row_id: UUID) -> bytes:
         """What was sealed for the row. Raises CannotOpen."""

@@ -1,5 +1,6 @@
 """What can be set about fulfillment, by FULFILLMENT_<FIELD>."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field, SecretStr
@@ -86,6 +87,57 @@ class Settings(ServiceSettings):
         ge=0.0,
         le=86_400.0,
         description="then a supplier that cannot be reached counts as refusing; seconds",
+    )
+
+    message_senders: Path | None = Field(
+        default=None,
+        description=(
+            "who sends messages of merchants without a sender of their own: a file with a JSON "
+            'list of {"sender": folder, "settings": {...}, "secret"?}'
+        ),
+    )
+    message_language: str = Field(
+        default="en",
+        pattern=r"^(en|zh)$",
+        description="language of messages to buyers whose own is not known: en or zh",
+    )
+    message_phone_country: str = Field(
+        default="86",
+        pattern=r"^[1-9][0-9]{0,2}$",
+        description="country of phone numbers that are written without one; its digits",
+    )
+    message_poll_seconds: float = Field(
+        default=0.5, ge=0.01, le=10.0, description="longest wait for a wake-up; seconds"
+    )
+    message_lease_seconds: float = Field(
+        default=120.0,
+        ge=0.1,
+        le=600.0,
+        description="how long a message is one worker's alone; longer than a sending; seconds",
+    )
+    message_channel_minutes_max: float = Field(
+        default=60.0,
+        ge=0.0,
+        le=1_440.0,
+        description="how long a channel that says `later` is tried before the next; minutes",
+    )
+    contact_days: int = Field(
+        default=210,
+        ge=1,
+        le=3_650,
+        description="how long mail addresses and phone numbers are kept; days",
+    )
+    one_time_code_minutes: int = Field(
+        default=10, ge=1, le=60, description="how long a one-time code is good; minutes"
+    )
+    one_time_code_tries_max: int = Field(
+        default=5, ge=1, le=10, description="how often one code may be tried; tries"
+    )
+    one_time_code_again_seconds: float = Field(
+        default=60.0, ge=0.0, le=600.0, description="no second code before; seconds"
+    )
+    one_time_codes_per_hour: int = Field(
+        default=5, ge=1, le=20, description="codes sent to one subject in an hour; codes"
     )
 
     @property

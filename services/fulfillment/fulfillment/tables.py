@@ -1,9 +1,13 @@
 """The metadata of this service's database."""
 
+from fulfillment.contacts.tables import contact_tables
 from fulfillment.deliveries.tables import delivery_tables
 from fulfillment.manual_tasks.tables import manual_task_tables
+from fulfillment.messages.tables import message_tables
+from fulfillment.one_time_codes.tables import one_time_code_tables
 from fulfillment.purchases.tables import purchase_tables
 from fulfillment.suppliers.tables import supplier_tables
+from fulfillment.templates.tables import template_tables
 from kit.backbone import backbone_tables
 from kit.db import new_metadata
 
@@ -13,3 +17,7 @@ delivery_tables(metadata)
 supplier_tables(metadata)
 purchase_tables(metadata)
 manual_task_tables(metadata)
+contact_tables(metadata)
+template_tables(metadata)
+message_tables(metadata)
+one_time_code_tables(metadata)

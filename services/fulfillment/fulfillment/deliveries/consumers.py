@@ -5,12 +5,17 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
+from fulfillment.contacts.domain import Contact
+from fulfillment.contacts.service import ContactService
 from fulfillment.deliveries.domain import Line, ManualTerms, Offer, Request, TopUpTerms
 from fulfillment.deliveries.service import DeliveryService
+from fulfillment.messages.domain import Wanted, as_text
+from fulfillment.messages.service import MessageService
 from kit.db import Transaction
 from kit.ids import new_id
 from kit.messaging.events import Event
 from kit.money import Money
+from lockstock.common.v1 import money_pb2
 from lockstock.order.v1.order_events_pb2 import (
     FulfillmentRequested,
     OrderPartiallyCompleted,
@@ -25,9 +30,17 @@ class OrderConsumers:
     """
 
     def __init__(
-        self, deliveries: DeliveryService, wake: Callable[[Set[str]], None], *, link_life: timedelta
+        self,
+        deliveries: DeliveryService,
+        contacts: ContactService,
+        messages: MessageService,
+        wake: Callable[[Set[str]], None],
+        *,
+        link_life: timedelta,
     ) -> None:
         self._deliveries = deliveries
+        self._contacts = contacts
+        self._messages = messages
         self._wake = wake
         self._link_life = link_life
 
@@ -36,6 +49,7 @@ class OrderConsumers:
     ) -> None:
         orders = [(self._request(event), _lines(event.message)) for event in events]
         await self._deliveries.accept(tx, orders)
+        await self._contacts.keep(tx, [_contact(event.message) for event in events])
         kinds = {line.kind for _, lines in orders for line in lines}
         tx.on_commit(partial(self._wake, kinds))
 
@@ -45,6 +59,13 @@ class OrderConsumers:
         """The money of the lines that failed is back with the buyer: the page says so."""
         lines = [line for event in events for line in event.message.lines if not line.delivered]
         await self._deliveries.note_refunds(tx, [UUID(line.line_id) for line in lines])
+        await self._messages.send_many(
+            tx,
+            [
+                _about_money("partially_delivered", event.message, event.message.refunded)
+                for event in events
+            ],
+        )
 
     async def on_order_refunded(
         self, tx: Transaction, events: Sequence[Event[OrderRefunded]]
@@ -52,6 +73,10 @@ class OrderConsumers:
         """All money of these orders is back."""
         await self._deliveries.note_whole_refunds(
             tx, [UUID(event.message.order_id) for event in events]
+        )
+        await self._messages.send_many(
+            tx,
+            [_about_money("refunded", event.message, event.message.amount) for event in events],
         )
 
     def _request(self, event: Event[FulfillmentRequested]) -> Request:
@@ -71,6 +96,26 @@ class OrderConsumers:
             traceparent=event.traceparent,
             request_id=event.request_id,
         )
+
+
+def _contact(message: FulfillmentRequested) -> Contact:
+    return Contact(
+        order_id=UUID(message.order_id),
+        merchant_id=UUID(message.merchant_id),
+        customer_id=message.customer_id,
+        email=message.email,
+        phone=message.phone,
+        locale=message.locale,
+        template=next((line.template for line in message.lines if line.template), ""),
+    )
+
+
+def _about_money(
+    purpose: str, message: OrderPartiallyCompleted | OrderRefunded, amount: money_pb2.Money
+) -> Wanted:
+    money = Money(amount.amount_minor, amount.currency)
+    values = {"amount": as_text(money)} if money.amount_minor else {}
+    return Wanted(UUID(message.merchant_id), UUID(message.order_id), purpose, values)
 
 
 def _lines(message: FulfillmentRequested) -> list[Line]:

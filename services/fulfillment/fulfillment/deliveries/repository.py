@@ -96,6 +96,13 @@ class DeliveryRepository:
         rows = await tx.execute(_OF_PAGE, {"page_id": page_id})
         return await self._with_units(tx, rows.all(), positions)
 
+    async def list_of_orders(
+        self, tx: Transaction, order_ids: Sequence[UUID], positions: range
+    ) -> list[tuple[Request, Delivery]]:
+        """As `list_of_page`, of several orders."""
+        rows = await tx.execute(_OF_ORDERS, {"order_id": list(order_ids)})
+        return await self._with_units(tx, rows.all(), positions)
+
     async def _with_units(
         self, tx: Transaction, rows: Sequence[Row[Any]], positions: range = _EVERY_POSITION
     ) -> list[tuple[Request, Delivery]]:
@@ -187,14 +194,12 @@ _LIST = text(_READ + _NEWEST_FIRST.format(further=""))
 _LIST_OF_ORDER = text(_READ + _NEWEST_FIRST.format(further="AND d.order_id = :order_id"))
 
 # Of a line that was asked for again, the newest round.
-_OF_PAGE = text(
-    _READ
-    + """
-    WHERE r.page_id = :page_id AND NOT EXISTS (
+_LAST_ROUNDS = """ AND NOT EXISTS (
         SELECT FROM delivery later WHERE later.line_id = d.line_id AND later.round > d.round)
     ORDER BY d.line_no
     """
-)
+_OF_PAGE = text(_READ + " WHERE r.page_id = :page_id" + _LAST_ROUNDS)
+_OF_ORDERS = text(_READ + " WHERE r.order_id = ANY(CAST(:order_id AS uuid[]))" + _LAST_ROUNDS)
 
 _UNITS = text(
     """

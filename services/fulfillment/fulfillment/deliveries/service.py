@@ -83,6 +83,17 @@ class DeliveryService:
         found = await self._repository.list_of_page(tx, page_id, positions)
         return (found[0][0], [delivery for _, delivery in found]) if found else None
 
+    async def find_orders(
+        self, tx: Transaction, order_ids: Sequence[UUID], positions: range
+    ) -> Mapping[UUID, tuple[Request, Sequence[Delivery]]]:
+        """What became of whole orders; each line, in its last round, with its units at
+        `positions`.
+        """
+        orders: dict[UUID, tuple[Request, list[Delivery]]] = {}
+        for request, delivery in await self._repository.list_of_orders(tx, order_ids, positions):
+            orders.setdefault(request.order_id, (request, []))[1].append(delivery)
+        return orders
+
     def url_of(self, request: Request) -> str:
         """The address of the page that shows the request."""
         return self._links.url(PageLink(request.page_id, request.page_ends_at))

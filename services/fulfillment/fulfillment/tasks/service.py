@@ -17,6 +17,7 @@ from fulfillment.deliveries.domain import (
     pause_after,
 )
 from fulfillment.deliveries.service import DeliveryService
+from fulfillment.messages.service import MessageService
 from fulfillment.tasks import events, repository
 from fulfillment.tasks.repository import TaskRepository
 from kit.db import Transaction
@@ -30,12 +31,14 @@ class TaskService:
         self,
         repository: TaskRepository,
         deliveries: DeliveryService,
+        messages: MessageService,
         *,
         lease: timedelta,
         pause_max: timedelta,
     ) -> None:
         self._repository = repository
         self._deliveries = deliveries
+        self._messages = messages
         self._lease = lease
         self._pause_max = pause_max
 
@@ -61,6 +64,9 @@ class TaskService:
         for one in settled:
             if one.task.id in own:
                 self._tell(tx, one)
+        await self._messages.note(
+            tx, [one.task.request.order_id for one in settled if one.task.id in own]
+        )
 
     def _tell(self, tx: Transaction, settled: Settled) -> None:
         request = settled.task.request
@@ -80,9 +86,10 @@ class TaskService:
         }
         if not unknown:
             return
-        for delivery_id in await self._repository.mark_unknown(tx, list(unknown)):
-            retry, delivery = unknown[delivery_id]
+        marked = [unknown[id_] for id_ in await self._repository.mark_unknown(tx, list(unknown))]
+        for retry, delivery in marked:
             _publish(tx, retry.task.request, events.line_unknown(delivery, retry))
+        await self._messages.note(tx, [delivery.order_id for _, delivery in marked])
 
     def _pause(self, retry: Retry) -> timedelta:
         if retry.pause is not None:

@@ -1,0 +1,39 @@
+"""Tables of this slice: how buyers can be reached, sealed."""
+
+from sqlalchemy import (
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    func,
+)
+
+
+def contact_tables(metadata: MetaData) -> None:
+    """Adds this slice's tables to the service's metadata."""
+    Table(
+        "contact",
+        metadata,
+        Column("order_id", Uuid, ForeignKey("request.order_id"), primary_key=True),
+        Column("merchant_id", Uuid, nullable=False),
+        Column("customer_id", Text, nullable=False, server_default=""),
+        Column("locale", Text, nullable=False, server_default=""),
+        Column("template", Text, nullable=False, server_default=""),
+        # Both addresses, sealed for this order.
+        Column("addresses", LargeBinary, nullable=False),
+        # Keyed: the same address is the same value, and nobody reads it back.
+        Column("email_hash", LargeBinary),
+        Column("phone_hash", LargeBinary),
+        Column(
+            "created_at",
+            DateTime(timezone=True),
+            nullable=False,
+            server_default=func.clock_timestamp(),
+        ),
+        Index("ix_contact_created_at", "created_at"),
+    )

@@ -1,0 +1,103 @@
+"""What every sender of messages must be. One folder under `fulfillment/senders/` each.
+
+A sender says honestly what it knows. `Refused` and `Later` are definite: nothing arrived. Anything
+that may have arrived is `Unclear`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from fulfillment.templates.domain import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class SenderAccount:
+    """As whom it is sent: one sender of a merchant, or this service's own. `settings` are the
+    sender's, checked; `id` is None for this service's own.
+    """
+
+    sender: str
+    settings: Mapping[str, object]
+    secret: str = field(default="", repr=False)
+    id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message, worded. The same `message_id` is the same message, however often it is sent."""
+
+    message_id: UUID
+    merchant_id: UUID
+    order_id: UUID
+    customer_id: str
+    to: str = field(repr=False)
+    language: str = "en"
+    subject: str = field(default="", repr=False)
+    body: str = field(default="", repr=False)
+    gateway_template: str = ""
+    parameters: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The other side has taken it over; `reference` is what it calls it."""
+
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """It was not taken, and may be in a while."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It was not taken and never will be, to this address or worded like this."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """It may have been taken."""
+
+    reason: str
+
+
+SendOutcome = Sent | Later | Refused | Unclear
+
+
+class SettingsRefused(ValueError):
+    """A sender's settings are not as it needs them; the text says which, never their values."""
+
+
+class Sender(Protocol):
+    """`repeats_safely`: the same letter sent twice does no harm that matters (a receiver can tell
+    by its id), so an unclear outcome is followed by the same again. `finds`: it can say later what
+    became of a letter; elsewhere an unclear one is never sent again. `for_merchants`: a merchant
+    may have an account of its own with it.
+    """
+
+    channel: Channel
+    repeats_safely: bool
+    finds: bool
+    for_merchants: bool
+
+    def check(self, settings: Mapping[str, object], secret: str) -> Mapping[str, object]:
+        """The settings with their defaults. Raises SettingsRefused."""
+        ...
+
+    async def send(self, account: SenderAccount, letter: Letter) -> SendOutcome:
+        """Raises nothing for what the other side does. Called outside any transaction."""
+        ...
+
+    async def find(self, account: SenderAccount, letter: Letter, since: datetime) -> SendOutcome:
+        """What became of a letter whose outcome was unclear: `Sent`, `Later` when it definitely did
+        not arrive, else `Unclear`. Asked only of those that find.
+        """
+        ...

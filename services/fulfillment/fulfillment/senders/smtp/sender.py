@@ -1,0 +1,138 @@
+"""Mail by SMTP: 2xx is sent, 4xx is later, 5xx is refused with its code, silence is unclear.
+
+SMTP cannot tell whether a mail arrived when the line is lost after its last byte. The same mail is
+sent again then, under the same Message-ID: twice in a mailbox is the lesser evil than never, and a
+receiver can tell that they are one.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import aiosmtplib
+from aiosmtplib import errors
+from pydantic import ValidationError
+
+from fulfillment.loading import SenderParts
+from fulfillment.mail import MailFrom, build_mail, envelope_sender
+from fulfillment.sender import (
+    Later,
+    Letter,
+    Refused,
+    SenderAccount,
+    SendOutcome,
+    Sent,
+    SettingsRefused,
+    Unclear,
+)
+from fulfillment.senders.smtp.settings import SmtpSettings
+from fulfillment.templates.domain import Channel
+
+_ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})\b")
+_PERMANENT = 500
+
+
+class SmtpSender:
+    channel = Channel.MAIL
+    repeats_safely = True
+    finds = False
+    for_merchants = True
+
+    def check(self, settings: Mapping[str, object], secret: str) -> Mapping[str, object]:
+        try:
+            found = SmtpSettings.model_validate(settings)
+        except ValidationError as error:
+            raise SettingsRefused(said_of(error)) from None
+        if bool(found.username) != bool(secret):
+            raise SettingsRefused("a login has a username and a secret, or neither")
+        return found.model_dump()
+
+    async def send(self, account: SenderAccount, letter: Letter) -> SendOutcome:
+        settings = SmtpSettings.model_validate(account.settings)
+        sender = MailFrom(
+            settings.from_address, settings.from_name, settings.reply_to, settings.bounces_to
+        )
+        try:
+            mail = build_mail(letter, sender, datetime.now(UTC))
+        except ValueError:
+            return Refused("address_refused")
+        client = aiosmtplib.SMTP(
+            hostname=settings.host,
+            port=settings.port,
+            timeout=settings.timeout_seconds,
+            use_tls=settings.security == "tls",
+            start_tls=settings.security == "starttls",
+            local_hostname=sender.domain.encode("idna").decode("ascii"),
+        )
+        try:
+            refused = await _log_in(client, settings.username, account.secret)
+            if refused is not None:
+                return refused
+            return await _hand_over(
+                client, envelope_sender(letter, sender), letter.to, mail.as_bytes()
+            )
+        finally:
+            client.close()
+
+    async def find(self, account: SenderAccount, letter: Letter, since: datetime) -> SendOutcome:
+        return Unclear("not_known")
+
+
+def create(parts: SenderParts) -> SmtpSender:
+    return SmtpSender()
+
+
+def said_of(error: ValidationError) -> str:
+    """Which settings are wrong and why, without their values."""
+    return "; ".join(
+        f"{'.'.join(map(str, each['loc'])) or 'settings'}: {each['msg']}"
+        for each in error.errors(include_input=False, include_url=False)
+    )
+
+
+async def _log_in(client: aiosmtplib.SMTP, username: str, password: str) -> Later | Refused | None:
+    """Up to here nothing was sent, so nothing is unclear."""
+    try:
+        await client.connect()
+        if username:
+            await client.login(username, password)
+    except errors.SMTPAuthenticationError as error:
+        return Later("smtp_login") if error.code < _PERMANENT else Refused("smtp_login_refused")
+    except errors.SMTPNotSupported:
+        return Refused("smtp_not_supported")
+    except errors.SMTPResponseException as error:
+        return _answered(error.code, error.message)
+    except (errors.SMTPException, OSError, TimeoutError, ValueError):
+        return Later("smtp_unreachable")
+    return None
+
+
+async def _hand_over(
+    client: aiosmtplib.SMTP, sender: str, recipient: str, mail: bytes
+) -> SendOutcome:
+    try:
+        await client.mail(sender)
+        await client.rcpt(recipient)
+    except errors.SMTPResponseException as error:
+        return _answered(error.code, error.message)
+    except (errors.SMTPException, OSError, TimeoutError, ValueError):
+        return Later("smtp_lost")
+    try:
+        answer = await client.data(mail)
+    except errors.SMTPDataError as error:
+        return _answered(error.code, error.message)
+    except (errors.SMTPException, OSError, TimeoutError):
+        return Unclear("no_answer")
+    return Sent(_reference(answer.message))
+
+
+def _answered(code: int, text: str) -> Later | Refused:
+    """By the reply's first digit; anything that is no reply of SMTP may pass."""
+    enhanced = _ENHANCED.match(text.strip())
+    reason = f"smtp_{code}" + (f"_{enhanced[1]}" if enhanced else "")
+    return Refused(reason) if _PERMANENT <= code < _PERMANENT + 100 else Later(reason)
+
+
+def _reference(text: str) -> str:
+    """What the server called it, as far as it is plain."""
+    return re.sub(r"[^\x20-\x7e]", "", text)[:200]

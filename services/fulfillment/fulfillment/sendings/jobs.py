@@ -1,0 +1,72 @@
+"""Sending: take, send, write down. Nothing is sent inside a transaction."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from fulfillment.sender import Later, Sender, SendOutcome, Sent, Unclear
+from fulfillment.sendings.domain import Plan
+from fulfillment.sendings.service import SendingService
+from kit.db import Database
+from kit.logging import get_logger
+
+log = get_logger(__name__)
+
+BATCH_MAX = 50
+SEND_SECONDS_MAX = 60.0
+
+
+class Sending:
+    """A message is due again when its lease ends, so the lease is longer than SEND_SECONDS_MAX."""
+
+    def __init__(
+        self, db: Database, sendings: SendingService, senders: Mapping[str, Sender]
+    ) -> None:
+        self._db = db
+        self._sendings = sendings
+        self._senders = senders
+
+    async def run(self) -> bool:
+        """One round; True when more may be due. The slowest of a batch keeps no other waiting for
+        its result: each is written down as it comes.
+        """
+        async with self._db.transaction() as tx:
+            plans = await self._sendings.take(tx, BATCH_MAX)
+        if not plans:
+            return False
+        async with asyncio.TaskGroup() as group:
+            sendings = [group.create_task(self._one(plan)) for plan in plans]
+        return len(plans) == BATCH_MAX or any(task.result() for task in sendings)
+
+    async def _one(self, plan: Plan) -> bool:
+        outcome = await self._send(plan)
+        if not isinstance(outcome, Sent):
+            log.warning(
+                "message_not_sent",
+                message_id=str(plan.taken.id),
+                sender=plan.account.sender if plan.account else "",
+                reason=outcome.reason,
+            )
+        return await self._record([(plan, outcome)])
+
+    async def _send(self, plan: Plan) -> SendOutcome:
+        account, letter = plan.account, plan.letter
+        if account is None or letter is None:
+            return Later("nothing_to_send")
+        sender = self._senders[account.sender]
+        try:
+            async with asyncio.timeout(SEND_SECONDS_MAX):
+                if plan.ask_since is not None and not sender.repeats_safely:
+                    found = await sender.find(account, letter, plan.ask_since)
+                    if not isinstance(found, Later):
+                        return found
+                return await sender.send(account, letter)
+        except TimeoutError:
+            return Unclear("no_answer")
+        except Exception as error:
+            # A bug, or an answer nobody can read: it may have been sent.
+            log.exception("sender_failed", sender=account.sender, message_id=str(plan.taken.id))
+            return Unclear(type(error).__name__.lower())
+
+    async def _record(self, results: Sequence[tuple[Plan, SendOutcome]]) -> bool:
+        async with self._db.transaction() as tx:
+            return await self._sendings.record(tx, results)
