@@ -19,8 +19,14 @@ from kit.service import Service, create_app
 from kit.tenancy import EVERY_MERCHANT
 from order.api_keys.domain import MERCHANT_SCOPES
 from order.app import create_service
+from order.coupons.domain import CodeKeeper
+from order.margins.service import MarginService
 from order.merchants import service as merchants
+from order.pool_costs import PoolCosts
+from order.prices.service import PriceReader
+from order.provider import load_providers
 from order.settings import Settings
+from order.step_kinds import Outside
 from order.vault import Vault
 from tests.order.factories import MERCHANT, OTHER_MERCHANT, SHOP, UNTRUSTED
 from tests.order.vaults import ScriptedVault
@@ -64,10 +70,16 @@ def vault(scripted_vault: ScriptedVault) -> ScriptedVault:
     return scripted_vault
 
 
-def vault_of(transport: httpx.AsyncBaseTransport) -> Vault:
-    """The client of the vault that the service has, for what is built without the service."""
-    tokens = ServiceTokens(SECRET)
-    return Vault(Peer("http://vault", service="order", tokens=tokens, transport=transport))
+def outside_of(db: Database, transport: httpx.AsyncBaseTransport, *providers: str) -> Outside:
+    """What steps of a test may use, as the service has it."""
+    peer = Peer("http://vault", service="order", tokens=ServiceTokens(SECRET), transport=transport)
+    return Outside(
+        db,
+        Vault(peer),
+        load_providers(list(providers)),
+        PriceReader(CodeKeeper(CONTACT_KEY)),
+        MarginService(PoolCosts(peer)),
+    )
 
 
 @pytest.fixture(scope="module")

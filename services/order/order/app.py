@@ -209,15 +209,16 @@ def _build(settings: Settings, vault_transport: httpx.AsyncBaseTransport | None)
         public_url=settings.public_url,
     )
     providers = _with_accounts(db, accounts, loaded)
-    kinds = load_kinds(Outside(db, vault, providers))
-    payments = PaymentService(providers)
     codes = CodeKeeper(settings.contact_key.get_secret_value())
+    prices, margins = PriceReader(codes), MarginService(PoolCosts(peer))
+    kinds = load_kinds(Outside(db, vault, providers, prices, margins))
+    payments = PaymentService(providers, late_within=timedelta(hours=settings.late_payment_hours))
     placing = PlacingService(
         db,
         vault,
         payments,
-        PriceReader(codes),
-        MarginService(PoolCosts(peer)),
+        prices,
+        margins,
         pay_seconds=settings.pay_seconds,
         hold_grace_seconds=settings.hold_grace_seconds,
     )

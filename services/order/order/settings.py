@@ -41,6 +41,12 @@ class Settings(ServiceSettings):
     hold_grace_seconds: int = Field(
         default=120, ge=10, le=3_600, description="how much longer the vault holds its stock"
     )
+    late_payment_hours: float = Field(
+        default=24.0,
+        ge=0,
+        le=168,
+        description="for so long after its time a whole price may still buy an order; 0: never",
+    )
     vault_timeout_seconds: float = Field(default=3.0, gt=0, le=30.0)
     expire_every_seconds: float = Field(default=1.0, gt=0, le=60.0)
     pay_back_every_seconds: float = Field(default=0.5, gt=0, le=60.0)

@@ -4,14 +4,17 @@ A folder's `service.py` exports KIND, which is called with what lies outside. Lo
 start, not at the first step.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
+from uuid import UUID
 
-from kit.db import Database
-from order.orders.domain import Change
+from kit.db import Database, Transaction
+from order.margins.service import MarginService
+from order.orders.domain import Change, Order
+from order.prices.service import PriceReader
 from order.provider import Provider
 from order.steps import kinds
 from order.steps.domain import Answer, Step
@@ -25,6 +28,8 @@ class Outside:
     db: Database
     vault: Vault
     providers: Mapping[str, Provider]
+    prices: PriceReader
+    margins: MarginService
 
 
 class StepKind(Protocol):
@@ -44,6 +49,19 @@ class StepKind(Protocol):
 
         Pure. It is called for every answer, also for an unknown one. The order may have moved on
         since: what is not needed any more is undone by a step of its own.
+        """
+        ...
+
+
+@runtime_checkable
+class HasLastWord(Protocol):
+    """A kind that looks once more at what was done, under the locks of its transaction."""
+
+    async def confirm(
+        self, tx: Transaction, done: Sequence[tuple[Order, Step]]
+    ) -> Mapping[UUID, str]:
+        """Why which steps do not count although they are done, by step; `settle` finds it in their
+        result as `refused`. For the others it writes what goes with them.
         """
         ...
 

@@ -7,6 +7,7 @@ python -m tests.order.money.api_process DATABASE_URL PORT
 import asyncio
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -37,7 +38,7 @@ async def main(database_url: str, port: int) -> None:
 
 
 def _door(db: Any) -> APIRouter:
-    payments = PaymentService({})
+    payments = PaymentService({}, late_within=timedelta(days=1))
     router = APIRouter()
 
     async def serve(calls: Sequence[PayCall]) -> Sequence[Receipt | DomainError]:

@@ -160,7 +160,15 @@ def _states(tale: Tale) -> Iterator[str]:
 def _story(tale: Tale) -> Iterator[str]:
     """M7: the timeline tells each thing once, and the events agree with it."""
     kinds = Counter(tale.timeline)
-    once = ("placed", "paid", "cancelled", "expired", "completed", "fulfillment_requested")
+    once = (
+        "placed",
+        "paid",
+        "cancelled",
+        "expired",
+        "revived",
+        "completed",
+        "fulfillment_requested",
+    )
     for kind in once:
         if kinds[kind] > 1:
             yield f"M7 the timeline tells {kind} {kinds[kind]} times"
@@ -181,7 +189,9 @@ def _news(tale: Tale) -> Iterator[str]:
     if news["OrderPaid"] != kinds["paid"]:
         yield "M7 events and timeline disagree on the payment"
     ends = sum(news[it] for it in ENDING)
-    if ends != (tale.status in UNPAID_ENDS) or (ends and news["OrderPaid"]):
+    # One whose price came late was over before it was paid.
+    was_over = tale.status in UNPAID_ENDS or bool(kinds["revived"])
+    if ends != was_over or (ends and news["OrderPaid"] != kinds["revived"]):
         yield f"M7 the events tell {dict(news)}"
     if sum(news[it] for it in CLOSING) > 1:
         yield "M7 the order's end was published more than once"

@@ -76,6 +76,12 @@ LATE = Tale(
     shown={"paid": 1990, "refunded": 1990, "open": 0},
     liability={"CNY": 0},
 )
+REVIVED = replace(
+    PAID,
+    id="revived",
+    timeline=("placed", "expired", "payment_late", "revived", "paid"),
+    news=("OrderPlaced", "OrderExpired", "PaymentReceived", "OrderPaid"),
+)
 PART = Tale(
     id="part",
     status="pending_payment",
@@ -99,7 +105,7 @@ FOREIGN = replace(
     shown={"paid": 0, "refunded": 0, "open": 0},
     liability={"USD": 500},
 )
-GOOD = (PAID, COMPLETED, REFUNDED, PARTLY, LATE, PART, FOREIGN)
+GOOD = (PAID, COMPLETED, REFUNDED, PARTLY, LATE, REVIVED, PART, FOREIGN)
 
 
 def payment(tale: Tale, **given: Any) -> Tale:
@@ -162,6 +168,11 @@ BROKEN = {
         replace(LATE, timeline=("placed", "payment_unusable", "refund_due", "payment_returned")),
     ),
     "paid and cancelled": ("M7", replace(PAID, news=(*PAID.news, "OrderCancelled"))),
+    "paid after its end and not revived": (
+        "M7",
+        replace(REVIVED, timeline=("placed", "expired", "payment_late", "paid")),
+    ),
+    "revived and not paid": ("M7", replace(REVIVED, news=REVIVED.news[:-1])),
     "paid and not published": ("M7", replace(PAID, news=("OrderPlaced",))),
     "its end published twice": ("M7", replace(PARTLY, news=(*PARTLY.news, "OrderRefunded"))),
     "its end not published": ("M7", replace(COMPLETED, news=COMPLETED.news[:-1])),

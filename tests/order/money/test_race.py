@@ -1,5 +1,5 @@
 """10,000 orders by 64 callers, each payment told 5 times at once, in every order of pay, cancel and
-expire: exact money for each order.
+expire: exact money for each order. What is paid after its time is held anew, where there is stock.
 """
 
 import asyncio
@@ -26,7 +26,9 @@ from order.orders.domain import Order, OrderStatus
 from order.payments.jobs import pay_back
 from order.provider import load_providers
 from order.saga import jobs as saga_jobs
-from tests.order.conftest import a_key
+from order.step_kinds import load_kinds
+from order.steps.jobs import make_steps
+from tests.order.conftest import a_key, outside_of
 from tests.order.factories import (
     MERCHANT,
     POOL,
@@ -42,6 +44,7 @@ from tests.order.money.plots import COPIES, PLOTS, Payment, Plot
 from tests.order.money.readers import BATCH, consume, read_tales
 from tests.order.money.tales import Tale, Told
 from tests.order.money.wire import Answer, Line
+from tests.order.vaults import ScriptedVault
 
 ORDERS = int(os.environ.get("RACE_ORDERS", "3000"))
 CALLERS = 64
@@ -166,10 +169,25 @@ def _seen(answer: Answer) -> tuple[int, bytes]:
     return answer.status, answer.code.encode() if answer.status >= 400 else answer.body
 
 
+class ScarceVault(ScriptedVault):
+    """Has nothing left for a quarter of the orders whose price came late."""
+
+    def _hold(self, item: dict[str, Any]) -> dict[str, Any]:
+        if item["reference"].startswith("step:") and item["reference"][-1] in "0123":
+            lines = [
+                {"line_no": it["line_no"], "requested": 1, "available": 0} for it in item["lines"]
+            ]
+            problem = {"status": 409, "lines": lines}
+            return {"result": "out_of_stock", "reservation": None, "problem": problem}
+        return super()._hold(item)
+
+
 @asynccontextmanager
 async def _timers(service: Service) -> AsyncIterator[None]:
     """The worker's jobs, as they run beside the API."""
+    kinds = load_kinds(outside_of(service.db, ScarceVault()))
     jobs: list[Periodic] = [
+        make_steps(service.db, kinds, every_seconds=0.05, lease_seconds=60),
         saga_jobs.expire_unpaid(service.db, every_seconds=0.02),
         pay_back(service.db, load_providers(["demo"]), every_seconds=0.05),
     ]
@@ -240,10 +258,11 @@ async def _refund_some(
 
 
 async def _until_quiet(service: Service, *, seconds: float = 60) -> None:
-    """No order is overdue and no refund is on its way."""
+    """No order is overdue, no call is due and no refund is on its way."""
     query = text(
         "SELECT (SELECT count(*) FROM order_refund WHERE status <> 'done') + (SELECT count(*) "
-        "FROM orders WHERE status = 'pending_payment' AND pay_until <= clock_timestamp())"
+        "FROM orders WHERE status = 'pending_payment' AND pay_until <= clock_timestamp()) + "
+        "(SELECT count(*) FROM saga_step WHERE state IN ('intent', 'sent', 'unknown'))"
     )
     deadline = time.monotonic() + seconds
     left = -1
@@ -251,7 +270,7 @@ async def _until_quiet(service: Service, *, seconds: float = 60) -> None:
         async with service.db.read() as tx:
             left = (await tx.execute(query)).scalar_one()
         await asyncio.sleep(0.05)
-    assert left == 0, f"{left} orders and refunds are still open"
+    assert left == 0, f"{left} orders, calls and refunds are still open"
 
 
 async def _lives(port: int, token: str, service: Service) -> list[Caller]:
@@ -277,6 +296,7 @@ async def test_money_is_exact_for_each_of_10_000_orders_whatever_happens_at_once
     async with api_processes(url, port), _timers(service):
         callers = await _lives(port, token, service)
         ids = [order_id for caller in callers for order_id in caller.orders]
+        await _until_quiet(service)
         await _fulfil(service, ids)
         await _until_quiet(service)
         asked = await _refund_some(port, token, service, ids)
@@ -317,5 +337,8 @@ def _happened(tales: Sequence[Tale]) -> None:
         assert ends[status] >= rare, (status, ends)
     assert states["returned"] >= 50 * rare
     assert states["partial"] >= rare
+    late = Counter(kind for tale in tales for kind in tale.timeline)
+    assert late["revived"] >= 10 * rare
+    assert late["late_payment_refused"] >= rare
     words = [told for tale in tales for told in tale.told if told.is_word]
     assert sum(told.answers[0][0] == 409 for told in words) >= rare

@@ -15,9 +15,9 @@ from order.lines.domain import LineStatus
 from order.orders.domain import Order, OrderStatus
 from order.payments.jobs import pay_back
 from order.provider import load_providers
-from order.step_kinds import Outside, StepKind, load_kinds
+from order.step_kinds import StepKind, load_kinds
 from order.steps.domain import StepState
-from tests.order.conftest import Consume, vault_of
+from tests.order.conftest import Consume, outside_of
 from tests.order.factories import (
     a_line,
     an_order,
@@ -40,7 +40,7 @@ TERMS = {
 
 @pytest.fixture
 def kinds(service: Service, vault: ScriptedVault) -> dict[str, StepKind]:
-    return dict(load_kinds(Outside(service.db, vault_of(vault), load_providers([]))))
+    return dict(load_kinds(outside_of(service.db, vault)))
 
 
 async def a_short_order(db: Database, consume: Consume, **given: Any) -> Order:

@@ -23,7 +23,7 @@ from order.orders.domain import Order
 from order.settings import Settings
 from order.steps.domain import StepState
 from tests.order.conftest import ACCOUNT_KEY, CONTACT_KEY, SECRET
-from tests.order.factories import POOL, placed
+from tests.order.factories import POOL, fulfilling
 from tests.order.steps.making import a_step, planned, steps_of
 
 _ORDERS = 12
@@ -103,9 +103,11 @@ async def _worker(settings: Settings, vault_port: int) -> AsyncIterator[asyncio.
 
 
 async def _planned_hold(db: Database) -> Order:
-    order = await placed(db)
-    lines = [{"line_no": 1, "sku": "GAME-100", "pool_id": str(POOL), "quantity": 1}]
-    await planned(db, order, a_step(order, "reserve", args={"lines": lines}))
+    order = await fulfilling(db)
+    line = order.lines[0]
+    lines = [{"line_no": 1, "sku": line.sku, "pool_id": str(POOL), "quantity": 1}]
+    args = {"lines": lines, "sku": line.sku, "round": 1}
+    await planned(db, order, a_step(order, "reserve", line_id=line.id, args=args))
     return order
 
 

@@ -13,7 +13,7 @@ from kit.db import Database
 from kit.ids import new_id
 from kit.messaging.events import Event
 from kit.service import Service
-from lockstock.order.v1.order_events_pb2 import OrderCancelled, OrderExpired
+from lockstock.order.v1.order_events_pb2 import OrderCancelled, OrderExpired, OrderHeld
 from lockstock.risk.v1.assessment_events_pb2 import (
     DECISION_ALLOW,
     DECISION_DECLINE,
@@ -142,6 +142,17 @@ async def test_an_order_that_ends_takes_its_review_along(
 
     assert read["status"] == "lapsed"
     assert refused.status_code == 409
+
+
+async def test_a_review_that_lapsed_is_open_again_when_the_order_is_paid_late_and_held(
+    service: Service, client: httpx.AsyncClient, review: dict[str, Any]
+) -> None:
+    await _deliver(service, OrderExpired(order_id=review["order_id"]))
+
+    await _deliver(service, OrderHeld(order_id=review["order_id"]))
+
+    answer = await client.post(f"/v1/reviews/{review['id']}/approve", json={})
+    assert (answer.status_code, answer.json()["status"]) == (200, "approved")
 
 
 async def test_a_decided_review_does_not_lapse(

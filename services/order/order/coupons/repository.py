@@ -1,6 +1,7 @@
 """Coupons in SQL. What placing does takes any number of orders: three statements for all."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from order.coupons.domain import (
     CouponClaim,
     Limit,
     LimitBelowUse,
+    LimitUse,
     Shown,
 )
 
@@ -112,6 +114,26 @@ _GIVE_BACK = text(
     )
     UPDATE price_limit l SET uses = l.uses - s.uses, spent_minor = l.spent_minor - s.spent
     FROM (SELECT rule_id, count(*) AS uses, sum(discount_minor) AS spent FROM back
+      GROUP BY rule_id) AS s WHERE l.rule_id = s.rule_id
+    """
+)
+_RETURNED = text(
+    "SELECT order_id, rule_id, merchant_id, customer_id, contact_hash, code_hash, discount_minor, "
+    "returns_on_refund FROM price_use WHERE order_id = ANY(CAST(:order_ids AS uuid[])) "
+    "AND returned_at IS NOT NULL ORDER BY order_id, rule_id"
+)
+_USE_AGAIN = text(
+    """
+    WITH again AS (
+      UPDATE price_use SET returned_at = NULL
+      WHERE returned_at IS NOT NULL AND order_id = ANY(CAST(:order_ids AS uuid[]))
+      RETURNING order_id, rule_id, code_hash, discount_minor
+    ), codes AS (
+      UPDATE coupon_code c SET used_by = a.order_id FROM again a
+      WHERE c.code_hash = a.code_hash AND c.batch_id IS NOT NULL
+    )
+    UPDATE price_limit l SET uses = l.uses + s.uses, spent_minor = l.spent_minor + s.spent
+    FROM (SELECT rule_id, count(*) AS uses, sum(discount_minor) AS spent FROM again
       GROUP BY rule_id) AS s WHERE l.rule_id = s.rule_id
     """
 )
@@ -288,6 +310,27 @@ async def give_back(tx: Transaction, *, unpaid: Sequence[UUID], refunded: Sequen
     await tx.execute(_GIVE_BACK, {"unpaid": list(unpaid), "refunded": list(refunded)})
 
 
+async def find_returned(tx: Transaction, order_ids: Iterable[UUID]) -> list[CouponClaim]:
+    """What these orders used and gave back."""
+    rows = (await tx.execute(_RETURNED, {"order_ids": list(order_ids)})).all()
+    return [
+        CouponClaim(
+            order_id,
+            own[0].merchant_id,
+            own[0].customer_id,
+            own[0].contact_hash,
+            tuple(_redemption(row) for row in own),
+        )
+        for order_id, group in groupby(rows, key=lambda row: row.order_id)
+        if (own := list(group))
+    ]
+
+
+async def use_again(tx: Transaction, order_ids: Sequence[UUID]) -> None:
+    """What these orders gave back counts again; the limits are locked."""
+    await tx.execute(_USE_AGAIN, {"order_ids": list(order_ids)})
+
+
 async def count_misses(tx: Transaction, asks: Sequence[tuple[UUID, Sequence[str]]]) -> list[int]:
     """Per (merchant, sources) the most misses that any of the sources has in its window."""
     flat = [
@@ -327,6 +370,11 @@ def _limit(row: Any) -> Limit:  # a row has no static type
         row.uses_per_buyer_max,
         row.budget_minor,
     )
+
+
+def _redemption(row: Any) -> LimitUse:  # a row has no static type
+    code_hash = bytes(row.code_hash) if row.code_hash else None
+    return LimitUse(row.rule_id, row.discount_minor, row.returns_on_refund, code_hash)
 
 
 def _batch(row: Any) -> Batch:  # a row has no static type

@@ -162,3 +162,15 @@ async def give_back(tx: Transaction, *, unpaid: Sequence[UUID], refunded: Sequen
     if rule_ids:
         await repository.lock_limits(tx, rule_ids)
         await repository.give_back(tx, unpaid=unpaid, refunded=refunded)
+
+
+async def use_again(tx: Transaction, order_ids: Sequence[UUID]) -> Mapping[UUID, Refusals]:
+    """Counts again what orders had given back, of those that still can have it; why the others
+    cannot. One statement when none of them used anything.
+    """
+    claims = await repository.find_returned(tx, order_ids)
+    refused = await refuse_many(tx, claims)
+    fitting = [claim.order_id for claim in claims if claim.order_id not in refused]
+    if fitting:
+        await repository.use_again(tx, fitting)
+    return refused

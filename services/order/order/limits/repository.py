@@ -32,7 +32,8 @@ _ADD = text(
     "INSERT INTO limit_use (merchant_id, order_id, product_id, sku, per, subject, quantity) "
     "SELECT * FROM unnest(CAST(:merchant_ids AS uuid[]), CAST(:order_ids AS uuid[]), "
     "CAST(:product_ids AS uuid[]), CAST(:skus AS text[]), CAST(:pers AS text[]), "
-    "CAST(:subjects AS text[]), CAST(:quantities AS int[]))"
+    "CAST(:subjects AS text[]), CAST(:quantities AS int[])) "
+    "ON CONFLICT (order_id, product_id, per) DO NOTHING"
 )
 _PRUNE = text(
     "DELETE FROM limit_use WHERE (order_id, product_id, per) IN (SELECT order_id, product_id, per "
@@ -62,7 +63,9 @@ async def used(tx: Transaction, keys: Iterable[Key]) -> dict[Key, int]:
 
 
 async def add(tx: Transaction, uses: Sequence[tuple[UUID, UUID, Claim]]) -> None:
-    """Writes what orders (merchant, order) take; a subject with several windows is one row."""
+    """Writes what orders (merchant, order) take, a subject with several windows as one row; what an
+    order has taken already stays as it is.
+    """
     rows = {
         (order_id, claim.subject[:2]): (merchant_id, order_id, claim)
         for merchant_id, order_id, claim in uses

@@ -16,6 +16,14 @@ class FeeBearer(StrEnum):
     PLATFORM = "platform"
 
 
+class LatePayments(StrEnum):
+    """Which ended orders a whole price that comes late may still buy; of others it goes back."""
+
+    GIVE_BACK = "give_back"  # none
+    EXPIRED = "expired"  # nobody decided against them: only their time was over
+    ENDED = "expired_or_cancelled"  # also those that the shop or the buyer cancelled
+
+
 @dataclass(frozen=True, slots=True)
 class Merchant:
     """A suspended one takes no orders, and its API keys open nothing."""
@@ -61,6 +69,7 @@ class Channel:
     region: str | None = None
     # Only units that stay valid at least so long are sold here.
     min_valid_seconds: int = 0
+    late_payments: LatePayments = LatePayments.EXPIRED
     is_suspended: bool = False
 
     def sells(self, sku: str) -> bool:

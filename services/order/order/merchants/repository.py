@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from kit.db import Transaction
-from order.merchants.domain import Channel, FeeBearer, FeeRule, Merchant
+from order.merchants.domain import Channel, FeeBearer, FeeRule, LatePayments, Merchant
 
 _INSERT_MERCHANT = text("INSERT INTO merchant (id, name) VALUES (:id, :name) RETURNING *")
 _ENSURE_MERCHANT = text(
@@ -42,7 +42,7 @@ _UPDATE_CHANNEL = text(
     "is_active = :is_active, price_list_id = :price_list_id, "
     "fee_basis_points = :fee_basis_points, fee_fixed_minor = :fee_fixed_minor, "
     "fee_bearer = :fee_bearer, allowed_skus = :allowed_skus, denied_skus = :denied_skus, "
-    "region = :region, min_valid_seconds = :min_valid_seconds "
+    "region = :region, min_valid_seconds = :min_valid_seconds, late_payments = :late_payments "
     "WHERE id = :id AND merchant_id = :merchant_id"
 )
 _CHANNELS = (
@@ -166,6 +166,7 @@ def _values(channel: Channel) -> dict[str, Any]:
         "denied_skus": sorted(channel.denied_skus),
         "region": channel.region,
         "min_valid_seconds": channel.min_valid_seconds,
+        "late_payments": channel.late_payments.value,
     }
 
 
@@ -194,5 +195,6 @@ def _channel(row: Any) -> Channel:  # a row has no static type
         denied_skus=frozenset(row.denied_skus),
         region=row.region,
         min_valid_seconds=row.min_valid_seconds,
+        late_payments=LatePayments(row.late_payments),
         is_suspended=row.is_suspended,
     )

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from kit.http import CodeText, Model, Name
 from kit.http.wire import AMOUNT_MINOR_MAX
-from order.merchants.domain import Channel, FeeBearer, FeeRule, Merchant
+from order.merchants.domain import Channel, FeeBearer, FeeRule, LatePayments, Merchant
 
 SKUS_MAX = 1_000
 MIN_VALID_SECONDS_MAX = 315_360_000
@@ -29,6 +29,13 @@ MinValid = Annotated[
         ge=0,
         le=MIN_VALID_SECONDS_MAX,
         description="only units that stay valid at least so long are sold here; seconds",
+    ),
+]
+Late = Annotated[
+    Literal["give_back", "expired", "expired_or_cancelled"],
+    Field(
+        description="of which ended orders a whole price that a provider tells of late is kept "
+        "while their goods are held anew; of others it goes back at once"
     ),
 ]
 _ALLOWED = "only these SKUs are sold here; empty: all"
@@ -120,6 +127,7 @@ class ChannelCreate(Model):
         default=None, description="where its buyers are, unless an order names another region"
     )
     min_valid_seconds: MinValid = 0
+    late_payments: Late = "expired"
 
     def rules(self) -> dict[str, Any]:
         """Fields of Channel -> values, besides its name, kind and trust."""
@@ -131,6 +139,7 @@ class ChannelCreate(Model):
             "denied_skus": frozenset(self.denied_skus),
             "region": self.region,
             "min_valid_seconds": self.min_valid_seconds,
+            "late_payments": LatePayments(self.late_payments),
         }
 
 
@@ -151,6 +160,7 @@ class ChannelEdit(Model):
     denied_skus: Skus | None = None
     region: Region | None = None
     min_valid_seconds: MinValid | None = None
+    late_payments: Late | None = None
 
     def changes(self) -> dict[str, Any]:
         """Fields of Channel -> new values."""
@@ -163,6 +173,7 @@ class ChannelEdit(Model):
             "allowed_skus": _set_of(self.allowed_skus),
             "denied_skus": _set_of(self.denied_skus),
             "min_valid_seconds": self.min_valid_seconds,
+            "late_payments": LatePayments(self.late_payments) if self.late_payments else None,
         }
         found = {name: value for name, value in found.items() if value is not None}
         for name in ("price_list_id", "region"):
@@ -184,6 +195,7 @@ class ChannelRead(Model):
     denied_skus: list[str]
     region: str | None
     min_valid_seconds: int
+    late_payments: Late
     created_at: datetime
 
     @classmethod
@@ -201,6 +213,7 @@ class ChannelRead(Model):
             denied_skus=sorted(channel.denied_skus),
             region=channel.region,
             min_valid_seconds=channel.min_valid_seconds,
+            late_payments=channel.late_payments.value,
             created_at=channel.created_at,
         )
 

@@ -55,9 +55,14 @@ channel = Table(
     Column("denied_skus", ARRAY(Text), nullable=False, server_default="{}"),
     Column("region", Text),
     Column("min_valid_seconds", Integer, nullable=False, server_default="0"),
+    Column("late_payments", Text, nullable=False, server_default="expired"),
     CheckConstraint("fee_basis_points BETWEEN 0 AND 10000", name="fee_share"),
     CheckConstraint("fee_fixed_minor >= 0", name="fee_not_negative"),
     CheckConstraint("fee_bearer IN ('merchant', 'platform')", name="fee_bearer_known"),
     CheckConstraint("min_valid_seconds >= 0", name="min_valid_not_negative"),
+    CheckConstraint(
+        "late_payments IN ('give_back', 'expired', 'expired_or_cancelled')",
+        name="late_payments_known",
+    ),
     Index("ix_channel_merchant_id_id", "merchant_id", "id"),
 )

@@ -58,11 +58,15 @@ LEGAL: Mapping[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.COMPLETED: frozenset({OrderStatus.REFUNDING}),
     OrderStatus.PARTIALLY_COMPLETED: frozenset({OrderStatus.REFUNDING}),
     OrderStatus.REFUNDED: frozenset(),
-    OrderStatus.CANCELLED: frozenset(),
-    OrderStatus.EXPIRED: frozenset(),
+    # Its whole price came late, and its goods are held anew: only with that money, and once.
+    OrderStatus.CANCELLED: frozenset(
+        {OrderStatus.PAID, OrderStatus.ON_HOLD, OrderStatus.FULFILLING}
+    ),
+    OrderStatus.EXPIRED: frozenset({OrderStatus.PAID, OrderStatus.ON_HOLD, OrderStatus.FULFILLING}),
 }
 
 UNPAID = OrderStatus.PENDING_PAYMENT
+ENDED_UNPAID = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED})
 
 
 class Verdict(StrEnum):
@@ -186,6 +190,7 @@ class Order:
     surplus_minor: int = 0  # came in the order's currency and pays nothing of it
     returned_minor: int = 0  # of that: back with the buyer
     is_closed: bool = False  # the event of its end was published
+    is_revived: bool = False  # it had ended unpaid, and its price came late
 
     @property
     def payments(self) -> tuple[Payment, ...]:

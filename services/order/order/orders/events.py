@@ -9,7 +9,7 @@ from kit.money import Money
 from lockstock.common.v1 import money_pb2
 from lockstock.order.v1 import order_events_pb2 as pb
 from order.lines.domain import Line, LineStatus
-from order.orders.domain import Arrival, GivenBack, News, Order
+from order.orders.domain import Arrival, GivenBack, News, Order, Payment
 
 
 def word(news: News, order: Order) -> Message:
@@ -97,8 +97,15 @@ def _paid(order: Order) -> pb.OrderPaid:
         provider=order.payment.provider,
         provider_reference=order.payment.provider_reference,
         amount=_money(order.total),
-        earlier=_money(order.total - Money(order.payment.applied_minor, order.total.currency)),
+        earlier=_money(_earlier(order, order.payment)),
     )
+
+
+def _earlier(order: Order, payment: Payment) -> Money:
+    """What was told as received before: parts, or all of a price that came late."""
+    if order.is_revived:
+        return order.total
+    return order.total - Money(payment.applied_minor, order.total.currency)
 
 
 def _held(order: Order) -> pb.OrderHeld:

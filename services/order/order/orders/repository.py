@@ -96,6 +96,12 @@ _UPDATE = text(
     WHERE orders.id = c.id
     """
 )
+# Before the rest is written: the trigger orders_transition asks whether the order is revived.
+_REVIVE = text(
+    "UPDATE orders SET revived_at = clock_timestamp(), reservation_id = c.hold FROM unnest("
+    "CAST(:ids AS uuid[]), CAST(:holds AS uuid[])) AS c(id, hold) "
+    "WHERE orders.id = c.id AND revived_at IS NULL"
+)
 _UPDATE_LINES = text(
     "UPDATE order_line SET status = c.status, costs = c.costs, round = c.round, tried = c.tried, "
     "instead = c.instead FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS c(id uuid, status text, "
@@ -145,6 +151,9 @@ async def find_references(
 
 async def update_many(tx: Transaction, changes: Sequence[Change]) -> None:
     """Writes what the changes made of their orders and lines."""
+    holds = {c.order.id: c.order.reservation_id for c in changes if c.order.is_revived}
+    if holds:
+        await tx.execute(_REVIVE, {"ids": list(holds), "holds": list(holds.values())})
     await tx.execute(_UPDATE, {"orders": _json([_state_values(c.order) for c in changes])})
     lines = [
         {
@@ -315,6 +324,7 @@ def _order(row: Any, lines: tuple[Line, ...]) -> Order:  # a row has no static t
         surplus_minor=row.surplus_minor,
         returned_minor=row.returned_minor,
         is_closed=row.is_closed,
+        is_revived=row.revived_at is not None,
     )
 
 

@@ -68,6 +68,8 @@ orders = Table(
     Column("returned_minor", BigInteger, nullable=False, server_default="0"),
     # The event of its end was published; money that goes back later is told by itself.
     Column("is_closed", Boolean, nullable=False, server_default=text("false")),
+    # It had ended unpaid when its whole price came: its goods were held anew, once.
+    Column("revived_at", DateTime(timezone=True)),
     Column("pay_until", DateTime(timezone=True), nullable=False),
     Column("placed_at", DateTime(timezone=True), nullable=False),
     Column("paid_at", DateTime(timezone=True)),

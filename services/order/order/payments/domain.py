@@ -88,6 +88,11 @@ def why_unusable(order: Order, payment: Payment, *, is_payable: bool) -> str | N
     return None if is_payable else f"the order is {order.status}"
 
 
+def told_paid(change: Change, payment: Payment) -> Change:
+    """The entry that says by which payment the order is paid."""
+    return change.told("paid", f"paid by {payment.provider}", **_told(payment))
+
+
 def keep_part(change: Change, payment: Payment) -> Change:
     """Less came than is owed: it is kept until the rest comes or the order ends."""
     change = change.with_order(parts=(*change.order.parts, payment))
@@ -96,6 +101,17 @@ def keep_part(change: Change, payment: Payment) -> Change:
         "payment_partial", f"a part came by {payment.provider}", **_told(payment), still_owed=owed
     )
     return change.reported(Arrival(payment, payment.amount, is_part=True, reason="a part"))
+
+
+def keep_late(change: Change, payment: Payment) -> Change:
+    """The whole price came after the order had ended: kept until its goods are held anew."""
+    ended = change.order.status.value
+    change = change.with_order(parts=(payment,)).told(
+        "payment_late",
+        f"the whole price came by {payment.provider} after the order was {ended}",
+        **_told(payment),
+    )
+    return change.reported(Arrival(payment, payment.amount, is_part=True, reason="came late"))
 
 
 def return_payment(change: Change, payment: Payment, reason: str) -> Change:

@@ -33,6 +33,11 @@ _TAKE_PARTS = text(
     "UPDATE order_payment SET status = 'taken', applied_minor = amount_minor "
     "WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'partial'"
 )
+# A price that came late closes its order as one that came in time does.
+_TAKE_LATE = text(
+    "UPDATE order_payment SET status = 'taken', applied_minor = amount_minor, closes_order = true "
+    "WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'partial'"
+)
 _LIST = text(
     "SELECT p.* FROM (SELECT * FROM order_payment WHERE order_id = :order_id AND closes_order "
     "UNION ALL SELECT * FROM order_payment WHERE order_id = :order_id AND NOT closes_order) p "
@@ -76,6 +81,11 @@ async def add_many(tx: Transaction, new: Sequence[NewPayment]) -> set[UUID]:
 async def take_parts(tx: Transaction, ids: Sequence[UUID]) -> None:
     """Parts that came before pay their order now."""
     await tx.execute(_TAKE_PARTS, {"ids": list(ids)})
+
+
+async def take_late(tx: Transaction, ids: Sequence[UUID]) -> None:
+    """Prices that came late pay their orders now."""
+    await tx.execute(_TAKE_LATE, {"ids": list(ids)})
 
 
 async def find_by_reference(

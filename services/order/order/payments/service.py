@@ -7,13 +7,14 @@ provider's callback or answer) is never refused: it pays, is kept as a part, or 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from kit.db import Transaction
 from kit.errors import DomainError
 from kit.ids import new_id
 from kit.money import Money
+from order.late_payments import domain as late
 from order.merchants import service as merchants
 from order.merchants.domain import Channel, ChannelNotTrusted
 from order.orders import service as orders
@@ -31,6 +32,8 @@ from order.payments.domain import (
 from order.payments.repository import NewPayment
 from order.provider import CHANNEL, Provider
 from order.saga import domain as saga
+
+NEVER = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,15 @@ class _Decided:
 
 
 class PaymentService:
-    """`providers` are those enabled by the settings."""
+    """`providers` are those enabled by the settings; `late_within`: for so long after its time an
+    order's price still counts, if its channel says so.
+    """
 
-    def __init__(self, providers: Mapping[str, Provider]) -> None:
+    def __init__(
+        self, providers: Mapping[str, Provider], *, late_within: timedelta = NEVER
+    ) -> None:
         self._providers = providers
+        self._late_within = late_within
 
     async def pay_many(
         self, tx: Transaction, calls: Sequence[PayCall]
@@ -119,6 +127,9 @@ class PaymentService:
         word = call.word
         if call.has_come:
             payment = _payment(word.provider, word)
+            kept = late.keep(change, payment, channel.late_payments, self._late_within, now)
+            if kept is not None:
+                return NewPayment(order, payment, PaymentStatus.PARTIAL, now), kept
             return _use(change, payment, now)
         self.check_amount(word, order)
         if order.payment is not None:
@@ -177,6 +188,12 @@ class PaymentService:
         for _, payment, _ in taken:
             if payment.id not in written:
                 raise _used(payment.provider, payment.provider_reference)
+
+
+async def take_late(tx: Transaction, payment_ids: Sequence[UUID]) -> None:
+    """Prices that came late and were kept pay their orders now."""
+    if payment_ids:
+        await repository.take_late(tx, payment_ids)
 
 
 async def list_payments(

@@ -12,6 +12,7 @@ from kit.money import Money
 from order.deliveries.domain import LineOutcome
 from order.lines.domain import SETTLED, Line, LineStatus, LotCost
 from order.orders.domain import (
+    ENDED_UNPAID,
     UNPAID,
     Assessment,
     Change,
@@ -38,21 +39,11 @@ def pay(change: Change, payment: Payment, now: datetime) -> Change:
     payment = money.fitted(change.order, payment)
     parts = (*change.order.parts, payment) if change.order.parts or payment.surplus_minor else ()
     change = change.with_order(payment=payment, paid_at=now, parts=parts)
-    change = change.told(
-        "paid",
-        f"paid by {payment.provider}",
-        payment_id=str(payment.id),
-        via=payment.via,
-        provider=payment.provider,
-        provider_reference=payment.provider_reference,
-        amount=payment.amount.amount_minor,
-        currency=payment.amount.currency,
-    )
-    change = change.announced(News.PAID)
+    change = money.told_paid(change, payment).announced(News.PAID)
     if payment.surplus_minor:
         surplus = Money(payment.surplus_minor, payment.amount.currency)
         change = money.return_surplus(change, payment, surplus, "more than the order's total")
-    return _proceed(change)
+    return proceed(change)
 
 
 def assess(change: Change, assessment: Assessment) -> Change:
@@ -72,6 +63,9 @@ def assess(change: Change, assessment: Assessment) -> Change:
         reviewer=assessment.reviewer,
         note=assessment.note,
     )
+    if change.order.status in ENDED_UNPAID:
+        # Should its price come late, this is what counts then.
+        change = change.with_order(verdict=assessment.verdict, assessment_id=assessment.id)
     if change.order.status not in (UNPAID, OrderStatus.PAID, OrderStatus.ON_HOLD):
         return change.told("assessed_too_late", f"the order is {change.order.status} already")
     if change.order.status is OrderStatus.ON_HOLD and assessment.verdict is Verdict.ALLOW:
@@ -83,19 +77,20 @@ def assess(change: Change, assessment: Assessment) -> Change:
     if change.order.status is UNPAID:
         declined = assessment.verdict is Verdict.DECLINE
         return cancel(change, assessment.reason) if declined else change
-    return _proceed(change)
+    return proceed(change)
 
 
 def _reason(assessment: Assessment) -> str:
     return "" if assessment.verdict is Verdict.ALLOW else assessment.reason
 
 
-def _proceed(change: Change) -> Change:
-    """A paid order moves as far as its verdict allows."""
+def proceed(change: Change) -> Change:
+    """An order whose price is there moves as far as its verdict allows."""
     order = change.order
     match order.verdict:
         case None:
-            return change.moved(OrderStatus.PAID) if order.status is UNPAID else change
+            is_new = order.status is UNPAID or order.status in ENDED_UNPAID
+            return change.moved(OrderStatus.PAID) if is_new else change
         case Verdict.ALLOW:
             return _request_fulfillment(change)
         case Verdict.HOLD | Verdict.CHALLENGE:

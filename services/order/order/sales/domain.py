@@ -43,7 +43,7 @@ def check(sale: Sale, products: Products, wanted: Sequence[Wanted]) -> tuple[Wan
     for place, line in enumerate(wanted):
         parts = parts_of(products, line)
         for product, quantity in parts:
-            _check_rules(sale, product, f"/lines/{place}/sku")
+            check_product(sale, product, f"/lines/{place}/sku")
             asked[product.sku] += quantity
         inputs, misfits = _filled(place, line, [product for product, _ in parts])
         errors += misfits
@@ -69,7 +69,8 @@ def parts_of(products: Products, line: Wanted) -> list[tuple[Product, int]]:
     return parts
 
 
-def _check_rules(sale: Sale, product: Product, pointer: str) -> None:
+def check_product(sale: Sale, product: Product, pointer: str) -> None:
+    """Raises NotOnSale, NotInChannel, RegionRequired, RegionRefused, naming `pointer`."""
     rules = product.rules
     starts, ends = rules.sale_from, rules.sale_until
     if (starts and sale.now < starts) or (ends and sale.now >= ends):

@@ -154,9 +154,14 @@ def request_again(
 
 def request(change: Change, line: Line, reservation_id: str) -> Change:
     """Asks fulfilment for one line, held by `reservation_id` (empty: by nothing)."""
-    held = UUID(reservation_id) if reservation_id else None
+    held = hold_id(reservation_id)
     asked = replace(change.order, lines=(_as_delivered(line),), reservation_id=held)
     return change.announced(News.FULFILLMENT_REQUESTED, asked)
+
+
+def hold_id(reservation_id: str | None) -> UUID | None:
+    """As a step's result has it; nothing: no hold."""
+    return UUID(reservation_id) if reservation_id else None
 
 
 def _sentence(line: Line) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, assert_never
+from typing import Any, Self, assert_never
 from uuid import UUID, uuid5
 
 from kit.errors import NotFound
@@ -140,6 +140,11 @@ class Answered:
 
     step: Step
     answer: Answer
+
+    def refused(self, why: str) -> Self:
+        """Done outside, and not to count all the same."""
+        result = {**self.step.result, "refused": why}
+        return replace(self, step=replace(self.step, result=result), answer=Done(result))
 
 
 def judge(step: Step, answer: Answer, *, is_late: bool) -> Answered:

@@ -15,9 +15,10 @@ from kit.logging import get_logger
 from kit.periodic import Periodic
 from order.orders import service as orders
 from order.orders.domain import Change
-from order.step_kinds import StepKind
+from order.orders.service import Locked
+from order.step_kinds import HasLastWord, StepKind
 from order.steps import service
-from order.steps.domain import Answer, Answered, Step, StepState, Unknown
+from order.steps.domain import Answer, Answered, Done, Step, StepState, Unknown
 
 STEP_BATCH_MAX = 50
 
@@ -85,6 +86,7 @@ async def settle(tx: Transaction, kinds: Kinds, answers: Answers) -> None:
     """Ends steps over their locked orders, in one transaction with what follows from it."""
     locked = await orders.lock_many(tx, {step.order_id for step, _ in answers})
     answered = await service.lock_answered(tx, answers)
+    answered = await _confirmed(tx, kinds, locked, answered)
     changes: dict[UUID, Change] = {}
     for one in answered:
         order_id, cause = one.step.order_id, f"step:{one.step.id}"
@@ -92,6 +94,21 @@ async def settle(tx: Transaction, kinds: Kinds, answers: Answers) -> None:
         changes[order_id] = _settle(kinds[one.step.kind], change.because(cause), one)
     await service.end(tx, answered)
     await orders.save_many(tx, list(changes.values()))
+
+
+async def _confirmed(
+    tx: Transaction, kinds: Kinds, locked: Locked, answered: Sequence[Answered]
+) -> Sequence[Answered]:
+    """What was done outside, as the kinds that have a last word leave it."""
+    done = [one for one in answered if isinstance(one.answer, Done)]
+    refused: dict[UUID, str] = {}
+    for name in {one.step.kind for one in done}:
+        kind = kinds[name]
+        if isinstance(kind, HasLastWord):
+            own = [one.step for one in done if one.step.kind == name]
+            pairs = [(locked.get(step.order_id), step) for step in own]
+            refused |= await kind.confirm(tx, pairs)
+    return [one.refused(why) if (why := refused.get(one.step.id)) else one for one in answered]
 
 
 def _settle(kind: StepKind, change: Change, answered: Answered) -> Change:

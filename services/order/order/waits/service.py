@@ -110,6 +110,9 @@ class WaitService:
         Raises WaitNotFound, NotPossible, OutcomeUnknown (it may be delivered, and no force).
         """
         wait, order = await self._locked(tx, merchant_id, wait_id)
+        if wait.kind in CALLS and wait.line_id is None:
+            # A late payment whose goods are not held yet: given up, the money goes back.
+            return await self.skip(tx, merchant_id, wait_id, action)
         change = _told(Change(order, action.cause), wait, "refunded", action)
         if wait.kind in UNDECIDED:
             wanted = RefundWanted(new_id(), action.reason, action.cause, ())

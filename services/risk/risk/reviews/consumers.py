@@ -4,7 +4,7 @@ from uuid import UUID
 from kit.db import Transaction
 from kit.messaging.events import Event
 from kit.messaging.handlers import Handler, handles
-from lockstock.order.v1.order_events_pb2 import OrderCancelled, OrderExpired
+from lockstock.order.v1.order_events_pb2 import OrderCancelled, OrderExpired, OrderHeld
 from risk.reviews.service import ReviewService
 
 
@@ -16,6 +16,7 @@ class ReviewConsumers:
         return [
             handles(OrderCancelled, self.on_order_cancelled),
             handles(OrderExpired, self.on_order_expired),
+            handles(OrderHeld, self.on_order_held),
         ]
 
     async def on_order_cancelled(
@@ -27,3 +28,6 @@ class ReviewConsumers:
         self, tx: Transaction, events: Sequence[Event[OrderExpired]]
     ) -> None:
         await self._reviews.lapse(tx, [UUID(event.message.order_id) for event in events])
+
+    async def on_order_held(self, tx: Transaction, events: Sequence[Event[OrderHeld]]) -> None:
+        await self._reviews.reopen(tx, [UUID(event.message.order_id) for event in events])

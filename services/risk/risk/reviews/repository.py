@@ -30,6 +30,10 @@ _LAPSE = text("""
     UPDATE review SET status = 'lapsed', decided_at = clock_timestamp()
     WHERE order_id = ANY(CAST(:orders AS uuid[])) AND status = 'open'
 """)
+_REOPEN = text("""
+    UPDATE review SET status = 'open', decided_at = NULL
+    WHERE order_id = ANY(CAST(:orders AS uuid[])) AND status = 'lapsed'
+""")
 _GET = text(f"""
     SELECT {_COLUMNS} FROM review WHERE merchant_id = :merchant_id AND id = :id
 """)  # noqa: S608 - made of constants above
@@ -82,6 +86,10 @@ class ReviewRepository:
     async def lapse(self, tx: Transaction, orders: Sequence[UUID]) -> None:
         """Closes what is open for these orders."""
         await tx.execute(_LAPSE, {"orders": list(orders)})
+
+    async def reopen(self, tx: Transaction, orders: Sequence[UUID]) -> None:
+        """Opens what lapsed for these orders."""
+        await tx.execute(_REOPEN, {"orders": list(orders)})
 
     async def find_review(
         self, tx: Transaction, merchant_id: UUID, review_id: UUID

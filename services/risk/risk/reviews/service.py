@@ -21,6 +21,10 @@ class ReviewService:
         """The orders are over: nobody need decide any more."""
         await self._repository.lapse(tx, orders)
 
+    async def reopen(self, tx: Transaction, orders: Sequence[UUID]) -> None:
+        """The orders wait for a person after all: they were paid after they had ended."""
+        await self._repository.reopen(tx, orders)
+
     async def approve(
         self, tx: Transaction, merchant_id: UUID, review_id: UUID, *, reviewer: str, note: str
     ) -> Review:

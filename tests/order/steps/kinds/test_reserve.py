@@ -9,31 +9,30 @@ from kit.db import Database
 from kit.ids import new_id
 from kit.service import Service
 from order.orders.domain import Order
-from order.provider import load_providers
-from order.step_kinds import Outside, StepKind, load_kinds
+from order.step_kinds import StepKind, load_kinds
 from order.steps.domain import Step, StepState
-from tests.order.conftest import vault_of
-from tests.order.factories import POOL, SHOP, kinds_of, placed
+from tests.order.conftest import outside_of
+from tests.order.factories import POOL, SHOP, fulfilling, kinds_of, placed
 from tests.order.steps.making import a_step, make_due, planned, run, steps_of
 from tests.order.vaults import ScriptedVault
 
 
 @pytest.fixture
 def kinds(service: Service, vault: ScriptedVault) -> dict[str, StepKind]:
-    outside = Outside(service.db, vault_of(vault), load_providers([]))
-    return dict(load_kinds(outside))
+    return dict(load_kinds(outside_of(service.db, vault)))
 
 
 def a_hold(order: Order, **given: Any) -> Step:
     line = order.lines[0]
     lines = [{"line_no": 1, "sku": line.sku, "pool_id": str(POOL), "quantity": 2}]
-    return a_step(order, "reserve", line_id=line.id, args={"lines": lines}, **given)
+    args = {"lines": lines, "sku": line.sku, "round": 1}
+    return a_step(order, "reserve", line_id=line.id, args=args, **given)
 
 
 async def test_units_are_held_under_the_reference_of_the_step(
     db: Database, vault: ScriptedVault, kinds: dict[str, StepKind]
 ) -> None:
-    order = await placed(db)
+    order = await fulfilling(db)
     await planned(db, order, a_hold(order))
 
     await run(db, kinds)
@@ -41,7 +40,7 @@ async def test_units_are_held_under_the_reference_of_the_step(
     [step] = await steps_of(db, order)
     assert vault.holds == {f"step:{step.ext_ref}": step.result["reservation_id"]}
     assert step.state is StepState.OK
-    assert "reserved_again" in await kinds_of(db, order)
+    assert (await kinds_of(db, order))[-2:] == ["decided", "fulfillment_requested"]
 
 
 async def test_the_channels_rules_hold_for_it_as_they_did_when_the_order_was_placed(
@@ -51,7 +50,7 @@ async def test_the_channels_rules_hold_for_it_as_they_did_when_the_order_was_pla
         await tx.execute(
             text("UPDATE channel SET min_valid_seconds = 86400 WHERE id = :id"), {"id": SHOP}
         )
-    order = await placed(db)
+    order = await fulfilling(db)
     await planned(db, order, a_hold(order))
 
     await run(db, kinds)
@@ -65,7 +64,7 @@ async def test_the_channels_rules_hold_for_it_as_they_did_when_the_order_was_pla
 async def test_a_silent_vault_is_asked_again_for_the_same_hold(
     db: Database, vault: ScriptedVault, kinds: dict[str, StepKind]
 ) -> None:
-    order = await placed(db)
+    order = await fulfilling(db)
     await planned(db, order, a_hold(order))
     vault.silences = 2
 
@@ -82,7 +81,7 @@ async def test_a_silent_vault_is_asked_again_for_the_same_hold(
 async def test_an_empty_pool_is_a_definite_no(
     db: Database, vault: ScriptedVault, kinds: dict[str, StepKind]
 ) -> None:
-    order = await placed(db)
+    order = await fulfilling(db)
     await planned(db, order, a_hold(order))
     vault.results = [{"result": "out_of_stock", "reservation": None, "problem": {"status": 409}}]
 
@@ -90,13 +89,13 @@ async def test_an_empty_pool_is_a_definite_no(
 
     [step] = await steps_of(db, order)
     assert (step.state, step.last_error) == (StepState.FAILED, "out_of_stock")
-    assert "not_reserved" in await kinds_of(db, order)
+    assert "shortage_goes_on" in await kinds_of(db, order)
 
 
 async def test_a_hold_is_given_back_and_the_step_that_made_it_is_compensated(
     db: Database, vault: ScriptedVault, kinds: dict[str, StepKind]
 ) -> None:
-    order = await placed(db)
+    order = await fulfilling(db)
     await planned(db, order, a_hold(order))
     await run(db, kinds)
     [held] = await steps_of(db, order)

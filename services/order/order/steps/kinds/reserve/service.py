@@ -1,7 +1,6 @@
-"""Asks the vault for a new hold of a paid order's lines, under the step's own reference.
+"""Asks the vault for a new hold of a short line alone, under the step's own reference.
 
-args: `lines` [{line_no, sku, pool_id, quantity}], `round`? (it is a rung of the ladder of a short
-line); result: `reservation_id`.
+args: `lines` [{line_no, sku, pool_id, quantity}], `sku`, `round`; result: `reservation_id`.
 """
 
 from collections.abc import Mapping
@@ -31,17 +30,7 @@ class ReserveKind:
         return await ask_for_hold(self._outside, step, *(_line(it) for it in step.args["lines"]))
 
     def settle(self, change: Change, step: Step, answer: Answer) -> Change:
-        if "round" in step.args:
-            return shortages.settle(change, step, answer)
-        match answer:
-            case Done(result):
-                return change.told("reserved_again", "units are held again", **_ids(step), **result)
-            case Failed(reason):
-                return change.told(
-                    "not_reserved", f"no new hold: {reason}", **_ids(step), reason=reason
-                )
-            case _:
-                return change
+        return shortages.settle(change, step, answer)
 
 
 async def ask_for_hold(outside: Outside, step: Step, *lines: HoldLine) -> Answer:
@@ -53,8 +42,7 @@ async def ask_for_hold(outside: Outside, step: Step, *lines: HoldLine) -> Answer
         order = await orders.get_order(tx, step.merchant_id, step.order_id)
         channel = (await merchants.find_channels(tx, [order.channel_id]))[order.channel_id]
     lines = tuple(replace(line, min_valid_seconds=channel.min_valid_seconds) for line in lines)
-    reference = f"step:{step.ext_ref}"
-    hold = Hold(step.merchant_id, reference, lines, HOLD_SECONDS, channel_id=channel.id)
+    hold = Hold(step.merchant_id, reference_of(step), lines, HOLD_SECONDS, channel_id=channel.id)
     try:
         reservation_id = await outside.vault.reserve(hold)
     except OutOfStock:
@@ -64,12 +52,13 @@ async def ask_for_hold(outside: Outside, step: Step, *lines: HoldLine) -> Answer
     return Done({"reservation_id": str(reservation_id)})
 
 
+def reference_of(step: Step) -> str:
+    """What makes a step's hold one, however often it is asked for."""
+    return f"step:{step.ext_ref}"
+
+
 def _line(line: Mapping[str, Any]) -> HoldLine:
     return HoldLine(line["line_no"], line["sku"], UUID(line["pool_id"]), line["quantity"])
-
-
-def _ids(step: Step) -> dict[str, str]:
-    return {"step_id": str(step.id), "line_id": str(step.line_id or "")}
 
 
 KIND = ReserveKind
