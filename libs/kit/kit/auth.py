@@ -6,7 +6,7 @@ only SHA-256 of the secret is stored, which is enough for 190 random bits.
 
 Every service has a replica of the key table, fed by ApiKeyChanged events; a checked key is trusted
 from memory for `api_key_cache_seconds` (1 s) before the replica is read again. A revoked key
-therefore dies everywhere one relay + consumer hop (milliseconds) and one second after the
+therefore dies everywhere one relay + consumer hop (a quarter of a second) and one second after the
 revocation commits; so do a suspension of its merchant and a change of the networks it may be used
 from.
 """

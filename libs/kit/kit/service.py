@@ -23,6 +23,7 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType
 from typing import Any, Protocol, TypeVar
 
@@ -41,6 +42,7 @@ from kit.logging import configure_logging, get_logger
 from kit.loop import calm_collector, run
 from kit.messaging import dead_letters, outbox
 from kit.messaging.consumer import Consumer, Handler
+from kit.messaging.events import patience_of
 from kit.messaging.relay import Relay
 from kit.messaging.retention import prune as prune_messages
 from kit.messaging.settings import KafkaSettings
@@ -331,7 +333,8 @@ def _housekeeping(service: Service) -> list[Periodic]:
 def _wake_on_commit(db: Database, relay: Relay) -> None:
     async def wake(tx: Transaction) -> None:
         if tx.outgoing:
-            tx.on_commit(relay.wake)
+            patience = min(patience_of(type(event.message)) for event in tx.outgoing)
+            tx.on_commit(partial(relay.wake, patience))
 
     db.before_commit.insert(0, wake)
 

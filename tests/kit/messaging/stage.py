@@ -21,7 +21,9 @@ from lockstock.common.v1 import options_pb2
 PARTITIONS = KafkaSettings(bootstrap_servers="unused").partitions
 
 
-def event_class(topic: str, name: str = "Counted", *, snapshot: bool = False) -> type[Message]:
+def event_class(
+    topic: str, name: str = "Counted", *, snapshot: bool = False, patience_ms: int = 0
+) -> type[Message]:
     """An event class with fields `number` and `note`, on a topic that no other test uses."""
     package = f"lockstock.test.{''.join(c if c.isalnum() else '_' for c in topic)}"
     pool = descriptor_pool.Default()
@@ -37,6 +39,7 @@ def event_class(topic: str, name: str = "Counted", *, snapshot: bool = False) ->
     extensions: Any = message.options.Extensions
     extensions[options_pb2.topic] = topic
     extensions[options_pb2.snapshot] = snapshot
+    extensions[options_pb2.patience_ms] = patience_ms
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}"))
 

@@ -116,6 +116,43 @@ async def test_concurrent_writers_of_one_key_give_versions_without_holes(line: L
     assert await versions_of(line.db, "hot") == list(range(1, 161))
 
 
+async def test_patient_events_share_the_transaction_of_the_first_that_cannot_wait(
+    line: Line, topic: str
+):
+    patient = event_class(topic, "Patient", patience_ms=600_000)
+    urgent = event_class(topic, "Urgent")
+    batches: list[list[str]] = []
+
+    async def note(tx: Transaction, events: Sequence[Event[Any]]) -> None:
+        batches.append([event.type.rpartition(".")[2] for event in events])
+        await record_effects(tx, events)
+
+    consumer = line.consumer(handles(patient, note), handles(urgent, note))
+    async with running(line.relay, consumer):
+        await publish(line.db, patient(number=1), key="a")
+        await publish(line.db, patient(number=2), key="a")
+        await publish(line.db, urgent(number=3), key="a")
+        await line.has_effects(3)
+
+    assert await versions_of(line.db, "a") == [1, 2, 3]
+    assert batches[-2:] == [["Patient", "Patient"], ["Urgent"]]
+
+
+@pytest.mark.parametrize("with_urgent_ones", [True, False])
+async def test_patient_events_that_get_no_company_have_their_effect_all_the_same(
+    line: Line, topic: str, with_urgent_ones: bool
+):
+    handlers = [handles(event_class(topic, "Patient", patience_ms=100), record_effects)]
+    if with_urgent_ones:
+        handlers.append(handles(event_class(topic, "Urgent"), record_effects))
+    async with running(line.relay, line.consumer(*handlers)):
+        for number in range(3):
+            await publish(line.db, event_class(topic, "Patient")(number=number), key="a")
+            await line.has_effects(number + 1)
+
+    assert await versions_of(line.db, "a") == [1, 2, 3]
+
+
 async def test_interleaved_types_of_a_key_reach_their_handlers_in_order(line: Line, topic: str):
     started, ended = event_class(topic, "Started"), event_class(topic, "Ended")
     async with line.db.transaction() as tx:

@@ -7,6 +7,7 @@ Every await on aiokafka has a deadline: it has open bugs that leave a consumer a
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 
@@ -19,6 +20,7 @@ from kit.logging import get_logger
 from kit.messaging.handlers import Handler, HandlerSet, error_text, handles
 from kit.messaging.inbox import Inbox
 from kit.messaging.letters import release_ready
+from kit.messaging.pace import Pace
 from kit.messaging.progress import Progress
 from kit.messaging.session import Session
 from kit.messaging.settings import KafkaSettings
@@ -32,6 +34,7 @@ __all__ = ["Consumer", "Handler", "handles"]
 LAG_NOTICED = 10_000
 POLL_SECONDS = 0.5
 REST_SECONDS_MAX = 0.03
+BUSY_RECORDS_PER_SECOND = 120
 POLL_DEADLINE_SECONDS = 30.0
 START_SECONDS = 30.0
 STOP_SECONDS = 8.0
@@ -39,6 +42,8 @@ RELEASE_EVERY_SECONDS = 10.0
 ERROR_PAUSE_SECONDS = 0.5
 ERROR_PAUSE_SECONDS_MAX = 5.0
 FETCH_WAIT_MS = 250
+FETCH_BYTES_WORTH = 262_144
+"""So many bytes are worth an answer before the patience of the events is over."""
 POLL_INTERVAL_MS_MAX = 120_000
 METADATA_AGE_MS = 30_000
 
@@ -140,6 +145,7 @@ class Consumer:
             await session.close()
 
     def _client(self) -> AIOKafkaConsumer:
+        wait_ms = int(self._handlers.patience * 1_000)
         return AIOKafkaConsumer(
             bootstrap_servers=self._kafka.bootstrap_servers,
             client_id=f"{self._group}-{self._kafka.member}",
@@ -154,21 +160,22 @@ class Consumer:
             max_poll_interval_ms=POLL_INTERVAL_MS_MAX,
             rebalance_timeout_ms=int(self._kafka.session_seconds * 1000),
             request_timeout_ms=int(self._kafka.session_seconds * 1000) + 5_000,
-            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_min_bytes=FETCH_BYTES_WORTH if wait_ms else 1,
+            fetch_max_wait_ms=wait_ms or FETCH_WAIT_MS,
             metadata_max_age_ms=METADATA_AGE_MS,
         )
 
     async def _poll(self, session: Session) -> None:
+        pace = Pace(busy_per_second=BUSY_RECORDS_PER_SECOND, rest_seconds_max=REST_SECONDS_MAX)
         while not self._stopping.is_set():
+            wait_ms = math.ceil(min(session.patience, POLL_SECONDS) * 1000)
             async with asyncio.timeout(POLL_DEADLINE_SECONDS):
-                batches = await session.client.getmany(timeout_ms=int(POLL_SECONDS * 1000))
+                batches = await session.client.getmany(timeout_ms=wait_ms)
             self.progress.beat()
             started = time.monotonic()
-            await session.take(batches)
+            urgent = await session.take(batches)
             self.progress.beat()
-            # As long a rest as the work took: on a busy machine batches grow instead of the number
-            # of transactions; on an idle one nobody waits.
-            await asyncio.sleep(min(time.monotonic() - started, REST_SECONDS_MAX))
+            await asyncio.sleep(pace.rest_after(urgent, started))
 
     async def _release_now_and_then(self) -> None:
         """Finds held events that a crash left behind."""

@@ -35,11 +35,38 @@ class Event(Generic[M]):
     message: M
 
 
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What the schema of an event class says about it."""
+
+    type: str
+    topic: str
+    is_snapshot: bool
+    patience: float
+
+
+# Any: message classes are hashable, but their stubs deny it.
+_known: dict[Any, _Options] = {}
+
+
+def _options_of(message_class: type[Message]) -> _Options:
+    """Read once per class: events come by thousands."""
+    found = _known.get(message_class)
+    if found is None:
+        # Any: the generated extension handles carry no types.
+        extensions: Any = message_class.DESCRIPTOR.GetOptions().Extensions
+        found = _known[message_class] = _Options(
+            type=str(message_class.DESCRIPTOR.full_name),
+            topic=str(extensions[options_pb2.topic]),
+            is_snapshot=bool(extensions[options_pb2.snapshot]),
+            patience=int(extensions[options_pb2.patience_ms]) / 1_000,
+        )
+    return found
+
+
 def topic_of(message_class: type[Message]) -> str:
     """The topic an event class names in its schema; raises ValueError when it names none."""
-    # Any: the generated extension handles carry no types.
-    extensions: Any = message_class.DESCRIPTOR.GetOptions().Extensions
-    topic: str = extensions[options_pb2.topic]
+    topic = _options_of(message_class).topic
     if not topic:
         raise ValueError(f"{type_of(message_class)} names no topic, so it is not an event")
     return topic
@@ -47,13 +74,17 @@ def topic_of(message_class: type[Message]) -> str:
 
 def is_snapshot(message_class: type[Message]) -> bool:
     """True when each event holds the whole state of its key, so earlier ones may be missing."""
-    extensions: Any = message_class.DESCRIPTOR.GetOptions().Extensions
-    return bool(extensions[options_pb2.snapshot])
+    return _options_of(message_class).is_snapshot
+
+
+def patience_of(message_class: type[Message]) -> float:
+    """How long an event of this class may wait for company; seconds."""
+    return _options_of(message_class).patience
 
 
 def type_of(message_class: type[Message]) -> str:
     """The full protobuf name, which is the event's type on the wire."""
-    return str(message_class.DESCRIPTOR.full_name)
+    return _options_of(message_class).type
 
 
 @dataclass(frozen=True, slots=True)

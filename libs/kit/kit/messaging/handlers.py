@@ -12,10 +12,21 @@ from kit.db import Transaction
 from kit.errors import DomainError
 from kit.logging import redact_text
 from kit.messaging.envelope import Headers, Unreadable, read_envelope
-from kit.messaging.events import Cause, Event, M, caused_by, is_snapshot, topic_of, type_of
+from kit.messaging.events import (
+    Cause,
+    Event,
+    M,
+    caused_by,
+    is_snapshot,
+    patience_of,
+    topic_of,
+    type_of,
+)
 from kit.messaging.plan import Received, waves
 
 ERROR_TEXT_CHARACTERS_MAX = 500
+QUIET_SECONDS = 0.5
+"""How long events that nobody here handles wait for company."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,8 @@ class HandlerSet:
         self._snapshot_topics = frozenset(h.topic for h in handlers if is_snapshot(h.message_class))
         self.topics = tuple(sorted({handler.topic for handler in handlers}))
         self.message_classes = tuple({handler.message_class for handler in handlers})
+        # What every event here may wait, the broker may wait before it answers.
+        self.patience = min(map(patience_of, self.message_classes), default=0.0)
 
     def read(
         self,
@@ -89,14 +102,16 @@ class HandlerSet:
         place |= {"id": envelope.id, "envelope": envelope, "is_snapshot": snapshot}
         handlers = self._by_type.get(envelope.type)
         if handlers is None:
-            return Received(**place)
+            return Received(**place, patience=QUIET_SECONDS)
         if payload is None:
             return Received(**place, problem="the record has no payload")
+        message_class = handlers[0].message_class
         try:
-            message = handlers[0].message_class.FromString(payload)
+            message = message_class.FromString(payload)
         except DecodeError as error:
             return Received(**place, problem=f"the payload is not a {envelope.type}: {error}")
-        return Received(**place, message=message)
+        patience = patience_of(message_class) - self.patience
+        return Received(**place, message=message, patience=patience)
 
     async def run(self, tx: Transaction, accepted: Sequence[Received]) -> None:
         """Calls the handlers; what they publish continues the trace of the event that caused it."""

@@ -37,15 +37,12 @@ class Received:
     message: Message | None = None
     problem: str | None = None
     is_snapshot: bool = False
+    patience: float = 0.0
+    """How long it may wait for company; seconds."""
 
     @property
     def key(self) -> Key | None:
         return (self.topic, self.envelope.key) if self.envelope else None
-
-    @property
-    def is_quiet(self) -> bool:
-        """An event of ours that nobody here handles."""
-        return self.envelope is not None and self.message is None and self.problem is None
 
     @property
     def attributes(self) -> Envelope:

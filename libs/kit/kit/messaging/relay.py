@@ -20,6 +20,7 @@ from kit.errors import Unavailable
 from kit.logging import get_logger
 from kit.messaging.envelope import Envelope
 from kit.messaging.metrics import OUTBOX_PENDING, RELAY_LEADER, RELAY_REFUSED, RELAY_SENT
+from kit.messaging.pace import Pace
 from kit.messaging.progress import Progress
 from kit.messaging.sender import Outcome, PendingEvent, Sender
 from kit.messaging.settings import KafkaSettings
@@ -27,6 +28,7 @@ from kit.messaging.topics import ensure_topics, specs_of_types
 from kit.messaging.watchdog import Watchdog
 
 REST_SECONDS_MAX = 0.02
+BUSY_EVENTS_PER_SECOND = 500
 TIDY_ROWS = 1_000
 TIDY_SECONDS = 2.0
 LOCK_CLASS = 7001
@@ -70,6 +72,7 @@ class Relay:
         self._service = service
         self._sender = Sender(kafka, service)
         self._wake = asyncio.Event()
+        self._waking: asyncio.TimerHandle | None = None
         self._stop_asked = asyncio.Event()
         self._stopped = asyncio.Event()
         self._refusals: dict[int, int] = {}
@@ -88,9 +91,15 @@ class Relay:
             stall_seconds=stall_seconds,
         )
 
-    def wake(self) -> None:
-        """Look at the outbox now: a transaction with events has committed."""
-        self._wake.set()
+    def wake(self, patience: float = 0.0) -> None:
+        """Look at the outbox within `patience` seconds: a transaction with events has committed."""
+        if patience <= 0:
+            self._wake.set()
+            return
+        loop = asyncio.get_running_loop()
+        if self._waking is None or self._waking.when() > loop.time() + patience:
+            self._forget_waking()
+            self._waking = loop.call_later(patience, self._wake.set)
 
     def condition(self) -> str:
         """ "ok", or what an operator should know."""
@@ -179,9 +188,11 @@ class Relay:
         log.info("relay_leads", relay=self._service)
         await connection.add_listener(CHANNEL, lambda *_: self.wake())
         failures = 0
+        pace = Pace(busy_per_second=BUSY_EVENTS_PER_SECOND, rest_seconds_max=REST_SECONDS_MAX)
         while not self._stop_asked.is_set():
             self.progress.beat()
             self._wake.clear()
+            self._forget_waking()
             events = await self._next(connection)
             await self._count(connection, len(events))
             if not events:
@@ -191,8 +202,7 @@ class Relay:
             started = time.monotonic()
             outcome = await self._sender.send(events)
             await self._settle(connection, events, outcome)
-            # As the consumer does: rounds grow with the load instead of their number.
-            await asyncio.sleep(min(time.monotonic() - started, REST_SECONDS_MAX))
+            await asyncio.sleep(pace.rest_after(len(events), started))
             failures = failures + 1 if outcome.unknown is not None else 0
             if outcome.unknown is not None:
                 log.warning("relay_waits_for_broker", error=outcome.unknown, failures=failures)
@@ -278,6 +288,11 @@ class Relay:
             return
         self._counted_at = time.monotonic()
         OUTBOX_PENDING.labels(self._service).set(await connection.fetchval(_COUNT))
+
+    def _forget_waking(self) -> None:
+        if self._waking is not None:
+            self._waking.cancel()
+            self._waking = None
 
     async def _woken(self, seconds: float) -> bool:
         try:

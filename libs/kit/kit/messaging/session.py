@@ -15,9 +15,10 @@ from kit.messaging.plan import Received
 from kit.messaging.worker import Stopped, Worker
 
 REVOKE_SECONDS = 5.0
-QUIET_SECONDS = 0.5
-"""How long records that nobody here handles wait for company."""
-QUIET_RECORDS_MAX = 1_000
+WAITING_RECORDS_MAX = 1_000
+"""So many make a transaction, however patient they are."""
+
+NEVER = float("inf")
 
 log = get_logger(__name__)
 
@@ -51,33 +52,41 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         self._committer = Committer(client)
         self._lanes: dict[TopicPartition, _Lane] = {}
         self._waiting: dict[TopicPartition, list[Received]] = {}
-        self._waiting_since = time.monotonic()
+        self._due = NEVER
         self._idle = asyncio.Event()
         self._idle.set()
         self._tasks = tasks
         self._committing = tasks.create_task(self._committer.run())
 
-    async def take(self, batches: Batches) -> None:
-        """Handles what polls brought in one transaction; in trouble, each partition by itself.
+    @property
+    def patience(self) -> float:
+        """How long those that wait for company still may; seconds."""
+        return max(0.0, self._due - time.monotonic())
 
-        Records of types nobody here handles only move the inbox on: they wait a moment for records
-        that somebody does, and share their transaction.
+    async def take(self, batches: Batches) -> int:
+        """Handles what polls brought in one transaction; in trouble, each partition by itself.
+        Answers how many records could not wait.
+
+        Records that may wait for company do, and share the transaction of the first that may not:
+        those of patient events, and those nobody here handles, which only move the inbox on.
         """
+        now, urgent = time.monotonic(), 0
         for tp, records in batches.items():
             read = [self._read(record) for record in records]
+            urgent += sum(not record.patience for record in read)
             if tp in self._lanes:
                 # Fetched before the partition was paused: behind what the lane works on.
                 self._lanes[tp].waiting.append(self._waiting.pop(tp, []) + read)
             else:
                 self._waiting.setdefault(tp, []).extend(read)
-        if not self._waiting:
-            self._waiting_since = time.monotonic()
-        elif self._worth_a_transaction():
+                self._due = min(self._due, now + min(record.patience for record in read))
+        if self._waiting and (self.patience == 0 or self._are_many()):
             await self._apply()
+        return urgent
 
     async def _apply(self) -> None:
         read, self._waiting = self._waiting, {}
-        self._waiting_since = time.monotonic()
+        self._due = NEVER
         self._idle.clear()
         try:
             plan = await self._worker.apply([r for records in read.values() for r in records])
@@ -92,11 +101,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         finally:
             self._idle.set()
 
-    def _worth_a_transaction(self) -> bool:
-        if time.monotonic() - self._waiting_since >= QUIET_SECONDS:
-            return True
-        waiting = [record for records in self._waiting.values() for record in records]
-        return len(waiting) >= QUIET_RECORDS_MAX or not all(r.is_quiet for r in waiting)
+    def _are_many(self) -> bool:
+        return sum(map(len, self._waiting.values())) >= WAITING_RECORDS_MAX
 
     async def close(self) -> None:
         """Lets running transactions end, then commits what is done."""

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!lockstock/common/v1/options.proto\x12\x13lockstock.common.v1\x1a google/protobuf/descriptor.proto:0\n\x05topic\x12\x1f.google.protobuf.MessageOptions\x18\xd1\x86\x03 \x01(\t:3\n\x08snapshot\x12\x1f.google.protobuf.MessageOptions\x18\xd2\x86\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!lockstock/common/v1/options.proto\x12\x13lockstock.common.v1\x1a google/protobuf/descriptor.proto:0\n\x05topic\x12\x1f.google.protobuf.MessageOptions\x18\xd1\x86\x03 \x01(\t:3\n\x08snapshot\x12\x1f.google.protobuf.MessageOptions\x18\xd2\x86\x03 \x01(\x08:6\n\x0bpatience_ms\x12\x1f.google.protobuf.MessageOptions\x18\xd3\x86\x03 \x01(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)

@@ -7,3 +7,5 @@ TOPIC_FIELD_NUMBER: _ClassVar[int]
 topic: _descriptor.FieldDescriptor
 SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
 snapshot: _descriptor.FieldDescriptor
+PATIENCE_MS_FIELD_NUMBER: _ClassVar[int]
+patience_ms: _descriptor.FieldDescriptor

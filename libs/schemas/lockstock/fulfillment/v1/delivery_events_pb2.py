@@ -26,7 +26,7 @@ from lockstock.common.v1 import options_pb2 as lockstock_dot_common_dot_v1_dot_o
 from lockstock.order.v1 import order_events_pb2 as lockstock_dot_order_dot_v1_dot_order__events__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.lockstock/fulfillment/v1/delivery_events.proto\x12\x18lockstock.fulfillment.v1\x1a!lockstock/common/v1/options.proto\x1a%lockstock/order/v1/order_events.proto\">\n\rDeliveredUnit\x12\x0f\n\x07unit_id\x18\x01 \x01(\t\x12\x0c\n\x04mask\x18\x02 \x01(\t\x12\x0e\n\x06lot_id\x18\x03 \x01(\t\"\x91\x02\n\rLineDelivered\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0f\n\x07line_id\x18\x04 \x01(\t\x12\x0b\n\x03url\x18\x05 \x01(\t\x12\x36\n\x05units\x18\x06 \x03(\x0b\x32\'.lockstock.fulfillment.v1.DeliveredUnit\x12*\n\x05\x63osts\x18\x07 \x03(\x0b\x32\x1b.lockstock.order.v1.LotCost\x12\x0f\n\x07receipt\x18\x08 \x01(\t\x12\r\n\x05round\x18\t \x01(\x05:\"\x8a\xb5\x18\x1elockstock.fulfillment.delivery\"\xd1\x01\n\nLineFailed\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0f\n\x07line_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x33\n\x08refusals\x18\x06 \x03(\x0b\x32!.lockstock.fulfillment.v1.Refusal\x12\r\n\x05round\x18\x07 \x01(\x05:\"\x8a\xb5\x18\x1elockstock.fulfillment.delivery\")\n\x07Refusal\x12\x10\n\x08supplier\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"\xaf\x01\n\x0bLineUnknown\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0f\n\x07line_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x10\n\x08supplier\x18\x06 \x01(\t\x12\r\n\x05round\x18\x07 \x01(\x05:\"\x8a\xb5\x18\x1elockstock.fulfillment.deliveryb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.lockstock/fulfillment/v1/delivery_events.proto\x12\x18lockstock.fulfillment.v1\x1a!lockstock/common/v1/options.proto\x1a%lockstock/order/v1/order_events.proto\">\n\rDeliveredUnit\x12\x0f\n\x07unit_id\x18\x01 \x01(\t\x12\x0c\n\x04mask\x18\x02 \x01(\t\x12\x0e\n\x06lot_id\x18\x03 \x01(\t\"\x95\x02\n\rLineDelivered\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0f\n\x07line_id\x18\x04 \x01(\t\x12\x0b\n\x03url\x18\x05 \x01(\t\x12\x36\n\x05units\x18\x06 \x03(\x0b\x32\'.lockstock.fulfillment.v1.DeliveredUnit\x12*\n\x05\x63osts\x18\x07 \x03(\x0b\x32\x1b.lockstock.order.v1.LotCost\x12\x0f\n\x07receipt\x18\x08 \x01(\t\x12\r\n\x05round\x18\t \x01(\x05:&\x8a\xb5\x18\x1elockstock.fulfillment.delivery\x98\xb5\x18\x32\"\xd5\x01\n\nLineFailed\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0f\n\x07line_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x33\n\x08refusals\x18\x06 \x03(\x0b\x32!.lockstock.fulfillment.v1.Refusal\x12\r\n\x05round\x18\x07 \x01(\x05:&\x8a\xb5\x18\x1elockstock.fulfillment.delivery\x98\xb5\x18\x32\")\n\x07Refusal\x12\x10\n\x08supplier\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"\xb3\x01\n\x0bLineUnknown\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0f\n\x07line_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x10\n\x08supplier\x18\x06 \x01(\t\x12\r\n\x05round\x18\x07 \x01(\x05:&\x8a\xb5\x18\x1elockstock.fulfillment.delivery\x98\xb5\x18\x32\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,19 +34,19 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lockstock.fulfillment.v1.de
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LINEDELIVERED']._loaded_options = None
-  _globals['_LINEDELIVERED']._serialized_options = b'\212\265\030\036lockstock.fulfillment.delivery'
+  _globals['_LINEDELIVERED']._serialized_options = b'\212\265\030\036lockstock.fulfillment.delivery\230\265\0302'
   _globals['_LINEFAILED']._loaded_options = None
-  _globals['_LINEFAILED']._serialized_options = b'\212\265\030\036lockstock.fulfillment.delivery'
+  _globals['_LINEFAILED']._serialized_options = b'\212\265\030\036lockstock.fulfillment.delivery\230\265\0302'
   _globals['_LINEUNKNOWN']._loaded_options = None
-  _globals['_LINEUNKNOWN']._serialized_options = b'\212\265\030\036lockstock.fulfillment.delivery'
+  _globals['_LINEUNKNOWN']._serialized_options = b'\212\265\030\036lockstock.fulfillment.delivery\230\265\0302'
   _globals['_DELIVEREDUNIT']._serialized_start=150
   _globals['_DELIVEREDUNIT']._serialized_end=212
   _globals['_LINEDELIVERED']._serialized_start=215
-  _globals['_LINEDELIVERED']._serialized_end=488
-  _globals['_LINEFAILED']._serialized_start=491
-  _globals['_LINEFAILED']._serialized_end=700
-  _globals['_REFUSAL']._serialized_start=702
-  _globals['_REFUSAL']._serialized_end=743
-  _globals['_LINEUNKNOWN']._serialized_start=746
-  _globals['_LINEUNKNOWN']._serialized_end=921
+  _globals['_LINEDELIVERED']._serialized_end=492
+  _globals['_LINEFAILED']._serialized_start=495
+  _globals['_LINEFAILED']._serialized_end=708
+  _globals['_REFUSAL']._serialized_start=710
+  _globals['_REFUSAL']._serialized_end=751
+  _globals['_LINEUNKNOWN']._serialized_start=754
+  _globals['_LINEUNKNOWN']._serialized_end=933
 # @@protoc_insertion_point(module_scope)

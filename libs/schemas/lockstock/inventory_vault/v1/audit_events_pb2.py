@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from lockstock.common.v1 import options_pb2 as lockstock_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/lockstock/inventory_vault/v1/audit_events.proto\x12\x1clockstock.inventory_vault.v1\x1a!lockstock/common/v1/options.proto\"\x89\x01\n\x0f\x41uditCheckpoint\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x0c\n\x04root\x18\x03 \x01(\x0c\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x0c\n\x04vkey\x18\x05 \x01(\t:.\x8a\xb5\x18*lockstock.inventory-vault.audit-checkpointb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/lockstock/inventory_vault/v1/audit_events.proto\x12\x1clockstock.inventory_vault.v1\x1a!lockstock/common/v1/options.proto\"\x8e\x01\n\x0f\x41uditCheckpoint\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x0c\n\x04root\x18\x03 \x01(\x0c\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x0c\n\x04vkey\x18\x05 \x01(\t:3\x8a\xb5\x18*lockstock.inventory-vault.audit-checkpoint\x98\xb5\x18\xc8\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lockstock.inventory_vault.v
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_AUDITCHECKPOINT']._loaded_options = None
-  _globals['_AUDITCHECKPOINT']._serialized_options = b'\212\265\030*lockstock.inventory-vault.audit-checkpoint'
+  _globals['_AUDITCHECKPOINT']._serialized_options = b'\212\265\030*lockstock.inventory-vault.audit-checkpoint\230\265\030\310\001'
   _globals['_AUDITCHECKPOINT']._serialized_start=117
-  _globals['_AUDITCHECKPOINT']._serialized_end=254
+  _globals['_AUDITCHECKPOINT']._serialized_end=259
 # @@protoc_insertion_point(module_scope)

@@ -27,7 +27,7 @@ from lockstock.common.v1 import money_pb2 as lockstock_dot_common_dot_v1_dot_mon
 from lockstock.common.v1 import options_pb2 as lockstock_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/lockstock/inventory_vault/v1/stock_events.proto\x12\x1clockstock.inventory_vault.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1flockstock/common/v1/money.proto\x1a!lockstock/common/v1/options.proto\"\x9d\x02\n\rStockImported\x12\x0e\n\x06lot_id\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x10\n\x08supplier\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x05\x12-\n\tunit_cost\x18\x06 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12.\n\ntotal_cost\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:#\x8a\xb5\x18\x1flockstock.inventory-vault.stock\"\xbc\x01\n\x0bStockUndone\x12\x0e\n\x06lot_id\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x10\n\x08supplier\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x05\x12.\n\ntotal_cost\x18\x06 \x01(\x0b\x32\x1a.lockstock.common.v1.Money:#\x8a\xb5\x18\x1flockstock.inventory-vault.stock\"\xe3\x01\n\x08StockLow\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x11\n\tavailable\x18\x03 \x01(\x03\x12\x11\n\tthreshold\x18\x04 \x01(\x03\x12!\n\x14projected_cover_days\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0csold_per_day\x18\x06 \x01(\x01H\x01\x88\x01\x01:#\x8a\xb5\x18\x1flockstock.inventory-vault.stockB\x17\n\x15_projected_cover_daysB\x0f\n\r_sold_per_day\"U\n\x08StockOut\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t:#\x8a\xb5\x18\x1flockstock.inventory-vault.stockb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/lockstock/inventory_vault/v1/stock_events.proto\x12\x1clockstock.inventory_vault.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1flockstock/common/v1/money.proto\x1a!lockstock/common/v1/options.proto\"\xa1\x02\n\rStockImported\x12\x0e\n\x06lot_id\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x10\n\x08supplier\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x05\x12-\n\tunit_cost\x18\x06 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12.\n\ntotal_cost\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\'\x8a\xb5\x18\x1flockstock.inventory-vault.stock\x98\xb5\x18\x64\"\xc0\x01\n\x0bStockUndone\x12\x0e\n\x06lot_id\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x10\n\x08supplier\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x05\x12.\n\ntotal_cost\x18\x06 \x01(\x0b\x32\x1a.lockstock.common.v1.Money:\'\x8a\xb5\x18\x1flockstock.inventory-vault.stock\x98\xb5\x18\x64\"\xe7\x01\n\x08StockLow\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x11\n\tavailable\x18\x03 \x01(\x03\x12\x11\n\tthreshold\x18\x04 \x01(\x03\x12!\n\x14projected_cover_days\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0csold_per_day\x18\x06 \x01(\x01H\x01\x88\x01\x01:\'\x8a\xb5\x18\x1flockstock.inventory-vault.stock\x98\xb5\x18\x64\x42\x17\n\x15_projected_cover_daysB\x0f\n\r_sold_per_day\"Y\n\x08StockOut\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t:\'\x8a\xb5\x18\x1flockstock.inventory-vault.stock\x98\xb5\x18\x64\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,19 +35,19 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lockstock.inventory_vault.v
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STOCKIMPORTED']._loaded_options = None
-  _globals['_STOCKIMPORTED']._serialized_options = b'\212\265\030\037lockstock.inventory-vault.stock'
+  _globals['_STOCKIMPORTED']._serialized_options = b'\212\265\030\037lockstock.inventory-vault.stock\230\265\030d'
   _globals['_STOCKUNDONE']._loaded_options = None
-  _globals['_STOCKUNDONE']._serialized_options = b'\212\265\030\037lockstock.inventory-vault.stock'
+  _globals['_STOCKUNDONE']._serialized_options = b'\212\265\030\037lockstock.inventory-vault.stock\230\265\030d'
   _globals['_STOCKLOW']._loaded_options = None
-  _globals['_STOCKLOW']._serialized_options = b'\212\265\030\037lockstock.inventory-vault.stock'
+  _globals['_STOCKLOW']._serialized_options = b'\212\265\030\037lockstock.inventory-vault.stock\230\265\030d'
   _globals['_STOCKOUT']._loaded_options = None
-  _globals['_STOCKOUT']._serialized_options = b'\212\265\030\037lockstock.inventory-vault.stock'
+  _globals['_STOCKOUT']._serialized_options = b'\212\265\030\037lockstock.inventory-vault.stock\230\265\030d'
   _globals['_STOCKIMPORTED']._serialized_start=183
-  _globals['_STOCKIMPORTED']._serialized_end=468
-  _globals['_STOCKUNDONE']._serialized_start=471
-  _globals['_STOCKUNDONE']._serialized_end=659
-  _globals['_STOCKLOW']._serialized_start=662
-  _globals['_STOCKLOW']._serialized_end=889
-  _globals['_STOCKOUT']._serialized_start=891
-  _globals['_STOCKOUT']._serialized_end=976
+  _globals['_STOCKIMPORTED']._serialized_end=472
+  _globals['_STOCKUNDONE']._serialized_start=475
+  _globals['_STOCKUNDONE']._serialized_end=667
+  _globals['_STOCKLOW']._serialized_start=670
+  _globals['_STOCKLOW']._serialized_end=901
+  _globals['_STOCKOUT']._serialized_start=903
+  _globals['_STOCKOUT']._serialized_end=992
 # @@protoc_insertion_point(module_scope)

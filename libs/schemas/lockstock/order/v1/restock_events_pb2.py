@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from lockstock.common.v1 import options_pb2 as lockstock_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'lockstock/order/v1/restock_events.proto\x12\x12lockstock.order.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!lockstock/common/v1/options.proto\"\xfc\x01\n\x10RestockNoticeDue\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x12\n\nproduct_id\x18\x03 \x01(\t\x12\x0b\n\x03sku\x18\x04 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x05 \x01(\t\x12\x0e\n\x06locale\x18\x06 \x01(\t\x12\x30\n\x0crequested_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x64ue_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x1b\x8a\xb5\x18\x17lockstock.order.restockb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'lockstock/order/v1/restock_events.proto\x12\x12lockstock.order.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!lockstock/common/v1/options.proto\"\x80\x02\n\x10RestockNoticeDue\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x12\n\nproduct_id\x18\x03 \x01(\t\x12\x0b\n\x03sku\x18\x04 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x05 \x01(\t\x12\x0e\n\x06locale\x18\x06 \x01(\t\x12\x30\n\x0crequested_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x64ue_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x1f\x8a\xb5\x18\x17lockstock.order.restock\x98\xb5\x18\x64\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lockstock.order.v1.restock_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RESTOCKNOTICEDUE']._loaded_options = None
-  _globals['_RESTOCKNOTICEDUE']._serialized_options = b'\212\265\030\027lockstock.order.restock'
+  _globals['_RESTOCKNOTICEDUE']._serialized_options = b'\212\265\030\027lockstock.order.restock\230\265\030d'
   _globals['_RESTOCKNOTICEDUE']._serialized_start=132
-  _globals['_RESTOCKNOTICEDUE']._serialized_end=384
+  _globals['_RESTOCKNOTICEDUE']._serialized_end=388
 # @@protoc_insertion_point(module_scope)
