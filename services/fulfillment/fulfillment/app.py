@@ -8,7 +8,7 @@ import httpx
 from fulfillment.deliveries import routes as delivery_routes
 from fulfillment.deliveries.consumers import OrderConsumers
 from fulfillment.deliveries.repository import DeliveryRepository
-from fulfillment.deliveries.service import DeliveryService
+from fulfillment.deliveries.service import DeliveryService, FirstTry
 from fulfillment.links import PageLinks
 from fulfillment.loading import Parts, load_connectors, load_kinds
 from fulfillment.manual_tasks import routes as manual_task_routes
@@ -93,6 +93,8 @@ def create_service(
     }
     orders = OrderConsumers(
         deliveries,
+        FirstTry(kinds),
+        tasks.record,
         telling.contacts,
         telling.messages,
         _waking(dispatchers),
@@ -113,7 +115,11 @@ def create_service(
             manual_task_routes.router,
         ],
         handlers=[
-            handles(FulfillmentRequested, orders.on_fulfillment_requested),
+            handles(
+                FulfillmentRequested,
+                orders.on_fulfillment_requested,
+                before=orders.before_fulfillment_requested,
+            ),
             handles(OrderPartiallyCompleted, orders.on_order_partially_completed),
             handles(OrderRefunded, orders.on_order_refunded),
             *replica_handlers(),

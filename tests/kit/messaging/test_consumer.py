@@ -153,6 +153,33 @@ async def test_patient_events_that_get_no_company_have_their_effect_all_the_same
     assert await versions_of(line.db, "a") == [1, 2, 3]
 
 
+async def test_what_is_made_before_the_transaction_reaches_the_handler_also_at_a_retry(
+    line: Line, counted
+):
+    made: list[int] = []
+    failed: list[int] = []
+
+    async def before(events: Sequence[Event[Any]]) -> list[str]:
+        made.extend(event.message.number for event in events)
+        return [f"made of {event.message.number}" for event in events]
+
+    async def fn(tx: Transaction, events: Sequence[Event[Any]]) -> None:
+        assert [it.prepared for it in events] == [f"made of {it.message.number}" for it in events]
+        if not failed:
+            failed.append(1)
+            raise Unavailable("once")
+        await record_effects(tx, events)
+
+    async with running(line.relay, line.consumer(handles(counted, fn, before=before))):
+        await publish(line.db, counted(number=1), key="a")
+        await line.has_effects(1)
+        await publish(line.db, counted(number=2), key="a")
+        await line.has_effects(2)
+
+    assert made[:2] == [1, 1]
+    assert set(made[2:]) == {2}
+
+
 async def test_interleaved_types_of_a_key_reach_their_handlers_in_order(line: Line, topic: str):
     started, ended = event_class(topic, "Started"), event_class(topic, "Ended")
     async with line.db.transaction() as tx:

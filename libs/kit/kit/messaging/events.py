@@ -20,7 +20,7 @@ M = TypeVar("M", bound=Message)
 @dataclass(frozen=True, slots=True)
 class Event(Generic[M]):
     """A fact as a consumer sees it. `version` counts the events of (topic, key) from 1, without
-    holes.
+    holes. `prepared`: what its handler made before the transaction, None where that did not run.
     """
 
     id: UUID
@@ -33,6 +33,7 @@ class Event(Generic[M]):
     traceparent: str | None
     request_id: str | None
     message: M
+    prepared: Any = None
 
 
 @dataclass(frozen=True, slots=True)

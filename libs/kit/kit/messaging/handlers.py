@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -25,6 +26,7 @@ from kit.messaging.events import (
 from kit.messaging.plan import Received, waves
 
 ERROR_TEXT_CHARACTERS_MAX = 500
+_NOTHING: Mapping[UUID, Any] = MappingProxyType({})
 QUIET_SECONDS = 0.5
 """How long events that nobody here handles wait for company."""
 
@@ -37,6 +39,7 @@ class Handler:
     # Any: the list of a service's handlers mixes message classes; `handles` checks each pair.
     fn: Callable[[Transaction, Sequence[Event[Any]]], Awaitable[None]]
     one_per_key: bool = False
+    before: Callable[[Sequence[Event[Any]]], Awaitable[Sequence[Any]]] | None = None
 
     @property
     def type(self) -> str:
@@ -52,14 +55,19 @@ def handles(
     fn: Callable[[Transaction, Sequence[Event[M]]], Awaitable[None]],
     *,
     one_per_key: bool = False,
+    before: Callable[[Sequence[Event[M]]], Awaitable[Sequence[Any]]] | None = None,
 ) -> Handler:
     """Gives every event of a class to `fn`, in batches: one call, one transaction.
 
     Events of a key come in order. A key may occur several times in a batch unless `one_per_key`.
     `fn` raises to refuse: Unavailable and Limited are tried again without end, NotFound for a few
     seconds, anything else a few times; then the event that fails alone is put aside.
+
+    `before` runs before the transaction begins: calls to others belong there. It answers one thing
+    per event, which `fn` finds in `event.prepared`. It may run for an event that `fn` never gets
+    (known already, held back) and several times for one that it gets.
     """
-    return Handler(message_class, fn, one_per_key)
+    return Handler(message_class, fn, one_per_key, before)
 
 
 class HandlerSet:
@@ -69,6 +77,7 @@ class HandlerSet:
         self._by_type: dict[str, list[Handler]] = {}
         for handler in handlers:
             self._by_type.setdefault(handler.type, []).append(handler)
+        self._before = {h.type: h.before for h in handlers if h.before is not None}
         self._one_per_key = frozenset(h.type for h in handlers if h.one_per_key)
         self._snapshot_topics = frozenset(h.topic for h in handlers if is_snapshot(h.message_class))
         self.topics = tuple(sorted({handler.topic for handler in handlers}))
@@ -113,11 +122,26 @@ class HandlerSet:
         patience = patience_of(message_class) - self.patience
         return Received(**place, message=message, patience=patience)
 
-    async def run(self, tx: Transaction, accepted: Sequence[Received]) -> None:
+    async def prepare(self, records: Sequence[Received]) -> Mapping[UUID, Any]:
+        """What handlers make of events before the transaction, by event."""
+        prepared: dict[UUID, Any] = {}
+        for event_type, before in self._before.items():
+            events = [r.to_event() for r in records if r.message and r.is_of(event_type)]
+            if events:
+                made = await before(events)
+                prepared |= {event.id: it for event, it in zip(events, made, strict=True)}
+        return prepared
+
+    async def run(
+        self,
+        tx: Transaction,
+        accepted: Sequence[Received],
+        prepared: Mapping[UUID, Any] = _NOTHING,
+    ) -> None:
         """Calls the handlers; what they publish continues the trace of the event that caused it."""
         with caused_by(_causes(accepted)):
             for event_type, records in waves(accepted, self._one_per_key):
-                events = [record.to_event() for record in records]
+                events = [record.to_event(prepared.get(record.id)) for record in records]
                 for handler in self._by_type[event_type]:
                     await handler.fn(tx, events)
 

@@ -44,6 +44,9 @@ class Received:
     def key(self) -> Key | None:
         return (self.topic, self.envelope.key) if self.envelope else None
 
+    def is_of(self, event_type: str) -> bool:
+        return self.envelope is not None and self.envelope.type == event_type
+
     @property
     def attributes(self) -> Envelope:
         """The envelope; raises Unreadable when there is none."""
@@ -51,7 +54,7 @@ class Received:
             raise Unreadable(self.problem or "the record is no event")
         return self.envelope
 
-    def to_event(self) -> Event[Any]:
+    def to_event(self, prepared: Any = None) -> Event[Any]:
         if self.message is None:
             raise Unreadable(self.problem or "nobody here handles this type")
         e = self.attributes
@@ -66,6 +69,7 @@ class Received:
             traceparent=e.traceparent,
             request_id=e.request_id,
             message=self.message,
+            prepared=prepared,
         )
 
 

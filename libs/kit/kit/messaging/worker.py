@@ -67,10 +67,12 @@ class Worker:
         """Handles records in one transaction, all or none. Raises whatever a handler raised."""
         started = time.monotonic()
         async with asyncio.timeout(self._kafka.handler_seconds):
+            prepared = await self._handlers.prepare(records)
             async with self._db.transaction() as tx:
                 view = await self._inbox.view(tx, records)
                 plan = make_plan(records, view.known_ids, view.states, failures)
-                await self._handlers.run(tx, [r for r in plan.accepted if r.message is not None])
+                handled = [r for r in plan.accepted if r.message is not None]
+                await self._handlers.run(tx, handled, prepared)
                 await self._inbox.settle(tx, plan)
         self._progress.advanced()
         self._count(plan, len(records), time.monotonic() - started)

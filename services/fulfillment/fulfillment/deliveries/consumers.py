@@ -1,14 +1,22 @@
 """What this slice learns from the others."""
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Sequence, Set
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
 from fulfillment.contacts.domain import Contact
 from fulfillment.contacts.service import ContactService
-from fulfillment.deliveries.domain import Line, ManualTerms, Offer, Request, TopUpTerms
-from fulfillment.deliveries.service import DeliveryService
+from fulfillment.deliveries.domain import (
+    Line,
+    ManualTerms,
+    Offer,
+    Planned,
+    Request,
+    Settled,
+    TopUpTerms,
+)
+from fulfillment.deliveries.service import DeliveryService, FirstTry
 from fulfillment.messages.domain import Wanted, as_text
 from fulfillment.messages.service import MessageService
 from kit.db import Transaction
@@ -23,15 +31,19 @@ from lockstock.order.v1.order_events_pb2 import (
     RequestedLine,
 )
 
+Record = Callable[[Transaction, Sequence[Settled]], Awaitable[None]]
+
 
 class OrderConsumers:
-    """`wake` is called once the requests are durable, with the kinds of their lines: so work on
-    them starts at once.
+    """`record` writes down what the first try ended. `wake` is called once the requests are
+    durable, with the kinds of the tasks that are left: so work on them starts at once.
     """
 
     def __init__(
         self,
         deliveries: DeliveryService,
+        first_try: FirstTry,
+        record: Record,
         contacts: ContactService,
         messages: MessageService,
         wake: Callable[[Set[str]], None],
@@ -39,19 +51,33 @@ class OrderConsumers:
         link_life: timedelta,
     ) -> None:
         self._deliveries = deliveries
+        self._first_try = first_try
+        self._record = record
         self._contacts = contacts
         self._messages = messages
         self._wake = wake
         self._link_life = link_life
 
+    async def before_fulfillment_requested(
+        self, events: Sequence[Event[FulfillmentRequested]]
+    ) -> Sequence[Planned]:
+        """The vault is asked before anything is written: the event itself is the durable intent,
+        and asked again after a crash the vault answers the same."""
+        return await self._first_try(self._plan(events))
+
     async def on_fulfillment_requested(
         self, tx: Transaction, events: Sequence[Event[FulfillmentRequested]]
     ) -> None:
-        orders = [(self._request(event), _lines(event.message)) for event in events]
-        await self._deliveries.accept(tx, orders)
+        prepared = [event.prepared for event in events]
+        planned = self._plan(events) if None in prepared else prepared
+        await self._deliveries.accept(tx, planned)
         await self._contacts.keep(tx, [_contact(event.message) for event in events])
-        kinds = {line.kind for _, lines in orders for line in lines}
-        tx.on_commit(partial(self._wake, kinds))
+        settled = [end for it in planned for end in it.settled]
+        if settled:
+            await self._record(tx, settled)
+        left = {task.kind for it in planned for task in it.tasks if task.lease_id is None}
+        if left:
+            tx.on_commit(partial(self._wake, left))
 
     async def on_order_partially_completed(
         self, tx: Transaction, events: Sequence[Event[OrderPartiallyCompleted]]
@@ -77,6 +103,11 @@ class OrderConsumers:
         await self._messages.send_many(
             tx,
             [_about_money("refunded", event.message, event.message.amount) for event in events],
+        )
+
+    def _plan(self, events: Sequence[Event[FulfillmentRequested]]) -> Sequence[Planned]:
+        return self._deliveries.plan(
+            [(self._request(event), _lines(event.message)) for event in events]
         )
 
     def _request(self, event: Event[FulfillmentRequested]) -> Request:

@@ -7,10 +7,10 @@ because one reservation holds them; a top-up alone).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from kit.errors import DomainError, ErrorKind
@@ -232,6 +232,21 @@ class Retry:
 Attempt = Settled | Retry
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A request as it is to be stored; `settled` are the ends its tasks have come to already."""
+
+    request: Request
+    tasks: tuple[Task, ...]
+    settled: tuple[Settled, ...] = ()
+
+    def with_ends(self, settled: Mapping[UUID, Settled]) -> "Planned":
+        """With those of its tasks that came to an end, by id."""
+        ends = tuple(settled[task.id] for task in self.tasks if task.id in settled)
+        tasks = tuple(settled[it.id].task if it.id in settled else it for it in self.tasks)
+        return replace(self, tasks=tasks, settled=ends)
+
+
 class Kind(Protocol):
     """How the lines of one kind are delivered. One folder under `fulfillment/kinds/` each.
 
@@ -254,9 +269,24 @@ class Kind(Protocol):
         ...
 
 
+@runtime_checkable
+class TriesAtOnce(Protocol):
+    """A kind that needs nothing written down before it acts: whatever it asked before a crash, it
+    asks again under the same reference and gets the same answer.
+    """
+
+    name: str
+
+    async def try_at_once(self, tasks: Sequence[Task]) -> list[Settled]:
+        """Those of `tasks` that come to their end now. The others are left to `attempt`, and so are
+        all of them when this raises. Called outside any transaction.
+        """
+        ...
+
+
 def plan_tasks(
     request: Request, lines: Sequence[Line], kinds: Mapping[str, Kind], new_id: Callable[[], UUID]
-) -> list[Task]:
+) -> tuple[Task, ...]:
     """The request's tasks, each with one pending delivery per line."""
     tasks = []
     for name in sorted({line.kind for line in lines}):
@@ -268,7 +298,7 @@ def plan_tasks(
             )
             hold = request.reservation_id, request.hold_has_more
             tasks.append(Task(task_id, name, request, deliveries, *hold))
-    return tasks
+    return tuple(tasks)
 
 
 def mask_account(account: str) -> str:

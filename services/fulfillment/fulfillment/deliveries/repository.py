@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from fulfillment.deliveries.domain import Delivery, Request, Task, Unit, mask_account
+from fulfillment.deliveries.domain import Delivery, Planned, Request, Unit, mask_account
 from fulfillment.rows import (
     DELIVERY_COLUMNS,
     LINE_FIELDS,
@@ -32,23 +32,22 @@ class DeliveryRepository:
     def __init__(self, safe: Safe) -> None:
         self._safe = safe
 
-    async def add(
-        self, tx: Transaction, requests: Sequence[tuple[Request, Sequence[Task]]]
-    ) -> None:
-        """Stores requests with their tasks and deliveries, ready to be taken. What is stored
-        already stays as it is; a line is new once in each round."""
-        tasks = [task for _, planned in requests for task in planned]
+    async def add(self, tx: Transaction, planned: Sequence[Planned]) -> None:
+        """Stores requests with their tasks and deliveries; tasks without a lease are ready to be
+        taken. What is stored already stays as it is; a line is new once in each round."""
+        tasks = [task for it in planned for task in it.tasks]
         deliveries = [delivery for task in tasks for delivery in task.deliveries]
         lines = [delivery.line for delivery in deliveries]
         await tx.execute(
             _ADD,
             {
-                **columns_of([request for request, _ in requests], REQUEST_FIELDS, "r_"),
+                **columns_of([it.request for it in planned], REQUEST_FIELDS, "r_"),
                 "t_id": [task.id for task in tasks],
                 "t_order_id": [task.request.order_id for task in tasks],
                 "t_kind": [task.kind for task in tasks],
                 "t_reservation_id": [task.reservation_id for task in tasks],
                 "t_hold_has_more": [task.hold_has_more for task in tasks],
+                "t_lease_id": [task.lease_id for task in tasks],
                 **columns_of(deliveries, _DELIVERY_FIELDS, "d_"),
                 **columns_of(lines, LINE_FIELDS, "d_"),
                 "d_terms": [terms_json(line) for line in lines],
@@ -156,11 +155,12 @@ _ADD = text(
         ON CONFLICT (line_id, round) DO NOTHING
         RETURNING task_id
     )
-    INSERT INTO task (id, order_id, kind, reservation_id, hold_has_more)
-    SELECT t.id, t.order_id, t.kind, t.reservation_id, t.hold_has_more
+    INSERT INTO task (id, order_id, kind, reservation_id, hold_has_more, lease_id)
+    SELECT t.id, t.order_id, t.kind, t.reservation_id, t.hold_has_more, t.lease_id
     FROM unnest(CAST(:t_id AS uuid[]), CAST(:t_order_id AS uuid[]), CAST(:t_kind AS text[]),
-        CAST(:t_reservation_id AS uuid[]), CAST(:t_hold_has_more AS boolean[]))
-        AS t (id, order_id, kind, reservation_id, hold_has_more)
+        CAST(:t_reservation_id AS uuid[]), CAST(:t_hold_has_more AS boolean[]),
+        CAST(:t_lease_id AS uuid[]))
+        AS t (id, order_id, kind, reservation_id, hold_has_more, lease_id)
     WHERE t.id IN (SELECT task_id FROM fresh)
     """
 )

@@ -1,6 +1,9 @@
 """Accepting paid orders, and reading what became of them."""
 
+import asyncio
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from fulfillment.deliveries.domain import (
@@ -8,8 +11,10 @@ from fulfillment.deliveries.domain import (
     DeliveryNotFound,
     Kind,
     Line,
+    Planned,
     Request,
-    Task,
+    Settled,
+    TriesAtOnce,
     UnknownKind,
     plan_tasks,
 )
@@ -17,6 +22,13 @@ from fulfillment.deliveries.repository import DeliveryRepository
 from fulfillment.links import PageLink, PageLinks
 from kit.db import Transaction
 from kit.ids import new_id
+from kit.logging import get_logger
+
+FIRST_TRY_TASKS_MAX = 200
+FIRST_TRY_SECONDS_MAX = 1.0
+FIRST_TRY_REST_SECONDS = 5.0
+
+log = get_logger(__name__)
 
 
 class DeliveryService:
@@ -27,19 +39,22 @@ class DeliveryService:
         self._links = links
         self._kinds = kinds
 
-    async def accept(
-        self, tx: Transaction, orders: Sequence[tuple[Request, Sequence[Line]]]
-    ) -> None:
-        """Stores paid orders with one pending delivery per line and round; what is known already is
-        left as it is. Raises UnknownKind when nothing here delivers a line."""
+    def plan(self, orders: Sequence[tuple[Request, Sequence[Line]]]) -> list[Planned]:
+        """Paid orders with their tasks, each line and round once. Raises UnknownKind when nothing
+        here delivers a line."""
         for _, lines in orders:
             self._require_known_kinds(lines)
         seen: set[tuple[UUID, int]] = set()
-        planned: list[tuple[Request, list[Task]]] = []
+        planned: list[Planned] = []
         for request, lines in orders:
             new = [line for line in lines if (line.line_id, line.round) not in seen]
             seen |= {(line.line_id, line.round) for line in new}
-            planned.append((request, plan_tasks(request, new, self._kinds, new_id)))
+            planned.append(Planned(request, plan_tasks(request, new, self._kinds, new_id)))
+        return planned
+
+    async def accept(self, tx: Transaction, planned: Sequence[Planned]) -> None:
+        """Stores paid orders with one pending delivery per line and round; what is known already is
+        left as it is."""
         await self._repository.add(tx, planned)
 
     async def note_refunds(self, tx: Transaction, line_ids: Sequence[UUID]) -> None:
@@ -102,3 +117,30 @@ class DeliveryService:
         for line in lines:
             if line.kind not in self._kinds:
                 raise UnknownKind(f"nothing here delivers lines of kind {line.kind!r}")
+
+
+class FirstTry:
+    """Ends what can be ended before anything is written down: nobody waits for a task to be stored
+    and taken. Where that fails, the tasks are stored as they are, and worked on as usual.
+    """
+
+    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+        self._kinds = [kind for kind in kinds.values() if isinstance(kind, TriesAtOnce)]
+        self._rests_until = 0.0
+
+    async def __call__(self, planned: Sequence[Planned]) -> Sequence[Planned]:
+        """The same, with the ends their tasks came to. Called outside any transaction."""
+        settled: dict[UUID, Settled] = {}
+        for kind in self._kinds if time.monotonic() >= self._rests_until else ():
+            tasks = [task for it in planned for task in it.tasks if task.kind == kind.name]
+            try:
+                async with asyncio.timeout(FIRST_TRY_SECONDS_MAX):
+                    ends = await kind.try_at_once(
+                        [replace(task, lease_id=new_id()) for task in tasks[:FIRST_TRY_TASKS_MAX]]
+                    )
+            except Exception as error:  # whatever it is, the usual way meets it and answers for it
+                log.warning("first_try_failed", kind=kind.name, why=type(error).__name__)
+                self._rests_until = time.monotonic() + FIRST_TRY_REST_SECONDS
+            else:
+                settled |= {end.task.id: end for end in ends}
+        return [it.with_ends(settled) for it in planned]

@@ -47,7 +47,8 @@ class TaskRepository:
     async def settle(self, tx: Transaction, settled: Sequence[Settled]) -> set[UUID]:
         """Closes tasks, settles their deliveries, stores their units: all in one statement.
 
-        Only tasks whose lease is still the one they were taken with; answers their ids.
+        Only of tasks whose lease is still the one they were taken with. Answers the ids of the
+        deliveries.
         """
         outcomes = [(one.task, outcome) for one in settled for outcome in one.outcomes]
         rows = await tx.execute(
@@ -183,7 +184,7 @@ _SETTLE = text(
                   expires_at)
         JOIN settled ON settled.id = u.delivery_id
     )
-    SELECT id FROM closed
+    SELECT id FROM settled
     """
 )
 

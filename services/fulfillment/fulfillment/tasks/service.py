@@ -1,6 +1,6 @@
 """Giving tasks to workers, and writing down what came of them."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import timedelta
 from uuid import UUID
 
@@ -62,16 +62,22 @@ class TaskService:
     async def _settle(self, tx: Transaction, settled: Sequence[Settled]) -> None:
         own = await self._repository.settle(tx, settled)
         for one in settled:
-            if one.task.id in own:
-                self._tell(tx, one)
+            self._tell(tx, one, own)
         await self._messages.note(
-            tx, [one.task.request.order_id for one in settled if one.task.id in own]
+            tx,
+            [
+                one.task.request.order_id
+                for one in settled
+                if any(outcome.delivery_id in own for outcome in one.outcomes)
+            ],
         )
 
-    def _tell(self, tx: Transaction, settled: Settled) -> None:
+    def _tell(self, tx: Transaction, settled: Settled, own: Set[UUID]) -> None:
         request = settled.task.request
         deliveries = {delivery.id: delivery for delivery in settled.task.deliveries}
         for outcome in settled.outcomes:
+            if outcome.delivery_id not in own:
+                continue
             delivery = deliveries[outcome.delivery_id]
             _publish(tx, request, _message(delivery, outcome, self._deliveries.url_of(request)))
 

@@ -79,6 +79,16 @@ class PoolKind:
             attempts |= await self._reserve_again(lost)
         return [attempts[task.id] for task in tasks]
 
+    async def try_at_once(self, tasks: Sequence[Task]) -> list[Settled]:
+        """The tasks whose hold is there: nearly every one."""
+        held = [Held(task, task.reservation_id) for task in tasks if task.reservation_id]
+        answers = await self._vault.claim([one.claim() for one in held]) if held else []
+        return [
+            _settled(one.task, answer)
+            for one, answer in zip(held, answers, strict=True)
+            if not isinstance(answer, Refused)
+        ]
+
     async def _claim(self, held: Sequence[Held]) -> tuple[dict[UUID, Attempt], list[Task]]:
         """What came of each task, and the tasks whose hold is gone."""
         attempts: dict[UUID, Attempt] = {}
