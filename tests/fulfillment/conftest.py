@@ -44,7 +44,9 @@ def settings_with(database_url: str) -> Settings:
         safe_key=SAFE_KEY,
         public_url="http://fulfillment",
         vault_url="http://127.0.0.1:1",
+        order_url="http://127.0.0.1:1",
         vault_timeout_seconds=2.0,
+        guess_every_seconds=60.0,
         dispatch_pause_seconds_max=0.2,
     )
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import httpx
 
+from fulfillment.buyers_page import build_buyers_page
 from fulfillment.deliveries import routes as delivery_routes
 from fulfillment.deliveries.consumers import OrderConsumers
 from fulfillment.deliveries.repository import DeliveryRepository
@@ -15,14 +16,10 @@ from fulfillment.manual_tasks import routes as manual_task_routes
 from fulfillment.manual_tasks.repository import ManualTaskRepository
 from fulfillment.manual_tasks.service import ManualTaskService
 from fulfillment.outside import Outside
-from fulfillment.pages import routes as page_routes
-from fulfillment.pages.repository import PageRepository
-from fulfillment.pages.service import Allowance, PageService
 from fulfillment.purchases import routes as purchase_routes
 from fulfillment.purchases.domain import Limits
 from fulfillment.purchases.repository import PurchaseRepository
 from fulfillment.purchases.service import PurchaseService
-from fulfillment.rendering import PageRenderer
 from fulfillment.safe import Safe
 from fulfillment.settings import Settings
 from fulfillment.suppliers import routes as supplier_routes
@@ -34,7 +31,6 @@ from fulfillment.tasks.repository import TaskRepository
 from fulfillment.tasks.service import TaskService
 from fulfillment.telling import build_telling
 from fulfillment.vault import Vault
-from kit.clock import SystemClock
 from kit.keys import replica_handlers
 from kit.messaging.handlers import handles
 from kit.peers import Peer
@@ -54,9 +50,12 @@ one at a time, inside the browser, and every view is logged by the vault."""
 
 
 def create_service(
-    settings: Settings, *, vault_transport: httpx.AsyncBaseTransport | None = None
+    settings: Settings,
+    *,
+    vault_transport: httpx.AsyncBaseTransport | None = None,
+    order_transport: httpx.AsyncBaseTransport | None = None,
 ) -> Service:
-    """`vault_transport` replaces the network between this service and the vault."""
+    """The transports replace the network between this service and the vault or order."""
     db = open_database(settings)
     peer = Peer(
         settings.vault_url,
@@ -86,7 +85,9 @@ def create_service(
         lease=timedelta(seconds=settings.lease_seconds),
         pause_max=timedelta(seconds=settings.dispatch_pause_seconds_max),
     )
-    allowance = Allowance(settings.reveal_burst, timedelta(seconds=settings.reveal_every_seconds))
+    page = build_buyers_page(
+        settings, deliveries, links, vault, telling.one_time_codes, order_transport
+    )
     dispatchers = {
         name: _dispatcher(settings, Dispatcher(db, tasks, kind, settings.dispatch_batch_max))
         for name, kind in kinds.items()
@@ -109,7 +110,7 @@ def create_service(
         metadata=metadata,
         routers=[
             delivery_routes.router,
-            page_routes.router,
+            *page.routers,
             supplier_routes.router,
             purchase_routes.router,
             manual_task_routes.router,
@@ -133,12 +134,9 @@ def create_service(
             "purchases": purchases,
             "manual_tasks": manual_tasks,
             **telling.state,
-            "pages": PageService(
-                PageRepository(), deliveries, links, vault, SystemClock(), allowance
-            ),
-            "renderer": PageRenderer(),
+            **page.state,
         },
-        closing=[peer.close, outside.close, purchases.close],
+        closing=[peer.close, page.close, outside.close, purchases.close],
     )
 
 

@@ -18,15 +18,17 @@ _MEDIA_TYPES = {
     ".svg": "image/svg+xml",
 }
 _SCRIPT_TEXTS = (
-    "show", "hide", "copy", "copied", "copy_failed", "opening", "opened", "hidden", "viewed_once",
-    "viewed_many", "last_viewed",
+    "show", "hide", "try_again", "copy", "copied", "copy_failed", "opening", "opened", "hidden",
+    "viewed_once", "viewed_many", "last_viewed", "open_link", "save_image", "qr", "qr_label",
+    "qr_hint", "slow", "stopped", "opening_all", "all_opened", "copy_again", "saved", "news",
+    "offers", "cancel",
 )  # fmt: skip
-_SCRIPT_PREFIXES = ("field_", "error_")
+_SCRIPT_PREFIXES = ("field_", "error_", "step_up_", "claim_")
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file of the page; its address names its content, so browsers may keep it for ever."""
+    """A file of the page; its address names the content of all: browsers may keep it for ever."""
 
     path: str
     content: bytes
@@ -38,6 +40,11 @@ class PageRenderer:
 
     def __init__(self) -> None:
         self.assets = _read_assets()
+        self._modules = [
+            asset.path
+            for name, asset in self.assets.items()
+            if name.endswith(".js") and "/" not in name and name != "page.js"
+        ]
         self._texts = {language: _read_texts(language) for language in Language}
         self._environment = Environment(
             loader=FileSystemLoader(_PAGES / "templates"),
@@ -48,6 +55,8 @@ class PageRenderer:
         )
         self._environment.filters["iso"] = _iso
         self._environment.filters["utc"] = _utc
+        self._environment.filters["utc_day"] = _utc_day
+        self._environment.filters["dots"] = _dots
         self._environment.globals["assets"] = {
             name: asset.path for name, asset in self.assets.items()
         }
@@ -61,14 +70,19 @@ class PageRenderer:
             page=page,
             first=(page.part - 1) * UNITS_PER_PART + 1,
             states=json.dumps(states, separators=(",", ":")),
+            modules=self._modules,
             script_texts=_script_texts(self._texts[language]),
         )
 
     def notice(self, name: str, language: Language) -> str:
-        """A page with one message: `not_found`, `ended` or `busy`."""
+        """A page with one message: `not_found`, `ended`, `busy` or `too_many`."""
         texts = self._texts[language]
         return self._render(
-            "notice.html", language, heading=texts[f"{name}_title"], explanation=texts[name]
+            "notice.html",
+            language,
+            name=name,
+            heading=texts[f"{name}_title"],
+            explanation=texts[name],
         )
 
     def _render(self, template: str, language: Language, **values: object) -> str:
@@ -83,15 +97,16 @@ class PageRenderer:
 
 def _read_assets() -> dict[str, Asset]:
     root = _PAGES / "static"
-    found = {}
-    for file in sorted(root.rglob("*")):
-        if file.suffix in _MEDIA_TYPES:
-            content = file.read_bytes()
-            digest = blake2b(content, digest_size=8).hexdigest()
-            path = f"/assets/{digest}/{file.name}"
-            name = file.relative_to(root).as_posix()
-            found[name] = Asset(path, content, _MEDIA_TYPES[file.suffix])
-    return found
+    files = [file for file in sorted(root.rglob("*")) if file.suffix in _MEDIA_TYPES]
+    contents = {file: file.read_bytes() for file in files}
+    # One digest for all: modules import each other by their bare names.
+    digest = blake2b(b"".join(contents.values()), digest_size=8).hexdigest()
+    return {
+        file.relative_to(root).as_posix(): Asset(
+            f"/assets/{digest}/{file.name}", content, _MEDIA_TYPES[file.suffix]
+        )
+        for file, content in contents.items()
+    }
 
 
 def _read_texts(language: Language) -> Mapping[str, str]:
@@ -116,3 +131,11 @@ def _iso(at: datetime) -> str:
 
 def _utc(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _utc_day(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d")
+
+
+def _dots(mask: str) -> str:
+    return mask.replace("*", "•")

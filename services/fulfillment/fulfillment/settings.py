@@ -24,6 +24,15 @@ class Settings(ServiceSettings):
         max_length=200,
         description="where the inventory-vault answers",
     )
+    order_url: str = Field(
+        default="http://127.0.0.1:8001",
+        pattern=r"^https?://[^\s?#]+$",
+        max_length=200,
+        description="where the order service answers",
+    )
+    order_timeout_seconds: float = Field(
+        default=1.0, ge=0.1, le=5.0, description="longest wait for recommendations; seconds"
+    )
     vault_timeout_seconds: float = Field(
         default=5.0, ge=0.1, le=10.0, description="deadline of one call to the vault; seconds"
     )
@@ -53,10 +62,25 @@ class Settings(ServiceSettings):
         description="how long a task is one worker's alone; longer than its calls; seconds",
     )
     reveal_burst: int = Field(
-        default=20, ge=1, le=1_000, description="codes one page may open at once; codes"
+        default=20,
+        ge=1,
+        le=1_000,
+        description="codes one page may open at once, besides each of its own once; codes",
     )
     reveal_every_seconds: float = Field(
         default=2.0, ge=0.01, le=60.0, description="then one code per so long; seconds"
+    )
+    step_up_minutes: int = Field(
+        default=15,
+        ge=1,
+        le=120,
+        description="how long a buyer's one-time code opens codes, once shown; minutes",
+    )
+    guess_burst: int = Field(
+        default=30, ge=1, le=1_000, description="wrong links one address may try at once; links"
+    )
+    guess_every_seconds: float = Field(
+        default=2.0, ge=0.01, le=60.0, description="then one wrong link per so long; seconds"
     )
     connectors: str = Field(
         default="generic,demo",

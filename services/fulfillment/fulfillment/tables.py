@@ -5,6 +5,7 @@ from fulfillment.deliveries.tables import delivery_tables
 from fulfillment.manual_tasks.tables import manual_task_tables
 from fulfillment.messages.tables import message_tables
 from fulfillment.one_time_codes.tables import one_time_code_tables
+from fulfillment.page_settings.tables import page_setting_tables
 from fulfillment.purchases.tables import purchase_tables
 from fulfillment.suppliers.tables import supplier_tables
 from fulfillment.templates.tables import template_tables
@@ -21,3 +22,4 @@ contact_tables(metadata)
 template_tables(metadata)
 message_tables(metadata)
 one_time_code_tables(metadata)
+page_setting_tables(metadata)

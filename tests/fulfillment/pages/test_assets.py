@@ -43,3 +43,19 @@ def test_an_asset_is_served_under_an_address_that_names_its_content() -> None:
     assets = PageRenderer().assets
     assert {"page.css", "page.js", "icon.svg", "vendor/nacl-fast.min.js"} <= set(assets)
     assert len({asset.path for asset in assets.values()}) == len(assets)
+
+
+def test_every_module_that_is_imported_is_served_beside_the_one_that_imports_it() -> None:
+    assets = PageRenderer().assets
+    modules = {asset.path.rpartition("/")[2]: asset for name, asset in assets.items()}
+    assert len({asset.path.rpartition("/")[0] for asset in assets.values()}) == 1
+    for asset in modules.values():
+        for name in re.findall(r'from "\./([\w.]+)"', asset.content.decode(errors="replace")):
+            assert name in modules, asset.path
+
+
+def test_a_change_of_any_file_changes_the_address_of_all() -> None:
+    # So no browser can pair a module it kept with one that came later.
+    folder = {asset.path.split("/")[2] for asset in PageRenderer().assets.values()}
+    assert len(folder) == 1
+    assert len(folder.pop()) == 16

@@ -149,7 +149,7 @@ async def test_the_account_is_shown_masked_and_never_whole(
 ) -> None:
     for attempt in (unknown, done):
         page, _ = await read(api, db)
-        assert "138******00" in page
+        assert "138••••••00" in page
         assert ACCOUNT not in page
         await settle(service, attempt)
         async with db.transaction() as tx:

@@ -1,6 +1,7 @@
 """SQL of requests and their deliveries: a constant number of statements, whatever the batch."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -102,6 +103,23 @@ class DeliveryRepository:
         rows = await tx.execute(_OF_ORDERS, {"order_id": list(order_ids)})
         return await self._with_units(tx, rows.all(), positions)
 
+    async def renew_page(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        delivery_id: UUID,
+        page_id: UUID,
+        life: timedelta,
+    ) -> tuple[UUID, datetime] | None:
+        """Gives the delivery's order another page id, and remembers that the old one has ended;
+        answers the new one and its end."""
+        rows = await tx.execute(
+            _RENEW_PAGE,
+            {"merchant_id": merchant_id, "id": delivery_id, "page_id": page_id, "life": life},
+        )
+        row = rows.one_or_none()
+        return (row.page_id, row.page_ends_at) if row else None
+
     async def _with_units(
         self, tx: Transaction, rows: Sequence[Row[Any]], positions: range = _EVERY_POSITION
     ) -> list[tuple[Request, Delivery]]:
@@ -200,6 +218,24 @@ _LAST_ROUNDS = """ AND NOT EXISTS (
     """
 _OF_PAGE = text(_READ + " WHERE r.page_id = :page_id" + _LAST_ROUNDS)
 _OF_ORDERS = text(_READ + " WHERE r.order_id = ANY(CAST(:order_id AS uuid[]))" + _LAST_ROUNDS)
+
+_RENEW_PAGE = text(
+    """
+    WITH old AS (
+        SELECT r.order_id, r.merchant_id, r.page_id
+        FROM request r JOIN delivery d ON d.order_id = r.order_id
+        WHERE d.merchant_id = :merchant_id AND d.id = :id
+        FOR NO KEY UPDATE OF r
+    ), ended AS (
+        INSERT INTO ended_page (page_id, merchant_id, order_id)
+        SELECT page_id, merchant_id, order_id FROM old
+    )
+    UPDATE request r
+    SET page_id = :page_id, page_ends_at = clock_timestamp() + CAST(:life AS interval)
+    FROM old WHERE r.order_id = old.order_id
+    RETURNING r.page_id, r.page_ends_at
+    """
+)
 
 _UNITS = text(
     """

@@ -84,6 +84,19 @@ class UnitRead(Model):
         )
 
 
+class LinkCreate(Model):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"days": 30}]})
+
+    days: int | None = Field(
+        default=None, ge=1, le=3_650, description="How long it works; absent: as a first link."
+    )
+
+
+class LinkRead(Model):
+    url: str = Field(description="Whoever has it can open the codes: keep it safe.")
+    ends_at: datetime
+
+
 class DeliveryRead(Model):
     """One line of an order and what became of it."""
 

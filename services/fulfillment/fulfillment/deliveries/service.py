@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 from fulfillment.deliveries.domain import (
@@ -108,6 +109,20 @@ class DeliveryService:
         for request, delivery in await self._repository.list_of_orders(tx, order_ids, positions):
             orders.setdefault(request.order_id, (request, []))[1].append(delivery)
         return orders
+
+    async def renew_link(
+        self, tx: Transaction, merchant_id: UUID, delivery_id: UUID, life: timedelta
+    ) -> PageLink:
+        """A new link to the page that shows the delivery; every older one has ended, and so has the
+        new one when `life` is nothing. Raises DeliveryNotFound.
+        """
+        link = await self._repository.renew_page(tx, merchant_id, delivery_id, new_id(), life)
+        if link is None:
+            raise DeliveryNotFound
+        return PageLink(*link)
+
+    def url_of_link(self, link: PageLink) -> str:
+        return self._links.url(link)
 
     def url_of(self, request: Request) -> str:
         """The address of the page that shows the request."""

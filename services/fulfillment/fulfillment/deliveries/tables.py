@@ -60,6 +60,15 @@ def delivery_tables(metadata: MetaData) -> None:
         CheckConstraint("octet_length(recipient_public_key) = 32", name="recipient_key_size"),
     )
     Table(
+        "ended_page",
+        metadata,
+        # A link that the shop has ended says so; without this it would seem never to have been.
+        Column("page_id", Uuid, primary_key=True),
+        Column("merchant_id", Uuid, nullable=False),
+        Column("order_id", Uuid, ForeignKey("request.order_id"), nullable=False),
+        _now(),
+    )
+    Table(
         "task",
         metadata,
         Column("id", Uuid, primary_key=True),

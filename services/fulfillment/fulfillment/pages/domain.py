@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address
 from uuid import UUID
 
-from fulfillment.deliveries.domain import Box, Delivery, DeliveryState, Request
+from fulfillment.deliveries.domain import Box, Delivery, DeliveryState, Request, Unit
+from fulfillment.page_settings.domain import PageSettings
 from kit.errors import DomainError, ErrorKind, Invalid, Limited
+from kit.money import Money
 
 UNITS_PER_PART = 100
 """Units of each line that one part of the page shows."""
 PART_MAX = 1_000
 USER_AGENT_LENGTH_MAX = 300
+EXPIRES_SOON = timedelta(days=14)
 _WEIGHT_PREFIX = "q="
 
 
@@ -27,13 +30,40 @@ class Language(StrEnum):
 _LANGUAGES = frozenset(language.value for language in Language)
 
 
+class Mood(StrEnum):
+    """How the whole order stands, in a word."""
+
+    READY = "ready"
+    PARTLY = "partly"
+    WAITING = "waiting"
+    TROUBLE = "trouble"
+    REFUNDED = "refunded"
+
+
+class Validity(StrEnum):
+    GOOD = "good"
+    SOON = "soon"
+    OVER = "over"
+
+
+@dataclass(frozen=True, slots=True)
+class Recommended:
+    """A product that goes well with the order; `url` is empty where the shop names none."""
+
+    name: str
+    price: Money
+    url: str
+
+
 @dataclass(frozen=True, slots=True)
 class BuyerPage:
-    """One order as its buyer sees it: every line, and of its units those of one part."""
+    """One order as its buyer sees it at `now`: every line, and of its units those of one part."""
 
     token: str
     request: Request
     deliveries: tuple[Delivery, ...]
+    now: datetime
+    settings: PageSettings
     part: int = 1
 
     @property
@@ -51,6 +81,23 @@ class BuyerPage:
     def is_moving(self) -> bool:
         """True while something on it may still change by itself."""
         return not set(self.states.values()) <= _AT_REST
+
+    @property
+    def mood(self) -> Mood:
+        states = set(self.states.values())
+        if states <= {DeliveryState.DELIVERED.value}:
+            return Mood.READY
+        if states == {REFUNDED}:
+            return Mood.REFUNDED
+        if states & {DeliveryState.PENDING.value, DeliveryState.UNKNOWN.value}:
+            return Mood.PARTLY if DeliveryState.DELIVERED.value in states else Mood.WAITING
+        return Mood.TROUBLE
+
+    def validity(self, unit: Unit) -> Validity:
+        """Of a unit that expires."""
+        if unit.expires_at is None or unit.expires_at - self.now > EXPIRES_SOON:
+            return Validity.GOOD
+        return Validity.SOON if unit.expires_at > self.now else Validity.OVER
 
 
 REFUNDED = "refunded"
@@ -74,10 +121,11 @@ class Revealed:
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
-    """Whose page it is: the shop and the shop's customer."""
+    """Whose page it is: the shop and the shop's customer; how many units they bought."""
 
     merchant_id: UUID
     customer_id: str
+    units: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +136,11 @@ class Viewer:
     user_agent: str | None
 
     @classmethod
-    def seen_as(cls, host: str | None, user_agent: str | None) -> "Viewer":
+    def seen_as(cls, address: IPv4Address | IPv6Address | None, user_agent: str | None) -> "Viewer":
         """What a connection and a header say, reduced to what a log can hold."""
         plain = "".join(c for c in user_agent or "" if c.isprintable())
-        return cls(_ip(host), plain[:USER_AGENT_LENGTH_MAX] or None)
-
-
-def _ip(host: str | None) -> str | None:
-    try:
-        return str(ip_address(host or ""))
-    except ValueError:
-        return None
+        ip = None if address is None else str(address)
+        return cls(ip, plain[:USER_AGENT_LENGTH_MAX] or None)
 
 
 def choose_language(asked: str | None, accepted: str | None, fallback: str) -> Language:
@@ -154,6 +196,13 @@ class UnitWithheld(DomainError):
 
     code = "unit_withheld"
     kind = ErrorKind.CONFLICT
+
+
+class StepUpRequired(DomainError):
+    """The shop wants a one-time code first: `POST /d/{token}/step-up`, then send the proof."""
+
+    code = "step_up_required"
+    kind = ErrorKind.DENIED
 
 
 class UnusableKey(Invalid):

@@ -1,11 +1,14 @@
 """The buyer's page. No account, no cookie: whoever has the link has the page."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
+from fulfillment.guesses import Guesses, TooManyGuesses
 from fulfillment.pages.domain import (
     PART_MAX,
     Language,
@@ -14,9 +17,17 @@ from fulfillment.pages.domain import (
     Viewer,
     choose_language,
 )
-from fulfillment.pages.schemas import ProgressRead, RevealCreate, RevealRead
+from fulfillment.pages.schemas import (
+    ProgressRead,
+    RecommendedList,
+    RecommendedRead,
+    RevealCreate,
+    RevealRead,
+    UnitsRead,
+)
 from fulfillment.pages.service import PageService
 from fulfillment.rendering import PageRenderer
+from kit.addresses import Address, caller_address
 from kit.db import Database
 from kit.errors import NotFound, Unavailable
 from kit.public_keys import decode_public_key
@@ -51,6 +62,32 @@ def _renderer(request: Request) -> PageRenderer:
     return cast(PageRenderer, request.app.state.renderer)
 
 
+def _address(request: Request) -> Address | None:
+    return caller_address(
+        request.client.host if request.client else None,
+        request.headers.getlist("x-forwarded-for"),
+        request.app.state.trusted_proxies,
+    )
+
+
+def _counting_misses(request: Request) -> Iterator[None]:
+    """Wrong links are counted by the address they come from; too many have to wait."""
+    with _noting_misses(request):
+        yield
+
+
+@contextmanager
+def _noting_misses(request: Request) -> Iterator[None]:
+    try:
+        yield
+    except PageEnded:
+        raise
+    except PageNotFound:
+        cast(Guesses, request.app.state.guesses).miss(_address(request))
+        raise
+
+
+COUNTING = [Depends(_counting_misses)]
 Db = Annotated[Database, Depends(_db)]
 Pages = Annotated[PageService, Depends(_pages)]
 Renderer = Annotated[PageRenderer, Depends(_renderer)]
@@ -59,11 +96,17 @@ Renderer = Annotated[PageRenderer, Depends(_renderer)]
 @router.get(
     "/d/{token}",
     response_class=HTMLResponse,
-    responses={404: _HTML, 410: {**_HTML, "description": "The link has expired"}, 503: _HTML},
+    responses={
+        404: _HTML,
+        410: {**_HTML, "description": "The link has ended"},
+        429: {**_HTML, "description": "Too many wrong links from this address"},
+        503: _HTML,
+    },
     summary="The buyer's page",
 )
 async def show_page(
     token: str,
+    request: Request,
     db: Db,
     pages: Pages,
     renderer: Renderer,
@@ -76,8 +119,11 @@ async def show_page(
     """The order, its lines and masked codes. A code itself is never in this page."""
     language = choose_language(lang, accept_language, "")
     try:
-        async with db.read() as tx:
-            page = await pages.open(tx, token, part=part)
+        with _noting_misses(request):
+            async with db.read() as tx:
+                page = await pages.open(tx, token, part=part)
+    except TooManyGuesses as limited:
+        return _notice(renderer, "too_many", language, 429, limited.retry_after_seconds)
     except PageEnded:
         return _notice(renderer, "ended", language, 410)
     except PageNotFound:
@@ -88,7 +134,7 @@ async def show_page(
     return HTMLResponse(renderer.page(page, language), headers=_PAGE_HEADERS)
 
 
-@router.get("/d/{token}/progress", summary="The state of each line")
+@router.get("/d/{token}/progress", dependencies=COUNTING, summary="The state of each line")
 async def read_progress(token: str, db: Db, pages: Pages, response: Response) -> ProgressRead:
     """What a page that still waits asks every now and then."""
     response.headers.update(_PAGE_HEADERS)
@@ -96,7 +142,37 @@ async def read_progress(token: str, db: Db, pages: Pages, response: Response) ->
         return ProgressRead.from_domain(await pages.open(tx, token))
 
 
-@router.post("/d/{token}/units/{unit_id}/reveal", summary="Open one code in this browser")
+@router.get("/d/{token}/units", dependencies=COUNTING, summary="The units of one part")
+async def list_units(
+    token: str,
+    db: Db,
+    pages: Pages,
+    response: Response,
+    part: Annotated[int, Query(ge=1, le=PART_MAX, description="100 units of each line")] = 1,
+) -> UnitsRead:
+    """For a page that opens everything: what the other parts hold."""
+    response.headers.update(_PAGE_HEADERS)
+    async with db.read() as tx:
+        return UnitsRead.from_domain(await pages.open(tx, token, part=part))
+
+
+@router.get(
+    "/d/{token}/recommendations", dependencies=COUNTING, summary="What goes well with the order"
+)
+async def list_recommendations(
+    token: str, db: Db, pages: Pages, response: Response
+) -> RecommendedList:
+    """Products of the shop that are on sale and in stock; empty when nobody can say just now."""
+    response.headers.update(_PAGE_HEADERS)
+    found = await pages.recommend(db, token)
+    return RecommendedList(items=[RecommendedRead.from_domain(each) for each in found])
+
+
+@router.post(
+    "/d/{token}/units/{unit_id}/reveal",
+    dependencies=COUNTING,
+    summary="Open one code in this browser",
+)
 async def reveal_unit(
     token: str,
     unit_id: UUID,
@@ -106,12 +182,17 @@ async def reveal_unit(
     db: Db,
     pages: Pages,
     user_agent: Annotated[str | None, Header(include_in_schema=False)] = None,
+    lockstock_proof: Annotated[
+        str | None, Header(description="Where the shop wants a one-time code: what proves it.")
+    ] = None,
 ) -> RevealRead:
     """The code in a box that only the asking browser can open. The view is logged before."""
     response.headers.update(_PAGE_HEADERS)
-    viewer = Viewer.seen_as(request.client.host if request.client else None, user_agent)
+    viewer = Viewer.seen_as(_address(request), user_agent)
     public_key = decode_public_key(body.recipient_public_key)
-    return RevealRead.from_domain(await pages.reveal(db, token, unit_id, public_key, viewer))
+    return RevealRead.from_domain(
+        await pages.reveal(db, token, unit_id, public_key, viewer, lockstock_proof)
+    )
 
 
 @router.get("/assets/{digest}/{name}", include_in_schema=False)
@@ -125,6 +206,10 @@ async def read_asset(digest: str, name: str, renderer: Renderer) -> Response:
     raise NotFound
 
 
-def _notice(renderer: PageRenderer, name: str, language: Language, status: int) -> HTMLResponse:
-    headers = {**_PAGE_HEADERS, "Retry-After": "2"} if status == 503 else _PAGE_HEADERS
+def _notice(
+    renderer: PageRenderer, name: str, language: Language, status: int, wait_seconds: int = 2
+) -> HTMLResponse:
+    headers = dict(_PAGE_HEADERS)
+    if status in {429, 503}:
+        headers["Retry-After"] = str(wait_seconds)
     return HTMLResponse(renderer.notice(name, language), status_code=status, headers=headers)

@@ -7,8 +7,8 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from fulfillment.deliveries.schemas import BoxRead
-from fulfillment.pages.domain import BuyerPage, Revealed
-from kit.http import Model, PublicKeyText
+from fulfillment.pages.domain import BuyerPage, Recommended, Revealed
+from kit.http import Model, MoneyModel, PublicKeyText
 
 
 class RevealCreate(Model):
@@ -37,6 +37,49 @@ class RevealRead(Model):
             views=revealed.views,
             last_viewed_at=revealed.last_viewed_at,
         )
+
+
+class UnitOnPage(Model):
+    """Which unit of which line; its mask and everything else stand in the page."""
+
+    unit_id: UUID
+    delivery_id: UUID
+
+
+class UnitsRead(Model):
+    """What one part of the page shows."""
+
+    units: list[UnitOnPage]
+    part: int
+    parts: int
+
+    @classmethod
+    def from_domain(cls, page: BuyerPage) -> Self:
+        return cls(
+            units=[
+                UnitOnPage(unit_id=unit.unit_id, delivery_id=delivery.id)
+                for delivery in page.deliveries
+                for unit in delivery.units
+            ],
+            part=page.part,
+            parts=page.parts,
+        )
+
+
+class RecommendedRead(Model):
+    name: str
+    price: MoneyModel
+    url: str | None = Field(description="Where the shop sells it; null when it names no place.")
+
+    @classmethod
+    def from_domain(cls, found: Recommended) -> Self:
+        return cls(
+            name=found.name, price=MoneyModel.from_domain(found.price), url=found.url or None
+        )
+
+
+class RecommendedList(Model):
+    items: list[RecommendedRead]
 
 
 class ProgressRead(Model):

@@ -6,13 +6,18 @@ from uuid import UUID
 
 from fulfillment.deliveries.service import DeliveryService
 from fulfillment.links import PageLink, PageLinks
+from fulfillment.offers import Offers
+from fulfillment.page_settings.domain import StepUp
+from fulfillment.page_settings.service import PageSettingsService
 from fulfillment.pages.domain import (
     UNITS_PER_PART,
     Buyer,
     BuyerPage,
     PageEnded,
     PageNotFound,
+    Recommended,
     Revealed,
+    StepUpRequired,
     TooManyReveals,
     UnitNotOnPage,
     UnitWithheld,
@@ -20,6 +25,7 @@ from fulfillment.pages.domain import (
     Viewer,
 )
 from fulfillment.pages.repository import PageRepository
+from fulfillment.proofs import PageProofs
 from fulfillment.vault import Refused, Vault
 from kit.clock import Clock
 from kit.db import Database, Transaction
@@ -30,6 +36,18 @@ log = get_logger(__name__)
 
 _RETRY_AFTER_SECONDS_MIN = 1
 _NAMELESS = "unnamed"
+
+
+@dataclass(frozen=True, slots=True)
+class PageParts:
+    """What a page is made with."""
+
+    deliveries: DeliveryService
+    links: PageLinks
+    proofs: PageProofs
+    vault: Vault
+    settings: PageSettingsService
+    offers: Offers
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +62,12 @@ class PageService:
     def __init__(
         self,
         repository: PageRepository,
-        deliveries: DeliveryService,
-        links: PageLinks,
-        vault: Vault,
+        parts: PageParts,
         clock: Clock,
         allowance: Allowance,
     ) -> None:
         self._repository = repository
-        self._deliveries = deliveries
-        self._links = links
-        self._vault = vault
+        self._parts = parts
         self._clock = clock
         self._allowance = allowance
 
@@ -61,26 +75,44 @@ class PageService:
         """The page behind a link. Raises PageNotFound, or PageEnded when the link has ended."""
         link = self._link(token)
         first = (part - 1) * UNITS_PER_PART + 1
-        found = await self._deliveries.find_page(
+        found = await self._parts.deliveries.find_page(
             tx, link.page_id, range(first, first + UNITS_PER_PART)
         )
         if found is None:
-            raise PageNotFound
+            raise await self._absence(tx, link)
         request, deliveries = found
-        return BuyerPage(token, request, tuple(deliveries), part)
+        settings = await self._parts.settings.of_merchant(tx, request.merchant_id)
+        now = self._clock.now()
+        return BuyerPage(token, request, tuple(deliveries), now, settings, part)
+
+    async def recommend(self, db: Database, token: str) -> list[Recommended]:
+        """What goes well with the order; nothing when that cannot be had just now. Raises
+        PageNotFound and PageEnded.
+        """
+        async with db.read() as tx:
+            page = await self.open(tx, token)
+        offers = await self._parts.offers.for_order(page.request.merchant_id, page.request.order_id)
+        return [Recommended(it.name, it.price, page.settings.url_of(it.sku)) for it in offers]
 
     async def reveal(
-        self, db: Database, token: str, unit_id: UUID, public_key: bytes, viewer: Viewer
+        self,
+        db: Database,
+        token: str,
+        unit_id: UUID,
+        public_key: bytes,
+        viewer: Viewer,
+        proof: str | None,
     ) -> Revealed:
         """The unit's content in a box for `public_key`.
 
-        Raises PageNotFound, PageEnded, UnitNotOnPage, TooManyReveals; UnusableKey and UnitWithheld
-        (the vault's no); Unavailable (the vault's silence). The vault logs the view, then answers.
+        Raises PageNotFound, PageEnded, UnitNotOnPage, StepUpRequired, TooManyReveals; UnusableKey
+        and UnitWithheld (the vault's no); Unavailable (the vault's silence). The vault logs the
+        view, then answers.
         """
         link = self._link(token)
         async with db.transaction() as tx:
-            buyer = await self._admit(tx, link, unit_id)
-        box = await self._vault.reveal(
+            buyer = await self._admit(tx, link, unit_id, proof)
+        box = await self._parts.vault.reveal(
             unit_id,
             merchant_id=buyer.merchant_id,
             recipient_public_key=public_key,
@@ -94,18 +126,31 @@ class PageService:
             views, at = await self._repository.count_view(tx, unit_id)
         return Revealed(box, views, at)
 
-    async def _admit(self, tx: Transaction, link: PageLink, unit_id: UUID) -> Buyer:
+    async def _admit(
+        self, tx: Transaction, link: PageLink, unit_id: UUID, proof: str | None
+    ) -> Buyer:
         buyer = await self._repository.find_buyer(tx, link.page_id, unit_id)
         if buyer is None:
-            raise UnitNotOnPage
-        every, burst = self._allowance.every, self._allowance.burst
+            has_ended = await self._repository.has_ended(tx, link.page_id)
+            raise PageEnded if has_ended else UnitNotOnPage
+        settings = await self._parts.settings.of_merchant(tx, buyer.merchant_id)
+        if settings.step_up is StepUp.CODE and not self._parts.proofs.holds(
+            proof, link.page_id, self._clock.now()
+        ):
+            raise StepUpRequired
+        # Each of its own once, however many they are, and then some.
+        every, burst = self._allowance.every, self._allowance.burst + buyer.units
         if not await self._repository.spend_reveal(tx, link.page_id, every, burst):
             wait = max(_RETRY_AFTER_SECONDS_MIN, round(every.total_seconds()))
             raise TooManyReveals(retry_after_seconds=wait)
         return buyer
 
+    async def _absence(self, tx: Transaction, link: PageLink) -> PageNotFound:
+        has_ended = await self._repository.has_ended(tx, link.page_id)
+        return PageEnded() if has_ended else PageNotFound()
+
     def _link(self, token: str) -> PageLink:
-        link = self._links.find(token)
+        link = self._parts.links.find(token)
         if link is None:
             raise PageNotFound
         if link.has_ended(self._clock.now()):

@@ -1,0 +1,21 @@
+"""What a merchant's buyers see besides their order, and what they must show."""
+
+from uuid import UUID
+
+from fulfillment.page_settings.domain import PageSettings
+from fulfillment.page_settings.repository import PageSettingsRepository
+from kit.db import Transaction
+
+
+class PageSettingsService:
+    def __init__(self, repository: PageSettingsRepository) -> None:
+        self._repository = repository
+
+    async def of_merchant(self, tx: Transaction, merchant_id: UUID) -> PageSettings:
+        """The defaults for a merchant that never set any."""
+        return await self._repository.find(tx, merchant_id) or PageSettings(merchant_id)
+
+    async def put(self, tx: Transaction, settings: PageSettings) -> PageSettings:
+        """They hold from the next page that is opened."""
+        await self._repository.put(tx, settings)
+        return settings
