@@ -1,6 +1,7 @@
 """The page in a real browser, with the real service, the real vault and its opener behind it."""
 
 import json
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,8 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture(scope="session")
 async def mailbox() -> AsyncIterator[Mailbox]:
     """Where the buyers' mail arrives."""
+    # The server of the tests would log what it is sent: that is no log of ours.
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
     async with running_mailbox() as box:
         yield box
 

@@ -68,7 +68,7 @@ async def test_without_javascript_the_page_explains_itself_and_promises_no_butto
     await expect(page.locator(".no-script")).to_contain_text("JavaScript is switched off")
     await expect(page.locator(".no-script")).to_be_visible()
     await expect(page.locator("button:visible")).to_have_count(0)
-    await expect(page.get_by_text("Steam 50")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Steam 50")).to_be_visible()
     await context.close()
 
 

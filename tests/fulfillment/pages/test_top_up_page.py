@@ -15,6 +15,7 @@ from fulfillment.tasks.service import TaskService
 from kit.db import Database
 from kit.messaging.events import Event, topic_of, type_of
 from kit.service import Service
+from lockstock.common.v1.money_pb2 import Money
 from lockstock.order.v1.order_events_pb2 import (
     OrderPartiallyCompleted,
     OrderRefunded,
@@ -124,7 +125,15 @@ async def test_a_failed_line_says_where_the_money_is_until_it_is_back(
     assert "account_unknown" not in page
 
     line = SettledLine(line_id=order.lines[0].line_id, delivered=False)
-    await tell(service, OrderPartiallyCompleted(order_id=order.order_id, lines=[line]))
+    await tell(
+        service,
+        OrderPartiallyCompleted(
+            order_id=order.order_id,
+            merchant_id=order.merchant_id,
+            lines=[line],
+            refunded=Money(amount_minor=5000, currency="CNY"),
+        ),
+    )
 
     page, progress = await read(api, db)
     assert "Your money was returned" in page
@@ -138,7 +147,11 @@ async def test_an_order_that_is_refunded_whole_says_so_too(
 ) -> None:
     await settle(service, refused)
 
-    await tell(service, OrderRefunded(order_id=order.order_id))
+    amount = Money(amount_minor=5000, currency="CNY")
+    await tell(
+        service,
+        OrderRefunded(order_id=order.order_id, merchant_id=order.merchant_id, amount=amount),
+    )
 
     assert "Your money was returned" in (await read(api, db))[0]
 
