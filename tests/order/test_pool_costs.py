@@ -1,5 +1,6 @@
 """What a pool's units cost: the dearest lot that has some, asked once a minute."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -7,6 +8,7 @@ import pytest
 
 from kit.auth import ServiceTokens
 from kit.errors import Unavailable
+from kit.ids import new_id
 from kit.money import Money
 from kit.peers import Peer
 from order.pool_costs import PoolCosts
@@ -84,3 +86,24 @@ async def test_a_vault_that_does_not_say_is_no_cost_of_nothing(status: int):
         await costs.of(MERCHANT, POOL)
     vault.status = 200
     assert await costs.of(MERCHANT, POOL) == Money(900, "CNY")
+
+
+async def test_pools_that_are_not_known_are_asked_at_once_and_each_once():
+    class Slow(Lots):
+        """Answers nobody before all have asked."""
+
+        def __init__(self, callers: int) -> None:
+            super().__init__((900, "CNY", 3))
+            self._all = asyncio.Barrier(callers)
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await self._all.wait()
+            return await super().handle_async_request(request)
+
+    vault, pools = Slow(3), [new_id() for _ in range(3)]
+
+    async with asyncio.timeout(30):
+        costs = await pool_costs(vault).of_many(MERCHANT, [*pools, pools[0]])
+
+    assert costs == dict.fromkeys(pools, Money(900, "CNY"))
+    assert len(vault.asked) == 3

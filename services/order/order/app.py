@@ -76,6 +76,7 @@ from order.search import routes as search_routes
 from order.search import tables as search_tables
 from order.search.service import SearchService
 from order.settings import Settings
+from order.shortages import routes as shortage_routes
 from order.step_kinds import Outside, StepKind, load_kinds
 from order.steps import jobs as step_jobs
 from order.steps import tables as step_tables
@@ -123,6 +124,7 @@ ROUTERS = (
     api_key_routes.router,
     product_file_routes.router,
     catalogue_routes.router,
+    shortage_routes.router,
     price_list_routes.router,
     promotion_routes.router,
     coupon_routes.router,

@@ -1,7 +1,9 @@
 """What the units of a pool cost now, as the vault's read of the pool says it."""
 
+import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Collection
 from uuid import UUID
 
 from kit.errors import Unavailable
@@ -19,6 +21,14 @@ class PoolCosts:
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
         self._kept: OrderedDict[tuple[UUID, UUID], tuple[float, Money | None]] = OrderedDict()
+
+    async def of_many(
+        self, merchant_id: UUID, pool_ids: Collection[UUID]
+    ) -> dict[UUID, Money | None]:
+        """As `of`, all that are not known at once: as slow as the slowest of them."""
+        pools = list(dict.fromkeys(pool_ids))
+        costs = await asyncio.gather(*(self.of(merchant_id, pool_id) for pool_id in pools))
+        return dict(zip(pools, costs, strict=True))
 
     async def of(self, merchant_id: UUID, pool_id: UUID) -> Money | None:
         """The dearest lot that still has units for sale: whichever is handed out, it costs no more.

@@ -297,3 +297,40 @@ async def test_a_whole_refund_gives_the_use_back_where_the_coupon_says_so(
 async def refunds_of(tx: Transaction, order_id: UUID) -> int:
     query = text("SELECT sum(amount_minor) FROM order_refund WHERE order_id = :id")
     return int((await tx.execute(query, {"id": order_id})).scalar_one())
+
+
+async def test_what_a_coupon_takes_off_is_edited_and_placed_orders_keep_what_they_got(
+    api: httpx.AsyncClient,
+):
+    coupon = await add_coupon(api, budget=cny(1000))
+    path = f"{COUPONS}/{coupon['id']}"
+    order = (await ordered(api, ("CARD", 1), codes=["SPRING10"])).json()
+
+    edit = {"effect": {"kind": "amount_off", "amount": cny(100)}, "minimum_spend": cny(500)}
+    edited = await api.patch(path, json={**edit, "discount_max": None, "returns_on_refund": True})
+
+    assert edited.status_code == 200, edited.text
+    assert (edited.json()["version"], edited.json()["minimum_spend"]) == (2, cny(500))
+    assert edited.json()["returns_on_refund"] is True
+    assert (await quoted(api, ("CARD", 1), codes=["SPRING10"]))["total"] == cny(900)
+    assert (await api.get(f"/v1/orders/{order['id']}")).json()["total"] == cny(700)
+    assert await uses_of(api, coupon) == (1, 300)
+
+
+async def test_a_coupons_budget_is_edited_down_to_what_was_given_and_no_further(
+    api: httpx.AsyncClient,
+):
+    coupon = await add_coupon(api, budget=cny(1000))
+    path = f"{COUPONS}/{coupon['id']}"
+    await ordered(api, ("CARD", 1), codes=["SPRING10"])
+
+    less = await api.patch(path, json={"budget": cny(299)})
+    just = await api.patch(path, json={"budget": cny(300)})
+    spent = (await quoted(api, ("CARD", 1), codes=["SPRING10"]))["total"]
+    lifted = await api.patch(path, json={"budget": None})
+    foreign = await api.patch(path, json={"budget": {"amount": 9, "currency": "USD"}})
+
+    assert (less.status_code, less.json()["code"]) == (409, "limit_below_use")
+    assert (just.status_code, spent) == (200, cny(1000))
+    assert lifted.json()["budget"] is None
+    assert (foreign.status_code, foreign.json()["code"]) == (422, "currency_mismatch")

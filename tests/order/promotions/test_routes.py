@@ -129,3 +129,47 @@ async def test_anothers_promotion_cannot_be_seen_or_changed(
     assert (await api.get(url)).status_code == 404
     assert (await api.patch(url, json={"active": False})).status_code == 404
     assert (await api.get(PROMOTIONS)).json()["items"] == []
+
+
+async def test_an_edited_effect_is_the_next_version_and_leaves_placed_orders_alone(
+    api: httpx.AsyncClient,
+):
+    made = await add_promotion(api)
+    order = (await ordered(api, ("CARD", 1))).json()
+
+    edited = await api.patch(
+        f"{PROMOTIONS}/{made['id']}",
+        json={"effect": {"kind": "fixed_price", "price": cny(500)}, "exclusive": False},
+    )
+
+    assert edited.status_code == 200, edited.text
+    assert (edited.json()["version"], edited.json()["exclusive"]) == (2, False)
+    assert (await quoted(api, ("CARD", 1)))["total"] == cny(500)
+    assert (await api.get(f"/v1/orders/{order['id']}")).json()["total"] == cny(900)
+
+
+async def test_a_budget_is_edited_down_to_what_is_given_away_and_no_further(
+    api: httpx.AsyncClient,
+):
+    made = await add_promotion(api, budget=cny(1000))
+    path = f"{PROMOTIONS}/{made['id']}"
+    await ordered(api, ("CARD", 2))
+
+    less = await api.patch(path, json={"budget": cny(199)})
+    just = await api.patch(path, json={"budget": cny(200)})
+    spent = (await quoted(api, ("CARD", 1)))["total"]
+    lifted = await api.patch(path, json={"budget": None})
+
+    assert (less.status_code, less.json()["code"]) == (409, "limit_below_use")
+    assert (just.status_code, just.json()["budget"], spent) == (200, cny(200), cny(1000))
+    assert (lifted.json()["budget"], lifted.json()["version"]) == (None, 3)
+    assert (await quoted(api, ("CARD", 1)))["total"] == cny(900)
+
+
+async def test_a_promotion_keeps_its_currency(api: httpx.AsyncClient):
+    made = await add_promotion(api, budget=cny(1000))
+    dollars = {"budget": {"amount": 1000, "currency": "USD"}}
+
+    answer = await api.patch(f"{PROMOTIONS}/{made['id']}", json=dollars)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "currency_mismatch")

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.exc import IntegrityError
 
 from kit.db import Transaction, constraint_of
@@ -27,6 +27,15 @@ _PUT_LIMIT = text(
     "VALUES (:rule_id, :merchant_id, :uses_max, :uses_per_buyer_max, :budget) "
     "ON CONFLICT (rule_id) DO UPDATE SET uses_max = excluded.uses_max, "
     "uses_per_buyer_max = excluded.uses_per_buyer_max, budget_minor = excluded.budget_minor"
+)
+_PUT_BUDGET = text(
+    "INSERT INTO price_limit (rule_id, merchant_id, budget_minor) "
+    "VALUES (:rule_id, :merchant_id, :budget) "
+    "ON CONFLICT (rule_id) DO UPDATE SET budget_minor = excluded.budget_minor"
+)
+_LIFT_BUDGET = text(
+    "UPDATE price_limit SET budget_minor = NULL "
+    "WHERE rule_id = :rule_id AND merchant_id = :merchant_id"
 )
 _FIND_LIMITS = text("SELECT * FROM price_limit WHERE rule_id = ANY(CAST(:ids AS uuid[]))")
 # In the order of their ids: orders with several coupons never wait for each other in a circle.
@@ -179,11 +188,21 @@ async def put_limit(
         "uses_per_buyer_max": uses_per_buyer_max,
         "budget": budget,
     }
+    await _put(tx, _PUT_LIMIT, values)
+
+
+async def put_budget(tx: Transaction, rule_id: UUID, merchant_id: UUID, budget: int | None) -> None:
+    """Of a promotion, which has no other limits. Raises LimitBelowUse."""
+    values = {"rule_id": rule_id, "merchant_id": merchant_id, "budget": budget}
+    await _put(tx, _LIFT_BUDGET if budget is None else _PUT_BUDGET, values)
+
+
+async def _put(tx: Transaction, statement: TextClause, values: Mapping[str, Any]) -> None:
     try:
-        await tx.execute(_PUT_LIMIT, values)
+        await tx.execute(statement, values)
     except IntegrityError as error:
         if constraint_of(error) in ("ck_price_limit_uses", "ck_price_limit_budget"):
-            raise LimitBelowUse(rule_id=str(rule_id)) from error
+            raise LimitBelowUse(rule_id=str(values["rule_id"])) from error
         raise
 
 

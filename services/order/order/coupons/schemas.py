@@ -1,6 +1,6 @@
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, StringConstraints
@@ -18,6 +18,7 @@ from order.price_rules.schemas import (
     Skus,
     common_of,
     edited,
+    edited_currency,
     effect_currency,
     from_effect,
     money_of,
@@ -91,24 +92,58 @@ class CouponCreate(RuleCreate):
 
 
 class CouponEdit(RuleEdit):
-    """What is absent stays as it is. What the coupon takes off does not change: end it and make a
-    new one.
+    """What is absent stays as it is; null takes a limit, a minimum or a maximum away. Orders placed
+    before keep their prices, and what they used still counts. The code stays.
     """
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"active": False}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"active": False},
+                {"effect": {"kind": "percent_off", "basis_points": 500}, "budget": None},
+            ]
+        }
+    )
 
+    effect: EffectModel | None = None
+    skus: Skus | None = None
+    minimum_spend: MoneyModel | None = None
+    discount_max: MoneyModel | None = None
+    exclusive: bool | None = None
+    returns_on_refund: bool | None = Field(default=None, description="of orders placed from now on")
+    budget: MoneyModel | None = None
     uses_max: Uses | None = Field(default=None, description="null for no limit")
     uses_per_buyer_max: Uses | None = Field(default=None, description="null for no limit")
 
     def applied(self, rule: Rule) -> Rule:
         rule, terms = edited(self, rule), rule.terms
         assert isinstance(terms, CouponTerms)
-        given = {
-            name: getattr(self, name)
-            for name in ("uses_max", "uses_per_buyer_max")
-            if name in self.model_fields_set
+        moneys = (self.minimum_spend, self.discount_max, self.budget)
+        currency = edited_currency(
+            rule.currency, effect_currency(self.effect) if self.effect else None, *moneys
+        )
+        return replace(rule, currency=currency, terms=replace(terms, **self._given_terms()))
+
+    def _given_terms(self) -> dict[str, Any]:
+        """Fields of CouponTerms -> new values."""
+        given: dict[str, Any] = {
+            "effect": to_effect(self.effect) if self.effect else None,
+            "skus": frozenset(self.skus) if self.skus is not None else None,
+            "is_exclusive": self.exclusive,
+            "returns_on_refund": self.returns_on_refund,
         }
-        return replace(rule, terms=replace(terms, **given))
+        given = {name: value for name, value in given.items() if value is not None}
+        sent = self.model_fields_set
+        given |= {
+            name: getattr(self, name) for name in ("uses_max", "uses_per_buyer_max") if name in sent
+        }
+        if "minimum_spend" in sent:
+            given["minimum_spend"] = self.minimum_spend.amount if self.minimum_spend else 0
+        for name in ("discount_max", "budget"):
+            if name in sent:
+                money = getattr(self, name)
+                given[name] = money.amount if money else None
+        return given
 
 
 class CouponRead(RuleRead):

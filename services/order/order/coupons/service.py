@@ -61,15 +61,9 @@ async def limit(tx: Transaction, rule: Rule) -> None:
             uses_per_buyer_max=terms.uses_per_buyer_max,
             budget=terms.budget,
         )
-    elif isinstance(terms, PromotionTerms) and terms.budget is not None:
-        await repository.put_limit(
-            tx,
-            rule.id,
-            rule.merchant_id,
-            uses_max=None,
-            uses_per_buyer_max=None,
-            budget=terms.budget,
-        )
+    elif isinstance(terms, PromotionTerms):
+        # One without a budget has a row only when it had a budget before.
+        await repository.put_budget(tx, rule.id, rule.merchant_id, terms.budget)
 
 
 async def find_limits(tx: Transaction, rule_ids: Iterable[UUID]) -> Mapping[UUID, Limit]:

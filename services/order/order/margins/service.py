@@ -41,12 +41,11 @@ class MarginService:
     async def _pool_costs(
         self, merchant_id: UUID, products: Mapping[str, Product], known: set[str]
     ) -> dict[str, Money]:
-        found: dict[str, Money] = {}
-        for sku, product in products.items():
-            terms = product.fulfillment
-            if sku in known or not isinstance(terms, PoolFulfillment):
-                continue
-            cost = await self._costs.of(merchant_id, terms.pool_id)
-            if cost is not None:
-                found[sku] = cost
-        return found
+        pools = {
+            sku: product.fulfillment.pool_id
+            for sku, product in products.items()
+            if sku not in known and isinstance(product.fulfillment, PoolFulfillment)
+        }
+        costs = await self._costs.of_many(merchant_id, list(pools.values()))
+        found = {sku: costs[pool_id] for sku, pool_id in pools.items()}
+        return {sku: cost for sku, cost in found.items() if cost is not None}

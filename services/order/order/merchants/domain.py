@@ -1,9 +1,10 @@
 """Merchants own goods and orders; a channel is one way a merchant sells."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from kit.errors import Conflict, Denied, NotFound
@@ -71,6 +72,14 @@ class Channel:
     min_valid_seconds: int = 0
     late_payments: LatePayments = LatePayments.EXPIRED
     is_suspended: bool = False
+    # What is tried for a short line of a product that does not say: the channel's, else the
+    # merchant's; a document as a product's `shortage`.
+    shortage: Mapping[str, Any] | None = None
+    merchant_shortage: Mapping[str, Any] | None = None
+
+    @property
+    def default_shortage(self) -> Mapping[str, Any] | None:
+        return self.merchant_shortage if self.shortage is None else self.shortage
 
     def sells(self, sku: str) -> bool:
         is_allowed = not self.allowed_skus or sku in self.allowed_skus

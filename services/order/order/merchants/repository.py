@@ -1,7 +1,8 @@
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import text
 
 from kit.db import Transaction
@@ -29,9 +30,12 @@ _SUSPEND_MERCHANT = text(
 _RESUME_MERCHANT = text(
     "UPDATE merchant SET suspended_at = NULL, suspended_reason = '' WHERE id = :id RETURNING *"
 )
+_SET_SHORTAGE = text("UPDATE merchant SET shortage = CAST(:shortage AS jsonb) WHERE id = :id")
+_FIND_SHORTAGE = text("SELECT shortage FROM merchant WHERE id = :id")
 _INSERT_CHANNEL = text(
     "INSERT INTO channel (id, merchant_id, name, kind, is_trusted) "
-    "VALUES (:id, :merchant_id, :name, :kind, :is_trusted) RETURNING *, false AS is_suspended"
+    "VALUES (:id, :merchant_id, :name, :kind, :is_trusted) RETURNING *, false AS is_suspended, "
+    "(SELECT m.shortage FROM merchant m WHERE m.id = :merchant_id) AS merchant_shortage"
 )
 _ENSURE_CHANNEL = text(
     "INSERT INTO channel (id, merchant_id, name, kind, is_trusted) "
@@ -42,11 +46,12 @@ _UPDATE_CHANNEL = text(
     "is_active = :is_active, price_list_id = :price_list_id, "
     "fee_basis_points = :fee_basis_points, fee_fixed_minor = :fee_fixed_minor, "
     "fee_bearer = :fee_bearer, allowed_skus = :allowed_skus, denied_skus = :denied_skus, "
-    "region = :region, min_valid_seconds = :min_valid_seconds, late_payments = :late_payments "
+    "region = :region, min_valid_seconds = :min_valid_seconds, late_payments = :late_payments, "
+    "shortage = CAST(:shortage AS jsonb) "
     "WHERE id = :id AND merchant_id = :merchant_id"
 )
 _CHANNELS = (
-    "SELECT c.*, m.suspended_at IS NOT NULL AS is_suspended "
+    "SELECT c.*, m.suspended_at IS NOT NULL AS is_suspended, m.shortage AS merchant_shortage "
     "FROM channel c JOIN merchant m ON m.id = c.merchant_id "
 )
 _LIST_CHANNELS = text(
@@ -98,6 +103,19 @@ async def suspend_merchant(tx: Transaction, merchant_id: UUID, reason: str) -> M
 async def resume_merchant(tx: Transaction, merchant_id: UUID) -> Merchant | None:
     row = (await tx.execute(_RESUME_MERCHANT, {"id": merchant_id})).one_or_none()
     return _merchant(row) if row else None
+
+
+async def set_shortage(
+    tx: Transaction, merchant_id: UUID, shortage: Mapping[str, Any] | None
+) -> None:
+    await tx.execute(_SET_SHORTAGE, {"id": merchant_id, "shortage": _document(shortage)})
+
+
+async def find_shortage(tx: Transaction, merchant_id: UUID) -> Mapping[str, Any] | None:
+    found: Mapping[str, Any] | None = (
+        await tx.execute(_FIND_SHORTAGE, {"id": merchant_id})
+    ).scalar_one_or_none()
+    return found
 
 
 async def add_channel(
@@ -167,7 +185,12 @@ def _values(channel: Channel) -> dict[str, Any]:
         "region": channel.region,
         "min_valid_seconds": channel.min_valid_seconds,
         "late_payments": channel.late_payments.value,
+        "shortage": _document(channel.shortage),
     }
+
+
+def _document(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
 
 
 def _merchant(row: Any) -> Merchant:  # a row has no static type
@@ -197,4 +220,6 @@ def _channel(row: Any) -> Channel:  # a row has no static type
         min_valid_seconds=row.min_valid_seconds,
         late_payments=LatePayments(row.late_payments),
         is_suspended=row.is_suspended,
+        shortage=row.shortage,
+        merchant_shortage=row.merchant_shortage,
     )

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from kit.http import CodeText, Model, Name
 from kit.http.wire import AMOUNT_MINOR_MAX
+from order.catalogue.schemas import ShortageModel
 from order.merchants.domain import Channel, FeeBearer, FeeRule, LatePayments, Merchant
 
 SKUS_MAX = 1_000
@@ -37,6 +38,10 @@ Late = Annotated[
         description="of which ended orders a whole price that a provider tells of late is kept "
         "while their goods are held anew; of others it goes back at once"
     ),
+]
+ChannelShortage = Annotated[
+    ShortageModel | None,
+    Field(description="of products that do not say; null: the merchant's shortage policy counts"),
 ]
 _ALLOWED = "only these SKUs are sold here; empty: all"
 _DENIED = "these SKUs are never sold here"
@@ -128,6 +133,7 @@ class ChannelCreate(Model):
     )
     min_valid_seconds: MinValid = 0
     late_payments: Late = "expired"
+    shortage: ChannelShortage = None
 
     def rules(self) -> dict[str, Any]:
         """Fields of Channel -> values, besides its name, kind and trust."""
@@ -140,11 +146,12 @@ class ChannelCreate(Model):
             "region": self.region,
             "min_valid_seconds": self.min_valid_seconds,
             "late_payments": LatePayments(self.late_payments),
+            "shortage": self.shortage.model_dump() if self.shortage else None,
         }
 
 
 class ChannelEdit(Model):
-    """What is absent stays as it is; null takes a price list or a region away."""
+    """What is absent stays as it is; null takes a price list, a region or a shortage rule away."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"active": False}, {"allowed_skus": ["GAME-100"]}]}
@@ -161,6 +168,7 @@ class ChannelEdit(Model):
     region: Region | None = None
     min_valid_seconds: MinValid | None = None
     late_payments: Late | None = None
+    shortage: ChannelShortage = None
 
     def changes(self) -> dict[str, Any]:
         """Fields of Channel -> new values."""
@@ -179,6 +187,8 @@ class ChannelEdit(Model):
         for name in ("price_list_id", "region"):
             if name in self.model_fields_set:
                 found[name] = getattr(self, name)
+        if "shortage" in self.model_fields_set:
+            found["shortage"] = self.shortage.model_dump() if self.shortage else None
         return found
 
 
@@ -196,6 +206,7 @@ class ChannelRead(Model):
     region: str | None
     min_valid_seconds: int
     late_payments: Late
+    shortage: ChannelShortage
     created_at: datetime
 
     @classmethod
@@ -214,6 +225,7 @@ class ChannelRead(Model):
             region=channel.region,
             min_valid_seconds=channel.min_valid_seconds,
             late_payments=channel.late_payments.value,
+            shortage=channel.shortage,
             created_at=channel.created_at,
         )
 

@@ -61,6 +61,20 @@ async def resume_merchant(tx: Transaction, merchant_id: UUID) -> Merchant:
     return _found(await repository.resume_merchant(tx, merchant_id), merchant_id)
 
 
+async def set_shortage(
+    tx: Transaction, merchant_id: UUID, shortage: Mapping[str, Any] | None
+) -> None:
+    """What is tried for short lines where neither product nor channel says; orders placed before
+    keep what they were placed with. Raises MerchantNotFound.
+    """
+    await get_merchant(tx, merchant_id)
+    await repository.set_shortage(tx, merchant_id, shortage)
+
+
+async def find_shortage(tx: Transaction, merchant_id: UUID) -> Mapping[str, Any] | None:
+    return await repository.find_shortage(tx, merchant_id)
+
+
 async def create_channel(
     tx: Transaction,
     merchant_id: UUID,

@@ -13,7 +13,7 @@ from sqlalchemy import (
     func,
     true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from order.tables import metadata
 
@@ -30,6 +30,8 @@ merchant = Table(
     ),
     Column("suspended_at", DateTime(timezone=True)),
     Column("suspended_reason", Text, nullable=False, server_default=""),
+    # What is tried for short lines where neither product nor channel says.
+    Column("shortage", JSONB),
 )
 
 channel = Table(
@@ -56,6 +58,7 @@ channel = Table(
     Column("region", Text),
     Column("min_valid_seconds", Integer, nullable=False, server_default="0"),
     Column("late_payments", Text, nullable=False, server_default="expired"),
+    Column("shortage", JSONB),
     CheckConstraint("fee_basis_points BETWEEN 0 AND 10000", name="fee_share"),
     CheckConstraint("fee_fixed_minor >= 0", name="fee_not_negative"),
     CheckConstraint("fee_bearer IN ('merchant', 'platform')", name="fee_bearer_known"),

@@ -47,6 +47,9 @@ class LineRead(Model):
         description="where and how the goods are redeemed: text, url, valid_days"
     )
     image_url: str | None
+    regions: Mapping[str, list[str]] = Field(
+        description="countries it was sold to when the order was placed: `allowed`, `refused`"
+    )
 
     @classmethod
     def from_domain(cls, line: Line) -> Self:
@@ -68,6 +71,7 @@ class LineRead(Model):
             instructions=line.instructions,
             redemption=line.redemption,
             image_url=line.image_url or None,
+            regions=line.region,
         )
 
 
@@ -119,6 +123,7 @@ class OrderRead(Model):
     merchant_id: UUID
     channel_id: UUID
     customer_id: str
+    customer_region: str | None = Field(description="the buyer's country, as the shop said it")
     total: MoneyModel
     paid: MoneyModel = Field(description="all that came for it in its currency, used or not")
     refunded: MoneyModel = Field(description="of that: back with the buyer")
@@ -142,6 +147,7 @@ class OrderRead(Model):
             merchant_id=order.merchant_id,
             channel_id=order.channel_id,
             customer_id=order.customer.id,
+            customer_region=order.customer.region,
             total=MoneyModel.from_domain(order.total),
             paid=MoneyModel.from_domain(order.paid),
             refunded=MoneyModel.from_domain(order.refunded),

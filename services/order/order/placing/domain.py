@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
+from typing import Any
 from uuid import UUID
 
 from kit.errors import Conflict, Invalid
@@ -141,10 +142,13 @@ def draft_order(
 
 
 def lines_of(
-    priced: Sequence[PricedLine], products: Mapping[str, Product], locale: str | None = None
+    priced: Sequence[PricedLine],
+    products: Mapping[str, Product],
+    locale: str | None = None,
+    shortage: Mapping[str, Any] | None = None,
 ) -> tuple[Line, ...]:
     """The order's lines, in the buyer's language: a bundle becomes its components, each with its
-    share of the price.
+    share of the price. `shortage` is what is tried for short lines whose product does not say.
 
     Raises ComponentUnavailable, OrderTooLarge.
     """
@@ -157,7 +161,17 @@ def lines_of(
             lines.append(_line(line, locale))
     if len(lines) > LINES_MAX or max(line.quantity for line in lines) > QUANTITY_MAX:
         raise OrderTooLarge(lines_max=LINES_MAX, quantity_max=QUANTITY_MAX)
-    return tuple(replace(line, line_no=number) for number, line in enumerate(lines, start=1))
+    return tuple(
+        replace(line, line_no=number, terms=_with_shortage(line.terms, shortage))
+        for number, line in enumerate(lines, start=1)
+    )
+
+
+def _with_shortage(
+    terms: Mapping[str, Any], shortage: Mapping[str, Any] | None
+) -> Mapping[str, Any]:
+    is_open = shortage is not None and terms["kind"] == "pool" and "shortage" not in terms
+    return {**terms, "shortage": shortage} if is_open else terms
 
 
 def _component_lines(

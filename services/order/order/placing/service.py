@@ -165,7 +165,8 @@ class PlacingService:
         below = await self.shortfalls(request, found, priced)
         if below and not request.below_cost:
             raise BelowMarginFloor(lines=[it.document for it in below])
-        lines = lines_of(priced.lines, found.products, request.customer.locale)
+        shortage = found.channel.default_shortage
+        lines = lines_of(priced.lines, found.products, request.customer.locale, shortage)
         claims = claims_on(request, wanted, found.products)
         if claims:
             await self._limits((request, claims))

@@ -249,5 +249,12 @@ def new_rule(
     )
 
 
+def edited_currency(
+    known: str | None, effect: str | None, *moneys: MoneyModel | None
+) -> str | None:
+    """A rule keeps its currency: what it gave was in it. Raises CurrencyMismatch."""
+    return one_currency(known, effect, *(money.currency for money in moneys if money))
+
+
 def edited(body: RuleEdit, rule: Rule) -> Rule:
     return replace(rule, scope=body.scope_of(rule.scope), **body.given())

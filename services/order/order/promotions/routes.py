@@ -9,7 +9,6 @@ from kit.paging import Page, PageRequest, page_of, page_request
 from order.coupons import service as limits
 from order.price_rules import service
 from order.price_rules.domain import RuleKind
-from order.price_rules.schemas import edited
 from order.promotions.schemas import PromotionCreate, PromotionEdit, PromotionRead
 
 router = APIRouter(prefix="/v1/promotions", tags=["prices"])
@@ -61,9 +60,10 @@ async def edit_promotion(
     body: PromotionEdit,
     who: Caller = caller("prices:write"),
 ) -> PromotionRead:
-    """Sets what is given, as the next version; orders placed before are not touched."""
+    """Sets what is given, as the next version; orders placed before are not touched. 409
+    `limit_below_use` for a budget of which more is given away.
+    """
     async with cast(Database, request.app.state.db).transaction() as tx:
-        rule = await service.edit(
-            tx, who.merchant, KIND, promotion_id, lambda rule: edited(body, rule)
-        )
+        rule = await service.edit(tx, who.merchant, KIND, promotion_id, body.applied)
+        await limits.limit(tx, rule)
     return PromotionRead.from_domain(rule)

@@ -1,4 +1,5 @@
-from typing import Self
+from dataclasses import replace
+from typing import Any, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
@@ -14,6 +15,8 @@ from order.price_rules.schemas import (
     RuleRead,
     Skus,
     common_of,
+    edited,
+    edited_currency,
     effect_currency,
     from_effect,
     money_of,
@@ -58,11 +61,41 @@ class PromotionCreate(RuleCreate):
 
 
 class PromotionEdit(RuleEdit):
-    """What is absent stays as it is; for another effect or budget end this promotion and make a
-    new one.
+    """What is absent stays as it is; a `budget` of null takes it away. Orders placed before keep
+    their prices, and what they were given still counts against the budget.
     """
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"active": False}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"active": False},
+                {"effect": {"kind": "percent_off", "basis_points": 500}, "budget": None},
+            ]
+        }
+    )
+
+    effect: EffectModel | None = None
+    skus: Skus | None = None
+    exclusive: bool | None = None
+    budget: MoneyModel | None = None
+
+    def applied(self, rule: Rule) -> Rule:
+        """The rule's next version. Raises CurrencyMismatch."""
+        rule, terms = edited(self, rule), rule.terms
+        assert isinstance(terms, PromotionTerms)
+        given: dict[str, Any] = {}
+        if self.effect is not None:
+            given["effect"] = to_effect(self.effect)
+        if self.skus is not None:
+            given["skus"] = frozenset(self.skus)
+        if self.exclusive is not None:
+            given["is_exclusive"] = self.exclusive
+        if "budget" in self.model_fields_set:
+            given["budget"] = self.budget.amount if self.budget else None
+        currency = edited_currency(
+            rule.currency, effect_currency(self.effect) if self.effect else None, self.budget
+        )
+        return replace(rule, currency=currency, terms=replace(terms, **given))
 
 
 class PromotionRead(RuleRead):

@@ -14,12 +14,11 @@ from uuid import UUID
 from order.lines.domain import Line, LineStatus
 from order.orders.domain import Change, News, Order
 from order.stages.domain import is_bound_to_others
-from order.steps.domain import DEADLINE, Step, plan
+from order.steps.domain import BACK_ORDER, DEADLINE, Step, plan
 
 OUT_OF_STOCK = "out_of_stock"
 RESERVE = "reserve"
 SUBSTITUTE = "substitute"
-BACK_ORDER = "back_order"
 _POOL = "pool"
 
 

@@ -1,5 +1,6 @@
 """What the end of a rung means for its order."""
 
+from order.lines.domain import Line
 from order.orders.domain import Change
 from order.saga import domain as saga
 from order.shortages import domain
@@ -13,6 +14,9 @@ def settle(change: Change, step: Step, answer: Answer) -> Change:
     """
     line = domain.is_wanted(change.order, step)
     match answer:
+        case Done(result) if line is not None and "refused" in result:
+            change = _given_back(change, step, result["reservation_id"])
+            return _go_on(change, step, line, result["refused"])
         case Done(result) if line is not None:
             instead = result.get("instead", {})
             if instead:
@@ -21,17 +25,22 @@ def settle(change: Change, step: Step, answer: Answer) -> Change:
         case Done(result):
             return _given_back(change, step, result["reservation_id"])
         case Failed(reason) if line is not None:
-            change = change.told(
-                "shortage_goes_on",
-                f"{step.args['sku']}: {reason}",
-                line_id=str(line.id),
-                step_id=str(step.id),
-                step=step.kind,
-                reason=reason,
-            )
-            return domain.climb(change, line) or saga.give_up(change, line, domain.OUT_OF_STOCK)
+            return _go_on(change, step, line, reason)
         case _:
             return change
+
+
+def _go_on(change: Change, step: Step, line: Line, reason: str) -> Change:
+    """The next rung; there is none: the refund."""
+    change = change.told(
+        "shortage_goes_on",
+        f"{step.args['sku']}: {reason}",
+        line_id=str(line.id),
+        step_id=str(step.id),
+        step=step.kind,
+        reason=reason,
+    )
+    return domain.climb(change, line) or saga.give_up(change, line, domain.OUT_OF_STOCK)
 
 
 def _given_back(change: Change, step: Step, reservation_id: str) -> Change:
@@ -49,5 +58,5 @@ def _given_back(change: Change, step: Step, reservation_id: str) -> Change:
         args=args,
     )
     return change.with_steps(back).told(
-        "hold_not_needed", "held too late: the units go back", reservation_id=reservation_id
+        "hold_not_needed", "the units go back", reservation_id=reservation_id
     )

@@ -17,6 +17,9 @@ from kit.ids import new_id
 DEADLINE = timedelta(hours=24)
 """How long a step is asked about before a person has to look, unless it says otherwise."""
 
+BACK_ORDER = "back_order"
+"""The kind of step that waits for units of a pool: `args` say of which, and how many."""
+
 _PAUSES_SECONDS = (5, 15, 60, 300, 900, 3600)
 _NOT_YET_MAX = timedelta(minutes=5)
 

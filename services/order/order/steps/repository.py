@@ -1,6 +1,6 @@
 """Steps in SQL: a constant number of statements, whatever the batch. The database's clock."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -47,6 +47,25 @@ _END = text(
 _COMPENSATE = text(
     "UPDATE saga_step SET state = 'compensated', updated_at = clock_timestamp() "
     "WHERE ext_ref = ANY(CAST(:refs AS uuid[])) AND state = 'ok'"
+)
+# As many as the units that came suffice for, whoever has waited longest first: the others would ask
+# in vain. Steps that somebody holds are passed over, so nobody waits in a circle.
+_WAKE = text(
+    """
+    WITH waiting AS (
+      SELECT s.id, b.units, sum(CAST(s.args->>'quantity' AS bigint)) OVER (
+          PARTITION BY s.args->>'pool_id' ORDER BY s.created_at, s.id)
+        - CAST(s.args->>'quantity' AS bigint) AS before
+      FROM saga_step s JOIN unnest(CAST(:pools AS text[]), CAST(:units AS bigint[]))
+        AS b(pool_id, units) ON b.pool_id = s.args->>'pool_id'
+      WHERE s.state = 'intent' AND s.kind = :kind
+    ), due AS MATERIALIZED (
+      SELECT s.id FROM saga_step s JOIN waiting w ON w.id = s.id
+      WHERE w.before < w.units AND s.state = 'intent' FOR UPDATE OF s SKIP LOCKED
+    )
+    UPDATE saga_step s SET next_at = least(s.next_at, clock_timestamp()) FROM due
+    WHERE s.id = due.id
+    """
 )
 _FIND = text("SELECT * FROM saga_step WHERE order_id = ANY(CAST(:ids AS uuid[])) ORDER BY id")
 _LOCK = text("SELECT * FROM saga_step WHERE id = :id FOR UPDATE")
@@ -104,6 +123,12 @@ async def end_many(tx: Transaction, ended: Sequence[tuple[Step, timedelta]]) -> 
 async def compensate(tx: Transaction, refs: Sequence[UUID]) -> None:
     """What these steps did is undone."""
     await tx.execute(_COMPENSATE, {"refs": list(refs)})
+
+
+async def wake(tx: Transaction, kind: str, units: Mapping[UUID, int]) -> None:
+    """Makes steps of the kind that wait for units of these pools due now."""
+    values = {"kind": kind, "pools": [str(it) for it in units], "units": list(units.values())}
+    await tx.execute(_WAKE, values)
 
 
 async def find_of_orders(tx: Transaction, order_ids: Sequence[UUID]) -> list[Step]:

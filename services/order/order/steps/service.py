@@ -1,6 +1,6 @@
 """Steps: planned by decisions, taken by a worker, settled over the locked order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -57,6 +57,14 @@ async def end(tx: Transaction, answered: Sequence[Answered]) -> None:
 async def find_of_orders(tx: Transaction, order_ids: Sequence[UUID]) -> Sequence[Step]:
     """Every step of these orders, the oldest first."""
     return await repository.find_of_orders(tx, order_ids)
+
+
+async def wake(tx: Transaction, kind: str, units: Mapping[UUID, int]) -> None:
+    """Units came back to these pools: steps that wait for them ask now, whoever has waited longest
+    first, and no more of them than the units suffice for. One statement.
+    """
+    if units:
+        await repository.wake(tx, kind, units)
 
 
 async def revive(tx: Transaction, step_id: UUID) -> bool:

@@ -1,6 +1,9 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from kit.db import Transaction
+from order.steps import service as steps
+from order.steps.domain import BACK_ORDER
 from order.stock import repository
 from order.stock.domain import SoldOut, Stand, fold
 
@@ -8,7 +11,9 @@ from order.stock.domain import SoldOut, Stand, fold
 async def note(tx: Transaction, stands: Sequence[Stand]) -> None:
     """What the vault's events say of its pools, in their order."""
     if stands:
-        await repository.set_many(tx, fold(list(stands)))
+        folded = fold(list(stands))
+        await repository.set_many(tx, folded)
+        await _wake(tx, {it.pool_id: it.units_back for it in folded if it.units_back})
 
 
 async def take_sold_out(tx: Transaction, *, seconds: float, limit: int) -> Sequence[SoldOut]:
@@ -19,3 +24,9 @@ async def take_sold_out(tx: Transaction, *, seconds: float, limit: int) -> Seque
 async def note_back(tx: Transaction, pool: SoldOut, units: int) -> None:
     """The vault has units of a pool again; an event that came meanwhile has the last word."""
     await repository.set_back(tx, pool, units)
+    await _wake(tx, {pool.pool_id: units})
+
+
+async def _wake(tx: Transaction, units: Mapping[UUID, int]) -> None:
+    """Paid lines that wait for stock ask for it now."""
+    await steps.wake(tx, BACK_ORDER, units)

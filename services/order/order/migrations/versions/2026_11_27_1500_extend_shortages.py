@@ -9,8 +9,10 @@ depends_on = None
 
 _COLUMNS = (
     "ALTER TABLE orders ADD COLUMN revived_at timestamptz",
+    "ALTER TABLE merchant ADD COLUMN shortage jsonb",
     """
-    ALTER TABLE channel ADD COLUMN late_payments text NOT NULL DEFAULT 'expired',
+    ALTER TABLE channel ADD COLUMN shortage jsonb,
+      ADD COLUMN late_payments text NOT NULL DEFAULT 'expired',
       ADD CONSTRAINT ck_channel_late_payments_known
         CHECK (late_payments IN ('give_back', 'expired', 'expired_or_cancelled'))
     """,
@@ -90,4 +92,5 @@ def downgrade() -> None:
     op.execute("DROP TRIGGER orders_revived_once ON orders")
     op.execute("DROP FUNCTION orders_revived_once()")
     op.execute("ALTER TABLE orders DROP COLUMN revived_at")
-    op.execute("ALTER TABLE channel DROP COLUMN late_payments")
+    op.execute("ALTER TABLE channel DROP COLUMN late_payments, DROP COLUMN shortage")
+    op.execute("ALTER TABLE merchant DROP COLUMN shortage")

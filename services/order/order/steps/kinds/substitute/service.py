@@ -4,15 +4,18 @@ args: those of a rung, `sku` the substitute's; result: `reservation_id`, `instea
 fulfilment and the buyer's page need it).
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
-from order.catalogue import service as catalogue
+from kit.db import Transaction
 from order.catalogue.domain import PoolFulfillment, Product, terms_of
-from order.orders.domain import Change
+from order.orders.domain import Change, Order
 from order.shortages import service as shortages
 from order.step_kinds import Outside
 from order.steps.domain import Answer, Done, Failed, Step
 from order.steps.kinds.reserve.service import ask_for_hold
+from order.substitutes import service as substitutes
 from order.vault import HoldLine
 
 
@@ -23,11 +26,11 @@ class SubstituteKind:
         self._outside = outside
 
     async def call(self, step: Step) -> Answer:
-        key = (step.merchant_id, str(step.args["sku"]))
         async with self._outside.db.read({step.merchant_id}) as tx:
-            product = (await catalogue.find_by_sku(tx, {key})).get(key)
-        if product is None or not product.is_active:
-            return Failed("not_on_sale")
+            found = await substitutes.read(tx, step)
+        product = found.product
+        if found.refusal or product is None:
+            return Failed(found.refusal)
         if not isinstance(product.fulfillment, PoolFulfillment):
             return Failed("not_from_a_pool")
         line = HoldLine(
@@ -37,6 +40,11 @@ class SubstituteKind:
         if isinstance(answer, Done):
             return Done({**answer.result, "instead": _snapshot(product)})
         return answer
+
+    async def confirm(
+        self, tx: Transaction, done: Sequence[tuple[Order, Step]]
+    ) -> Mapping[UUID, str]:
+        return await substitutes.confirm(tx, done)
 
     def settle(self, change: Change, step: Step, answer: Answer) -> Change:
         return shortages.settle(change, step, answer)
