@@ -24,6 +24,10 @@ KEY_PRICE, KEY_COST = 1990, 1200
 TOP_UP_PRICE, COST_MAX = 5000, 4900
 
 
+Books = Counter[str]
+"""What each account holds, and each kind of account."""
+
+
 @dataclass(slots=True)
 class Mixed:
     """A shop that sells a membership card key and a phone top-up, and a buyer's phone."""
@@ -33,7 +37,7 @@ class Mixed:
     key: Product
     top_up_sku: str
     account: str
-    books_before: Counter[str]
+    books_before: Books
 
     async def buy(self) -> Any:
         """The order, paid."""
@@ -60,13 +64,13 @@ async def simulator() -> AsyncIterator[Simulator]:
 @pytest.fixture
 async def mixed(shop: Shop, simulator: Simulator) -> Mixed:
     key = await shop.stocked_product(codes(2), price=KEY_PRICE, unit_cost=KEY_COST)
-    supplier = await _supplier(shop, simulator)
-    sku = await _top_up_product(shop, supplier)
+    supplier = await make_supplier(shop, simulator)
+    sku = await make_top_up_product(shop, supplier)
     account = f"139{secrets.randbelow(10**8):08}"
-    return Mixed(shop, simulator, key, sku, account, await _books(shop))
+    return Mixed(shop, simulator, key, sku, account, await books_of(shop))
 
 
-async def _supplier(shop: Shop, simulator: Simulator) -> str:
+async def make_supplier(shop: Shop, simulator: Simulator) -> str:
     name = fresh("sim")
     body = {
         "name": name,
@@ -81,7 +85,7 @@ async def _supplier(shop: Shop, simulator: Simulator) -> str:
     return name
 
 
-async def _top_up_product(shop: Shop, *suppliers: str) -> str:
+async def make_top_up_product(shop: Shop, *suppliers: str) -> str:
     sku = fresh("PHONE")
     offers = [
         {
@@ -115,7 +119,7 @@ async def test_a_top_up_that_definitely_fails_is_refunded_and_the_key_delivered(
     # The books: the key's price earned, its cost spent, the top-up's price back, nothing else.
     await _books_moved(mixed, income=KEY_PRICE, expense=KEY_COST)
     # The timeline explains it.
-    told = await _timeline(mixed.shop, order["id"])
+    told = await timeline_of(mixed.shop, order["id"])
     assert told["line_failed"]["reason"] == "account_unknown"
     assert [no["code"] for no in told["line_failed"]["refusals"]] == ["account_unknown"]
     assert told["line_refunded"]["amount"] == TOP_UP_PRICE
@@ -141,7 +145,7 @@ async def test_a_top_up_unknown_for_a_while_is_told_so_and_then_done(mixed: Mixe
     assert mixed.simulator.charged(mixed.account) == 1
     assert len(mixed.simulator.posts) == 1
     await _books_moved(mixed, income=KEY_PRICE + TOP_UP_PRICE, expense=KEY_COST + COST)
-    told = await _timeline(mixed.shop, order["id"])
+    told = await timeline_of(mixed.shop, order["id"])
     assert told["line_unknown"]["reason"] == "in_progress"
     assert "completed" in told
     await _page_says(mixed.shop, done, "Topped up")
@@ -154,13 +158,13 @@ async def test_a_top_up_unknown_for_a_while_may_end_in_a_refund(mixed: Mixed):
     order = await mixed.buy()
     await _line_becomes(mixed.shop, order["id"], mixed.top_up_sku, "unknown")
     # Nothing is refunded while nobody knows.
-    assert "refund_due" not in await _timeline(mixed.shop, order["id"])
+    assert "refund_due" not in await timeline_of(mixed.shop, order["id"])
     done = await mixed.shop.settled(order["id"], "partially_completed")
 
     assert mixed.simulator.charged(mixed.account) == 0
     await _key_is_the_buyers(mixed, done)
     await _books_moved(mixed, income=KEY_PRICE, expense=KEY_COST)
-    told = await _timeline(mixed.shop, order["id"])
+    told = await timeline_of(mixed.shop, order["id"])
     assert {"line_unknown", "line_failed", "line_refunded"} <= set(told)
     await _page_says(mixed.shop, done, "Your money was returned")
 
@@ -175,7 +179,7 @@ async def test_a_top_up_alone_is_bought_and_owed_to_its_supplier(mixed: Mixed):
         "items"
     ]
     assert (purchase["state"], purchase["cost"]["amount"]) == ("done", COST)
-    told = await _timeline(mixed.shop, order["id"])
+    told = await timeline_of(mixed.shop, order["id"])
     assert told["line_delivered"]["suppliers"] == [purchase["supplier"]]
     assert told["line_delivered"]["purchases"] == [purchase["id"]]
     balance = await mixed.shop.trial_balance()
@@ -205,7 +209,7 @@ async def test_a_partial_bundle_of_key_and_top_up_delivers_what_it_can(mixed: Mi
     assert shares[mixed.key.sku] + shares[mixed.top_up_sku] == 6000
     await _key_is_the_buyers(mixed, done)
     await _books_moved(mixed, income=shares[mixed.key.sku], expense=KEY_COST)
-    assert (await _timeline(mixed.shop, order["id"]))["line_refunded"]["amount"] == shares[
+    assert (await timeline_of(mixed.shop, order["id"]))["line_refunded"]["amount"] == shares[
         mixed.top_up_sku
     ]
 
@@ -214,7 +218,7 @@ async def test_the_demo_supplier_refuses_as_the_tour_says(mixed: Mixed):
     name = fresh("demo")
     body = {"name": name, "connector": "demo", "secret": "not-needed"}
     await mixed.shop.post("fulfillment", "/v1/suppliers", body)
-    mixed.top_up_sku, mixed.account = await _top_up_product(mixed.shop, name), "13900000001"
+    mixed.top_up_sku, mixed.account = await make_top_up_product(mixed.shop, name), "13900000001"
 
     order = await mixed.buy()
     done = await mixed.shop.settled(order["id"], "partially_completed")
@@ -238,7 +242,7 @@ async def _line_becomes(shop: Shop, order_id: str, sku: str, status: str) -> Any
     raise AssertionError(order)
 
 
-async def _timeline(shop: Shop, order_id: str) -> dict[str, Any]:
+async def timeline_of(shop: Shop, order_id: str) -> dict[str, Any]:
     """The details of each kind of entry; the last where there are several."""
     timeline = await shop.get("order", f"/v1/orders/{order_id}/timeline?limit=200")
     assert all(entry["summary"] for entry in timeline["items"])
@@ -258,7 +262,7 @@ async def _page_says(shop: Shop, order: Any, words: str) -> None:
     raise AssertionError(page.text)
 
 
-async def _books(shop: Shop) -> Counter[str]:
+async def books_of(shop: Shop) -> Books:
     """Debits less credits, by the kind of account and for the part before the colon of each."""
     balance = await shop.trial_balance()
     assert balance["balanced"] is True
@@ -271,6 +275,10 @@ async def _books(shop: Shop) -> Counter[str]:
 
 
 async def _books_moved(mixed: Mixed, *, income: int, expense: int) -> None:
+    await books_moved(mixed.shop, mixed.books_before, income=income, expense=expense)
+
+
+async def books_moved(shop: Shop, before: Books, *, income: int, expense: int) -> None:
     """Balanced, and moved by exactly this: what the channel holds for us is what was earned, and no
     deposit of the buyer is left."""
     wanted = {
@@ -281,8 +289,8 @@ async def _books_moved(mixed: Mixed, *, income: int, expense: int) -> None:
     }
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        after = await _books(mixed.shop)
-        moved = {name: after[name] - mixed.books_before[name] for name in wanted}
+        after = await books_of(shop)
+        moved = {name: after[name] - before[name] for name in wanted}
         if moved == wanted:
             return
         await asyncio.sleep(0.05)

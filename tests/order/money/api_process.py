@@ -8,13 +8,13 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Request, Response
 
 from kit.combine import Combiner
+from kit.db import Database
 from kit.errors import DomainError
 from kit.http.once import model_bytes
 from kit.loop import run
@@ -37,24 +37,32 @@ async def main(database_url: str, port: int) -> None:
         await asyncio.Event().wait()
 
 
-def _door(db: Any) -> APIRouter:
+def teller(db: Database) -> Combiner[PayCall, Receipt]:
+    """Says that money has come, as providers' callbacks do: many calls in one transaction."""
     payments = PaymentService({}, late_within=timedelta(days=1))
-    router = APIRouter()
 
     async def serve(calls: Sequence[PayCall]) -> Sequence[Receipt | DomainError]:
         async with db.transaction([call.merchant_id for call in calls]) as tx:
             return await payments.pay_many(tx, calls)
 
-    combined = Combiner(serve, batch_max=64, lanes=2)
+    return Combiner(serve, batch_max=64, lanes=2)
+
+
+def money_came(
+    merchant_id: UUID, order_id: UUID, reference: str, amount: int, currency: str
+) -> PayCall:
+    word = PaymentWord("demo", reference, Money(amount, currency))
+    return PayCall(merchant_id, order_id, word, "provider:demo", has_come=True)
+
+
+def _door(db: Database) -> APIRouter:
+    router, tell = APIRouter(), teller(db)
 
     @router.post("/money-came")
-    async def money_came(request: Request) -> Response:
+    async def on_money_came(request: Request) -> Response:
         told = orjson.loads(await request.body())
-        word = PaymentWord("demo", told["reference"], Money(told["amount"], told["currency"]))
-        call = PayCall(
-            UUID(told["merchant_id"]), UUID(told["order_id"]), word, "provider:demo", has_come=True
-        )
-        receipt = await combined(call)
+        merchant_id, order_id = UUID(told.pop("merchant_id")), UUID(told.pop("order_id"))
+        receipt = await tell(money_came(merchant_id, order_id, **told))
         return Response(model_bytes(PaymentRead.from_domain(receipt)), status_code=201)
 
     return router

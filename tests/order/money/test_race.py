@@ -5,7 +5,7 @@ expire: exact money for each order. What is paid after its time is held anew, wh
 import asyncio
 import os
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -39,134 +39,19 @@ from tests.order.factories import (
     unknown,
 )
 from tests.order.money.api import api_processes
+from tests.order.money.callers import Caller, Seller, seen
 from tests.order.money.checker import problems
-from tests.order.money.plots import COPIES, PLOTS, Payment, Plot
+from tests.order.money.plots import COPIES, PLOTS
 from tests.order.money.readers import BATCH, consume, read_tales
-from tests.order.money.tales import Tale, Told
-from tests.order.money.wire import Answer, Line
+from tests.order.money.tales import Tale
+from tests.order.money.wire import Line
 from tests.order.vaults import ScriptedVault
 
 ORDERS = int(os.environ.get("RACE_ORDERS", "3000"))
 CALLERS = 64
-TRIES_MAX = 60
 SECONDS_MAX = 1_500  # for a machine that does other things as well
 
 pytestmark = pytest.mark.timeout(SECONDS_MAX)
-
-
-class Caller:
-    """One shop: places an order, lets its plot happen, and remembers what was answered."""
-
-    def __init__(self, port: int, token: str, service: Service) -> None:
-        self._lines = [Line(port, token) for _ in range(2 * COPIES + 1)]
-        self._service = service
-        self.told: dict[UUID, list[Told]] = defaultdict(list)
-        self.cancels: dict[UUID, list[int]] = defaultdict(list)
-        self.orders: list[UUID] = []
-
-    async def live(self, plot: Plot) -> None:
-        order_id = await self._place()
-        deeds = {
-            "pay": lambda: self._pay(order_id, plot.payments),
-            "cancel": lambda: self._cancel(order_id),
-            "expire": lambda: self._expire(order_id),
-        }
-        if plot.at_once:
-            await asyncio.gather(*(deeds[name]() for name in plot.deeds))
-            return
-        for name in plot.deeds:
-            await deeds[name]()
-
-    async def _place(self) -> UUID:
-        reference = str(new_id())
-        body = {
-            "channel_id": str(SHOP),
-            "reference": reference,
-            "customer": {"id": "b"},
-            "lines": [{"sku": "RACE", "quantity": 1}, {"sku": "RACE-2", "quantity": 1}],
-        }
-        answer = await _insist(self._lines[0], "/v1/orders", orjson.dumps(body), reference)
-        assert answer.status == 201, answer.body
-        order_id = UUID(orjson.loads(answer.body)["id"])
-        self.orders.append(order_id)
-        return order_id
-
-    async def _pay(self, order_id: UUID, payments: Sequence[Payment]) -> None:
-        lines = iter(self._lines[1:])
-        await asyncio.gather(
-            *(
-                self._tell(order_id, payment, [next(lines) for _ in range(COPIES)])
-                for payment in payments
-            )
-        )
-
-    async def _tell(self, order_id: UUID, payment: Payment, lines: Sequence[Line]) -> None:
-        reference = f"{order_id}-{payment.suffix}"
-        path, body = _money_came(order_id, payment, reference)
-        if payment.is_word:
-            path, body = _word(order_id, payment, reference)
-        answers = await asyncio.gather(*(_insist(line, path, body) for line in lines))
-        self.told[order_id].append(
-            Told(
-                reference,
-                payment.amount,
-                payment.currency,
-                payment.is_word,
-                tuple(_seen(answer) for answer in answers),
-            )
-        )
-
-    async def _cancel(self, order_id: UUID) -> None:
-        answer = await _insist(self._lines[0], f"/v1/orders/{order_id}/cancel", b"{}")
-        assert answer.status in (200, 409), answer.body
-        self.cancels[order_id].append(answer.status)
-
-    async def _expire(self, order_id: UUID) -> None:
-        """Its time is over; the timer, which runs all the while, sees it."""
-        async with self._service.db.transaction() as tx:
-            await tx.execute(_OVER, {"id": order_id})
-
-    def close(self) -> None:
-        for line in self._lines:
-            line.close()
-
-
-_OVER = text("UPDATE orders SET pay_until = clock_timestamp() WHERE id = :id")
-
-
-async def _insist(line: Line, path: str, body: bytes, key: str = "") -> Answer:
-    """A busy service says 503 and when to come again; all that is told here may be told again."""
-    for _ in range(TRIES_MAX):
-        answer = await line.post(path, body, key)
-        if answer.status != 503:
-            return answer
-        await asyncio.sleep(1)
-    return answer
-
-
-def _word(order_id: UUID, payment: Payment, reference: str) -> tuple[str, bytes]:
-    body = {
-        "provider": "demo",
-        "provider_reference": reference,
-        "amount": {"amount": payment.amount, "currency": payment.currency},
-    }
-    return f"/v1/orders/{order_id}/payments", orjson.dumps(body)
-
-
-def _money_came(order_id: UUID, payment: Payment, reference: str) -> tuple[str, bytes]:
-    body = {
-        "merchant_id": str(MERCHANT),
-        "order_id": str(order_id),
-        "reference": reference,
-        "amount": payment.amount,
-        "currency": payment.currency,
-    }
-    return "/money-came", orjson.dumps(body)
-
-
-def _seen(answer: Answer) -> tuple[int, bytes]:
-    """A problem names its request, so that copies of a refusal differ in that alone."""
-    return answer.status, answer.code.encode() if answer.status >= 400 else answer.body
 
 
 class ScarceVault(ScriptedVault):
@@ -249,7 +134,7 @@ async def _refund_some(
             body = orjson.dumps({"reason": "does not work", "lines": [part]})
             path, key = f"/v1/orders/{order.id}/refunds", str(new_id())
             got = await asyncio.gather(*(line.post(path, body, key) for line in lines))
-            answers[order.id] = tuple(_seen(answer) for answer in got)
+            answers[order.id] = tuple(seen(answer) for answer in got)
         for line in lines:
             line.close()
 
@@ -274,7 +159,8 @@ async def _until_quiet(service: Service, *, seconds: float = 60) -> None:
 
 
 async def _lives(port: int, token: str, service: Service) -> list[Caller]:
-    callers = [Caller(port, token, service) for _ in range(CALLERS)]
+    seller = Seller(MERCHANT, SHOP, ("RACE", "RACE-2"))
+    callers = [Caller(port, token, service.db, seller) for _ in range(CALLERS)]
     plots = iter(PLOTS[number % len(PLOTS)] for number in range(ORDERS))
 
     async def work(caller: Caller) -> None:
