@@ -31,12 +31,16 @@ from fulfillment.tasks.repository import TaskRepository
 from fulfillment.tasks.service import TaskService
 from fulfillment.telling import build_telling
 from fulfillment.vault import Vault
+from fulfillment.webhook_deliveries import routes as webhook_delivery_routes
+from fulfillment.webhook_endpoints import routes as webhook_endpoint_routes
+from fulfillment.webhooks import build_webhooks
 from kit.keys import replica_handlers
 from kit.messaging.handlers import handles
 from kit.peers import Peer
 from kit.periodic import Periodic
 from kit.service import Service, open_database, service_tokens
 from lockstock.fulfillment.v1.delivery_events_pb2 import LineDelivered, LineFailed, LineUnknown
+from lockstock.fulfillment.v1.webhook_events_pb2 import WebhookEndpointDisabled
 from lockstock.order.v1.order_events_pb2 import (
     FulfillmentRequested,
     OrderPartiallyCompleted,
@@ -101,6 +105,7 @@ def create_service(
         _waking(dispatchers),
         link_life=timedelta(days=settings.link_days),
     )
+    webhooks = build_webhooks(settings, db, safe, outside)
     return Service(
         settings=settings,
         package="fulfillment",
@@ -114,6 +119,8 @@ def create_service(
             supplier_routes.router,
             purchase_routes.router,
             manual_task_routes.router,
+            webhook_endpoint_routes.router,
+            webhook_delivery_routes.router,
         ],
         handlers=[
             handles(
@@ -124,9 +131,10 @@ def create_service(
             handles(OrderPartiallyCompleted, orders.on_order_partially_completed),
             handles(OrderRefunded, orders.on_order_refunded),
             *replica_handlers(),
+            *webhooks.handlers,
         ],
-        jobs=[*dispatchers.values(), *telling.jobs],
-        publishes=[LineDelivered, LineFailed, LineUnknown],
+        jobs=[*dispatchers.values(), *telling.jobs, *webhooks.jobs],
+        publishes=[LineDelivered, LineFailed, LineUnknown, WebhookEndpointDisabled],
         state={
             "deliveries": deliveries,
             "tasks": tasks,
@@ -135,8 +143,9 @@ def create_service(
             "manual_tasks": manual_tasks,
             **telling.state,
             **page.state,
+            **webhooks.state,
         },
-        closing=[peer.close, page.close, outside.close, purchases.close],
+        closing=[peer.close, page.close, outside.close, purchases.close, webhooks.sender.close],
     )
 
 

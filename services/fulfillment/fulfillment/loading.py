@@ -1,4 +1,4 @@
-"""Kinds, connectors and senders are folders, found by name: nothing lists them."""
+"""Kinds, connectors and senders are folders, types of webhooks files: found by name, not listed."""
 
 import pkgutil
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast
 
-from fulfillment import kinds, senders
+from fulfillment import kinds, senders, webhook_types
 from fulfillment.connector import Connector
 from fulfillment.deliveries.domain import Kind
 from fulfillment.manual_tasks.service import ManualTaskService
@@ -14,6 +14,7 @@ from fulfillment.outside import Outside
 from fulfillment.purchases.service import PurchaseService
 from fulfillment.sender import Sender
 from fulfillment.vault import Vault
+from fulfillment.webhook_type import WebhookType
 from kit.db import Database
 
 
@@ -56,6 +57,18 @@ def load_senders(parts: SenderParts) -> Mapping[str, Sender]:
     """Every folder under `fulfillment/senders`: its `sender.py` has `create(parts)`."""
     names = sorted(found.name for found in pkgutil.iter_modules(senders.__path__) if found.ispkg)
     return {name: cast(Sender, _module(f"senders.{name}.sender").create(parts)) for name in names}
+
+
+def load_webhook_types() -> list[WebhookType]:
+    """Every file under `fulfillment/webhook_types`: each has a `WEBHOOK`. One type for an event."""
+    names = sorted(found.name for found in pkgutil.iter_modules(webhook_types.__path__))
+    found = [
+        cast(WebhookType, import_module(f"fulfillment.webhook_types.{name}").WEBHOOK)
+        for name in names
+    ]
+    if len({each.event for each in found}) < len(found):
+        raise ValueError("two types of webhooks are about the same event")
+    return found
 
 
 class _Maker(Protocol):

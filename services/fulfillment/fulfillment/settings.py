@@ -163,6 +163,33 @@ class Settings(ServiceSettings):
     one_time_codes_per_hour: int = Field(
         default=5, ge=1, le=20, description="codes sent to one subject in an hour; codes"
     )
+    webhook_timeout_seconds: float = Field(
+        default=15.0, ge=0.1, le=30.0, description="how long a receiver may take; seconds"
+    )
+    webhook_pace: float = Field(
+        default=1.0,
+        gt=0.0,
+        le=1.0,
+        description="multiplies the pauses between attempts at a webhook; below 1 for tests only",
+    )
+    webhook_poll_seconds: float = Field(
+        default=0.5,
+        ge=0.01,
+        le=10.0,
+        description="longest wait before a webhook that is due is seen; seconds",
+    )
+    webhook_lanes_max: int = Field(
+        default=200, ge=2, le=2_000, description="webhooks under way at a time; calls"
+    )
+    webhook_disable_days: float = Field(
+        default=5.0,
+        gt=0.0,
+        le=30.0,
+        description="an endpoint without one success for so long is switched off; days",
+    )
+    webhook_keep_days: float = Field(
+        default=30.0, gt=0.0, le=365.0, description="how long webhooks can be sent again; days"
+    )
 
     @property
     def outside_port_numbers(self) -> frozenset[int]:

@@ -9,6 +9,8 @@ from fulfillment.page_settings.tables import page_setting_tables
 from fulfillment.purchases.tables import purchase_tables
 from fulfillment.suppliers.tables import supplier_tables
 from fulfillment.templates.tables import template_tables
+from fulfillment.webhook_deliveries.tables import webhook_delivery_tables
+from fulfillment.webhook_endpoints.tables import webhook_endpoint_tables
 from kit.backbone import backbone_tables
 from kit.db import new_metadata
 
@@ -23,3 +25,5 @@ template_tables(metadata)
 message_tables(metadata)
 one_time_code_tables(metadata)
 page_setting_tables(metadata)
+webhook_endpoint_tables(metadata)
+webhook_delivery_tables(metadata)
