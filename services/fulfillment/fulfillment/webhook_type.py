@@ -31,7 +31,7 @@ class WebhookType:
 
 def money(value: Money) -> dict[str, Any]:
     """As the API words it."""
-    return {"amount": value.amount_minor, "currency": value.currency}
+    return {"amount": value.amount_minor, "currency": short(value.currency)}
 
 
 def moment(value: Timestamp) -> str | None:

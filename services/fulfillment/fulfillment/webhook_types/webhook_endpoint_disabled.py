@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from fulfillment.webhook_type import WebhookType, moment
+from fulfillment.webhook_type import WebhookType, moment, short
 from lockstock.fulfillment.v1.webhook_events_pb2 import WebhookEndpointDisabled
 
 
 def data(event: WebhookEndpointDisabled) -> dict[str, Any]:
     return {
         "endpoint_id": event.endpoint_id,
-        "reason": event.reason,
+        "reason": short(event.reason),
         "failing_since": moment(event.failing_since),
     }
 
