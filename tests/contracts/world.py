@@ -47,7 +47,7 @@ def furnish(running: RunningSet) -> Known:
             "order": order,
             "risk": {"rule_id": made.rule()},
             "ledger": made.books(),
-            "fulfillment": {"supplier_id": made.supplier()},
+            "fulfillment": {"supplier_id": made.supplier(), **made.procurement(pool_id)},
         }
 
 
@@ -163,6 +163,27 @@ class _Maker:
         """An account with a supplier that nothing is ever bought of."""
         body = {"name": "known", "connector": "demo", "secret": "nothing-secret"}
         return str(self.post("fulfillment", "/v1/suppliers", body)["id"])
+
+    def procurement(self, pool_id: str) -> dict[str, str]:
+        """An offer of that supplier, and a rule that rests."""
+        offer = {
+            "supplier": "known",
+            "supplier_sku": "KNOWN-1",
+            "sku": "KNOWN",
+            "currency": "CNY",
+            "cost_max_minor": 100,
+        }
+        rule = {
+            "pool_id": pool_id,
+            "currency": "CNY",
+            "reorder_point": 1,
+            "target_cover_days": 3,
+            "quantity_max": 5,
+            "is_active": False,
+        }
+        made = self.post("fulfillment", "/v1/supplier-products", offer)
+        ruled = self.post("fulfillment", "/v1/procurement-rules", rule)
+        return {"supplier_product_id": made["id"], "procurement_rule_id": ruled["id"]}
 
     def prices(self) -> dict[str, str]:
         """A price list, a promotion, a coupon and a batch of its codes; none of them for KNOWN."""

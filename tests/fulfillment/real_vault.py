@@ -132,6 +132,13 @@ class RealVault:
         levels: dict[str, int] = pool["levels"]
         return levels
 
+    async def get(self, path: str) -> dict[str, Any]:
+        """What the vault answers to a read."""
+        answer = await self._client.get(path)
+        assert answer.status_code == 200, answer.text
+        document: dict[str, Any] = answer.json()
+        return document
+
     async def views(self, unit_id: str) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = (await self._client.get(f"/v1/units/{unit_id}/views")).json()[
             "items"
@@ -189,6 +196,7 @@ async def _running_opener(settings: Settings) -> AsyncIterator[None]:
             f"{prefix}DATABASE_URL": settings.database_url.get_secret_value(),
             f"{prefix}KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
             f"{prefix}INTERNAL_SECRET": SECRET,
+            f"{prefix}FINGERPRINT_KEY": "f" * 32,
             f"{prefix}OPENER_SOCKET": str(settings.opener_socket),
             f"{prefix}MASTER_KEY_FILE": str(settings.master_key_file),
         },

@@ -4,7 +4,7 @@ understood.
 
 import time
 from collections.abc import Mapping
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from kit.errors import Unavailable
 
 CONNECTIONS_MAX = 32
 TIMEOUT_SECONDS = 5.0
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class PeerProblem(Exception):
@@ -64,9 +65,25 @@ class Peer:
             follow_redirects=False,
         )
 
-    async def post(self, path: str, body: Any, *, merchant_id: UUID | None = None) -> Any:
-        """The decoded JSON answer. Raises PeerProblem (4xx, definite) or Unavailable (unknown)."""
-        return await self._call("POST", path, content=orjson.dumps(body), merchant_id=merchant_id)
+    async def post(
+        self,
+        path: str,
+        body: Any,
+        *,
+        merchant_id: UUID | None = None,
+        idempotency_key: str | None = None,
+    ) -> Any:
+        """The decoded JSON answer. Raises PeerProblem (4xx, definite) or Unavailable (unknown).
+        `idempotency_key`: a repeat with it and the same body gets the first answer again.
+        """
+        headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
+        return await self._call(
+            "POST",
+            path,
+            content=orjson.dumps(body),
+            merchant_id=merchant_id,
+            more_headers=headers,
+        )
 
     async def get(
         self,
@@ -90,12 +107,17 @@ class Peer:
         await self.close()
 
     async def _call(
-        self, method: str, path: str, *, merchant_id: UUID | None, **request: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        merchant_id: UUID | None,
+        more_headers: Mapping[str, str] = _NONE,
+        **request: Any,
     ) -> Any:
+        headers = {**self._headers(merchant_id), **more_headers}
         try:
-            answer = await self._client.request(
-                method, path, headers=self._headers(merchant_id), **request
-            )
+            answer = await self._client.request(method, path, headers=headers, **request)
         except httpx.HTTPError as error:
             raise PeerSilent(f"{method} {path}: {type(error).__name__}") from error
         if answer.status_code >= 500 or answer.status_code == 429:

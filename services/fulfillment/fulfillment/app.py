@@ -6,6 +6,7 @@ from datetime import timedelta
 import httpx
 
 from fulfillment.buyers_page import build_buyers_page
+from fulfillment.buying import BUYING_EVENTS, build_buying
 from fulfillment.deliveries import routes as delivery_routes
 from fulfillment.deliveries.consumers import OrderConsumers
 from fulfillment.deliveries.repository import DeliveryRepository
@@ -16,10 +17,6 @@ from fulfillment.manual_tasks import routes as manual_task_routes
 from fulfillment.manual_tasks.repository import ManualTaskRepository
 from fulfillment.manual_tasks.service import ManualTaskService
 from fulfillment.outside import Outside
-from fulfillment.purchases import routes as purchase_routes
-from fulfillment.purchases.domain import Limits
-from fulfillment.purchases.repository import PurchaseRepository
-from fulfillment.purchases.service import PurchaseService
 from fulfillment.safe import Safe
 from fulfillment.settings import Settings
 from fulfillment.suppliers import routes as supplier_routes
@@ -78,7 +75,8 @@ def create_service(
         SupplierRepository(safe), load_connectors(settings.connector_names, outside)
     )
     manual_tasks = ManualTaskService(ManualTaskRepository(safe))
-    purchases = _purchases(settings, suppliers, manual_tasks)
+    buying = build_buying(settings, db, vault, suppliers, manual_tasks)
+    purchases = buying.purchases
     kinds = load_kinds(Parts(db, vault, purchases, manual_tasks))
     deliveries = DeliveryService(DeliveryRepository(safe), links, kinds)
     telling = build_telling(settings, db, safe, outside, deliveries)
@@ -117,10 +115,10 @@ def create_service(
             delivery_routes.router,
             *page.routers,
             supplier_routes.router,
-            purchase_routes.router,
             manual_task_routes.router,
             webhook_endpoint_routes.router,
             webhook_delivery_routes.router,
+            *buying.routers,
         ],
         handlers=[
             handles(
@@ -130,34 +128,30 @@ def create_service(
             ),
             handles(OrderPartiallyCompleted, orders.on_order_partially_completed),
             handles(OrderRefunded, orders.on_order_refunded),
+            *buying.handlers,
             *replica_handlers(),
             *webhooks.handlers,
         ],
-        jobs=[*dispatchers.values(), *telling.jobs, *webhooks.jobs],
-        publishes=[LineDelivered, LineFailed, LineUnknown, WebhookEndpointDisabled],
+        jobs=[*dispatchers.values(), *telling.jobs, *buying.jobs, *webhooks.jobs],
+        publishes=[
+            LineDelivered,
+            LineFailed,
+            LineUnknown,
+            WebhookEndpointDisabled,
+            *BUYING_EVENTS,
+        ],
         state={
             "deliveries": deliveries,
             "tasks": tasks,
             "suppliers": suppliers,
-            "purchases": purchases,
             "manual_tasks": manual_tasks,
             **telling.state,
             **page.state,
             **webhooks.state,
+            **buying.state,
         },
         closing=[peer.close, page.close, outside.close, purchases.close, webhooks.sender.close],
     )
-
-
-def _purchases(
-    settings: Settings, suppliers: SupplierService, manual_tasks: ManualTaskService
-) -> PurchaseService:
-    limits = Limits(
-        unsent=timedelta(seconds=settings.supplier_unreachable_seconds_max),
-        pause=timedelta(seconds=settings.supplier_pause_seconds_max),
-    )
-    patience = timedelta(seconds=settings.supplier_patience_seconds)
-    return PurchaseService(PurchaseRepository(), suppliers, manual_tasks, limits, patience)
 
 
 def _dispatcher(settings: Settings, dispatcher: Dispatcher) -> Periodic:

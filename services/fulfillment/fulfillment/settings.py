@@ -112,6 +112,30 @@ class Settings(ServiceSettings):
         le=86_400.0,
         description="then a supplier that cannot be reached counts as refusing; seconds",
     )
+    supplier_sync_seconds: float = Field(
+        default=300.0,
+        ge=1.0,
+        le=86_400.0,
+        description="how often suppliers' balances, prices and stocks are looked at; seconds",
+    )
+    circuit_failures_min: int = Field(
+        default=10,
+        ge=2,
+        le=1_000,
+        description="failures in a row after which a supplier is not called for a while; calls",
+    )
+    circuit_pause_seconds: float = Field(
+        default=30.0,
+        ge=0.05,
+        le=900.0,
+        description="how long that while is at first; doubled up to 900; seconds",
+    )
+    procurement_check_seconds: float = Field(
+        default=600.0,
+        ge=0.05,
+        le=86_400.0,
+        description="how often a pool is looked at for its procurement rule; seconds",
+    )
 
     message_senders: Path | None = Field(
         default=None,

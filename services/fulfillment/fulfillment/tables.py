@@ -1,12 +1,18 @@
 """The metadata of this service's database."""
 
+from fulfillment.arrivals.tables import arrival_tables
+from fulfillment.cases.tables import case_tables
 from fulfillment.contacts.tables import contact_tables
 from fulfillment.deliveries.tables import delivery_tables
 from fulfillment.manual_tasks.tables import manual_task_tables
 from fulfillment.messages.tables import message_tables
 from fulfillment.one_time_codes.tables import one_time_code_tables
 from fulfillment.page_settings.tables import page_setting_tables
+from fulfillment.procurement.tables import procurement_tables
+from fulfillment.procurement_rules.tables import procurement_rule_tables
 from fulfillment.purchases.tables import purchase_tables
+from fulfillment.routing.tables import routing_tables
+from fulfillment.supplier_products.tables import supplier_product_tables
 from fulfillment.suppliers.tables import supplier_tables
 from fulfillment.templates.tables import template_tables
 from fulfillment.webhook_deliveries.tables import webhook_delivery_tables
@@ -18,7 +24,13 @@ metadata = new_metadata()
 backbone_tables(metadata)
 delivery_tables(metadata)
 supplier_tables(metadata)
+procurement_rule_tables(metadata)
+procurement_tables(metadata)
 purchase_tables(metadata)
+arrival_tables(metadata)
+case_tables(metadata)
+routing_tables(metadata)
+supplier_product_tables(metadata)
 manual_task_tables(metadata)
 contact_tables(metadata)
 template_tables(metadata)

@@ -31,9 +31,9 @@ class ManualTask:
     merchant_id: UUID
     queue: str
     why: str
-    order_id: UUID
-    delivery_id: UUID
-    task_id: UUID
+    order_id: UUID | None
+    delivery_id: UUID | None
+    task_id: UUID | None
     purchase_id: UUID | None = None
     state: ManualState = ManualState.OPEN
     result: str = ""
@@ -45,7 +45,13 @@ class ManualTask:
     name: str = ""
     quantity: int = 1
     agreed_currency: str | None = None  # of the purchase, when it is about one
+    procurement_id: UUID | None = None  # set when what is undecided was bought for stock
     inputs: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def waiter(self) -> UUID | None:
+        """What is woken by its decision."""
+        return self.task_id or self.procurement_id
 
     def masked(self) -> Mapping[str, str]:
         """What the buyer entered, told apart but not readable."""

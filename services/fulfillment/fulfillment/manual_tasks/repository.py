@@ -30,6 +30,7 @@ class ManualTaskRepository:
             "delivery_id",
             "task_id",
             "purchase_id",
+            "procurement_id",
         )
         await tx.execute(
             _ADD, {field: [getattr(task, field) for task in tasks] for field in fields}
@@ -115,20 +116,23 @@ _PLAIN = (
     "name",
     "quantity",
     "agreed_currency",
+    "procurement_id",
 )
 _ADD = text(
     """
     INSERT INTO manual_task (id, merchant_id, queue, why, order_id, delivery_id, task_id,
-                             purchase_id)
+                             purchase_id, procurement_id)
     SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:merchant_id AS uuid[]),
         CAST(:queue AS text[]), CAST(:why AS text[]), CAST(:order_id AS uuid[]),
-        CAST(:delivery_id AS uuid[]), CAST(:task_id AS uuid[]), CAST(:purchase_id AS uuid[]))
+        CAST(:delivery_id AS uuid[]), CAST(:task_id AS uuid[]), CAST(:purchase_id AS uuid[]),
+        CAST(:procurement_id AS uuid[]))
     ON CONFLICT (id) DO NOTHING
     """
 )
 _READ = """
-    SELECT m.*, d.sku, d.name, d.quantity, d.inputs, p.currency AS agreed_currency
-    FROM manual_task m JOIN delivery d ON d.id = m.delivery_id
+    SELECT m.*, coalesce(d.sku, p.supplier_sku) AS sku, coalesce(d.name, '') AS name,
+           coalesce(d.quantity, p.quantity) AS quantity, d.inputs, p.currency AS agreed_currency
+    FROM manual_task m LEFT JOIN delivery d ON d.id = m.delivery_id
          LEFT JOIN purchase p ON p.id = m.purchase_id
 """
 _FIND = text(_READ + " WHERE m.id = ANY(CAST(:id AS uuid[]))")

@@ -22,6 +22,7 @@ _TASK: dict[str, Any] = {
     "state": "open",
     "order_id": "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a11",
     "delivery_id": "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a77",
+    "procurement_id": None,
     "purchase_id": None,
     "sku": "DESK",
     "name": "Set up by our desk",
@@ -64,8 +65,9 @@ class ManualTaskRead(Model):
     queue: str
     why: str
     state: State
-    order_id: UUID
-    delivery_id: UUID
+    order_id: UUID | None = Field(description="Null when it is about a purchase for stock.")
+    delivery_id: UUID | None
+    procurement_id: UUID | None
     purchase_id: UUID | None = Field(description="Set when a supplier cannot say what became.")
     sku: str
     name: str
@@ -99,6 +101,7 @@ class ManualTaskRead(Model):
             state=task.state.value,
             order_id=task.order_id,
             delivery_id=task.delivery_id,
+            procurement_id=task.procurement_id,
             purchase_id=task.purchase_id,
             sku=task.sku,
             name=task.name,

@@ -96,6 +96,7 @@ class ManualTaskService:
     async def _resolve(self, tx: Transaction, task: ManualTask, who: str) -> ManualTask:
         if not await self._repository.resolve(tx, replace(task, resolved_by=who)):
             raise ManualTaskClosed
-        await wake_tasks(tx, [task.task_id])
+        if task.waiter is not None:
+            await wake_tasks(tx, [task.waiter])
         log.info("manual_task_resolved", manual_task_id=str(task.id), state=task.state, by=who)
         return await self._get(tx, task.merchant_id, task.id)

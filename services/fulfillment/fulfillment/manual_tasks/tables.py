@@ -36,9 +36,11 @@ def manual_task_tables(metadata: MetaData) -> None:
         Column("merchant_id", Uuid, nullable=False),
         Column("queue", Text, nullable=False),
         Column("why", Text, nullable=False),
-        Column("order_id", Uuid, nullable=False),
-        Column("delivery_id", Uuid, ForeignKey("delivery.id"), nullable=False),
-        Column("task_id", Uuid, ForeignKey("task.id"), nullable=False),
+        # Of a line; a purchase for stock has its procurement instead.
+        Column("order_id", Uuid),
+        Column("delivery_id", Uuid, ForeignKey("delivery.id")),
+        Column("task_id", Uuid, ForeignKey("task.id")),
+        Column("procurement_id", Uuid, ForeignKey("procurement.id")),
         # The purchase whose outcome nobody could find out; null for a line that people deliver.
         Column("purchase_id", Uuid, ForeignKey("purchase.id")),
         Column("state", Text, nullable=False, server_default=ManualState.OPEN.value),
@@ -53,6 +55,12 @@ def manual_task_tables(metadata: MetaData) -> None:
         CheckConstraint(
             "(state = 'open') = (resolved_at IS NULL AND resolved_by IS NULL)",
             name="resolved_has_time",
+        ),
+        CheckConstraint(
+            "(delivery_id IS NULL) = (procurement_id IS NOT NULL) "
+            "AND (delivery_id IS NULL) = (task_id IS NULL) "
+            "AND (delivery_id IS NULL) = (order_id IS NULL)",
+            name="about_a_line_or_about_stock",
         ),
         CheckConstraint("cost_minor >= 0", name="cost_not_negative"),
         CheckConstraint("(cost_minor IS NULL) = (currency IS NULL)", name="cost_whole"),

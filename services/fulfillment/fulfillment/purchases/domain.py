@@ -11,11 +11,22 @@ from enum import StrEnum
 from typing import assert_never
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from fulfillment.arrivals.domain import Origin
+from fulfillment.cases.domain import Case
 from fulfillment.connector import Done, Failed, NotFound, NotSent, Report, Terms, Unknown
 from fulfillment.deliveries.domain import Delivery, Offer
+from fulfillment.manual_tasks.domain import UNDECIDED_QUEUE, ManualState, ManualTask, id_of
 from kit.errors import NotFound as NoSuchThing
 from kit.money import Money
 
+BY_A_PERSON = "refused_by_hand"
+LATE_SUCCESS = "late_success"
+NOT_FOUND = "not_found"
+GIVEN_UP = (BY_A_PERSON, NOT_FOUND)
+"""Reasons that are not the supplier's word: what failed so is asked for a few times more."""
+RECHECK_PAUSE = timedelta(hours=1)
+"""Until the first of these times; the next ones come after 4, 16, 64 hours."""
+RECHECKS_MAX = 5
 SENDS_MAX = 3
 """How often one reference is sent, if the supplier says each time that it knows nothing of it."""
 ASK_PAUSES = tuple(timedelta(seconds=s) for s in (5, 15, 60, 300, 900, 3_600))
@@ -67,14 +78,15 @@ class Step(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Purchase:
     """`cost_max` and `cost` are for the whole quantity. `age` counts from the last sending,
-    `waited` from the beginning, both by the database's clock."""
+    `waited` from the beginning, both by the database's clock. It is for a line of an order, or for
+    a procurement: then its codes go to `pool_id`."""
 
     id: UUID
     merchant_id: UUID
-    order_id: UUID
-    line_id: UUID
-    delivery_id: UUID
-    task_id: UUID
+    order_id: UUID | None
+    line_id: UUID | None
+    delivery_id: UUID | None
+    task_id: UUID | None
     generation: int
     supplier: str
     supplier_sku: str
@@ -95,6 +107,22 @@ class Purchase:
     created_at: datetime | None = None
     age: timedelta = timedelta()
     waited: timedelta = timedelta()
+    procurement_id: UUID | None = None
+    pool_id: UUID | None = None
+
+    @property
+    def owner(self) -> UUID:
+        """What it is bought for: a delivery or a procurement."""
+        owner = self.delivery_id or self.procurement_id
+        assert owner is not None, f"purchase {self.id} is for nothing"
+        return owner
+
+    @property
+    def waiter(self) -> UUID:
+        """What is woken when there is news: a task or a procurement."""
+        waiter = self.task_id or self.procurement_id
+        assert waiter is not None, f"nobody waits for purchase {self.id}"
+        return waiter
 
     @property
     def tries(self) -> int:
@@ -109,6 +137,26 @@ class Limits:
 
     unsent: timedelta
     pause: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A purchase to be brought to its end, for this account. `has_next`: somebody else could be
+    asked, so that it need not wait for a supplier whose circuit is open.
+    """
+
+    purchase: Purchase
+    account: str
+    has_next: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """Where a purchase stands after this turn; `refusals` of all suppliers that were tried."""
+
+    purchase: Purchase
+    pause: timedelta
+    refusals: tuple[tuple[str, str], ...] = ()
 
 
 def plan(delivery: Delivery, offer: Offer, generation: int) -> Purchase:
@@ -208,8 +256,8 @@ def _not_found(purchase: Purchase, terms: Terms) -> Purchase:
         return _unknown(purchase, "not_found_yet", terms)
     again = purchase.state in (PurchaseState.SENT, PurchaseState.UNKNOWN)
     if again and terms.idempotent_by_ref and purchase.tries < SENDS_MAX:
-        return replace(purchase, state=PurchaseState.INTENT, reason="not_found")
-    return failed(purchase, "not_found")
+        return replace(purchase, state=PurchaseState.INTENT, reason=NOT_FOUND)
+    return failed(purchase, NOT_FOUND)
 
 
 def pause_of(purchase: Purchase, limits: Limits) -> timedelta:
@@ -220,6 +268,67 @@ def pause_of(purchase: Purchase, limits: Limits) -> timedelta:
     else:
         pauses, tries = ASK_PAUSES, purchase.asks + 1
     return min(pauses[min(max(tries, 1), len(pauses)) - 1], limits.pause)
+
+
+def by_hand(purchase: Purchase, task: ManualTask) -> Purchase:
+    """A person's word."""
+    if task.state is ManualState.FAILED:
+        return failed(purchase, BY_A_PERSON)
+    # Nobody stated what it cost: then it is taken to have cost what was agreed.
+    report = Done(task.cost or purchase.cost_max, "", task.result)
+    return done(purchase, report)
+
+
+def manual_task_of(purchase: Purchase) -> ManualTask:
+    """For a person to find out what became of it."""
+    return ManualTask(
+        id=id_of(purchase.id),
+        merchant_id=purchase.merchant_id,
+        queue=UNDECIDED_QUEUE,
+        why=f"{purchase.supplier} cannot say what became of purchase {purchase.id}: "
+        f"{purchase.reason}",
+        order_id=purchase.order_id,
+        delivery_id=purchase.delivery_id,
+        task_id=purchase.task_id,
+        purchase_id=purchase.id,
+        procurement_id=purchase.procurement_id,
+    )
+
+
+def origin_of(purchase: Purchase, cost: Money) -> Origin:
+    """What its codes were bought as."""
+    return Origin(
+        purchase_id=purchase.id,
+        merchant_id=purchase.merchant_id,
+        pool_id=purchase.pool_id,
+        waiter_id=purchase.procurement_id,
+        supplier=purchase.supplier,
+        supplier_sku=purchase.supplier_sku,
+        wanted=purchase.quantity,
+        cost=cost,
+        procurement_id=purchase.procurement_id,
+        order_id=purchase.order_id,
+    )
+
+
+def late_case(purchase: Purchase, cost: Money | None) -> Case:
+    """It was done after everybody had given it up: somebody has paid for nothing."""
+    return Case(
+        merchant_id=purchase.merchant_id,
+        kind=LATE_SUCCESS,
+        subject=str(purchase.id),
+        supplier=purchase.supplier,
+        purchase_id=purchase.id,
+        order_id=purchase.order_id,
+        procurement_id=purchase.procurement_id,
+        amount=cost,
+        details={
+            "given_up_as": purchase.reason,
+            "supplier_sku": purchase.supplier_sku,
+            "supplier_reference": purchase.supplier_reference,
+            "quantity": purchase.quantity,
+        },
+    )
 
 
 class PurchaseNotFound(NoSuchThing):

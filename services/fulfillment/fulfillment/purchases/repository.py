@@ -7,7 +7,13 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from fulfillment.purchases.domain import Purchase, PurchaseState
+from fulfillment.purchases.domain import (
+    GIVEN_UP,
+    RECHECK_PAUSE,
+    RECHECKS_MAX,
+    Purchase,
+    PurchaseState,
+)
 from kit.db import Transaction
 from kit.money import Money
 
@@ -60,26 +66,49 @@ class PurchaseRepository:
                 "receipt": [each.receipt for each in now],
                 "reason": [each.reason for each in now],
                 "is_dearer": [each.is_dearer for each in now],
+                "given_up": list(GIVEN_UP),
+                "recheck": RECHECK_PAUSE,
             },
         )
 
-    async def note_late_successes(self, tx: Transaction, purchases: Sequence[Purchase]) -> None:
-        """Those of them that had failed for certain: the supplier went back on its word."""
-        await tx.execute(
+    async def note_late_successes(
+        self, tx: Transaction, purchases: Sequence[Purchase]
+    ) -> list[Purchase]:
+        """Those of them that had failed for certain: the supplier went back on its word. Answers
+        the ones that nobody knew of before, as they had failed.
+        """
+        rows = await tx.execute(
             _NOTE_LATE,
             {
                 "id": [each.id for each in purchases],
                 "supplier_reference": [each.supplier_reference for each in purchases],
             },
         )
+        return [_purchase(row) for row in rows]
+
+    async def take_given_up(self, tx: Transaction, limit: int) -> list[UUID]:
+        """Purchases that were given up without the supplier's word, and are to be asked for once
+        more now.
+        """
+        values = {"limit": limit, "recheck": RECHECK_PAUSE, "rechecks_max": RECHECKS_MAX}
+        return [row.id for row in await tx.execute(_TAKE_GIVEN_UP, values)]
 
     async def find_refusals(
-        self, tx: Transaction, delivery_ids: Sequence[UUID]
+        self, tx: Transaction, owners: Sequence[UUID]
     ) -> Mapping[UUID, tuple[tuple[str, str], ...]]:
-        """By delivery: each supplier that definitely refused, with its code, in order."""
+        """By what it was for: each supplier that definitely refused, with its code, in order."""
         found: dict[UUID, tuple[tuple[str, str], ...]] = {}
-        for row in await tx.execute(_REFUSALS, {"delivery_id": list(delivery_ids)}):
-            found[row.delivery_id] = (*found.get(row.delivery_id, ()), (row.supplier, row.reason))
+        for row in await tx.execute(_REFUSALS, {"owner": list(owners)}):
+            found[row.owner] = (*found.get(row.owner, ()), (row.supplier, row.reason))
+        return found
+
+    async def find_for_procurements(
+        self, tx: Transaction, procurement_ids: Sequence[UUID]
+    ) -> Mapping[UUID, Sequence[Purchase]]:
+        """By procurement: its purchases in the order they were begun."""
+        found: dict[UUID, list[Purchase]] = {}
+        for row in await tx.execute(_OF_PROCUREMENTS, {"id": list(procurement_ids)}):
+            found.setdefault(row.procurement_id, []).append(_purchase(row))
         return found
 
     async def find(self, tx: Transaction, merchant_id: UUID, purchase_id: UUID) -> Purchase | None:
@@ -113,7 +142,16 @@ class PurchaseRepository:
         return [_purchase(row) for row in rows]
 
 
-_IDS = ("id", "merchant_id", "order_id", "line_id", "delivery_id", "task_id")
+_IDS = (
+    "id",
+    "merchant_id",
+    "order_id",
+    "line_id",
+    "delivery_id",
+    "task_id",
+    "procurement_id",
+    "pool_id",
+)
 _PLAIN = (
     *_IDS,
     "generation",
@@ -152,11 +190,13 @@ _COLUMNS = """
 """
 _ADD = text(
     """
-    INSERT INTO purchase (id, merchant_id, order_id, line_id, delivery_id, task_id, generation,
-                          supplier, supplier_sku, quantity, cost_max_minor, currency)
+    INSERT INTO purchase (id, merchant_id, order_id, line_id, delivery_id, task_id,
+                          procurement_id, pool_id, generation, supplier, supplier_sku, quantity,
+                          cost_max_minor, currency)
     SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:merchant_id AS uuid[]),
         CAST(:order_id AS uuid[]), CAST(:line_id AS uuid[]), CAST(:delivery_id AS uuid[]),
-        CAST(:task_id AS uuid[]), CAST(:generation AS int[]), CAST(:supplier AS text[]),
+        CAST(:task_id AS uuid[]), CAST(:procurement_id AS uuid[]), CAST(:pool_id AS uuid[]),
+        CAST(:generation AS int[]), CAST(:supplier AS text[]),
         CAST(:supplier_sku AS text[]), CAST(:quantity AS int[]), CAST(:cost_max_minor AS bigint[]),
         CAST(:currency AS text[]))
     ORDER BY 1
@@ -178,7 +218,10 @@ _SAVE = text(
     SET state = own.state, unsent = own.unsent, asks = own.asks, cost_minor = own.cost_minor,
         supplier_reference = own.supplier_reference, receipt = own.receipt, reason = own.reason,
         is_dearer = own.is_dearer,
-        settled_at = CASE WHEN own.state IN ('done', 'failed') THEN clock_timestamp() END
+        settled_at = CASE WHEN own.state IN ('done', 'failed') THEN clock_timestamp() END,
+        recheck_at = CASE WHEN own.state = 'failed' AND p.sends > own.unsent
+                           AND own.reason = ANY(CAST(:given_up AS text[]))
+                          THEN clock_timestamp() + CAST(:recheck AS interval) END
     FROM unnest(CAST(:id AS uuid[]), CAST(:was_state AS text[]), CAST(:was_sends AS int[]),
         CAST(:was_asks AS int[]), CAST(:state AS text[]), CAST(:unsent AS int[]),
         CAST(:asks AS int[]),
@@ -192,20 +235,37 @@ _SAVE = text(
     """
 )
 _NOTE_LATE = text(
-    """
-    UPDATE purchase p SET late_success_at = coalesce(p.late_success_at, clock_timestamp()),
+    f"""
+    UPDATE purchase p SET late_success_at = clock_timestamp(), recheck_at = NULL,
         supplier_reference = own.supplier_reference
     FROM unnest(CAST(:id AS uuid[]), CAST(:supplier_reference AS text[]))
         AS own (id, supplier_reference)
-    WHERE p.id = own.id AND p.state = 'failed'
+    WHERE p.id = own.id AND p.state = 'failed' AND p.late_success_at IS NULL
+    RETURNING {_COLUMNS}
+    """  # noqa: S608 - column names of this file
+)
+_TAKE_GIVEN_UP = text(
+    """
+    WITH pick AS MATERIALIZED (
+        SELECT id FROM purchase WHERE recheck_at <= clock_timestamp()
+        ORDER BY recheck_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    UPDATE purchase p SET rechecks = p.rechecks + 1,
+           recheck_at = CASE WHEN p.rechecks + 1 < :rechecks_max THEN clock_timestamp()
+               + CAST(:recheck AS interval) * power(4, p.rechecks + 1) END
+    FROM pick WHERE p.id = pick.id RETURNING p.id
     """
 )
 _REFUSALS = text(
     """
-    SELECT delivery_id, supplier, reason FROM purchase
-    WHERE delivery_id = ANY(CAST(:delivery_id AS uuid[])) AND state = 'failed'
-    ORDER BY delivery_id, generation
+    SELECT coalesce(delivery_id, procurement_id) AS owner, supplier, reason FROM purchase
+    WHERE state = 'failed' AND (delivery_id = ANY(CAST(:owner AS uuid[]))
+          OR procurement_id = ANY(CAST(:owner AS uuid[])))
+    ORDER BY 1, generation
     """
+)
+_OF_PROCUREMENTS = text(
+    _READ + " WHERE p.procurement_id = ANY(CAST(:id AS uuid[])) ORDER BY p.generation"
 )
 _GET = text(_READ + " WHERE p.merchant_id = :merchant_id AND p.id = :id")
 _LIST = text(

@@ -15,6 +15,7 @@ _PURCHASE: dict[str, Any] = {
     "order_id": "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a11",
     "line_id": "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a12",
     "delivery_id": "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a77",
+    "procurement_id": None,
     "supplier": "acme",
     "supplier_sku": "CM-50",
     "quantity": 1,
@@ -37,14 +38,15 @@ State = Literal["intent", "sent", "done", "failed", "unknown", "manual"]
 
 
 class PurchaseRead(Model):
-    """What was bought of a supplier for a line. The account it was for is not shown."""
+    """What was bought of a supplier, for a line or for stock; without its account."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_PURCHASE]})
 
     id: UUID = Field(description="Our reference at the supplier.")
-    order_id: UUID
-    line_id: UUID
-    delivery_id: UUID
+    order_id: UUID | None = Field(description="Null when it was bought for stock.")
+    line_id: UUID | None
+    delivery_id: UUID | None
+    procurement_id: UUID | None = Field(description="Set when it was bought for stock.")
     supplier: str
     supplier_sku: str
     quantity: int
@@ -72,6 +74,7 @@ class PurchaseRead(Model):
             order_id=purchase.order_id,
             line_id=purchase.line_id,
             delivery_id=purchase.delivery_id,
+            procurement_id=purchase.procurement_id,
             supplier=purchase.supplier,
             supplier_sku=purchase.supplier_sku,
             quantity=purchase.quantity,

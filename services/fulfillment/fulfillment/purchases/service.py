@@ -3,6 +3,7 @@
 `buy` takes `db`, not `tx`: one transaction says what is about to be sent, the calls are made
 outside of any, another writes down what came of them. A crash in between leaves `sent`, and the
 next turn asks for the reference. A slow call goes on by itself, so that it holds up no neighbour.
+Codes that come are in their boxes before that other transaction begins.
 """
 
 import asyncio
@@ -11,23 +12,31 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from fulfillment.arrivals.domain import Sealed
+from fulfillment.arrivals.service import ArrivalService
+from fulfillment.cases.service import CaseService
 from fulfillment.connector import Done, NotSent, Report, Unknown, Wanted
-from fulfillment.manual_tasks.domain import UNDECIDED_QUEUE, ManualState, ManualTask, id_of
+from fulfillment.manual_tasks.domain import ManualState, id_of
 from fulfillment.manual_tasks.service import ManualTaskService
 from fulfillment.purchases import domain
 from fulfillment.purchases.domain import (
+    Bought,
     Limits,
     Purchase,
     PurchaseNotFound,
     PurchaseState,
     Step,
+    Want,
 )
 from fulfillment.purchases.repository import PurchaseRepository
+from fulfillment.routing.domain import Seen
+from fulfillment.routing.service import RoutingService
 from fulfillment.suppliers.domain import Account
 from fulfillment.suppliers.service import SupplierService
 from fulfillment.tasks.service import wake_tasks
 from kit.db import Database, Transaction
 from kit.logging import get_logger
+from kit.money import Money
 
 log = get_logger(__name__)
 
@@ -37,24 +46,9 @@ in between, and others may have asked for the reference meanwhile."""
 GRACE_SECONDS = 2.0
 NOT_SET_UP = "supplier_not_set_up"
 PAUSED = "supplier_paused"
-BY_A_PERSON = "refused_by_hand"
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """A purchase to be brought to its end, for this account."""
-
-    purchase: Purchase
-    account: str
-
-
-@dataclass(frozen=True, slots=True)
-class Bought:
-    """Where a purchase stands after this turn; `refusals` of all suppliers that were tried."""
-
-    purchase: Purchase
-    pause: timedelta
-    refusals: tuple[tuple[str, str], ...] = ()
+CIRCUIT_OPEN = "circuit_open"
+NO_CODES = "no_codes"
+NOT_SEALED = "not_sealed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +68,18 @@ class PurchaseService:
         repository: PurchaseRepository,
         suppliers: SupplierService,
         manual_tasks: ManualTaskService,
+        arrivals: ArrivalService,
+        cases: CaseService,
+        routing: RoutingService,
         limits: Limits,
         patience: timedelta,
     ) -> None:
         self._repository = repository
         self._suppliers = suppliers
         self._manual_tasks = manual_tasks
+        self._arrivals = arrivals
+        self._cases = cases
+        self._routing = routing
         self._limits = limits
         self._patience = patience
         self._late: set[asyncio.Task[None]] = set()
@@ -95,9 +95,33 @@ class PurchaseService:
         for call, turn in calls.items():
             if not call.done():
                 self._go_on(db, turn, call)
+        answered, sealed = await self._seal(answered)
         async with db.transaction() as tx:
-            await self._record(tx, answered)
+            await self._record(tx, answered, sealed)
             return await self._standing(tx, wants)
+
+    async def ask_again(self, db: Database, limit: int) -> bool:
+        """Asks once more for what was given up without the supplier's word, and for codes that must
+        be sealed anew. Whether there may be more. Only a success changes anything.
+        """
+        async with db.transaction() as tx:
+            ids = await self._arrivals.take_resealing(tx, limit)
+            ids += await self._repository.take_given_up(tx, limit)
+            found = await self._repository.lock_many(tx, ids) if ids else {}
+            keys = {(each.merchant_id, each.supplier) for each in found.values()}
+            accounts = await self._suppliers.find_accounts(tx, sorted(keys)) if keys else {}
+        began = asyncio.get_running_loop().time()
+        turns = [
+            _turn(each, Step.ASK, accounts, Want(each, ""), began)
+            for each in found.values()
+            if (each.merchant_id, each.supplier) in accounts
+        ]
+        reports = await asyncio.gather(*(self._call(turn) for turn in turns))
+        answered, sealed = await self._seal(list(zip(turns, reports, strict=True)))
+        done = [(turn, report) for turn, report in answered if isinstance(report, Done)]
+        async with db.transaction() as tx:
+            await self._record(tx, done, sealed)
+        return len(ids) >= limit
 
     async def close(self) -> None:
         """Calls that are still under way end with the process: they are asked for afterwards."""
@@ -111,6 +135,12 @@ class PurchaseService:
         if found is None:
             raise PurchaseNotFound
         return found
+
+    async def find_for_procurements(
+        self, tx: Transaction, procurement_ids: Sequence[UUID]
+    ) -> Mapping[UUID, Sequence[Purchase]]:
+        """By procurement: its purchases in the order they were begun."""
+        return await self._repository.find_for_procurements(tx, procurement_ids)
 
     async def list_purchases(
         self,
@@ -136,6 +166,7 @@ class PurchaseService:
         keys = {(each.merchant_id, each.supplier) for each in open_ones}
         accounts = await self._suppliers.find_accounts(tx, sorted(keys)) if keys else {}
         steps = await self._steps(tx, open_ones, accounts)
+        await self._hold_back(tx, wants, found, steps)
         sends = [key for key, step in steps.items() if step is Step.SEND]
         found |= await self._repository.mark_sent(tx, sends) if sends else {}
         began = asyncio.get_running_loop().time()
@@ -166,6 +197,30 @@ class PurchaseService:
             await self._repository.save(tx, refused)
         return steps
 
+    async def _hold_back(
+        self,
+        tx: Transaction,
+        wants: Sequence[Want],
+        found: Mapping[UUID, Purchase],
+        steps: dict[UUID, Step],
+    ) -> None:
+        """What would be sent to a supplier whose circuit is open is not. That is a definite no
+        where somebody else can be asked, or where it has waited for too long.
+        """
+        sending = [it for it in wants if steps.get(it.purchase.id) is Step.SEND]
+        keys = [(it.purchase.merchant_id, it.purchase.supplier) for it in sending]
+        admitted = await self._routing.admit(tx, keys) if keys else []
+        refused = []
+        for want, may_be_sent in zip(sending, admitted, strict=True):
+            each = found[want.purchase.id]
+            if may_be_sent:
+                continue
+            steps[each.id] = Step.WAIT
+            if each.tries == 0 and (want.has_next or each.waited >= self._limits.unsent):
+                refused.append((each, domain.failed(each, CIRCUIT_OPEN)))
+        if refused:
+            await self._repository.save(tx, refused)
+
     async def _decide_by_hand(
         self, tx: Transaction, found: dict[UUID, Purchase]
     ) -> dict[UUID, Purchase]:
@@ -177,7 +232,7 @@ class PurchaseService:
         for task in await self._manual_tasks.find_many(tx, list(asked)):
             if task.state in (ManualState.COMPLETED, ManualState.FAILED):
                 purchase = asked[task.id]
-                decided.append((purchase, _by_hand(purchase, task)))
+                decided.append((purchase, domain.by_hand(purchase, task)))
         if decided:
             await self._repository.save(tx, decided)
         return found | {after.id: after for _, after in decided}
@@ -208,22 +263,71 @@ class PurchaseService:
     async def _finish(self, db: Database, turn: _Turn, call: asyncio.Task[Report]) -> None:
         report = await call
         try:
+            answered, sealed = await self._seal([(turn, report)])
             async with db.transaction() as tx:
-                await self._record(tx, [(turn, report)])
-                await wake_tasks(tx, [turn.purchase.task_id])
+                await self._record(tx, answered, sealed)
+                await wake_tasks(tx, [turn.purchase.waiter])
         except Exception:
             # The purchase stays `sent`: the next turn asks for it.
             log.exception("answer_not_recorded", purchase_id=str(turn.purchase.id))
 
-    async def _record(self, tx: Transaction, answered: Sequence[tuple[_Turn, Report]]) -> None:
+    async def _seal(
+        self, answered: Sequence[tuple[_Turn, Report]]
+    ) -> tuple[list[tuple[_Turn, Report]], list[Sealed]]:
+        """Takes the codes out of the answers and puts them into boxes. Codes that cannot be sealed
+        now are asked for again: they are nowhere written down.
+        """
+        bare: list[tuple[_Turn, Report]] = []
+        sealed: list[Sealed] = []
+        for turn, report in answered:
+            if not isinstance(report, Done) or not report.codes:
+                lacks = isinstance(report, Done) and turn.purchase.pool_id is not None
+                bare.append((turn, Unknown(NO_CODES) if lacks else report))
+                continue
+            key = await self._arrivals.key()
+            origin = domain.origin_of(turn.purchase, report.cost)
+            lot = self._arrivals.seal(origin, report.codes, key) if key else None
+            if lot is not None and report.cost.currency == turn.purchase.cost_max.currency:
+                sealed.append(lot)
+            told = replace(report, codes=()) if lot else Unknown(NOT_SEALED)
+            bare.append((turn, told))
+        return bare, sealed
+
+    async def _record(
+        self,
+        tx: Transaction,
+        answered: Sequence[tuple[_Turn, Report]],
+        sealed: Sequence[Sealed],
+    ) -> None:
         changes = [(turn.purchase, self._settled(turn, report)) for turn, report in answered]
         if not changes:
             return
         await self._repository.save(tx, changes)
         done = [after for _, after in changes if after.state is PurchaseState.DONE]
-        if done:
-            await self._repository.note_late_successes(tx, done)
+        late = await self._repository.note_late_successes(tx, done) if done else []
+        await self._keep(tx, sealed, late, {each.id: each.cost for each in done})
+        await self._routing.note(tx, _seen(answered, changes))
         await self._hand_over(tx, [after for _, after in changes])
+
+    async def _keep(
+        self,
+        tx: Transaction,
+        sealed: Sequence[Sealed],
+        late: Sequence[Purchase],
+        costs: Mapping[UUID, Money | None],
+    ) -> None:
+        """Codes go into stock, late or not; what else was done too late is a case."""
+        given_up = {each.id for each in late}
+        own = [
+            replace(each, origin=replace(each.origin, is_late=True))
+            if each.origin.purchase_id in given_up
+            else each
+            for each in sealed
+        ]
+        await self._arrivals.add(tx, own)
+        boxed = {each.origin.purchase_id for each in sealed}
+        cases = [domain.late_case(each, costs[each.id]) for each in late if each.id not in boxed]
+        await self._cases.open_many(tx, cases)
 
     def _settled(self, turn: _Turn, report: Report) -> Purchase:
         before, terms = turn.purchase, turn.account.terms
@@ -240,20 +344,22 @@ class PurchaseService:
         """To people, what is undecided for too long; back from them, what is decided after all."""
         undecided = [each for each in purchases if each.state is PurchaseState.MANUAL]
         if undecided:
-            await self._manual_tasks.open_many(tx, [_manual_task(each) for each in undecided])
+            await self._manual_tasks.open_many(
+                tx, [domain.manual_task_of(each) for each in undecided]
+            )
         settled = [each.id for each in purchases if each.state in domain.SETTLED]
         if settled:
             await self._manual_tasks.withdraw_many(tx, [id_of(each) for each in settled])
 
     async def _standing(self, tx: Transaction, wants: Sequence[Want]) -> list[Bought]:
         found = await self._repository.lock_many(tx, [want.purchase.id for want in wants])
-        failed = [it.delivery_id for it in found.values() if it.state is PurchaseState.FAILED]
+        failed = [it.owner for it in found.values() if it.state is PurchaseState.FAILED]
         refusals = await self._repository.find_refusals(tx, failed) if failed else {}
         bought = []
         for want in wants:
             purchase = found[want.purchase.id]
             pause = domain.pause_of(purchase, self._limits)
-            bought.append(Bought(purchase, pause, refusals.get(purchase.delivery_id, ())))
+            bought.append(Bought(purchase, pause, refusals.get(purchase.owner, ())))
         return bought
 
 
@@ -271,23 +377,20 @@ def _turn(
     return _Turn(purchase, step, account, wanted, began)
 
 
-def _by_hand(purchase: Purchase, task: ManualTask) -> Purchase:
-    if task.state is ManualState.FAILED:
-        return domain.failed(purchase, BY_A_PERSON)
-    # Nobody stated what it cost: then it is taken to have cost what was agreed.
-    done = Done(task.cost or purchase.cost_max, "", task.result)
-    return domain.done(purchase, done)
-
-
-def _manual_task(purchase: Purchase) -> ManualTask:
-    return ManualTask(
-        id=id_of(purchase.id),
-        merchant_id=purchase.merchant_id,
-        queue=UNDECIDED_QUEUE,
-        why=f"{purchase.supplier} cannot say what became of purchase {purchase.id}: "
-        f"{purchase.reason}",
-        order_id=purchase.order_id,
-        delivery_id=purchase.delivery_id,
-        task_id=purchase.task_id,
-        purchase_id=purchase.id,
-    )
+def _seen(
+    answered: Sequence[tuple[_Turn, Report]], changes: Sequence[tuple[Purchase, Purchase]]
+) -> list[Seen]:
+    """What these calls tell of their suppliers."""
+    now = asyncio.get_running_loop().time()
+    return [
+        Seen(
+            merchant_id=before.merchant_id,
+            supplier=before.supplier,
+            supplier_sku=before.supplier_sku,
+            report=report,
+            was=before.state.value,
+            now=after.state.value,
+            seconds=before.age.total_seconds() + now - turn.began,
+        )
+        for (turn, report), (before, after) in zip(answered, changes, strict=True)
+    ]

@@ -32,10 +32,13 @@ def purchase_tables(metadata: MetaData) -> None:
         # Our reference at the supplier: made from the line and the offer, so a repeat is the same.
         Column("id", Uuid, primary_key=True),
         Column("merchant_id", Uuid, nullable=False),
-        Column("order_id", Uuid, nullable=False),
-        Column("line_id", Uuid, nullable=False),
-        Column("delivery_id", Uuid, ForeignKey("delivery.id"), nullable=False),
-        Column("task_id", Uuid, ForeignKey("task.id"), nullable=False),
+        # For a line of an order, or for a procurement into a pool.
+        Column("order_id", Uuid),
+        Column("line_id", Uuid),
+        Column("delivery_id", Uuid, ForeignKey("delivery.id")),
+        Column("task_id", Uuid, ForeignKey("task.id")),
+        Column("procurement_id", Uuid, ForeignKey("procurement.id")),
+        Column("pool_id", Uuid),
         Column("generation", SmallInteger, nullable=False),
         Column("supplier", Text, nullable=False),
         Column("supplier_sku", Text, nullable=False),
@@ -58,6 +61,9 @@ def purchase_tables(metadata: MetaData) -> None:
         Column("settled_at", DateTime(timezone=True)),
         # The supplier says "done" after its definite no: a loss to be claimed.
         Column("late_success_at", DateTime(timezone=True)),
+        # Given up without the supplier's word: it is asked a few times more.
+        Column("recheck_at", DateTime(timezone=True)),
+        Column("rechecks", SmallInteger, nullable=False, server_default="0"),
         Column(
             "created_at",
             DateTime(timezone=True),
@@ -65,6 +71,15 @@ def purchase_tables(metadata: MetaData) -> None:
             server_default=func.clock_timestamp(),
         ),
         UniqueConstraint("delivery_id", "generation"),
+        UniqueConstraint("procurement_id", "generation"),
+        CheckConstraint(
+            "(delivery_id IS NULL) = (procurement_id IS NOT NULL) "
+            "AND (delivery_id IS NULL) = (task_id IS NULL) "
+            "AND (delivery_id IS NULL) = (order_id IS NULL) "
+            "AND (delivery_id IS NULL) = (line_id IS NULL) "
+            "AND (delivery_id IS NULL OR pool_id IS NULL)",
+            name="for_a_line_or_for_stock",
+        ),
         CheckConstraint(f"state IN ({states})", name="state_known"),
         CheckConstraint("quantity > 0", name="quantity_positive"),
         CheckConstraint("cost_max_minor >= 0", name="cost_max_not_negative"),
@@ -83,6 +98,18 @@ def purchase_tables(metadata: MetaData) -> None:
             "delivery_id",
             unique=True,
             postgresql_where=text("state <> 'failed'"),
+        ),
+        # A procurement may buy in several parts, one after the other.
+        Index(
+            "uq_purchase_procurement_id_open",
+            "procurement_id",
+            unique=True,
+            postgresql_where=text("state NOT IN ('done', 'failed')"),
+        ),
+        Index(
+            "ix_purchase_recheck_at",
+            "recheck_at",
+            postgresql_where=text("recheck_at IS NOT NULL"),
         ),
         Index("ix_purchase_task_id", "task_id"),
         Index("ix_purchase_order_id", "order_id"),

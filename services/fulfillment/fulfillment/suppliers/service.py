@@ -1,6 +1,6 @@
 """Setting up suppliers' accounts, and handing them to whom buys."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -71,6 +71,10 @@ class SupplierService:
             for key, (supplier, secret) in found.items()
             if supplier.connector in self._connectors
         }
+
+    def connectors_that(self, can: Callable[[Connector], bool]) -> list[str]:
+        """Names of the connectors with an ability."""
+        return sorted(name for name, connector in self._connectors.items() if can(connector))
 
     def _check(self, supplier: Supplier) -> None:
         connector = self._connectors.get(supplier.connector)

@@ -103,7 +103,7 @@ class TaskRepository:
 
 
 async def wake_tasks(tx: Transaction, task_ids: Sequence[UUID]) -> None:
-    """Pending tasks are due now and held by nobody."""
+    """Pending tasks and open procurements are due now and held by nobody."""
     await tx.execute(_WAKE, {"id": list(task_ids)})
 
 
@@ -210,6 +210,10 @@ _MARK_UNKNOWN = text(
 
 _WAKE = text(
     """
+    WITH buying AS (
+        UPDATE procurement SET lease_id = NULL, due_at = clock_timestamp()
+        WHERE id = ANY(CAST(:id AS uuid[])) AND ended_at IS NULL
+    )
     UPDATE task SET lease_id = NULL, due_at = clock_timestamp()
     WHERE id = ANY(CAST(:id AS uuid[])) AND state = 'pending'
     """

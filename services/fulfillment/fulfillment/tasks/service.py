@@ -104,8 +104,9 @@ class TaskService:
 
 
 async def wake_tasks(tx: Transaction, task_ids: Sequence[UUID]) -> None:
-    """Something that these tasks wait for has come: they are due now. Whoever works on one just
-    now no longer holds it, so what it decided without knowing better is not written down."""
+    """Something that these tasks or procurements wait for has come: they are due now. Whoever works
+    on one just now no longer holds it, so what it decided without knowing better is not written
+    down."""
     await repository.wake_tasks(tx, task_ids)
 
 

@@ -18,8 +18,8 @@ from fulfillment.deliveries.domain import (
     Task,
 )
 from fulfillment.loading import Parts
-from fulfillment.purchases.domain import PurchaseState, plan
-from fulfillment.purchases.service import BY_A_PERSON, Bought, PurchaseService, Want
+from fulfillment.purchases.domain import BY_A_PERSON, Bought, PurchaseState, Want, plan
+from fulfillment.purchases.service import PurchaseService
 from kit.db import Database
 
 NO_OFFER = "no_offer"
@@ -61,7 +61,12 @@ def _want(task: Task) -> Want:
     delivery = task.deliveries[0]
     line = delivery.line
     assert line.top_up is not None, f"line {line.line_id} has no terms"
-    return Want(plan(delivery, line.top_up.offers[task.generation], task.generation), line.account)
+    offers = line.top_up.offers
+    return Want(
+        plan(delivery, offers[task.generation], task.generation),
+        line.account,
+        has_next=task.generation + 1 < len(offers),
+    )
 
 
 def _attempt(task: Task, standing: Mapping[UUID, Bought]) -> Attempt:

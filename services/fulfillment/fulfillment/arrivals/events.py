@@ -1,0 +1,34 @@
+"""What this slice tells the others: what was bought, and that the vault has it. Never a code."""
+
+from fulfillment.arrivals.domain import Arrival, Sealed, Stored
+from lockstock.common.v1.money_pb2 import Money
+from lockstock.fulfillment.v1.purchase_events_pb2 import PurchaseMade, PurchaseStocked
+
+
+def purchase_made(sealed: Sealed) -> PurchaseMade:
+    origin = sealed.origin
+    return PurchaseMade(
+        purchase_id=str(origin.purchase_id),
+        merchant_id=str(origin.merchant_id),
+        supplier=origin.supplier,
+        supplier_sku=origin.supplier_sku,
+        quantity=len(sealed.lot.units),
+        cost=Money(amount_minor=origin.cost.amount_minor, currency=origin.cost.currency),
+        lot_id=str(sealed.lot.lot_id),
+        pool_id=str(origin.pool_id) if origin.pool_id else "",
+        procurement_id=str(origin.procurement_id) if origin.procurement_id else "",
+        is_late=origin.is_late,
+    )
+
+
+def purchase_stocked(arrival: Arrival, stored: Stored) -> PurchaseStocked:
+    origin = arrival.origin
+    return PurchaseStocked(
+        purchase_id=str(origin.purchase_id),
+        merchant_id=str(origin.merchant_id),
+        lot_id=str(arrival.lot.lot_id),
+        pool_id=str(origin.pool_id),
+        accepted=stored.accepted,
+        rejected=stored.rejected,
+        duplicates=stored.duplicates,
+    )

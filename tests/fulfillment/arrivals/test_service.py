@@ -1,0 +1,269 @@
+"""Codes that are bought: sealed before they are written, in the vault once, in clear nowhere."""
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from fulfillment.settings import Settings
+from kit.service import Service
+from lockstock.fulfillment.v1.purchase_events_pb2 import PurchaseMade, PurchaseStocked
+from sealing import Box, BoxOpener, new_key_pair
+from tests.fulfillment.buying import (
+    buying,
+    empty_pool,
+    plan,
+    rows,
+    until,
+    until_ended,
+    with_offer,
+    work,
+)
+from tests.fulfillment.conftest import published
+from tests.fulfillment.real_vault import RealVault
+from tests.suppliers.code_shop import CodeShop, running_code_shop
+
+
+@pytest.fixture
+async def shop() -> AsyncIterator[CodeShop]:
+    async with running_code_shop() as shop:
+        yield shop
+
+
+@pytest.fixture
+async def service(settings: Settings, vault: RealVault) -> AsyncIterator[Service]:
+    async with buying(settings, vault) as service:
+        yield service
+
+
+async def revealed(vault: RealVault, pool_id: UUID, number: int) -> list[str]:
+    """Sells this many of the pool and opens them."""
+    pair = new_key_pair()
+    held = await vault.hold((pool_id, number))
+    key = base64.b64encode(pair.public_key).decode()
+    sold = await vault._post(f"/v1/reservations/{held}/claim", {"recipient_public_key": key})
+    opener = BoxOpener(pair.private_key)
+    codes = []
+    for unit in sold["units"]:
+        box = unit["box"]
+        parts = (base64.b64decode(box[name]) for name in ("public_key", "nonce", "ciphertext"))
+        _, inside = opener.open_received(Box(*parts))
+        codes.append(inside.secret().disclose()["code"])
+    return codes
+
+
+async def test_bought_codes_can_be_sold_from_the_vault_and_are_what_the_supplier_gave(
+    service: Service, vault: RealVault, shop: CodeShop
+) -> None:
+    pool = await empty_pool(vault)
+    await with_offer(service, shop, pool)
+
+    ended = await until_ended(service, await plan(service, pool, 3))
+
+    assert (ended.state, ended.bought, ended.arrived) == ("arrived", 3, 3)
+    assert ended.spent_minor == 3 * shop.cost
+    assert sorted(await revealed(vault, pool, 3)) == sorted(shop.codes())
+    assert await rows(service, "arrival_box") == []
+    told = await published(service)
+    [made] = [it for it in told if isinstance(it, PurchaseMade)]
+    [stocked] = [it for it in told if isinstance(it, PurchaseStocked)]
+    assert (made.quantity, made.cost.amount_minor, made.pool_id) == (3, 13_500, str(pool))
+    assert (stocked.accepted, stocked.lot_id) == (3, made.lot_id)
+
+
+async def test_what_the_lot_cost_is_shared_out_to_the_last_cent(
+    service: Service, vault: RealVault, shop: CodeShop
+) -> None:
+    shop.cost = 4501
+    pool = await empty_pool(vault)
+    await with_offer(service, shop, pool)
+    shop.mode = "short"  # 4 codes for the price of 5
+
+    await until_ended(service, await plan(service, pool, 5))
+
+    [arrival] = await rows(service, "arrival")
+    lot = await vault.get(f"/v1/lots/{arrival.id}")
+    assert lot["total_cost"] == {"amount": 5 * 4501, "currency": "CNY"}
+    assert lot["unit_cost"]["amount"] == 5 * 4501 // 4
+
+
+async def test_codes_that_expire_first_are_at_the_head_of_their_lot(
+    service: Service, vault: RealVault, shop: CodeShop
+) -> None:
+    shop.expires_at = "2031-01-01T00:00:00+00:00"
+    pool = await empty_pool(vault)
+    await with_offer(service, shop, pool)
+
+    ended = await until_ended(service, await plan(service, pool, 2))
+
+    assert ended.state == "arrived"
+    [arrival] = await rows(service, "arrival")
+    assert (await vault.levels(pool))["available"] == 2
+    lot = await vault.get(f"/v1/lots/{arrival.id}")
+    assert lot["levels"]["total"] == 2
+
+
+async def test_a_code_that_comes_twice_is_refused_and_told_in_a_case(
+    service: Service, vault: RealVault, shop: CodeShop
+) -> None:
+    shop.mode = "twice"
+    pool = await empty_pool(vault)
+    await with_offer(service, shop, pool)
+
+    ended = await until_ended(service, await plan(service, pool, 3))
+
+    assert (ended.state, ended.arrived) == ("partly", 2)
+    [case] = await rows(service, "supplier_case")
+    assert (case.kind, case.details["refused"]) == ("codes_refused", 1)
+    assert case.purchase_id == (await rows(service, "purchase"))[0].id
+
+
+async def test_codes_of_another_kind_than_the_pool_holds_are_refused_and_told(
+    service: Service, vault: RealVault, shop: CodeShop
+) -> None:
+    shop.make = lambda n: {"number": f"{n:08}", "password": "x"}
+    pool = await empty_pool(vault)
+    await with_offer(service, shop, pool)
+
+    ended = await until_ended(service, await plan(service, pool, 2))
+
+    assert (ended.state, ended.arrived) == ("failed", 0)
+    assert (await vault.levels(pool))["total"] == 0
+    [case] = await rows(service, "supplier_case")
+    assert case.details["reasons"] == {"wrong_fields": 2}
+
+
+async def test_boxes_wait_here_while_the_vault_is_silent_and_are_stored_once_after_lost_answers(
+    service: Service, vault: RealVault, shop: CodeShop
+) -> None:
+    pool = await empty_pool(vault)
+    await with_offer(service, shop, pool)
+    procurement = await plan(service, pool, 2)
+    await work(service, "buy-into-stock")
+    vault.line.is_cut = True
+    await work(service, "carry-codes")
+    assert len(await rows(service, "arrival_box")) == 2
+    vault.line.mend()
+    vault.line.lose_answer(1)  # the lot is stored, and nobody hears of it
+
+    ended = await until_ended(service, procurement)
+
+    assert (ended.state, ended.arrived) == ("arrived", 2)
+    assert (await vault.levels(pool))["total"] == 2
+
+
+async def test_a_lot_whose_answer_the_vault_has_forgotten_is_not_stored_again(
+    service: Service, vault: RealVault, shop: CodeShop
+) -> None:
+    pool = await empty_pool(vault)
+    await with_offer(service, shop, pool)
+    procurement = await plan(service, pool, 2)
+    await work(service, "buy-into-stock")
+    vault.line.lose_answer(1)
+    await work(service, "carry-codes")
+    async with vault.service.db.transaction() as tx:
+        await tx.execute(text("DELETE FROM idempotency"))
+
+    ended = await until_ended(service, procurement)
+
+    assert (ended.state, ended.arrived) == ("arrived", 2)
+    assert (await vault.levels(pool))["total"] == 2
+
+
+async def test_nothing_is_bought_while_nobody_knows_what_to_seal_to(
+    service: Service, vault: RealVault, shop: CodeShop
+) -> None:
+    pool = await empty_pool(vault)
+    await with_offer(service, shop, pool)
+    procurement = await plan(service, pool, 2)
+    vault.line.is_cut = True
+
+    with pytest.raises(Exception, match="vault"):
+        await work(service, "buy-into-stock")
+
+    assert shop.posts == []
+    vault.line.mend()
+    await _end_leases(service)
+    assert (await until_ended(service, procurement)).state == "arrived"
+
+
+async def test_codes_for_a_key_that_is_no_more_are_asked_for_again_and_sealed_anew(
+    service: Service, vault: RealVault, shop: CodeShop
+) -> None:
+    pool = await empty_pool(vault)
+    await with_offer(service, shop, pool)
+    procurement = await plan(service, pool, 2)
+    await work(service, "buy-into-stock")
+    async with service.db.transaction() as tx:
+        # As if the boxes had waited until after the key's last hour.
+        await tx.execute(text("UPDATE arrival SET state = 'resealing'"))
+        await tx.execute(text("DELETE FROM arrival_box"))
+
+    async def arrived() -> bool:
+        await work(service, "ask-again")
+        return (await vault.levels(pool))["total"] == 2
+
+    await until(service, arrived)
+    assert (await until_ended(service, procurement)).state == "arrived"
+    assert len(shop.posts) == 1
+    assert sorted(await revealed(vault, pool, 2)) == sorted(shop.codes())
+
+
+async def test_no_code_is_anywhere_but_in_boxes(
+    service: Service,
+    vault: RealVault,
+    shop: CodeShop,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    pool = await empty_pool(vault)
+    await with_offer(service, shop, pool)
+    procurement = await plan(service, pool, 5)
+    await work(service, "buy-into-stock")
+    shop.mode = "silent"
+    second = await plan(service, pool, 2)
+    await work(service, "buy-into-stock")
+    in_between = await dump_of(settings)
+    assert len(await rows(service, "arrival_box")) >= 5
+    shop.mode = "ok"
+
+    await until_ended(service, procurement)
+    await until_ended(service, second)
+
+    codes = shop.codes()
+    assert len(codes) == 7
+    written = in_between + await dump_of(settings) + caplog.text + "".join(capfd.readouterr())
+    for code in codes:
+        for form in (code, code.encode().hex(), base64.b64encode(code.encode()).decode()):
+            assert form not in written
+    told = "".join(str(event) for event in await published(service))
+    assert not any(code in told for code in codes)
+
+
+async def dump_of(settings: Settings) -> str:
+    """Every row of every table, and what the write-ahead log of this database says in clear."""
+    url = settings.database_url.get_secret_value().replace("postgresql+asyncpg://", "postgresql://")
+    connection = await asyncpg.connect(url)
+    try:
+        tables = await connection.fetch(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+        )
+        parts: list[Any] = []
+        for table in tables:
+            name = table["tablename"]
+            found = await connection.fetch(f'SELECT to_jsonb(t) AS row FROM "{name}" t')  # noqa: S608
+            parts.extend(row["row"] for row in found)
+        return json.dumps(parts)
+    finally:
+        await connection.close()
+
+
+async def _end_leases(service: Service) -> None:
+    async with service.db.transaction() as tx:
+        await tx.execute(text("UPDATE procurement SET lease_id = NULL"))
