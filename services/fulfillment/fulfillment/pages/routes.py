@@ -1,14 +1,13 @@
 """The buyer's page. No account, no cookie: whoever has the link has the page."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from fulfillment.guesses import Guesses, TooManyGuesses
+from fulfillment.guesses import TooManyGuesses
+from fulfillment.misses import COUNTING, address_of, noting_misses
 from fulfillment.pages.domain import (
     PART_MAX,
     Language,
@@ -27,7 +26,6 @@ from fulfillment.pages.schemas import (
 )
 from fulfillment.pages.service import PageService
 from fulfillment.rendering import PageRenderer
-from kit.addresses import Address, caller_address
 from kit.db import Database
 from kit.errors import NotFound, Unavailable
 from kit.public_keys import decode_public_key
@@ -62,32 +60,6 @@ def _renderer(request: Request) -> PageRenderer:
     return cast(PageRenderer, request.app.state.renderer)
 
 
-def _address(request: Request) -> Address | None:
-    return caller_address(
-        request.client.host if request.client else None,
-        request.headers.getlist("x-forwarded-for"),
-        request.app.state.trusted_proxies,
-    )
-
-
-def _counting_misses(request: Request) -> Iterator[None]:
-    """Wrong links are counted by the address they come from; too many have to wait."""
-    with _noting_misses(request):
-        yield
-
-
-@contextmanager
-def _noting_misses(request: Request) -> Iterator[None]:
-    try:
-        yield
-    except PageEnded:
-        raise
-    except PageNotFound:
-        cast(Guesses, request.app.state.guesses).miss(_address(request))
-        raise
-
-
-COUNTING = [Depends(_counting_misses)]
 Db = Annotated[Database, Depends(_db)]
 Pages = Annotated[PageService, Depends(_pages)]
 Renderer = Annotated[PageRenderer, Depends(_renderer)]
@@ -119,7 +91,7 @@ async def show_page(
     """The order, its lines and masked codes. A code itself is never in this page."""
     language = choose_language(lang, accept_language, "")
     try:
-        with _noting_misses(request):
+        with noting_misses(request):
             async with db.read() as tx:
                 page = await pages.open(tx, token, part=part)
     except TooManyGuesses as limited:
@@ -188,7 +160,7 @@ async def reveal_unit(
 ) -> RevealRead:
     """The code in a box that only the asking browser can open. The view is logged before."""
     response.headers.update(_PAGE_HEADERS)
-    viewer = Viewer.seen_as(_address(request), user_agent)
+    viewer = Viewer.seen_as(address_of(request), user_agent)
     public_key = decode_public_key(body.recipient_public_key)
     return RevealRead.from_domain(
         await pages.reveal(db, token, unit_id, public_key, viewer, lockstock_proof)

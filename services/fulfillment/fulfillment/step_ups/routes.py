@@ -4,11 +4,12 @@ from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from fulfillment.misses import COUNTING
 from fulfillment.step_ups.schemas import ProofRead, StepUpConfirm, StepUpRead
 from fulfillment.step_ups.service import StepUpService
 from kit.db import Database
 
-router = APIRouter(prefix="/d/{token}/step-up", tags=["buyer's page"])
+router = APIRouter(prefix="/d/{token}/step-up", tags=["buyer's page"], dependencies=COUNTING)
 
 
 def _db(request: Request) -> Database:
