@@ -65,3 +65,9 @@ async def test_a_renewed_link_opens_the_page_and_the_first_one_has_ended(shop: S
     async with httpx.AsyncClient() as buyer:
         assert (await buyer.get(new["url"])).status_code == 200
         assert (await buyer.get(first)).status_code == 410
+    for _ in range(600):
+        told = (await shop.order(order_id))["deliveries"][0]["url"]
+        if told == new["url"]:
+            break
+        await asyncio.sleep(0.05)
+    assert told == new["url"]

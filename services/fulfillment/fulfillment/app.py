@@ -37,6 +37,7 @@ from kit.peers import Peer
 from kit.periodic import Periodic
 from kit.service import Service, open_database, service_tokens
 from lockstock.fulfillment.v1.delivery_events_pb2 import LineDelivered, LineFailed, LineUnknown
+from lockstock.fulfillment.v1.page_events_pb2 import PageLinkChanged
 from lockstock.fulfillment.v1.webhook_events_pb2 import WebhookEndpointDisabled
 from lockstock.order.v1.order_events_pb2 import (
     FulfillmentRequested,
@@ -137,6 +138,7 @@ def create_service(
             LineDelivered,
             LineFailed,
             LineUnknown,
+            PageLinkChanged,
             WebhookEndpointDisabled,
             *BUYING_EVENTS,
         ],

@@ -12,7 +12,8 @@ from sqlalchemy import text
 from kit.db import Database
 from kit.ids import new_id
 from kit.service import Service
-from tests.fulfillment.conftest import Accept, ApiClient
+from lockstock.fulfillment.v1.page_events_pb2 import PageLinkChanged
+from tests.fulfillment.conftest import Accept, ApiClient, published
 from tests.fulfillment.factories import OTHER_MERCHANT, a_request
 from tests.fulfillment.pages.conftest import page_url
 
@@ -63,6 +64,9 @@ async def test_a_new_link_works_and_the_old_one_has_ended(
     assert reveal.json()["code"] == "page_ended"
     read = (await shop.get(f"/v1/deliveries/{delivery_id}")).json()
     assert read["url"] == new["url"]
+    [told] = await published(service)
+    assert isinstance(told, PageLinkChanged)
+    assert (told.order_id, told.url) == (read["order_id"], new["url"])
 
 
 async def test_without_days_it_works_as_long_as_a_first_link(

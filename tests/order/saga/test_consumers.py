@@ -10,12 +10,14 @@ from kit.errors import Invalid
 from kit.messaging.outbox import events_of
 from lockstock.common.v1.money_pb2 import Money
 from lockstock.fulfillment.v1.delivery_events_pb2 import Refusal
+from lockstock.fulfillment.v1.page_events_pb2 import PageLinkChanged
 from lockstock.order.v1.order_events_pb2 import (
     FulfillmentRequested,
     LotCost,
     OrderCompleted,
     OrderRefunded,
 )
+from order.deliveries import service as deliveries
 from order.lines.domain import LineStatus
 from order.orders import service as orders
 from order.orders.domain import Change, OrderNotFound, OrderStatus, Verdict
@@ -27,6 +29,7 @@ from tests.order.factories import (
     EMAIL,
     a_line,
     a_payment,
+    an_event,
     an_order,
     assessed,
     delivered,
@@ -51,6 +54,25 @@ async def test_an_assessment_of_an_unpaid_order_is_remembered(
     assert news == []
     assert (await state_of(db, order)).verdict is Verdict.ALLOW
     assert await kinds_of(db, order) == ["placed", "assessed"]
+
+
+async def test_a_renewed_link_is_the_orders_from_then_on_and_no_other_orders(
+    db: Database, consume: Consume
+) -> None:
+    order, other = await fulfilling(db), await fulfilling(db)
+    for each in (order, other):
+        await consume(delivered(each, each.lines[0]))
+    moved = PageLinkChanged(
+        order_id=str(order.id), merchant_id=str(order.merchant_id), url="https://example.com/d/new"
+    )
+
+    news = await consume(an_event(moved, order.id))
+
+    assert news == []
+    async with db.read() as tx:
+        found = await deliveries.find_of_orders(tx, [order.id, other.id])
+    assert {delivery.url for delivery in found[order.id]} == {"https://example.com/d/new"}
+    assert {delivery.url for delivery in found[other.id]} == {"https://example.com/d/token"}
 
 
 async def test_the_timeline_tells_who_topped_up_by_which_purchase(

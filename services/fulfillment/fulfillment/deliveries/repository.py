@@ -1,13 +1,14 @@
 """SQL of requests and their deliveries: a constant number of statements, whatever the batch."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, text
 
 from fulfillment.deliveries.domain import Delivery, Planned, Request, Unit, mask_account
+from fulfillment.links import PageLink
 from fulfillment.rows import (
     DELIVERY_COLUMNS,
     LINE_FIELDS,
@@ -110,15 +111,15 @@ class DeliveryRepository:
         delivery_id: UUID,
         page_id: UUID,
         life: timedelta,
-    ) -> tuple[UUID, datetime] | None:
+    ) -> tuple[UUID, PageLink] | None:
         """Gives the delivery's order another page id, and remembers that the old one has ended;
-        answers the new one and its end."""
+        answers the order and its new link."""
         rows = await tx.execute(
             _RENEW_PAGE,
             {"merchant_id": merchant_id, "id": delivery_id, "page_id": page_id, "life": life},
         )
         row = rows.one_or_none()
-        return (row.page_id, row.page_ends_at) if row else None
+        return (row.order_id, PageLink(row.page_id, row.page_ends_at)) if row else None
 
     async def _with_units(
         self, tx: Transaction, rows: Sequence[Row[Any]], positions: range = _EVERY_POSITION
@@ -233,7 +234,7 @@ _RENEW_PAGE = text(
     UPDATE request r
     SET page_id = :page_id, page_ends_at = clock_timestamp() + CAST(:life AS interval)
     FROM old WHERE r.order_id = old.order_id
-    RETURNING r.page_id, r.page_ends_at
+    RETURNING r.order_id, r.page_id, r.page_ends_at
     """
 )
 

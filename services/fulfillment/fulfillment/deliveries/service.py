@@ -19,11 +19,13 @@ from fulfillment.deliveries.domain import (
     UnknownKind,
     plan_tasks,
 )
+from fulfillment.deliveries.events import page_link_changed
 from fulfillment.deliveries.repository import DeliveryRepository
 from fulfillment.links import PageLink, PageLinks
 from kit.db import Transaction
 from kit.ids import new_id
 from kit.logging import get_logger
+from kit.messaging import outbox
 
 FIRST_TRY_TASKS_MAX = 200
 FIRST_TRY_SECONDS_MAX = 1.0
@@ -114,12 +116,15 @@ class DeliveryService:
         self, tx: Transaction, merchant_id: UUID, delivery_id: UUID, life: timedelta
     ) -> PageLink:
         """A new link to the page that shows the delivery; every older one has ended, and so has the
-        new one when `life` is nothing. Raises DeliveryNotFound.
+        new one when `life` is nothing. The others are told. Raises DeliveryNotFound.
         """
-        link = await self._repository.renew_page(tx, merchant_id, delivery_id, new_id(), life)
-        if link is None:
+        found = await self._repository.renew_page(tx, merchant_id, delivery_id, new_id(), life)
+        if found is None:
             raise DeliveryNotFound
-        return PageLink(*link)
+        order_id, link = found
+        event = page_link_changed(order_id, merchant_id, self._links.url(link), link.ends_at)
+        outbox.add(tx, event, key=order_id, merchant_id=merchant_id)
+        return link
 
     def url_of_link(self, link: PageLink) -> str:
         return self._links.url(link)

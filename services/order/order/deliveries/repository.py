@@ -15,6 +15,11 @@ _PUT_MANY = text(
     "ON CONFLICT (id) DO UPDATE SET status = excluded.status, url = excluded.url, "
     "units = excluded.units, reason = excluded.reason, updated_at = clock_timestamp()"
 )
+_MOVE_PAGES = text(
+    "UPDATE order_delivery d SET url = moved.url, updated_at = clock_timestamp() "
+    "FROM unnest(CAST(:order_ids AS uuid[]), CAST(:urls AS text[])) AS moved(order_id, url) "
+    "WHERE d.order_id = moved.order_id AND d.url <> ''"
+)
 _FIND = text(
     "SELECT * FROM order_delivery WHERE order_id = ANY(CAST(:ids AS uuid[])) ORDER BY order_id, id"
 )
@@ -25,6 +30,11 @@ async def put_many(tx: Transaction, outcomes: Iterable[LineOutcome]) -> None:
     values = [_values(outcome) for outcome in outcomes]
     # The driver's UUIDs are a subclass, which orjson leaves to `default`.
     await tx.execute(_PUT_MANY, {"deliveries": orjson.dumps(values, default=str).decode()})
+
+
+async def move_pages(tx: Transaction, urls: Mapping[UUID, str]) -> None:
+    """Where a delivery had an address, it has this one now."""
+    await tx.execute(_MOVE_PAGES, {"order_ids": list(urls), "urls": list(urls.values())})
 
 
 async def find_of_orders(

@@ -15,6 +15,11 @@ async def note(tx: Transaction, outcomes: Sequence[LineOutcome]) -> None:
         await repository.put_many(tx, last.values())
 
 
+async def move_pages(tx: Transaction, urls: Mapping[UUID, str]) -> None:
+    """The buyers' pages of these orders have other addresses."""
+    await repository.move_pages(tx, urls)
+
+
 async def find_of_orders(
     tx: Transaction, order_ids: Sequence[UUID]
 ) -> Mapping[UUID, tuple[Delivery, ...]]:

@@ -10,7 +10,9 @@ from kit.messaging.events import Event
 from kit.messaging.handlers import Handler, handles
 from kit.money import Money
 from lockstock.fulfillment.v1.delivery_events_pb2 import LineDelivered, LineFailed, LineUnknown
+from lockstock.fulfillment.v1.page_events_pb2 import PageLinkChanged
 from lockstock.risk.v1.assessment_events_pb2 import Decision, OrderAssessed
+from order.deliveries import service as deliveries
 from order.deliveries.domain import DeliveredUnit, LineOutcome
 from order.lines.domain import LineStatus, LotCost
 from order.orders.domain import Assessment, Verdict
@@ -41,12 +43,20 @@ async def on_line_unknown(tx: Transaction, events: Sequence[Event[LineUnknown]])
     await service.settle_lines(tx, [_fact(event, _outcome(event.message)) for event in events])
 
 
+async def on_page_link_changed(tx: Transaction, events: Sequence[Event[PageLinkChanged]]) -> None:
+    """The buyer's page has another address: the last one told is the order's."""
+    await deliveries.move_pages(
+        tx, {UUID(event.message.order_id): event.message.url for event in events}
+    )
+
+
 def handlers() -> list[Handler]:
     return [
         handles(OrderAssessed, on_order_assessed),
         handles(LineDelivered, on_line_delivered),
         handles(LineFailed, on_line_failed),
         handles(LineUnknown, on_line_unknown),
+        handles(PageLinkChanged, on_page_link_changed),
     ]
 
 
