@@ -14,6 +14,7 @@ import orjson
 from kit.auth import SERVICE_TOKEN_SECONDS, ServiceTokens
 from kit.context import request_id_var, traceparent_var
 from kit.errors import Unavailable
+from kit.peer_transport import PeerTransport
 
 CONNECTIONS_MAX = 32
 TIMEOUT_SECONDS = 5.0
@@ -61,7 +62,7 @@ class Peer:
             limits=httpx.Limits(
                 max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX
             ),
-            transport=transport,
+            transport=transport or _carrier(base_url),
             follow_redirects=False,
         )
 
@@ -149,3 +150,9 @@ class Peer:
         if now - self._token_age > SERVICE_TOKEN_SECONDS / 2:
             self._token, self._token_age = self._tokens.issue(self._service, now=now), now
         return self._token
+
+
+def _carrier(base_url: str) -> httpx.AsyncBaseTransport | None:
+    """None: httpx's own, which knows TLS."""
+    is_plain = httpx.URL(base_url).scheme == "http"
+    return PeerTransport(connections_max=CONNECTIONS_MAX) if is_plain else None
