@@ -1,7 +1,7 @@
 """Offsets are committed behind the work, together, by one task.
 
 A crash between the transaction and this commit brings the events again, and the inbox knows them:
-so nothing waits for the broker here, and a busy consumer commits ten times a second, not once per
+so nothing waits for the broker here, and a busy consumer commits once a second, not once per
 batch.
 """
 
@@ -15,7 +15,7 @@ from kit.logging import get_logger
 
 COMMIT_SECONDS = 10.0
 LAST_COMMIT_SECONDS = 3.0
-PAUSE_SECONDS = 0.1
+PAUSE_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 
 log = get_logger(__name__)
