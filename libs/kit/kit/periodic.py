@@ -27,11 +27,15 @@ class Periodic:
         self._every_seconds = every_seconds
         self._run = run
         self._wake = asyncio.Event()
+        self._waking: asyncio.TimerHandle | None = None
         self._stopping = False
 
-    def wake(self) -> None:
-        """Start the next round now."""
-        self._wake.set()
+    def wake(self, patience: float = 0.0) -> None:
+        """Start the next round now, or within `patience` seconds, for all that comes until then."""
+        if patience <= 0:
+            self._wake.set()
+        elif self._waking is None:
+            self._waking = asyncio.get_running_loop().call_later(patience, self._wake.set)
 
     def stop(self) -> None:
         """End after the round that runs now."""
@@ -47,6 +51,7 @@ class Periodic:
         failures = 0
         while not self._stopping:
             self._wake.clear()
+            self._forget_waking()
             try:
                 again = await self._run()
                 failures = 0
@@ -61,6 +66,11 @@ class Periodic:
             if failures:
                 pause = min(max(pause, 0.1 * 2 ** min(failures, 10)), _BACKOFF_SECONDS_MAX)
             await self._wait(pause)
+
+    def _forget_waking(self) -> None:
+        if self._waking is not None:
+            self._waking.cancel()
+            self._waking = None
 
     async def _wait(self, seconds: float) -> None:
         try:

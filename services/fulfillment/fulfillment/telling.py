@@ -38,6 +38,8 @@ from kit.db import Database
 from kit.periodic import Periodic
 
 FORGET_SECONDS = 300.0
+MESSAGES_PATIENCE_SECONDS = 0.2
+"""What happens within this time is looked at, and sent, together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def build_telling(
         MessageRepository(safe),
         deliveries,
         wording,
-        lambda name: jobs[name].wake(),
+        lambda name: jobs[name].wake(MESSAGES_PATIENCE_SECONDS),
         retention=timedelta(days=settings.contact_days),
     )
     accounts = SenderAccountService(senders, _defaults(settings.message_senders, senders))
