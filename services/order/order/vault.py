@@ -76,7 +76,7 @@ class Vault:
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
-        self._combined = Combiner(self._reserve_many, batch_max=BATCH_ITEMS_MAX, lanes=2)
+        self._combined = Combiner(self._reserve_many, batch_max=BATCH_ITEMS_MAX)
 
     async def reserve(self, hold: Hold) -> UUID:
         """The reservation's id; all lines are held or nothing is.

@@ -8,7 +8,6 @@ Every await on aiokafka has a deadline: it has open bugs that leave a consumer a
 
 import asyncio
 import math
-import time
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaConsumer
@@ -33,7 +32,7 @@ __all__ = ["Consumer", "Handler", "handles"]
 
 LAG_NOTICED = 10_000
 POLL_SECONDS = 0.5
-REST_SECONDS_MAX = 0.03
+REST_SECONDS = 0.05
 BUSY_RECORDS_PER_SECOND = 120
 POLL_DEADLINE_SECONDS = 30.0
 START_SECONDS = 30.0
@@ -166,16 +165,15 @@ class Consumer:
         )
 
     async def _poll(self, session: Session) -> None:
-        pace = Pace(busy_per_second=BUSY_RECORDS_PER_SECOND, rest_seconds_max=REST_SECONDS_MAX)
+        pace = Pace(busy_per_second=BUSY_RECORDS_PER_SECOND, rest_seconds=REST_SECONDS)
         while not self._stopping.is_set():
             wait_ms = math.ceil(min(session.patience, POLL_SECONDS) * 1000)
             async with asyncio.timeout(POLL_DEADLINE_SECONDS):
                 batches = await session.client.getmany(timeout_ms=wait_ms)
             self.progress.beat()
-            started = time.monotonic()
             urgent = await session.take(batches)
             self.progress.beat()
-            await asyncio.sleep(pace.rest_after(urgent, started))
+            await asyncio.sleep(pace.rest_after(urgent))
 
     async def _release_now_and_then(self) -> None:
         """Finds held events that a crash left behind."""

@@ -27,7 +27,7 @@ from kit.messaging.settings import KafkaSettings
 from kit.messaging.topics import ensure_topics, specs_of_types
 from kit.messaging.watchdog import Watchdog
 
-REST_SECONDS_MAX = 0.02
+REST_SECONDS = 0.05
 BUSY_EVENTS_PER_SECOND = 500
 TIDY_ROWS = 1_000
 TIDY_SECONDS = 2.0
@@ -188,7 +188,7 @@ class Relay:
         log.info("relay_leads", relay=self._service)
         await connection.add_listener(CHANNEL, lambda *_: self.wake())
         failures = 0
-        pace = Pace(busy_per_second=BUSY_EVENTS_PER_SECOND, rest_seconds_max=REST_SECONDS_MAX)
+        pace = Pace(busy_per_second=BUSY_EVENTS_PER_SECOND, rest_seconds=REST_SECONDS)
         while not self._stop_asked.is_set():
             self.progress.beat()
             self._wake.clear()
@@ -199,10 +199,9 @@ class Relay:
                 self.progress.advanced()
                 await self._woken(self._kafka.relay_poll_seconds)
                 continue
-            started = time.monotonic()
             outcome = await self._sender.send(events)
             await self._settle(connection, events, outcome)
-            await asyncio.sleep(pace.rest_after(len(events), started))
+            await asyncio.sleep(pace.rest_after(len(events)))
             failures = failures + 1 if outcome.unknown is not None else 0
             if outcome.unknown is not None:
                 log.warning("relay_waits_for_broker", error=outcome.unknown, failures=failures)

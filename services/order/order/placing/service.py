@@ -70,8 +70,8 @@ class PlacingService:
         self._margins = margins
         self._pay_seconds = pay_seconds
         self._hold_seconds = pay_seconds + hold_grace_seconds
-        self._find = Combiner(self._find_many, batch_max=READ_BATCH_MAX, lanes=2)
-        self._limits = Combiner(self._check_limits, batch_max=READ_BATCH_MAX, lanes=2)
+        self._find = Combiner(self._find_many, batch_max=READ_BATCH_MAX)
+        self._limits = Combiner(self._check_limits, batch_max=READ_BATCH_MAX)
 
     @asynccontextmanager
     async def prepared(self, request: Request) -> AsyncIterator[Draft]:
