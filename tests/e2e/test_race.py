@@ -27,6 +27,7 @@ from onebox.supervisor import Onebox
 from order.app import create_service
 from order.payments.schemas import PaymentRead
 from tests.e2e.test_purchase import codes
+from tests.e2e.test_top_up import books_moved, books_of
 from tests.order.conftest import settings_for
 from tests.order.money.api_process import money_came, teller
 from tests.order.money.callers import Caller, Seller
@@ -41,6 +42,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 ORDERS = int(os.environ.get("E2E_RACE_ORDERS", "300"))
 CALLERS = 64
+COST = 1200
 UNITS = max(40, ORDERS // 2)
 QUIET_SECONDS_MAX = 300.0
 
@@ -113,7 +115,8 @@ async def _until_quiet(db: Database, ids: Sequence[UUID]) -> None:
 async def test_money_and_stock_are_exact_through_every_service_whatever_happens_at_once(
     shop: Shop, box: Onebox
 ):
-    product = await shop.stocked_product(codes(UNITS), price=PRICE, unit_cost=1200)
+    product = await shop.stocked_product(codes(UNITS), price=PRICE, unit_cost=COST)
+    books = await books_of(shop)
     profile = await shop.get("order", f"/v1/channels/{shop.channel_id}")
     seller = Seller(UUID(profile["merchant_id"]), UUID(shop.channel_id), (product.sku,))
     async with _order_db(box) as db:
@@ -128,6 +131,8 @@ async def test_money_and_stock_are_exact_through_every_service_whatever_happens_
     assert faults == [], f"{len(faults)} problems, the first: {faults[:10]}"
     assert len(set(units)) == len(units), "a unit went to two orders"
     await _stock_is_exact(shop, box, product, units)
+    # What the ledger has, too: earned is what was delivered, and nobody's money is left with us.
+    await books_moved(shop, books, income=len(units) * PRICE, expense=len(units) * COST)
     _happened(tales)
 
 

@@ -280,14 +280,16 @@ async def _books_moved(mixed: Mixed, *, income: int, expense: int) -> None:
 
 async def books_moved(shop: Shop, before: Books, *, income: int, expense: int) -> None:
     """Balanced, and moved by exactly this: what the channel holds for us is what was earned, and no
-    deposit of the buyer is left."""
+    deposit and no credit of a buyer is left.
+    """
     wanted = {
         "income": -income,
         "expense": expense,
         "channel-clearing": income,
         "customer-deposits": 0,
+        "buyer-credits": 0,
     }
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         after = await books_of(shop)
         moved = {name: after[name] - before[name] for name in wanted}
