@@ -1,6 +1,5 @@
-"""What a pool's units cost: the dearest lot that has some, asked once a minute."""
+"""What pools' units cost: asked once a minute, all that are not known in one call."""
 
-import asyncio
 from typing import Any
 
 import httpx
@@ -14,96 +13,89 @@ from kit.peers import Peer
 from order.pool_costs import PoolCosts
 from tests.order.factories import MERCHANT, OTHER_MERCHANT, POOL
 
+CHEAP = Money(900, "CNY")
 
-class Lots(httpx.AsyncBaseTransport):
-    """A vault that says of every pool what `lots` says: (cost, currency, units for sale)."""
 
-    def __init__(self, *lots: tuple[int, str, int], status: int = 200) -> None:
-        self.lots = lots
+class Costs(httpx.AsyncBaseTransport):
+    """A vault that says of every pool what `costs` says."""
+
+    def __init__(self, *costs: Money, status: int = 200) -> None:
+        self.costs = costs
         self.status = status
-        self.asked: list[tuple[str, str | None]] = []
+        self.asked: list[tuple[list[str], str | None]] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append((request.url.path, request.headers.get("lockstock-merchant")))
-        lots: list[dict[str, Any]] = [
-            {"unit_cost": {"amount": cost, "currency": currency}, "levels": {"available": units}}
-            for cost, currency, units in self.lots
-        ]
-        return httpx.Response(self.status, json={"code": "some_code", "lots": lots})
+        pools = request.url.params.get_list("pool_id")
+        self.asked.append((pools, request.headers.get("lockstock-merchant")))
+        costs = [{"amount": it.amount_minor, "currency": it.currency} for it in self.costs]
+        items: list[dict[str, Any]] = [{"pool_id": it, "unit_costs": costs} for it in pools]
+        return httpx.Response(self.status, json={"code": "some_code", "items": items})
 
 
-def pool_costs(vault: Lots) -> PoolCosts:
+def pool_costs(vault: Costs) -> PoolCosts:
     tokens = ServiceTokens("s" * 32)
     return PoolCosts(Peer("http://vault", service="order", tokens=tokens, transport=vault))
 
 
+async def cost(costs: PoolCosts, merchant_id: Any = MERCHANT) -> Money | None:
+    return (await costs.of_many(merchant_id, [POOL]))[POOL]
+
+
 @pytest.mark.parametrize(
-    ("lots", "cost"),
-    [
-        ([(900, "CNY", 3), (950, "CNY", 1), (2000, "CNY", 0)], Money(950, "CNY")),
-        ([(900, "CNY", 3), (9, "USD", 1)], None),
-        ([(900, "CNY", 3), (9, "USD", 0)], Money(900, "CNY")),
-        ([(900, "CNY", 0)], None),
-        ([], None),
-    ],
+    ("costs", "known"),
+    [([CHEAP], CHEAP), ([CHEAP, Money(9, "USD")], None), ([], None)],
 )
-async def test_the_dearest_lot_with_units_for_sale_counts(
-    lots: list[tuple[int, str, int]], cost: Money | None
+async def test_a_cost_of_several_currencies_or_of_nothing_is_not_known(
+    costs: list[Money], known: Money | None
 ):
-    assert await pool_costs(Lots(*lots)).of(MERCHANT, POOL) == cost
+    assert await cost(pool_costs(Costs(*costs))) == known
 
 
 async def test_the_vault_is_asked_once_for_a_while_and_for_the_merchant():
-    vault = Lots((900, "CNY", 3))
+    vault = Costs(CHEAP)
     costs = pool_costs(vault)
 
-    answers = [await costs.of(MERCHANT, POOL) for _ in range(5)]
-
-    assert answers == [Money(900, "CNY")] * 5
-    assert vault.asked == [(f"/v1/pools/{POOL}", str(MERCHANT))]
+    assert [await cost(costs) for _ in range(5)] == [CHEAP] * 5
+    assert vault.asked == [([str(POOL)], str(MERCHANT))]
 
 
 async def test_what_one_merchant_is_told_of_a_pool_is_not_told_to_another():
-    vault = Lots((900, "CNY", 3))
+    vault = Costs(CHEAP)
     costs = pool_costs(vault)
 
-    assert await costs.of(MERCHANT, POOL) == Money(900, "CNY")
-    vault.status = 404
-    assert await costs.of(OTHER_MERCHANT, POOL) is None
-    assert await costs.of(MERCHANT, POOL) == Money(900, "CNY")
+    assert await cost(costs) == CHEAP
+    vault.costs = ()
+    assert await cost(costs, OTHER_MERCHANT) is None
+    assert await cost(costs) == CHEAP
 
 
-async def test_a_pool_that_is_not_there_costs_nothing_that_is_known():
-    assert await pool_costs(Lots(status=404)).of(MERCHANT, POOL) is None
+async def test_pools_that_are_not_known_are_asked_for_in_one_call_and_each_once():
+    vault, pools = Costs(CHEAP), [new_id() for _ in range(3)]
+    costs = pool_costs(vault)
+    await costs.of_many(MERCHANT, pools[:1])
+
+    found = await costs.of_many(MERCHANT, [*pools, pools[2]])
+
+    assert found == dict.fromkeys(pools, CHEAP)
+    asked = [[str(it) for it in batch] for batch in (pools[:1], pools[1:])]
+    assert [batch for batch, _ in vault.asked] == asked
+
+
+async def test_more_than_a_call_takes_are_asked_for_in_several():
+    vault = Costs(CHEAP)
+
+    found = await pool_costs(vault).of_many(MERCHANT, [new_id() for _ in range(250)])
+
+    assert set(found.values()) == {CHEAP}
+    assert [len(batch) for batch, _ in vault.asked] == [100, 100, 50]
 
 
 @pytest.mark.parametrize("status", [403, 500, 503])
 async def test_a_vault_that_does_not_say_is_no_cost_of_nothing(status: int):
-    vault = Lots((900, "CNY", 3), status=status)
+    vault = Costs(CHEAP, status=status)
     costs = pool_costs(vault)
 
     with pytest.raises(Unavailable):
-        await costs.of(MERCHANT, POOL)
+        await cost(costs)
     vault.status = 200
-    assert await costs.of(MERCHANT, POOL) == Money(900, "CNY")
-
-
-async def test_pools_that_are_not_known_are_asked_at_once_and_each_once():
-    class Slow(Lots):
-        """Answers nobody before all have asked."""
-
-        def __init__(self, callers: int) -> None:
-            super().__init__((900, "CNY", 3))
-            self._all = asyncio.Barrier(callers)
-
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            await self._all.wait()
-            return await super().handle_async_request(request)
-
-    vault, pools = Slow(3), [new_id() for _ in range(3)]
-
-    async with asyncio.timeout(30):
-        costs = await pool_costs(vault).of_many(MERCHANT, [*pools, pools[0]])
-
-    assert costs == dict.fromkeys(pools, Money(900, "CNY"))
-    assert len(vault.asked) == 3
+    assert await cost(costs) == CHEAP

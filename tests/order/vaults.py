@@ -44,6 +44,8 @@ class ScriptedVault(httpx.AsyncBaseTransport):
         if not request.url.path.endswith("/batch") and self.problems:
             status, code = self.problems.pop(0)
             return httpx.Response(status, json={"status": status, "code": code})
+        if request.url.path == "/v1/pools/costs":
+            return self._costs(request.url.params.get_list("pool_id"))
         if request.url.path.startswith("/v1/pools/"):
             return self._pool(request.url.path.split("/")[-1])
         if request.url.path.endswith("/release"):
@@ -52,15 +54,19 @@ class ScriptedVault(httpx.AsyncBaseTransport):
             return httpx.Response(200, json={"id": gone, "status": "released"})
         return httpx.Response(200, json={"items": [self._hold(item) for item in body["items"]]})
 
+    def _costs(self, pool_ids: list[str]) -> httpx.Response:
+        items = []
+        for pool_id in pool_ids:
+            dearest = max(
+                (cost for cost, left in self.pools.get(pool_id, ()) if left), default=None
+            )
+            costs = [] if dearest is None else [{"amount": dearest, "currency": "CNY"}]
+            items.append({"pool_id": pool_id, "unit_costs": costs})
+        return httpx.Response(200, json={"items": items})
+
     def _pool(self, pool_id: str) -> httpx.Response:
-        lots = [
-            {
-                "unit_cost": {"amount": cost, "currency": "CNY"},
-                "levels": {"available": available},
-            }
-            for cost, available in self.pools.get(pool_id, ())
-        ]
-        return httpx.Response(200, json={"id": pool_id, "lots": lots})
+        available = sum(left for _, left in self.pools.get(pool_id, ()))
+        return httpx.Response(200, json={"id": pool_id, "levels": {"available": available}})
 
     def _hold(self, item: dict[str, Any]) -> dict[str, Any]:
         if self.results:

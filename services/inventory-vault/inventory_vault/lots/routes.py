@@ -1,14 +1,16 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 
+from inventory_vault.costs import service as costs
 from inventory_vault.cover import service as cover
 from inventory_vault.lots.domain import Levels
 from inventory_vault.lots.schemas import (
     ConservationRead,
     LotRead,
     PoolChange,
+    PoolCosts,
     PoolCreate,
     PoolRead,
     PoolSummary,
@@ -19,6 +21,8 @@ from inventory_vault.pools.service import PoolService
 from kit.db import Database, Transaction
 from kit.http import Caller, Once, caller, once
 from kit.paging import Page, PageRequest, page_of, page_request
+
+POOLS_MAX = 100
 
 
 def pool_routes(db: Database, pools: PoolService, lots: LotService) -> APIRouter:
@@ -63,6 +67,17 @@ def pool_routes(db: Database, pools: PoolService, lots: LotService) -> APIRouter
             read=lambda pool: PoolSummary.of(pool, levels[pool.id]),
             position=lambda pool: [pool.id],
         )
+
+    @router.get("/costs")
+    async def get_costs(
+        pool_id: Annotated[list[UUID], Query(min_length=1, max_length=POOLS_MAX)],
+        who: Caller = caller("stock:read"),
+    ) -> PoolCosts:
+        """What units of several pools cost at most: the dearest of the newest 100 lots with units
+        for sale, in each currency. A pool that is not yours has no costs.
+        """
+        async with db.read() as tx:
+            return PoolCosts.of(await costs.dearest(tx, who.merchant, pool_id))
 
     @router.get("/{pool_id}")
     async def get_pool(pool_id: UUID, who: Caller = caller("stock:read")) -> PoolRead:

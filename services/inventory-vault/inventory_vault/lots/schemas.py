@@ -1,3 +1,4 @@
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
@@ -8,6 +9,7 @@ from inventory_vault.lots.domain import Levels, Lot
 from inventory_vault.lots.service import Conservation
 from inventory_vault.pools.domain import DIMENSIONS, HoldBudget, Pool
 from kit.http import Model, MoneyModel, Name
+from kit.money import Money
 
 THRESHOLD_MAX = 1_000_000_000
 UnitKindText = Literal["card", "code", "link", "image", "voucher", "reusable"]
@@ -188,6 +190,25 @@ class PoolRead(PoolSummary):
         default=None, description="how long `available` lasts at that pace; null: no end in sight"
     )
     lots: list[LotRead] = Field(default_factory=list, description="the newest 100")
+
+
+class PoolCost(Model):
+    pool_id: UUID
+    unit_costs: list[MoneyModel]
+
+
+class PoolCosts(Model):
+    """One item for each pool that was asked for."""
+
+    items: list[PoolCost]
+
+    @classmethod
+    def of(cls, costs: Mapping[UUID, Sequence[Money]]) -> Self:
+        items = [
+            PoolCost(pool_id=pool_id, unit_costs=[MoneyModel.from_domain(it) for it in found])
+            for pool_id, found in costs.items()
+        ]
+        return cls(items=items)
 
 
 class ConservationRead(Model):
