@@ -145,6 +145,18 @@ class RealVault:
         ]
         return items
 
+    async def unit(self, unit_id: str) -> dict[str, Any]:
+        unit: dict[str, Any] = (await self._client.get(f"/v1/units/{unit_id}")).json()
+        return unit
+
+    async def redeem(self, unit_id: str) -> None:
+        body = {"unit_id": unit_id, "merchant_reference": str(new_id())}
+        await self._post("/v1/redemptions", body)
+
+    async def lot(self, lot_id: str) -> dict[str, Any]:
+        lot: dict[str, Any] = (await self._client.get(f"/v1/lots/{lot_id}")).json()
+        return lot
+
     async def close(self) -> None:
         await self._client.aclose()
 

@@ -22,16 +22,17 @@ _SECONDS_MAX = 30.0
 
 
 class Gate:
-    """The vault, holding back its answers to claims while it is shut."""
+    """The vault, holding back its answers to calls of one path while it is shut."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, path: str = "/v1/reservations/claims") -> None:
         self._app = app
+        self._path = path
         self.is_shut = False
         self.claimed = asyncio.Event()
         self._opened = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope.get("path") != "/v1/reservations/claims" or not self.is_shut:
+        if not scope.get("path", "").endswith(self._path) or not self.is_shut:
             await self._app(scope, receive, send)
             return
         answer: list[Message] = []
@@ -49,7 +50,7 @@ class Gate:
 
 
 @asynccontextmanager
-async def _listening(app: Any, port: int) -> AsyncIterator[None]:
+async def listening(app: Any, port: int) -> AsyncIterator[None]:
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
@@ -63,7 +64,7 @@ async def _listening(app: Any, port: int) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _worker(settings: Settings, vault_port: int) -> AsyncIterator[asyncio.subprocess.Process]:
+async def worker(settings: Settings, vault_port: int) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -113,17 +114,17 @@ async def test_a_worker_killed_between_claim_and_commit_delivers_each_unit_once(
     ]
     gate = Gate(vault.app)
     [port] = free_ports(1)
-    async with _listening(gate, port):
+    async with listening(gate, port):
         gate.is_shut = True
         await acceptor(service)(*orders)
-        async with _worker(settings, port) as first, asyncio.timeout(_SECONDS_MAX):
+        async with worker(settings, port) as first, asyncio.timeout(_SECONDS_MAX):
             await gate.claimed.wait()
             first.kill()
             await first.wait()
         assert await published(service) == []
         assert (await vault.levels(pool))["sold"] == 4
         gate.open()
-        async with _worker(settings, port):
+        async with worker(settings, port):
             await _until_settled(service)
     events: list[Any] = await published(service)
     assert sorted(event.order_id for event in events) == sorted(it.key for it in orders)

@@ -41,7 +41,7 @@ def an_import(
     merchant_id: UUID = MERCHANT,
 ) -> Event[StockImported]:
     lot_id = lot_id or new_id()
-    return _event(
+    return an_event(
         StockImported(
             lot_id=str(lot_id),
             pool_id=str(new_id()),
@@ -56,7 +56,7 @@ def an_import(
 
 
 def an_undo(*, lot_id: UUID, total: Money, supplier: str = "Kinguin") -> Event[StockUndone]:
-    return _event(
+    return an_event(
         StockUndone(
             lot_id=str(lot_id),
             pool_id=str(new_id()),
@@ -76,7 +76,7 @@ def a_payment(
     merchant_id: UUID = MERCHANT,
     earlier: Money | None = None,
 ) -> Event[OrderPaid]:
-    return _event(
+    return an_event(
         OrderPaid(
             order_id=str(order_id),
             merchant_id=str(merchant_id),
@@ -89,7 +89,7 @@ def a_payment(
 
 
 def an_arrival(order_id: UUID, payment_id: UUID, amount: Money) -> Event[PaymentReceived]:
-    return _event(
+    return an_event(
         PaymentReceived(
             order_id=str(order_id),
             merchant_id=str(MERCHANT),
@@ -110,7 +110,7 @@ def a_refund_made(
     refund_id: UUID | None = None,
 ) -> Event[RefundMade]:
     of_line = kind == RefundMade.Kind.KIND_DELIVERED_LINE
-    return _event(
+    return an_event(
         RefundMade(
             order_id=str(order_id),
             merchant_id=str(MERCHANT),
@@ -156,7 +156,7 @@ def a_purchase(supplier: str, cost: Money) -> LotCost:
 def a_completion(
     order_id: UUID, *lines: SettledLine, merchant_id: UUID = MERCHANT
 ) -> Event[OrderCompleted]:
-    return _event(
+    return an_event(
         OrderCompleted(
             order_id=str(order_id),
             merchant_id=str(merchant_id),
@@ -170,7 +170,7 @@ def a_completion(
 def a_partial_completion(
     order_id: UUID, refunded: Money, *lines: SettledLine, merchant_id: UUID = MERCHANT
 ) -> Event[OrderPartiallyCompleted]:
-    return _event(
+    return an_event(
         OrderPartiallyCompleted(
             order_id=str(order_id),
             merchant_id=str(merchant_id),
@@ -185,7 +185,7 @@ def a_partial_completion(
 def a_refund(
     order_id: UUID, amount: Money, *, merchant_id: UUID = MERCHANT
 ) -> Event[OrderRefunded]:
-    return _event(
+    return an_event(
         OrderRefunded(
             order_id=str(order_id),
             merchant_id=str(merchant_id),
@@ -197,7 +197,7 @@ def a_refund(
     )
 
 
-def _event(message: M, key: str) -> Event[M]:
+def an_event(message: M, key: str) -> Event[M]:
     return Event(
         id=new_id(),
         type=type_of(type(message)),

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import httpx
 
+from fulfillment.after_sales import after_sales
 from fulfillment.buyers_page import build_buyers_page
 from fulfillment.buying import BUYING_EVENTS, build_buying
 from fulfillment.deliveries import routes as delivery_routes
@@ -88,8 +89,9 @@ def create_service(
         lease=timedelta(seconds=settings.lease_seconds),
         pause_max=timedelta(seconds=settings.dispatch_pause_seconds_max),
     )
+    after = after_sales(settings, db, vault)
     page = build_buyers_page(
-        settings, deliveries, links, vault, telling.one_time_codes, order_transport
+        settings, deliveries, links, vault, telling.one_time_codes, after.claims, order_transport
     )
     dispatchers = {
         name: _dispatcher(settings, Dispatcher(db, tasks, kind, settings.dispatch_batch_max))
@@ -120,6 +122,7 @@ def create_service(
             webhook_endpoint_routes.router,
             webhook_delivery_routes.router,
             *buying.routers,
+            *after.routers,
         ],
         handlers=[
             handles(
@@ -130,10 +133,11 @@ def create_service(
             handles(OrderPartiallyCompleted, orders.on_order_partially_completed),
             handles(OrderRefunded, orders.on_order_refunded),
             *buying.handlers,
+            *after.handlers,
             *replica_handlers(),
             *webhooks.handlers,
         ],
-        jobs=[*dispatchers.values(), *telling.jobs, *buying.jobs, *webhooks.jobs],
+        jobs=[*dispatchers.values(), *telling.jobs, *buying.jobs, *webhooks.jobs, *after.jobs],
         publishes=[
             LineDelivered,
             LineFailed,
@@ -141,6 +145,7 @@ def create_service(
             PageLinkChanged,
             WebhookEndpointDisabled,
             *BUYING_EVENTS,
+            *after.publishes,
         ],
         state={
             "deliveries": deliveries,
@@ -151,6 +156,7 @@ def create_service(
             **page.state,
             **webhooks.state,
             **buying.state,
+            **after.state,
         },
         closing=[peer.close, page.close, outside.close, purchases.close, webhooks.sender.close],
     )

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 from fastapi import APIRouter
 
+from fulfillment.claims.service import ClaimService
 from fulfillment.deliveries.service import DeliveryService
 from fulfillment.guesses import Guesses
 from fulfillment.links import PageLinks
@@ -45,6 +46,7 @@ def build_buyers_page(
     links: PageLinks,
     vault: Vault,
     codes: OneTimeCodeService,
+    claims: ClaimService,
     order_transport: httpx.AsyncBaseTransport | None,
 ) -> BuyersPage:
     order = Peer(
@@ -57,7 +59,7 @@ def build_buyers_page(
     secret = settings.link_secret.get_secret_value()
     proofs = PageProofs(secret, timedelta(minutes=settings.step_up_minutes))
     page_settings = PageSettingsService(PageSettingsRepository())
-    parts = PageParts(deliveries, links, proofs, vault, page_settings, Offers(order))
+    parts = PageParts(deliveries, links, proofs, vault, page_settings, Offers(order), claims)
     allowance = Allowance(settings.reveal_burst, timedelta(seconds=settings.reveal_every_seconds))
     clock = SystemClock()
     pages = PageService(PageRepository(), parts, clock, allowance)
@@ -66,6 +68,7 @@ def build_buyers_page(
         [page_routes.router, page_settings_routes.router, step_up_routes.router],
         {
             "pages": pages,
+            "page_id_of": pages.page_id_of,
             "page_settings": page_settings,
             "step_ups": StepUpService(pages, codes, proofs, clock, code_life),
             "guesses": Guesses(

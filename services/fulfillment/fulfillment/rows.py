@@ -49,6 +49,19 @@ LINE_FIELDS = (
     "round",
     "instead_of",
 )
+UNIT_FIELDS = (
+    "unit_id",
+    "lot_id",
+    "mask",
+    "views",
+    "last_viewed_at",
+    "expires_at",
+    "is_redeemable",
+    "replaces",
+    "opened_at",
+    "redeemed_at",
+    "out_of_use_at",
+)
 # `r` is the request, `d` the delivery.
 REQUEST_COLUMNS = ", ".join(f"r.{field}" for field in REQUEST_FIELDS)
 DELIVERY_COLUMNS = (
@@ -140,6 +153,4 @@ def unit_of(row: Row[Any]) -> Unit:
     box = None
     if row.box_ciphertext is not None:
         box = Box(row.box_public_key, row.box_nonce, row.box_ciphertext)
-    return Unit(
-        row.unit_id, row.lot_id, row.mask, box, row.views, row.last_viewed_at, row.expires_at
-    )
+    return Unit(**{name: getattr(row, name) for name in UNIT_FIELDS}, box=box)

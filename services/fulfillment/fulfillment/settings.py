@@ -219,6 +219,16 @@ class Settings(ServiceSettings):
     def outside_port_numbers(self) -> frozenset[int]:
         return frozenset(int(port) for port in self.outside_ports.split(","))
 
+    claim_poll_seconds: float = Field(
+        default=0.5, ge=0.01, le=60.0, description="longest wait of a claim for a worker; seconds"
+    )
+    claim_pause_seconds_max: float = Field(
+        default=60.0,
+        ge=0.1,
+        le=3_600.0,
+        description="longest rest of a claim between tries; seconds",
+    )
+
     @property
     def connector_names(self) -> list[str]:
         return [name for name in self.connectors.split(",") if name]

@@ -2,8 +2,12 @@
 
 from fulfillment.arrivals.tables import arrival_tables
 from fulfillment.cases.tables import case_tables
+from fulfillment.claim_policies.tables import claim_policy_tables
+from fulfillment.claims.tables import claim_tables
+from fulfillment.claw_backs.tables import claw_back_tables
 from fulfillment.contacts.tables import contact_tables
 from fulfillment.deliveries.tables import delivery_tables
+from fulfillment.lot_quarantines.tables import lot_quarantine_tables
 from fulfillment.manual_tasks.tables import manual_task_tables
 from fulfillment.messages.tables import message_tables
 from fulfillment.one_time_codes.tables import one_time_code_tables
@@ -39,3 +43,7 @@ one_time_code_tables(metadata)
 page_setting_tables(metadata)
 webhook_endpoint_tables(metadata)
 webhook_delivery_tables(metadata)
+claim_policy_tables(metadata)
+claim_tables(metadata)
+claw_back_tables(metadata)
+lot_quarantine_tables(metadata)

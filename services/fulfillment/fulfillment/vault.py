@@ -34,11 +34,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Reserve again: pool and quantity per line number."""
+    """Reserve again: pool and quantity per line number; of no lot of `but_lots`."""
 
     merchant_id: UUID
     reference: str
     lines: tuple[tuple[int, UUID, int], ...]
+    but_lots: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,21 @@ class ClaimedUnit:
     unit_cost: Money
     box: Box | None
     expires_at: datetime | None = None
+    is_redeemable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnitEvidence:
+    """What the vault knows of a sold unit that somebody complains about."""
+
+    supplier: str
+    unit_cost: Money
+    sold_at: datetime
+    views: int
+    first_viewed_at: datetime | None
+    last_viewed_at: datetime | None
+    handed_out_at: datetime | None
+    lot_sold: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +101,39 @@ class Vault:
         results = _Reservations.model_validate(answer).items
         _same_number(len(results), len(holds))
         return [r.reservation.id if r.reservation else Refused(r.result) for r in results]
+
+    async def release(self, merchant_id: UUID, reservation_id: UUID, reason: str) -> Refused | None:
+        """Gives a hold back; None when it is given back."""
+        return await self._act(merchant_id, f"/v1/reservations/{reservation_id}/release", reason)
+
+    async def revoke(self, merchant_id: UUID, unit_id: UUID, reason: str) -> Refused | None:
+        """Takes a sold unit out of use for good; None when it is. Repeats change nothing."""
+        return await self._act(merchant_id, f"/v1/units/{unit_id}/revoke", reason)
+
+    async def quarantine_lot(self, merchant_id: UUID, lot_id: UUID, reason: str) -> Refused | None:
+        """Stops what is left of a lot; None when this call did."""
+        return await self._act(merchant_id, f"/v1/lots/{lot_id}/quarantine", reason)
+
+    async def restore_lot(self, merchant_id: UUID, lot_id: UUID, reason: str) -> Refused | None:
+        """Puts a stopped lot back on the shelf; None when this call did."""
+        return await self._act(merchant_id, f"/v1/lots/{lot_id}/restore", reason)
+
+    async def _act(self, merchant_id: UUID, path: str, reason: str) -> Refused | None:
+        try:
+            await self._peer.post(path, {"reason": reason}, merchant_id=merchant_id)
+        except PeerProblem as problem:
+            return Refused(problem.code, problem.status)
+        return None
+
+    async def evidence(self, merchant_id: UUID, unit_id: UUID) -> UnitEvidence | Refused:
+        """When the unit was sold and seen, what it had cost, how many of its lot were sold."""
+        try:
+            answer = await self._peer.get(f"/v1/units/{unit_id}/evidence", merchant_id=merchant_id)
+        except PeerProblem as problem:
+            return Refused(problem.code, problem.status)
+        found = _Evidence.model_validate(answer)
+        cost = Money(found.unit_cost.amount, found.unit_cost.currency)
+        return UnitEvidence(**{**found.model_dump(), "unit_cost": cost})
 
     async def reveal(
         self,
@@ -215,12 +264,13 @@ def _claim_item(claim: Claim) -> dict[str, Any]:
 
 
 def _hold_item(hold: Hold) -> dict[str, object]:
+    but = {"exclude_lots": [str(lot_id) for lot_id in hold.but_lots]} if hold.but_lots else {}
     return {
         "reference": hold.reference,
         "merchant_id": str(hold.merchant_id),
         "hold_seconds": HOLD_SECONDS,
         "lines": [
-            {"line_no": line_no, "pool_id": str(pool_id), "quantity": quantity}
+            {"line_no": line_no, "pool_id": str(pool_id), "quantity": quantity, **but}
             for line_no, pool_id, quantity in hold.lines
         ],
     }
@@ -244,7 +294,19 @@ class _Unit(BaseModel):
     mask: str
     unit_cost: _Money
     expires_at: datetime | None = None
+    is_redeemable: bool = False
     box: _Box | None = None
+
+
+class _Evidence(BaseModel):
+    supplier: str
+    unit_cost: _Money
+    sold_at: datetime
+    views: int
+    first_viewed_at: datetime | None
+    last_viewed_at: datetime | None
+    handed_out_at: datetime | None
+    lot_sold: int
 
 
 class _ClaimResult(BaseModel):
@@ -329,6 +391,7 @@ def _claimed(result: _ClaimResult) -> tuple[ClaimedUnit, ...] | Refused:
             unit_cost=Money(unit.unit_cost.amount, unit.unit_cost.currency),
             box=_box(unit.box) if unit.box else None,
             expires_at=unit.expires_at,
+            is_redeemable=unit.is_redeemable,
         )
         for unit in result.units
     )

@@ -94,13 +94,13 @@ from kit.service import Service, open_database
 from lockstock.inventory_vault.v1.audit_events_pb2 import AuditCheckpoint
 from lockstock.inventory_vault.v1.redemption_events_pb2 import (
     RedemptionRolledBack,
+    UnitOpened,
     VoucherRedeemed,
 )
 from lockstock.inventory_vault.v1.reservation_events_pb2 import (
     ReservationExpired,
     ReservationReleased,
     ReservationSold,
-    UnitOpened,
 )
 from lockstock.inventory_vault.v1.stock_events_pb2 import (
     StockImported,

@@ -26,6 +26,7 @@ from order.catalogue import tables as catalogue_tables
 from order.checkouts import routes as checkout_routes
 from order.checkouts import tables as checkout_tables
 from order.checkouts.service import CheckoutService, ThroughAccounts
+from order.claims import consumers as claim_consumers
 from order.contacts import ContactBox, ContactHasher
 from order.coupons import routes as coupon_routes
 from order.coupons import tables as coupon_tables
@@ -179,6 +180,7 @@ def create_service(
         routers=ROUTERS,
         handlers=[
             *saga_consumers.handlers(),
+            *claim_consumers.handlers(),
             *stock_consumers.handlers(),
         ],
         jobs=[*_looking_jobs(parts), *_calling_jobs(parts)],

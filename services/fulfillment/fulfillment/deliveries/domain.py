@@ -109,6 +109,15 @@ class Request:
     request_id: str | None = None
 
 
+class UnitState(StrEnum):
+    """What the buyer has done with a unit; `out_of_use`: it was replaced or paid back."""
+
+    UNOPENED = "unopened"
+    OPENED = "opened"
+    REDEEMED = "redeemed"
+    OUT_OF_USE = "out_of_use"
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     """A NaCl box that only the recipient can open. Binary, not base64."""
@@ -130,6 +139,24 @@ class Unit:
     last_viewed_at: datetime | None = None
     # None: it does not expire, or nobody said when.
     expires_at: datetime | None = None
+    # A voucher: its use is told to us.
+    is_redeemable: bool = False
+    # The unit it was given for, when that was bad.
+    replaces: UUID | None = None
+    # The first time anybody saw it; when it was used up; since when it counts for nothing, because
+    # it was replaced or paid back.
+    opened_at: datetime | None = None
+    redeemed_at: datetime | None = None
+    out_of_use_at: datetime | None = None
+
+    @property
+    def state(self) -> UnitState:
+        if self.out_of_use_at is not None:
+            return UnitState.OUT_OF_USE
+        if self.redeemed_at is not None:
+            return UnitState.REDEEMED
+        is_opened = self.opened_at is not None or self.views > 0
+        return UnitState.OPENED if is_opened else UnitState.UNOPENED
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,9 +241,10 @@ _RENEW_PAGE = text(
 _UNITS = text(
     """
     SELECT delivery_id, unit_id, lot_id, mask, box_public_key, box_nonce, box_ciphertext,
-           views, last_viewed_at, expires_at
+           views, last_viewed_at, expires_at, is_redeemable, replaces, opened_at, redeemed_at,
+           out_of_use_at
     FROM delivered_unit
     WHERE delivery_id = ANY(CAST(:id AS uuid[])) AND position >= :first AND position < :end
-    ORDER BY delivery_id, position
+    ORDER BY delivery_id, position, copy_no
     """
 )

@@ -37,6 +37,8 @@ _DELIVERY: dict[str, Any] = {
             "views": 0,
             "last_viewed_at": None,
             "expires_at": "2027-11-22T00:00:00Z",
+            "state": "unopened",
+            "replaces": None,
         }
     ],
 }
@@ -70,6 +72,10 @@ class UnitRead(Model):
     expires_at: datetime | None = Field(
         description="When what it is worth ends; null: never, or unknown."
     )
+    state: Literal["unopened", "opened", "redeemed", "out_of_use"] = Field(
+        description="out_of_use: it was replaced, or its money went back."
+    )
+    replaces: UUID | None = Field(description="The bad unit that this one was given for.")
 
     @classmethod
     def from_domain(cls, unit: Unit) -> Self:
@@ -81,6 +87,8 @@ class UnitRead(Model):
             views=unit.views,
             last_viewed_at=unit.last_viewed_at,
             expires_at=unit.expires_at,
+            state=unit.state.value,
+            replaces=unit.replaces,
         )
 
 

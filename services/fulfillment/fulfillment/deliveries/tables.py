@@ -148,7 +148,16 @@ def delivery_tables(metadata: MetaData) -> None:
         Column("views", Integer, nullable=False, server_default="0"),
         Column("last_viewed_at", DateTime(timezone=True)),
         Column("expires_at", DateTime(timezone=True)),
-        UniqueConstraint("delivery_id", "position"),
+        Column("is_redeemable", Boolean, nullable=False, server_default=text("false")),
+        # A unit that replaces a bad one has its place, one copy further.
+        Column("copy_no", SmallInteger, nullable=False, server_default="0"),
+        Column("replaces", Uuid, ForeignKey("delivered_unit.unit_id")),
+        Column("opened_at", DateTime(timezone=True)),
+        Column("redeemed_at", DateTime(timezone=True)),
+        Column("out_of_use_at", DateTime(timezone=True)),
+        UniqueConstraint("delivery_id", "position", "copy_no"),
+        # A unit is replaced once.
+        UniqueConstraint("replaces"),
         CheckConstraint(
             "num_nulls(box_public_key, box_nonce, box_ciphertext) IN (0, 3)", name="box_whole"
         ),

@@ -7,6 +7,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 from uuid import UUID
 
+from fulfillment.claims.domain import ClaimState, PageClaim
 from fulfillment.deliveries.domain import Box, Delivery, DeliveryState, Request, Unit
 from fulfillment.page_settings.domain import PageSettings
 from kit.errors import DomainError, ErrorKind, Invalid, Limited
@@ -65,6 +66,7 @@ class BuyerPage:
     now: datetime
     settings: PageSettings
     part: int = 1
+    claims: tuple[PageClaim, ...] = ()
 
     @property
     def parts(self) -> int:
@@ -80,7 +82,8 @@ class BuyerPage:
     @property
     def is_moving(self) -> bool:
         """True while something on it may still change by itself."""
-        return not set(self.states.values()) <= _AT_REST
+        is_claimed = any(claim.state is ClaimState.OPENED for claim in self.claims)
+        return is_claimed or not set(self.states.values()) <= _AT_REST
 
     @property
     def mood(self) -> Mood:

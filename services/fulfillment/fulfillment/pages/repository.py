@@ -65,7 +65,8 @@ _SPEND_REVEAL = text(
 
 _COUNT_VIEW = text(
     """
-    UPDATE delivered_unit SET views = views + 1, last_viewed_at = clock_timestamp()
+    UPDATE delivered_unit SET views = views + 1, last_viewed_at = clock_timestamp(),
+        opened_at = coalesce(opened_at, clock_timestamp())
     WHERE unit_id = :unit_id
     RETURNING views, last_viewed_at
     """

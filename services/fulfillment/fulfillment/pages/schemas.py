@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
+from fulfillment.claims.schemas import PageClaimRead
 from fulfillment.deliveries.schemas import BoxRead
 from fulfillment.pages.domain import BuyerPage, Recommended, Revealed
 from kit.http import Model, MoneyModel, PublicKeyText
@@ -89,7 +90,14 @@ class ProgressRead(Model):
         description="pending, unknown, delivered, failed (the money is on its way back), refunded."
     )
     is_moving: bool
+    claims: list[PageClaimRead] = Field(
+        default_factory=list, description="Of units that were reported as bad, the last of each."
+    )
 
     @classmethod
     def from_domain(cls, page: BuyerPage) -> Self:
-        return cls(states=page.states, is_moving=page.is_moving)
+        return cls(
+            states=page.states,
+            is_moving=page.is_moving,
+            claims=[PageClaimRead.from_domain(claim) for claim in page.claims],
+        )

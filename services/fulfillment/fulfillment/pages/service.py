@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from fulfillment.claims.service import ClaimService
 from fulfillment.deliveries.service import DeliveryService
 from fulfillment.links import PageLink, PageLinks
 from fulfillment.offers import Offers
@@ -48,6 +49,7 @@ class PageParts:
     vault: Vault
     settings: PageSettingsService
     offers: Offers
+    claims: ClaimService
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,10 @@ class PageService:
         self._clock = clock
         self._allowance = allowance
 
+    def page_id_of(self, token: str) -> UUID:
+        """Which page a link opens. Raises PageNotFound, or PageEnded when the link has ended."""
+        return self._link(token).page_id
+
     async def open(self, tx: Transaction, token: str, *, part: int = 1) -> BuyerPage:
         """The page behind a link. Raises PageNotFound, or PageEnded when the link has ended."""
         link = self._link(token)
@@ -83,7 +89,8 @@ class PageService:
         request, deliveries = found
         settings = await self._parts.settings.of_merchant(tx, request.merchant_id)
         now = self._clock.now()
-        return BuyerPage(token, request, tuple(deliveries), now, settings, part)
+        claims = await self._parts.claims.list_of_order(tx, request.order_id)
+        return BuyerPage(token, request, tuple(deliveries), now, settings, part, tuple(claims))
 
     async def recommend(self, db: Database, token: str) -> list[Recommended]:
         """What goes well with the order; nothing when that cannot be had just now. Raises

@@ -107,7 +107,7 @@ async def wake_tasks(tx: Transaction, task_ids: Sequence[UUID]) -> None:
     await tx.execute(_WAKE, {"id": list(task_ids)})
 
 
-_UNIT_FIELDS = ("unit_id", "lot_id", "mask", "expires_at")
+_UNIT_FIELDS = ("unit_id", "lot_id", "mask", "expires_at", "is_redeemable")
 
 
 def _unit_columns(outcomes: Sequence[Outcome]) -> dict[str, list[Any]]:
@@ -121,9 +121,7 @@ def _unit_columns(outcomes: Sequence[Outcome]) -> dict[str, list[Any]]:
     return {
         "u_delivery_id": [delivery_id for delivery_id, _, _ in handed],
         "u_position": [position for _, position, _ in handed],
-        **columns_of(
-            [unit for _, _, unit in handed], ("unit_id", "lot_id", "mask", "expires_at"), "u_"
-        ),
+        **columns_of([unit for _, _, unit in handed], _UNIT_FIELDS, "u_"),
         "u_public_key": [box.public_key if box else None for box in boxes],
         "u_nonce": [box.nonce if box else None for box in boxes],
         "u_ciphertext": [box.ciphertext if box else None for box in boxes],
@@ -175,13 +173,15 @@ _SETTLE = text(
         RETURNING d.id
     ), handed AS (
         INSERT INTO delivered_unit (delivery_id, position, unit_id, lot_id, mask,
-                                    box_public_key, box_nonce, box_ciphertext, expires_at)
+                                    box_public_key, box_nonce, box_ciphertext, expires_at,
+                                    is_redeemable)
         SELECT u.* FROM unnest(CAST(:u_delivery_id AS uuid[]), CAST(:u_position AS int[]),
             CAST(:u_unit_id AS uuid[]), CAST(:u_lot_id AS uuid[]), CAST(:u_mask AS text[]),
             CAST(:u_public_key AS bytea[]), CAST(:u_nonce AS bytea[]),
-            CAST(:u_ciphertext AS bytea[]), CAST(:u_expires_at AS timestamptz[]))
+            CAST(:u_ciphertext AS bytea[]), CAST(:u_expires_at AS timestamptz[]),
+            CAST(:u_is_redeemable AS boolean[]))
             AS u (delivery_id, position, unit_id, lot_id, mask, public_key, nonce, ciphertext,
-                  expires_at)
+                  expires_at, is_redeemable)
         JOIN settled ON settled.id = u.delivery_id
     )
     SELECT id FROM settled

@@ -1,6 +1,6 @@
 from uuid import UUID
 
-from lockstock.inventory_vault.v1.reservation_events_pb2 import UnitOpened
+from lockstock.inventory_vault.v1.redemption_events_pb2 import UnitOpened
 
 
 def unit_opened(merchant_id: UUID, unit_id: UUID, lot_id: UUID, reservation_id: UUID) -> UnitOpened:

@@ -53,7 +53,7 @@ class UnitService:
             raise UnitRevoked
         if await self._shelves.open_unit(tx, unit.lot_id, unit.seq):
             opened = events.unit_opened(merchant_id, unit_id, unit.lot_id, unit.reservation_id)
-            outbox.add(tx, opened, key=unit.reservation_id, merchant_id=merchant_id)
+            outbox.add(tx, opened, key=unit_id, merchant_id=merchant_id)
         view_id, salt = new_id(), os.urandom(SALT_BYTES)
         await repository.add_view(
             tx,

@@ -58,12 +58,24 @@ BUYER_CREDITS = AccountRef("buyer-credits", AccountKind.LIABILITY)
 REVENUE = AccountRef("revenue", AccountKind.INCOME)
 COST_OF_GOODS = AccountRef("cost-of-goods", AccountKind.EXPENSE)
 
+CLAW_BACKS_PENDING = AccountRef("claw-backs-pending", AccountKind.LIABILITY)
+"""Claimed of suppliers for bad units and not answered yet: not earned before they accept."""
+
 CHANNEL_CLEARING_PREFIX = "channel-clearing:"
 SUPPLIER_PAYABLE_PREFIX = "supplier-payable:"
+CLAW_BACK_PREFIX = "supplier-claw-back:"
 UNNAMED_SUPPLIER = "unnamed"
 
 _FIXED: Mapping[str, AccountRef] = {
-    ref.code: ref for ref in (INVENTORY, CUSTOMER_DEPOSITS, BUYER_CREDITS, REVENUE, COST_OF_GOODS)
+    ref.code: ref
+    for ref in (
+        INVENTORY,
+        CUSTOMER_DEPOSITS,
+        BUYER_CREDITS,
+        REVENUE,
+        COST_OF_GOODS,
+        CLAW_BACKS_PENDING,
+    )
 }
 
 
@@ -78,9 +90,18 @@ def supplier_payable(supplier: str) -> AccountRef:
     return AccountRef(f"{SUPPLIER_PAYABLE_PREFIX}{name}", AccountKind.LIABILITY)
 
 
+def supplier_claw_back(supplier: str) -> AccountRef:
+    """What a supplier is asked to pay back for bad units."""
+    name = supplier.strip() or UNNAMED_SUPPLIER
+    return AccountRef(f"{CLAW_BACK_PREFIX}{name}", AccountKind.ASSET)
+
+
+_PREFIXES = (CHANNEL_CLEARING_PREFIX, SUPPLIER_PAYABLE_PREFIX, CLAW_BACK_PREFIX)
+
+
 def is_reserved(code: str) -> bool:
     """True for accounts that events post to: their kind is not the caller's choice."""
-    return code in _FIXED or code.startswith((CHANNEL_CLEARING_PREFIX, SUPPLIER_PAYABLE_PREFIX))
+    return code in _FIXED or code.startswith(_PREFIXES)
 
 
 class AccountNotFound(NotFound):

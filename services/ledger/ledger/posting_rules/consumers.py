@@ -7,9 +7,13 @@ from kit.messaging.events import Event
 from kit.messaging.handlers import Handler, handles
 from kit.money import Money
 from ledger.posting_rules.domain import (
+    ClaimMoment,
     LotCost,
     OrderMoment,
     SettledLine,
+    claim_granted,
+    claw_back_accepted,
+    claw_back_refused,
     delivered_line_refunded,
     order_paid,
     order_refunded,
@@ -22,6 +26,7 @@ from ledger.posting_rules.domain import (
 from ledger.transactions.domain import Draft
 from ledger.transactions.service import TransactionService
 from lockstock.common.v1 import money_pb2
+from lockstock.fulfillment.v1.claim_events_pb2 import ClaimDecided, ClawBackSettled
 from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported, StockUndone
 from lockstock.order.v1 import order_events_pb2
 from lockstock.order.v1.order_events_pb2 import (
@@ -59,6 +64,8 @@ class PostingConsumers:
             handles(OrderRefunded, self.on_order_refunded),
             handles(PaymentReceived, self.on_payment_received),
             handles(RefundMade, self.on_refund_made),
+            handles(ClaimDecided, self.on_claim_decided),
+            handles(ClawBackSettled, self.on_claw_back_settled),
         ]
 
     async def on_stock_imported(
@@ -130,6 +137,55 @@ class PostingConsumers:
 
     async def on_refund_made(self, tx: Transaction, events: Sequence[Event[RefundMade]]) -> None:
         await self._transactions.post(tx, [_refund_made(event) for event in events])
+
+    async def on_claim_decided(
+        self, tx: Transaction, events: Sequence[Event[ClaimDecided]]
+    ) -> None:
+        """What was refused or withdrawn, or cost nothing, posts nothing."""
+        await self._transactions.post(tx, [claim_granted(_claim(event)) for event in events])
+
+    async def on_claw_back_settled(
+        self, tx: Transaction, events: Sequence[Event[ClawBackSettled]]
+    ) -> None:
+        drafts = [
+            (claw_back_accepted if event.message.accepted else claw_back_refused)(
+                _owed(event), _money(event.message.amount)
+            )
+            for event in events
+        ]
+        await self._transactions.post(tx, drafts)
+
+
+def _claim(event: Event[ClaimDecided]) -> ClaimMoment:
+    message = event.message
+    is_replaced = message.HasField("replacement")
+    return ClaimMoment(
+        claim_id=UUID(message.claim_id),
+        merchant_id=UUID(message.merchant_id),
+        channel_id=UUID(message.channel_id),
+        order_id=UUID(message.order_id),
+        sku=message.sku,
+        lot_id=UUID(message.lot_id),
+        at=event.time,
+        supplier=message.supplier,
+        claw_back=_money(message.claw_back) if message.HasField("claw_back") else None,
+        replacement_lot_id=UUID(message.replacement.lot_id) if is_replaced else None,
+        replacement_cost=_money(message.replacement_cost) if is_replaced else None,
+    )
+
+
+def _owed(event: Event[ClawBackSettled]) -> ClaimMoment:
+    message = event.message
+    return ClaimMoment(
+        claim_id=UUID(message.claim_id),
+        merchant_id=UUID(message.merchant_id),
+        channel_id=UUID(message.channel_id),
+        order_id=UUID(message.order_id),
+        sku=message.sku,
+        lot_id=UUID(message.lot_id),
+        at=event.time,
+        supplier=message.supplier,
+    )
 
 
 def _order_paid(event: Event[OrderPaid]) -> Draft:

@@ -8,12 +8,14 @@ from uuid import UUID
 from kit.money import Money
 from ledger.accounts.domain import (
     BUYER_CREDITS,
+    CLAW_BACKS_PENDING,
     COST_OF_GOODS,
     CUSTOMER_DEPOSITS,
     INVENTORY,
     REVENUE,
     AccountRef,
     channel_clearing,
+    supplier_claw_back,
     supplier_payable,
 )
 from ledger.transactions.domain import Dimensions, Draft, Posting
@@ -132,6 +134,71 @@ def order_refunded(moment: OrderMoment, amount: Money) -> Draft:
     clearing = channel_clearing(moment.channel_id)
     postings = list(_move(CUSTOMER_DEPOSITS, clearing, amount, _about(moment)))
     return _draft(moment, "order-refunded", "Order refunded", postings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimMoment:
+    """A bad unit of an order, what replaced it, and what its supplier owes for it."""
+
+    claim_id: UUID
+    merchant_id: UUID
+    channel_id: UUID
+    order_id: UUID
+    sku: str
+    lot_id: UUID
+    at: datetime
+    supplier: str = ""
+    claw_back: Money | None = None
+    replacement_lot_id: UUID | None = None
+    replacement_cost: Money | None = None
+
+    def about(self, lot_id: UUID | None) -> Dimensions:
+        return Dimensions(
+            channel_id=self.channel_id, order_id=self.order_id, sku=self.sku, lot_id=lot_id
+        )
+
+
+def claim_granted(claim: ClaimMoment) -> Draft:
+    """A replacement: Dr cost of goods / Cr inventory, at the cost of its very lot. And what the bad
+    unit had cost: Dr supplier claw-back / Cr claw-backs pending. It is no gain before the supplier
+    accepts it.
+    """
+    postings: list[Posting] = []
+    if claim.replacement_cost is not None:
+        about = claim.about(claim.replacement_lot_id)
+        postings += _move(COST_OF_GOODS, INVENTORY, claim.replacement_cost, about)
+    if claim.claw_back is not None:
+        owed = supplier_claw_back(claim.supplier)
+        postings += _move(owed, CLAW_BACKS_PENDING, claim.claw_back, claim.about(claim.lot_id))
+    return _claim_draft(claim, "claim-granted", "Claim granted", postings)
+
+
+def claw_back_accepted(claim: ClaimMoment, amount: Money) -> Draft:
+    """The supplier pays: less is owed to him, and the goods cost less after all."""
+    about = claim.about(claim.lot_id)
+    postings = [
+        *_move(supplier_payable(claim.supplier), supplier_claw_back(claim.supplier), amount, about),
+        *_move(CLAW_BACKS_PENDING, COST_OF_GOODS, amount, about),
+    ]
+    return _claim_draft(claim, "claw-back-settled", "Claw-back accepted", postings)
+
+
+def claw_back_refused(claim: ClaimMoment, amount: Money) -> Draft:
+    """The supplier does not pay: what was noted of it is taken back."""
+    about = claim.about(claim.lot_id)
+    owed = supplier_claw_back(claim.supplier)
+    postings = list(_move(CLAW_BACKS_PENDING, owed, amount, about))
+    return _claim_draft(claim, "claw-back-settled", "Claw-back refused", postings)
+
+
+def _claim_draft(claim: ClaimMoment, kind: str, description: str, postings: list[Posting]) -> Draft:
+    return Draft(
+        merchant_id=claim.merchant_id,
+        source=f"{kind}:{claim.claim_id}",
+        at=claim.at,
+        description=description,
+        postings=postings,
+    )
 
 
 def _delivered(moment: OrderMoment, line: SettledLine) -> Iterator[Posting]:

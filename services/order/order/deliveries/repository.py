@@ -20,6 +20,14 @@ _MOVE_PAGES = text(
     "FROM unnest(CAST(:order_ids AS uuid[]), CAST(:urls AS text[])) AS moved(order_id, url) "
     "WHERE d.order_id = moved.order_id AND d.url <> ''"
 )
+_REPLACE_UNITS = text(
+    "UPDATE order_delivery d SET updated_at = clock_timestamp(), units = ("
+    "SELECT coalesce(jsonb_agg(CASE WHEN r.new IS NULL THEN u.unit "
+    "ELSE jsonb_build_array(r.new, r.mask) END ORDER BY u.place), '[]'::jsonb) "
+    "FROM jsonb_array_elements(d.units) WITH ORDINALITY AS u(unit, place) LEFT JOIN unnest("
+    "CAST(:olds AS text[]), CAST(:news AS text[]), CAST(:masks AS text[])) AS r(old, new, mask) "
+    "ON r.old = u.unit ->> 0) WHERE d.id = ANY(CAST(:ids AS uuid[]))"
+)
 _FIND = text(
     "SELECT * FROM order_delivery WHERE order_id = ANY(CAST(:ids AS uuid[])) ORDER BY order_id, id"
 )
@@ -35,6 +43,19 @@ async def put_many(tx: Transaction, outcomes: Iterable[LineOutcome]) -> None:
 async def move_pages(tx: Transaction, urls: Mapping[UUID, str]) -> None:
     """Where a delivery had an address, it has this one now."""
     await tx.execute(_MOVE_PAGES, {"order_ids": list(urls), "urls": list(urls.values())})
+
+
+async def replace_units(
+    tx: Transaction, delivery_ids: Sequence[UUID], replaced: Mapping[str, tuple[str, str]]
+) -> None:
+    """Old unit -> (unit, mask), wherever these deliveries name it."""
+    values = {
+        "ids": list(delivery_ids),
+        "olds": list(replaced),
+        "news": [unit_id for unit_id, _ in replaced.values()],
+        "masks": [mask for _, mask in replaced.values()],
+    }
+    await tx.execute(_REPLACE_UNITS, values)
 
 
 async def find_of_orders(

@@ -20,6 +20,13 @@ async def move_pages(tx: Transaction, urls: Mapping[UUID, str]) -> None:
     await repository.move_pages(tx, urls)
 
 
+async def replace_units(
+    tx: Transaction, delivery_ids: Sequence[UUID], replaced: Mapping[str, tuple[str, str]]
+) -> None:
+    """Bad units give their place to those that replace them: old unit -> (unit, mask)."""
+    await repository.replace_units(tx, delivery_ids, replaced)
+
+
 async def find_of_orders(
     tx: Transaction, order_ids: Sequence[UUID]
 ) -> Mapping[UUID, tuple[Delivery, ...]]:

@@ -43,6 +43,10 @@ _POSTPONE = text(
     "FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:errors AS text[])) "
     "AS p(id, status, error) WHERE r.id = p.id AND r.status = 'sent' RETURNING r.id"
 )
+_FIND_REQUESTS = text(
+    "SELECT DISTINCT request_id FROM order_refund "
+    "WHERE request_id IS NOT NULL AND request_id = ANY(CAST(:ids AS uuid[]))"
+)
 _LIST = text(
     "SELECT r.*, p.amount_minor AS payment_minor FROM order_refund r "
     "JOIN order_payment p ON p.id = r.payment_id WHERE r.order_id = :order_id "
@@ -98,6 +102,10 @@ async def postpone(
         "errors": [why for _, _, why in failures],
     }
     return set((await tx.execute(_POSTPONE, values)).scalars())
+
+
+async def find_requests(tx: Transaction, ids: Sequence[UUID]) -> set[UUID]:
+    return set((await tx.execute(_FIND_REQUESTS, {"ids": list(ids)})).scalars())
 
 
 async def list_of_order(

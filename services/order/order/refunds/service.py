@@ -44,6 +44,11 @@ async def postpone(
     return await repository.postpone(tx, failures) if failures else set()
 
 
+async def find_requests(tx: Transaction, ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these requests that led to refunds already."""
+    return await repository.find_requests(tx, ids) if ids else set()
+
+
 async def list_of_order(
     tx: Transaction, order_id: UUID, *, after: UUID | None, limit: int
 ) -> Sequence[RefundState]:

@@ -48,3 +48,15 @@ class RedemptionRolledBack(_message.Message):
     amount: _money_pb2.Money
     balance: _money_pb2.Money
     def __init__(self, redemption_id: _Optional[str] = ..., unit_id: _Optional[str] = ..., lot_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., merchant_reference: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., balance: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
+
+class UnitOpened(_message.Message):
+    __slots__ = ("unit_id", "lot_id", "reservation_id", "merchant_id")
+    UNIT_ID_FIELD_NUMBER: _ClassVar[int]
+    LOT_ID_FIELD_NUMBER: _ClassVar[int]
+    RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
+    MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
+    unit_id: str
+    lot_id: str
+    reservation_id: str
+    merchant_id: str
+    def __init__(self, unit_id: _Optional[str] = ..., lot_id: _Optional[str] = ..., reservation_id: _Optional[str] = ..., merchant_id: _Optional[str] = ...) -> None: ...

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from lockstock.common.v1 import options_pb2 as lockstock_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5lockstock/inventory_vault/v1/reservation_events.proto\x12\x1clockstock.inventory_vault.v1\x1a!lockstock/common/v1/options.proto\"<\n\x08SoldUnit\x12\x0f\n\x07unit_id\x18\x01 \x01(\t\x12\x0e\n\x06lot_id\x18\x02 \x01(\t\x12\x0f\n\x07line_no\x18\x03 \x01(\x05\"\xb8\x01\n\x0fReservationSold\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x11\n\treference\x18\x03 \x01(\t\x12\x35\n\x05units\x18\x04 \x03(\x0b\x32&.lockstock.inventory_vault.v1.SoldUnit:.\x8a\xb5\x18%lockstock.inventory-vault.reservation\x98\xb5\x18\xc8\x01\"\x95\x01\n\x13ReservationReleased\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x11\n\treference\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t:.\x8a\xb5\x18%lockstock.inventory-vault.reservation\x98\xb5\x18\xc8\x01\"\x84\x01\n\x12ReservationExpired\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x11\n\treference\x18\x03 \x01(\t:.\x8a\xb5\x18%lockstock.inventory-vault.reservation\x98\xb5\x18\xc8\x01\"\x85\x01\n\nUnitOpened\x12\x0f\n\x07unit_id\x18\x01 \x01(\t\x12\x0e\n\x06lot_id\x18\x02 \x01(\t\x12\x16\n\x0ereservation_id\x18\x03 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x04 \x01(\t:)\x8a\xb5\x18%lockstock.inventory-vault.reservationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5lockstock/inventory_vault/v1/reservation_events.proto\x12\x1clockstock.inventory_vault.v1\x1a!lockstock/common/v1/options.proto\"<\n\x08SoldUnit\x12\x0f\n\x07unit_id\x18\x01 \x01(\t\x12\x0e\n\x06lot_id\x18\x02 \x01(\t\x12\x0f\n\x07line_no\x18\x03 \x01(\x05\"\xb8\x01\n\x0fReservationSold\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x11\n\treference\x18\x03 \x01(\t\x12\x35\n\x05units\x18\x04 \x03(\x0b\x32&.lockstock.inventory_vault.v1.SoldUnit:.\x8a\xb5\x18%lockstock.inventory-vault.reservation\x98\xb5\x18\xc8\x01\"\x95\x01\n\x13ReservationReleased\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x11\n\treference\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t:.\x8a\xb5\x18%lockstock.inventory-vault.reservation\x98\xb5\x18\xc8\x01\"\x84\x01\n\x12ReservationExpired\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x11\n\treference\x18\x03 \x01(\t:.\x8a\xb5\x18%lockstock.inventory-vault.reservation\x98\xb5\x18\xc8\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,8 +38,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESERVATIONRELEASED']._serialized_options = b'\212\265\030%lockstock.inventory-vault.reservation\230\265\030\310\001'
   _globals['_RESERVATIONEXPIRED']._loaded_options = None
   _globals['_RESERVATIONEXPIRED']._serialized_options = b'\212\265\030%lockstock.inventory-vault.reservation\230\265\030\310\001'
-  _globals['_UNITOPENED']._loaded_options = None
-  _globals['_UNITOPENED']._serialized_options = b'\212\265\030%lockstock.inventory-vault.reservation'
   _globals['_SOLDUNIT']._serialized_start=122
   _globals['_SOLDUNIT']._serialized_end=182
   _globals['_RESERVATIONSOLD']._serialized_start=185
@@ -48,6 +46,4 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESERVATIONRELEASED']._serialized_end=521
   _globals['_RESERVATIONEXPIRED']._serialized_start=524
   _globals['_RESERVATIONEXPIRED']._serialized_end=656
-  _globals['_UNITOPENED']._serialized_start=659
-  _globals['_UNITOPENED']._serialized_end=792
 # @@protoc_insertion_point(module_scope)

@@ -50,15 +50,3 @@ class ReservationExpired(_message.Message):
     merchant_id: str
     reference: str
     def __init__(self, reservation_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., reference: _Optional[str] = ...) -> None: ...
-
-class UnitOpened(_message.Message):
-    __slots__ = ("unit_id", "lot_id", "reservation_id", "merchant_id")
-    UNIT_ID_FIELD_NUMBER: _ClassVar[int]
-    LOT_ID_FIELD_NUMBER: _ClassVar[int]
-    RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
-    MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
-    unit_id: str
-    lot_id: str
-    reservation_id: str
-    merchant_id: str
-    def __init__(self, unit_id: _Optional[str] = ..., lot_id: _Optional[str] = ..., reservation_id: _Optional[str] = ..., merchant_id: _Optional[str] = ...) -> None: ...

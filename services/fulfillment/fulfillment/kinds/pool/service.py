@@ -178,7 +178,14 @@ def _delivered(delivery: Delivery, claimed: Sequence[ClaimedUnit]) -> Delivered:
     return Delivered(
         delivery.id,
         tuple(
-            Unit(unit.unit_id, unit.lot_id, unit.mask, unit.box, expires_at=unit.expires_at)
+            Unit(
+                unit.unit_id,
+                unit.lot_id,
+                unit.mask,
+                unit.box,
+                expires_at=unit.expires_at,
+                is_redeemable=unit.is_redeemable,
+            )
             for unit in units
         ),
         tuple(LotCost(lot_id, number, cost) for (lot_id, cost), number in costs.items()),

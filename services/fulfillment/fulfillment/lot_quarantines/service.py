@@ -1,0 +1,113 @@
+"""Lots whose claims are out of line are stopped in the vault; a person puts them back."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from fulfillment.claim_policies.domain import ClaimPolicy
+from fulfillment.lot_quarantines import events, repository
+from fulfillment.lot_quarantines.domain import (
+    LotFigures,
+    LotNotQuarantined,
+    LotQuarantine,
+    LotQuarantineNotFound,
+    QuarantineState,
+    is_out_of_line,
+    lower_bound,
+)
+from fulfillment.vault import Refused, Vault
+from kit.db import Database, Transaction
+from kit.errors import Unavailable
+from kit.logging import get_logger
+from kit.messaging import outbox
+
+log = get_logger(__name__)
+
+NOT_ON_SHELF = "not_on_shelf"
+TAKE_MAX = 20
+
+
+class LotQuarantineService:
+    def __init__(self, vault: Vault, *, lease: timedelta) -> None:
+        self._vault = vault
+        self._lease = lease
+
+    async def consider(
+        self, tx: Transaction, found: Sequence[tuple[LotFigures, ClaimPolicy]]
+    ) -> list[UUID]:
+        """Notes the lots that are to be stopped, each once until it is put back; answers them."""
+        due = [
+            (figures, lower_bound(figures.claims, figures.sold), policy.lot_norm)
+            for figures, policy in {
+                figures.lot_id: (figures, policy) for figures, policy in found
+            }.values()
+            if policy.watches_lots
+            and is_out_of_line(figures, claims_min=policy.lot_claims_min, norm=policy.lot_norm)
+        ]
+        if not due:
+            return []
+        added = await repository.add(tx, due)
+        for lot in added:
+            log.warning("lot_out_of_line", lot_id=str(lot.lot_id), claims=lot.claims, sold=lot.sold)
+        return [lot.lot_id for lot in added]
+
+    async def carry_out(self, db: Database) -> bool:
+        """Tells the vault of lots that are to be stopped; True while more may wait. Of one that
+        does not answer a lot is told again when its lease ends: the same changes nothing there.
+        """
+        async with db.transaction() as tx:
+            due = await repository.take_due(tx, limit=TAKE_MAX, lease=self._lease)
+        for lot in due:
+            try:
+                answer = await self._vault.quarantine_lot(lot.merchant_id, lot.lot_id, lot.reason)
+            except Unavailable as error:
+                log.warning("lot_waits", lot_id=str(lot.lot_id), why=error.code)
+                continue
+            await self._settle(db, lot, answer)
+        return len(due) == TAKE_MAX
+
+    async def _settle(self, db: Database, lot: LotQuarantine, answer: Refused | None) -> None:
+        state = QuarantineState.QUARANTINED
+        if answer is not None and answer.code != NOT_ON_SHELF:
+            log.error("lot_not_stopped", lot_id=str(lot.lot_id), code=answer.code)
+            state = QuarantineState.MISSED
+        async with db.transaction() as tx:
+            if await repository.settle(tx, lot.lot_id, lot.round, state):
+                message = events.lot_quarantined(lot)
+                outbox.add(tx, message, key=lot.order_id, merchant_id=lot.merchant_id)
+
+    async def restore(
+        self, db: Database, merchant_id: UUID, lot_id: UUID, *, reason: str, who: str
+    ) -> LotQuarantine:
+        """Puts the lot back on the shelf; only claims from now on count against it. The same again
+        changes nothing. Raises LotQuarantineNotFound, LotNotQuarantined, Unavailable.
+        """
+        lot = await self._get(db, merchant_id, lot_id)
+        if lot.state is QuarantineState.RESTORED:
+            return lot
+        if lot.state is QuarantineState.DUE:
+            raise LotNotQuarantined(state=lot.state.value)
+        answer = await self._vault.restore_lot(merchant_id, lot_id, reason)
+        if answer is not None and answer.code != NOT_ON_SHELF:
+            raise LotNotQuarantined(state=lot.state.value)
+        async with db.transaction() as tx:
+            await repository.restore(tx, lot, reason, who)
+        return await self._get(db, merchant_id, lot_id)
+
+    async def list_lots(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        *,
+        state: str | None,
+        after: UUID | None,
+        limit: int,
+    ) -> Sequence[LotQuarantine]:
+        return await repository.list_of(tx, merchant_id, state=state, after=after, limit=limit)
+
+    async def _get(self, db: Database, merchant_id: UUID, lot_id: UUID) -> LotQuarantine:
+        async with db.read() as tx:
+            found = await repository.find(tx, merchant_id, lot_id)
+        if found is None:
+            raise LotQuarantineNotFound
+        return found

@@ -1,0 +1,115 @@
+"""Lots with too many claims are stopped in the real vault, once; a person puts them back."""
+
+import asyncio
+from uuid import UUID
+
+from kit.ids import new_id
+from kit.service import create_app
+from tests.fulfillment.after_sales import SCOPES, Shop
+from tests.fulfillment.conftest import a_client
+from tests.fulfillment.factories import OTHER_MERCHANT
+from tests.fulfillment.real_vault import RealVault
+
+
+async def bad_lot(shop: Shop, vault: RealVault, buyers: int) -> tuple[UUID, str, list[str]]:
+    """A pool of one lot, of which each buyer bought one unit and reported it."""
+    codes = [f"BAD-{number:04}-{new_id().hex[-8:]}" for number in range(buyers + 4)]
+    pool = await vault.stock(codes)
+    claims = []
+    for number in range(buyers):
+        sold = await shop.sell(pool, buyer=f"buyer-{number}")
+        claims.append(await shop.claimed(sold))
+    return pool, sold.lots[0], claims
+
+
+async def test_a_lot_out_of_line_is_stopped_once_and_told(shop: Shop, vault: RealVault) -> None:
+    pool, lot, _ = await bad_lot(shop, vault, 3)
+
+    stopped = (await shop.client.get("/v1/lot-quarantines?state=quarantined")).json()["items"]
+
+    assert [(it["lot_id"], it["claims"], it["sold"]) for it in stopped] == [(lot, 3, 3)]
+    assert "3 of 3 sold units" in stopped[0]["reason"]
+    assert (await vault.lot(lot))["state"] == "quarantined"
+    levels = await vault.levels(pool)
+    assert (levels["available"], levels["quarantined"], levels["sold"]) == (0, 4, 3)
+    [told] = await shop.told("LotQuarantined")
+    assert (told.lot_id, told.claims, told.order_id != "") == (lot, 3, True)
+
+
+async def test_two_claims_stop_nothing(shop: Shop, vault: RealVault) -> None:
+    _, lot, _ = await bad_lot(shop, vault, 2)
+    assert (await vault.lot(lot))["state"] == "on_shelf"
+    assert (await shop.client.get("/v1/lot-quarantines")).json()["items"] == []
+
+
+async def test_refused_claims_do_not_count(shop: Shop, vault: RealVault) -> None:
+    pool, lot, claims = await bad_lot(shop, vault, 2)
+    await shop.decide(claims[0], "refuse")
+    await shop.claimed(await shop.sell(pool, buyer="buyer-9"))
+    assert (await vault.lot(lot))["state"] == "on_shelf"
+
+
+async def test_a_merchant_may_not_want_lots_watched(shop: Shop, vault: RealVault) -> None:
+    await shop.policy(watches_lots=False)
+    _, lot, _ = await bad_lot(shop, vault, 4)
+    assert (await vault.lot(lot))["state"] == "on_shelf"
+
+
+async def test_claims_at_once_and_many_workers_stop_a_lot_once(
+    shop: Shop, vault: RealVault
+) -> None:
+    codes = [f"RACE-{number:04}-{new_id().hex[-8:]}" for number in range(20)]
+    pool = await vault.stock(codes)
+    sold = [await shop.sell(pool, buyer=f"buyer-{number}") for number in range(12)]
+    await asyncio.gather(*(shop.report(it) for it in sold))
+    await asyncio.gather(*(shop.work() for _ in range(4)))
+    await shop.work()
+    assert (await vault.lot(sold[0].lots[0]))["state"] == "quarantined"
+    assert len(await shop.told("LotQuarantined")) == 1
+
+
+async def test_a_lost_answer_leaves_the_lot_stopped_and_told_once(
+    shop: Shop, vault: RealVault
+) -> None:
+    await shop.policy(lot_claims_min=4)
+    pool, lot, _ = await bad_lot(shop, vault, 3)
+    await shop.report(await shop.sell(pool, buyer="buyer-9"))
+    vault.line.lose_answer(2)
+    await shop.work()
+    assert (await vault.lot(lot))["state"] == "quarantined"
+    assert await shop.told("LotQuarantined") == []
+    await shop.hurry()
+    await shop.work()
+    assert len(await shop.told("LotQuarantined")) == 1
+
+
+async def test_a_person_puts_it_back_and_only_new_claims_count(
+    shop: Shop, vault: RealVault
+) -> None:
+    pool, lot, _ = await bad_lot(shop, vault, 3)
+    path = f"/v1/lot-quarantines/{lot}/restore"
+
+    done = await shop.client.post(path, json={"reason": "the codes were switched on"})
+    again = await shop.client.post(path, json={"reason": "once more"})
+
+    assert done.status_code == 200, done.text
+    assert done.json()["state"] == "restored"
+    assert done.json()["restore_reason"] == "the codes were switched on"
+    assert again.json() == done.json()
+    assert (await vault.lot(lot))["state"] == "on_shelf"
+    for number in range(2):
+        await shop.claimed(await shop.sell(pool, buyer=f"late-{number}"))
+    assert (await vault.lot(lot))["state"] == "on_shelf"
+    await shop.claimed(await shop.sell(pool, buyer="late-2"))
+    [again_stopped] = (await shop.client.get("/v1/lot-quarantines")).json()["items"]
+    assert (again_stopped["round"], again_stopped["claims"]) == (2, 3)
+    assert (await vault.lot(lot))["state"] == "quarantined"
+
+
+async def test_nobody_restores_anothers_lot(shop: Shop, vault: RealVault) -> None:
+    _, lot, _ = await bad_lot(shop, vault, 3)
+    app = create_app(shop.service)
+    async with a_client(shop.service, app, *SCOPES, merchant_id=OTHER_MERCHANT) as stranger:
+        answer = await stranger.post(f"/v1/lot-quarantines/{lot}/restore", json={"reason": "me"})
+        assert answer.status_code == 404
+        assert (await stranger.get("/v1/lot-quarantines")).json()["items"] == []
