@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from fulfillment.pages.domain import UNITS_PER_PART, BuyerPage, Language
+from fulfillment.pages.domain import BuyerPage, Language
 
 _PAGES = Path(__file__).parent / "pages"
 _MEDIA_TYPES = {
@@ -63,13 +63,12 @@ class PageRenderer:
 
     def page(self, page: BuyerPage, language: Language) -> str:
         """The order's page: masks only, nothing that opens anything."""
-        states = {str(delivery_id): state for delivery_id, state in page.states.items()}
         return self._render(
             "page.html",
             language,
             page=page,
-            first=(page.part - 1) * UNITS_PER_PART + 1,
-            states=json.dumps(states, separators=(",", ":")),
+            first=page.first,
+            known=_known(page),
             modules=self._modules,
             script_texts=_script_texts(self._texts[language]),
         )
@@ -114,6 +113,20 @@ def _read_texts(language: Language) -> Mapping[str, str]:
         (_PAGES / "texts" / f"{language.value}.json").read_text(encoding="utf-8")
     )
     return texts
+
+
+def _known(page: BuyerPage) -> str:
+    """What `progress` would say now, as a browser would write it: what differs later is news."""
+    states = {str(delivery_id): state for delivery_id, state in page.states.items()}
+    claims = [
+        {
+            "unit_id": str(claim.unit_id),
+            "state": claim.state.value,
+            "replacement_unit_id": claim.replacement_unit_id and str(claim.replacement_unit_id),
+        }
+        for claim in page.claims
+    ]
+    return json.dumps([states, claims], separators=(",", ":"))
 
 
 def _script_texts(texts: Mapping[str, str]) -> str:

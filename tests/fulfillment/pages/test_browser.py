@@ -115,7 +115,7 @@ async def test_only_the_code_asked_for_is_opened(
     codes = [f"{PLANTED}-{n}" for n in range(3)]
     sold = await delivered_codes(shown, vault, *codes)
     await page.goto(sold.url)
-    await page.get_by_role("button", name="number 2").click()
+    await page.get_by_role("button", name="Show Steam 50, number 2").click()
     await page.locator(".field-value").wait_for()
     html = await page.content()
     assert [code in html for code in codes] == [False, True, False]

@@ -39,7 +39,7 @@ async def test_all_codes_are_copied_and_what_is_open_is_not_viewed_again(
     codes = codes_named("COPY", 3)
     sold = await delivered_codes(shown, vault, *codes)
     await page.goto(sold.url)
-    await page.get_by_role("button", name="number 2").click()
+    await page.get_by_role("button", name="Show Steam 50, number 2").click()
     await page.locator(".field-value").wait_for()
     await page.get_by_role("button", name="Copy all").click()
     await page.get_by_role("button", name="Copied").wait_for()

@@ -1,6 +1,7 @@
 """What a buyer reads about a line without codes: how it stands, and where the money is."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -74,21 +75,22 @@ async def read(api: ApiClient, db: Database, language: str = "en") -> tuple[str,
 
 async def tell(service: Service, message: Any) -> None:
     """An event of the order."""
-    [handler] = [it for it in service.handlers if it.message_class is type(message)]
     event: Event[Any] = Event(
         id=UUID(int=1),
         type=type_of(type(message)),
         topic=topic_of(type(message)),
         key=message.order_id,
         version=2,
-        time=None,  # type: ignore[arg-type]  # not looked at
-        merchant_id="",
+        time=datetime.now(UTC),
+        merchant_id=message.merchant_id,
         traceparent=None,
         request_id=None,
         message=message,
     )
     async with service.db.transaction() as tx:
-        await handler.fn(tx, [event])
+        for handler in service.handlers:
+            if handler.message_class is type(message):
+                await handler.fn(tx, [event])
 
 
 @pytest.mark.usefixtures("order")

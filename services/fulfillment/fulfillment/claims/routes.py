@@ -16,6 +16,7 @@ from fulfillment.claims.schemas import (
     State,
 )
 from fulfillment.claims.service import ClaimService
+from fulfillment.misses import COUNTING
 from kit.db import Database, Transaction
 from kit.http import Caller, Once, caller, once
 from kit.paging import Page, PageRequest, page_of, page_request
@@ -42,7 +43,11 @@ PageIdOf = Annotated[Callable[[str], UUID], Depends(_page_id_of)]
 
 
 @router.post(
-    "/d/{token}/claims", status_code=201, tags=["buyer's page"], summary="Report a bad code"
+    "/d/{token}/claims",
+    status_code=201,
+    dependencies=COUNTING,
+    tags=["buyer's page"],
+    summary="Report a bad code",
 )
 async def report_unit(
     token: str,

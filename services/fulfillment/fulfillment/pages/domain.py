@@ -1,6 +1,6 @@
 """What a buyer sees, and in which language."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -84,6 +84,24 @@ class BuyerPage:
         """True while something on it may still change by itself."""
         is_claimed = any(claim.state is ClaimState.OPENED for claim in self.claims)
         return is_claimed or not set(self.states.values()) <= _AT_REST
+
+    @property
+    def first(self) -> int:
+        """The number of the first unit of each line on this part."""
+        return (self.part - 1) * UNITS_PER_PART + 1
+
+    def numbered(self, delivery: Delivery) -> Iterator[tuple[int, Unit]]:
+        """The line's units with their numbers; one that replaces another has the other's."""
+        number = self.first - 1
+        for unit in delivery.units:
+            number += unit.replaces is None
+            yield number, unit
+
+    def claim_of(self, unit: Unit) -> str:
+        """How the unit's complaint stands; empty when there is none, or none any more."""
+        states = {claim.unit_id: claim.state for claim in self.claims}
+        state = states.get(unit.unit_id, ClaimState.WITHDRAWN)
+        return "" if state is ClaimState.WITHDRAWN else state.value
 
     @property
     def mood(self) -> Mood:

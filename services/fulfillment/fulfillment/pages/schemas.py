@@ -41,7 +41,7 @@ class RevealRead(Model):
 
 
 class UnitOnPage(Model):
-    """Which unit of which line; its mask and everything else stand in the page."""
+    """Which unit of which line, of those in use; all else about it stands in the page."""
 
     unit_id: UUID
     delivery_id: UUID
@@ -61,6 +61,7 @@ class UnitsRead(Model):
                 UnitOnPage(unit_id=unit.unit_id, delivery_id=delivery.id)
                 for delivery in page.deliveries
                 for unit in delivery.units
+                if unit.out_of_use_at is None
             ],
             part=page.part,
             parts=page.parts,

@@ -51,7 +51,7 @@ class Work {
   }
 
   async openShown() {
-    return this.openAll([...this.line.querySelectorAll(".unit")].map((unit) => unit.dataset.unit));
+    return this.openAll([...this.line.querySelectorAll(".unit:not(.gone)")].map((unit) => unit.dataset.unit));
   }
 
   // The whole line, also what other parts of the page show.
