@@ -28,6 +28,7 @@ NOBODY = "0193a3f0-0000-7000-8000-00000000dead"
 OPEN = {
     "POST /v1/payment-callbacks/{provider}",
     "POST /v1/payment-callbacks/{provider}/{account_id}",
+    "POST /v1/supplier-callbacks/{supplier}",
     "GET /d/{token}",
     "GET /d/{token}/progress",
     "GET /d/{token}/recommendations",

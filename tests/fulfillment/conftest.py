@@ -23,6 +23,7 @@ from tests.conftest import ServiceDatabase
 from tests.fulfillment.factories import MERCHANT
 from tests.fulfillment.real_vault import SECRET, RealVault, running_vault
 from tests.stack.service_databases import ServiceDatabases
+from tests.suppliers.simulator import Simulator, running_simulator
 
 Accept = Callable[..., Awaitable[list[Message]]]
 ApiClient = Callable[..., Awaitable[httpx.AsyncClient]]
@@ -128,6 +129,28 @@ async def published(service: Service) -> list[Message]:
     async with service.db.read() as tx:
         rows = await tx.execute(text("SELECT type, payload FROM event_log ORDER BY id"))
         return [classes[row.type].FromString(row.payload) for row in rows]
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[Simulator]:
+    async with running_simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def buying(settings: Settings) -> AsyncIterator[Service]:
+    """The service, with short pauses, allowed to call suppliers on this machine."""
+    quick = {
+        "supplier_private_addresses": True,
+        "supplier_pause_seconds_max": 0.1,
+        "supplier_patience_seconds": 0.4,
+        "supplier_unreachable_seconds_max": 0.5,
+    }
+    service = create_service(settings.model_copy(update=quick))
+    yield service
+    for close in reversed(service.closing):
+        await close()
+    await service.db.close()
 
 
 @pytest.fixture

@@ -20,6 +20,9 @@ from fulfillment.manual_tasks.service import ManualTaskService
 from fulfillment.outside import Outside
 from fulfillment.safe import Safe
 from fulfillment.settings import Settings
+from fulfillment.supplier_callbacks import routes as supplier_callback_routes
+from fulfillment.supplier_callbacks.repository import CallbackRepository
+from fulfillment.supplier_callbacks.service import CallbackService
 from fulfillment.suppliers import routes as supplier_routes
 from fulfillment.suppliers.repository import SupplierRepository
 from fulfillment.suppliers.service import SupplierService
@@ -74,7 +77,9 @@ def create_service(
         allow_private=settings.supplier_private_addresses, ports=settings.outside_port_numbers
     )
     suppliers = SupplierService(
-        SupplierRepository(safe), load_connectors(settings.connector_names, outside)
+        SupplierRepository(safe),
+        load_connectors(settings.connector_names, outside),
+        f"{settings.public_url.rstrip('/')}/v1/supplier-callbacks",
     )
     manual_tasks = ManualTaskService(ManualTaskRepository(safe))
     buying = build_buying(settings, db, vault, suppliers, manual_tasks)
@@ -118,6 +123,7 @@ def create_service(
             delivery_routes.router,
             *page.routers,
             supplier_routes.router,
+            supplier_callback_routes.router,
             manual_task_routes.router,
             webhook_endpoint_routes.router,
             webhook_delivery_routes.router,
@@ -151,6 +157,7 @@ def create_service(
             "deliveries": deliveries,
             "tasks": tasks,
             "suppliers": suppliers,
+            "supplier_callbacks": CallbackService(CallbackRepository(), suppliers, purchases),
             "manual_tasks": manual_tasks,
             **telling.state,
             **page.state,

@@ -8,7 +8,7 @@ calls Unknown: then the same reference is asked for, and no other is sent.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 from kit.money import Money
@@ -35,18 +35,26 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A merchant's account with a supplier, as a call needs it."""
+    """A merchant's account with a supplier, as a call needs it.
+
+    `options`: what the connector's `check` has passed. `callback_secret`: signs the supplier's
+    calls to us, where `secret` does not. `callback_url`: where it may call us.
+    """
 
     base_url: str
     account_id: str
     secret: str = field(repr=False)
     timeout: timedelta
+    options: Mapping[str, Any] = field(default_factory=dict)
+    callback_secret: str = field(default="", repr=False)
+    callback_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """`quantity` of `sku` for `cost_max` in all: for `account` (a phone number: personal), or as
-    codes where that is empty.
+    codes where that is empty. `is_repeat`: an earlier sending may have worked, so a refusal of this
+    one says nothing about that one.
     """
 
     reference: UUID
@@ -54,6 +62,7 @@ class Wanted:
     account: str = field(repr=False)
     quantity: int
     cost_max: Money
+    is_repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +103,11 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Not a byte reached the supplier: the same reference may be sent again."""
+    """The supplier was asked for nothing: the same reference may be sent again. `is_final`: it
+    would come to the same end, so it is a no, unless an earlier sending may have worked."""
 
     reason: str
+    is_final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +164,19 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a genuine callback says of one of our references, and the answer it waits for."""
+    """What a genuine callback says of one of our references, and the answer it waits for. It is a
+    hint: what it says is asked for before anything is done about it."""
 
     reference: UUID
     report: Report
     reply: bytes
     reply_type: str = "text/plain"
+    is_success: bool = False
+    supplier_reference: str = ""
+
+
+class BadOptions(Exception):
+    """The account's options do not fit the connector: says which and why."""
 
 
 class Forged(Exception):
@@ -187,4 +205,17 @@ class HearsCallbacks(Protocol):
 
     def hear(self, access: Access, pushed: Pushed) -> Told:
         """Raises Forged. Believes nothing but what the account's secret signs."""
+        ...
+
+
+@runtime_checkable
+class TakesOptions(Protocol):
+    """A connector that must be told more of an account than address, name and secret."""
+
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Raises BadOptions. Nothing in them is secret: operators read them back."""
+        ...
+
+    def terms_for(self, options: Mapping[str, Any]) -> Terms:
+        """How a supplier with these options behaves, where that differs from account to account."""
         ...

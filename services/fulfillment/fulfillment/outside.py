@@ -18,6 +18,7 @@ from fulfillment.connector import NotSent, Unknown
 from kit.outward import CheckedNetwork, Dial, Lookups, NotAllowed, Resolve, Rules, Target, target_of
 
 ANSWER_BYTES_MAX = 65_536
+LISTING_BYTES_MAX = 1_048_576
 CONNECT_SECONDS_MAX = 5.0
 KEPT_CONNECTIONS_MAX = 50
 KEPT_SECONDS = 5.0
@@ -81,6 +82,7 @@ class Outside:
         headers: Mapping[str, str],
         content: bytes = b"",
         timeout: timedelta,
+        bytes_max: int = ANSWER_BYTES_MAX,
     ) -> Heard | NotSent | Unknown:
         """Raises nothing for what the other side does."""
         seconds = timeout.total_seconds()
@@ -88,7 +90,7 @@ class Outside:
             target = target_of(url, self.rules)
             request = _request(method, target, headers, content, seconds)
             async with asyncio.timeout(seconds):
-                return await self._hear(request)
+                return await self._hear(request, bytes_max)
         except NotAllowed:
             return NotSent(NOT_ALLOWED)
         except _NOT_A_BYTE:
@@ -100,13 +102,13 @@ class Outside:
         await self._pool.aclose()
         self._lookups.close()
 
-    async def _hear(self, request: httpcore.Request) -> Heard | Unknown:
+    async def _hear(self, request: httpcore.Request, bytes_max: int) -> Heard | Unknown:
         answer = await self._pool.handle_async_request(request)
         try:
             body = bytearray()
             async for piece in answer.aiter_stream():
                 body += piece
-                if len(body) > ANSWER_BYTES_MAX:
+                if len(body) > bytes_max:
                     return Unknown(BAD_ANSWER)
         finally:
             await answer.aclose()

@@ -17,6 +17,7 @@ from fulfillment.procurement_rules.tables import procurement_rule_tables
 from fulfillment.purchases.tables import purchase_tables
 from fulfillment.routing.tables import routing_tables
 from fulfillment.supplier_products.tables import supplier_product_tables
+from fulfillment.supplier_callbacks.tables import supplier_callback_tables
 from fulfillment.suppliers.tables import supplier_tables
 from fulfillment.templates.tables import template_tables
 from fulfillment.webhook_deliveries.tables import webhook_delivery_tables
@@ -35,6 +36,7 @@ arrival_tables(metadata)
 case_tables(metadata)
 routing_tables(metadata)
 supplier_product_tables(metadata)
+supplier_callback_tables(metadata)
 manual_task_tables(metadata)
 contact_tables(metadata)
 template_tables(metadata)

@@ -1,6 +1,5 @@
 """Each way a supplier may behave, and that the buyer is topped up once or has the money back."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -28,28 +27,6 @@ from tests.fulfillment.top_ups import (
     with_supplier,
 )
 from tests.suppliers.simulator import COST, Behaviour, Simulator, running_simulator
-
-
-@pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    async with running_simulator() as simulator:
-        yield simulator
-
-
-@pytest.fixture
-async def buying(settings: Settings) -> AsyncIterator[Service]:
-    """The service, with short pauses, allowed to call suppliers on this machine."""
-    quick = {
-        "supplier_private_addresses": True,
-        "supplier_pause_seconds_max": 0.1,
-        "supplier_patience_seconds": 0.4,
-        "supplier_unreachable_seconds_max": 0.5,
-    }
-    service = create_service(settings.model_copy(update=quick))
-    yield service
-    for close in reversed(service.closing):
-        await close()
-    await service.db.close()
 
 
 async def bought(

@@ -207,7 +207,7 @@ def settle(purchase: Purchase, report: Report, terms: Terms, limits: Limits) -> 
         case Unknown():
             return _unknown(purchase, report.reason, terms)
         case NotSent():
-            return _not_sent(purchase, report.reason, terms, limits)
+            return _not_sent(purchase, report, terms, limits)
         case NotFound():
             return _not_found(purchase, terms)
         case _:
@@ -240,14 +240,14 @@ def _unknown(purchase: Purchase, reason: str, terms: Terms) -> Purchase:
     return replace(purchase, state=state, reason=reason)
 
 
-def _not_sent(purchase: Purchase, reason: str, terms: Terms, limits: Limits) -> Purchase:
+def _not_sent(purchase: Purchase, report: NotSent, terms: Terms, limits: Limits) -> Purchase:
     """Nothing was bought by this sending; an earlier one may have worked."""
     purchase = replace(purchase, unsent=purchase.unsent + 1)
     if purchase.tries > 0:
-        return _unknown(purchase, reason, terms)
-    if purchase.waited >= limits.unsent:
-        return failed(purchase, reason)
-    return replace(purchase, state=PurchaseState.INTENT, reason=reason)
+        return _unknown(purchase, report.reason, terms)
+    if report.is_final or purchase.waited >= limits.unsent:
+        return failed(purchase, report.reason)
+    return replace(purchase, state=PurchaseState.INTENT, reason=report.reason)
 
 
 def _not_found(purchase: Purchase, terms: Terms) -> Purchase:

@@ -9,13 +9,14 @@ Codes that come are in their boxes before that other transaction begins.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from fulfillment.arrivals.domain import Sealed
 from fulfillment.arrivals.service import ArrivalService
 from fulfillment.cases.service import CaseService
-from fulfillment.connector import Done, NotSent, Report, Unknown, Wanted
+from fulfillment.connector import Done, NotSent, Report, Told, Unknown, Wanted
+from fulfillment.exchange import faults_of
 from fulfillment.manual_tasks.domain import ManualState, id_of
 from fulfillment.manual_tasks.service import ManualTaskService
 from fulfillment.purchases import domain
@@ -128,6 +129,18 @@ class PurchaseService:
         for task in self._late:
             task.cancel()
         await asyncio.gather(*self._late, return_exceptions=True)
+
+    async def hear(self, tx: Transaction, told: Told) -> None:
+        """The supplier has said so by itself: a hint to ask it now. A definite outcome stays; a
+        success after it is noted for a person.
+        """
+        purchase = (await self._repository.lock_many(tx, [told.reference]))[told.reference]
+        if purchase.state not in domain.SETTLED:
+            await wake_tasks(tx, [purchase.waiter])
+        elif purchase.state is PurchaseState.FAILED and told.is_success:
+            said = replace(purchase, supplier_reference=told.supplier_reference)
+            late = await self._repository.note_late_successes(tx, [said])
+            await self._cases.open_many(tx, [domain.late_case(each, None) for each in late])
 
     async def get(self, tx: Transaction, merchant_id: UUID, purchase_id: UUID) -> Purchase:
         """Raises PurchaseNotFound."""
@@ -279,7 +292,8 @@ class PurchaseService:
         """
         bare: list[tuple[_Turn, Report]] = []
         sealed: list[Sealed] = []
-        for turn, report in answered:
+        for turn, said in answered:
+            report = _without_fault(turn, said)
             if not isinstance(report, Done) or not report.codes:
                 lacks = isinstance(report, Done) and turn.purchase.pool_id is not None
                 bare.append((turn, Unknown(NO_CODES) if lacks else report))
@@ -363,6 +377,14 @@ class PurchaseService:
         return bought
 
 
+def _without_fault(turn: _Turn, report: Report) -> Report:
+    """Codes that cannot be what was bought are no delivery."""
+    if not isinstance(report, Done) or not report.codes:
+        return report
+    fault = faults_of(report.codes, turn.purchase.quantity, datetime.now(UTC))
+    return Unknown(fault) if fault else report
+
+
 def _turn(
     purchase: Purchase,
     step: Step,
@@ -371,7 +393,12 @@ def _turn(
     began: float,
 ) -> _Turn:
     wanted = Wanted(
-        purchase.id, purchase.supplier_sku, want.account, purchase.quantity, purchase.cost_max
+        purchase.id,
+        purchase.supplier_sku,
+        want.account,
+        purchase.quantity,
+        purchase.cost_max,
+        is_repeat=purchase.tries > 1,
     )
     account = accounts[purchase.merchant_id, purchase.supplier]
     return _Turn(purchase, step, account, wanted, began)

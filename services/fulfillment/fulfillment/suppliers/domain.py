@@ -1,10 +1,12 @@
 """A merchant's account with a supplier: by which connector it is spoken to, where, and as whom."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from fulfillment.connector import Access, Connector, Terms
+from fulfillment.connector import Access, Connector, TakesOptions, Terms
 from kit.errors import Conflict, Invalid, NotFound
 
 
@@ -19,7 +21,8 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Supplier:
-    """`name` is what offers call it. Its secret is not in here."""
+    """`name` is what offers call it. Its secrets are not in here. `options` are the connector's
+    own matter."""
 
     id: UUID
     merchant_id: UUID
@@ -29,7 +32,17 @@ class Supplier:
     account_id: str
     times: Times
     is_enabled: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)
+    has_callback_secret: bool = False
     created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """`callback` signs what the supplier calls us with, where `calls` does not. None: as it was."""
+
+    calls: str | None = field(repr=False)
+    callback: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +55,28 @@ class Account:
     is_enabled: bool = True
 
 
-def account_of(supplier: Supplier, secret: str, connector: Connector) -> Account:
+def account_of(
+    supplier: Supplier, secrets: Secrets, connector: Connector, callback_url: str
+) -> Account:
     """The connector's terms, with the account's own times where it states any."""
     times, terms = supplier.times, connector.terms
+    if isinstance(connector, TakesOptions):
+        terms = connector.terms_for(supplier.options)
     terms = replace(
         terms,
         timeout=_stated(times.timeout_seconds, terms.timeout),
         visibility_delay=_stated(times.visibility_delay_seconds, terms.visibility_delay),
         unknown_ttl=_stated(times.unknown_ttl_seconds, terms.unknown_ttl),
     )
-    access = Access(supplier.base_url, supplier.account_id, secret, terms.timeout)
+    access = Access(
+        supplier.base_url,
+        supplier.account_id,
+        secrets.calls or "",
+        terms.timeout,
+        options=supplier.options,
+        callback_secret=secrets.callback or "",
+        callback_url=callback_url,
+    )
     return Account(connector, access, terms, supplier.is_enabled)
 
 
@@ -81,3 +106,9 @@ class BaseUrlMissing(Invalid):
     """This connector must be told where the supplier answers: send `base_url`."""
 
     code = "base_url_missing"
+
+
+class OptionsNotFitting(Invalid):
+    """This connector cannot work with these `options`; `detail` says which part and why."""
+
+    code = "supplier_options_not_fitting"

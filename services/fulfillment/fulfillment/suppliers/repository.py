@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
+import orjson
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from fulfillment.safe import Safe
-from fulfillment.suppliers.domain import Supplier, SupplierNameTaken, Times
+from fulfillment.suppliers.domain import Secrets, Supplier, SupplierNameTaken, Times
 from kit.db import Transaction, constraint_of
 
 _LAST_ID = UUID(int=2**128 - 1)
@@ -18,20 +19,20 @@ class SupplierRepository:
     def __init__(self, safe: Safe) -> None:
         self._safe = safe
 
-    async def add(self, tx: Transaction, supplier: Supplier, secret: str) -> Supplier:
+    async def add(self, tx: Transaction, supplier: Supplier, secrets: Secrets) -> Supplier:
         """Raises SupplierNameTaken."""
         try:
             async with tx.savepoint():
-                rows = await tx.execute(_ADD, self._values(supplier, secret))
+                rows = await tx.execute(_ADD, self._values(supplier, secrets))
         except IntegrityError as error:
             if constraint_of(error) == "uq_supplier_merchant_id_name":
                 raise SupplierNameTaken(name=supplier.name) from error
             raise
         return _supplier(rows.one())
 
-    async def change(self, tx: Transaction, supplier: Supplier, secret: str | None) -> Supplier:
-        """Writes the supplier's values; its secret only when there is a new one."""
-        rows = await tx.execute(_CHANGE, self._values(supplier, secret))
+    async def change(self, tx: Transaction, supplier: Supplier, secrets: Secrets) -> Supplier:
+        """Writes the supplier's values; a secret only when there is a new one."""
+        rows = await tx.execute(_CHANGE, self._values(supplier, secrets))
         return _supplier(rows.one())
 
     async def lock(self, tx: Transaction, merchant_id: UUID, supplier_id: UUID) -> Supplier | None:
@@ -53,15 +54,22 @@ class SupplierRepository:
 
     async def find_named(
         self, tx: Transaction, wanted: Sequence[tuple[UUID, str]]
-    ) -> Mapping[tuple[UUID, str], tuple[Supplier, str]]:
-        """By merchant and name, each with its secret."""
+    ) -> Mapping[tuple[UUID, str], tuple[Supplier, Secrets]]:
+        """By merchant and name, each with its secrets."""
         rows = await tx.execute(
             _FIND_NAMED,
             {"merchant_id": [each for each, _ in wanted], "name": [name for _, name in wanted]},
         )
-        return {(row.merchant_id, row.name): (_supplier(row), self._secret(row)) for row in rows}
+        return {(row.merchant_id, row.name): (_supplier(row), self._secrets(row)) for row in rows}
 
-    def _values(self, supplier: Supplier, secret: str | None) -> dict[str, Any]:
+    async def find_called(
+        self, tx: Transaction, supplier_id: UUID
+    ) -> tuple[Supplier, Secrets] | None:
+        """Whoever's it is: the one that a callback names, with its secrets."""
+        row = (await tx.execute(_FIND_CALLED, {"id": supplier_id})).one_or_none()
+        return (_supplier(row), self._secrets(row)) if row else None
+
+    def _values(self, supplier: Supplier, secrets: Secrets) -> dict[str, Any]:
         return {
             "id": supplier.id,
             "merchant_id": supplier.merchant_id,
@@ -69,15 +77,28 @@ class SupplierRepository:
             "connector": supplier.connector,
             "base_url": supplier.base_url,
             "account_id": supplier.account_id,
-            "secret": None if secret is None else self._safe.seal(secret.encode(), supplier.id),
+            "secret": self._sealed(secrets.calls, supplier.id),
+            "callback_secret": self._sealed(secrets.callback, _for_callbacks(supplier.id)),
+            "options": orjson.dumps(dict(supplier.options)).decode(),
             "timeout_seconds": supplier.times.timeout_seconds,
             "visibility_delay_seconds": supplier.times.visibility_delay_seconds,
             "unknown_ttl_seconds": supplier.times.unknown_ttl_seconds,
             "is_enabled": supplier.is_enabled,
         }
 
-    def _secret(self, row: Any) -> str:  # a row has no static type
-        return self._safe.open(row.secret, row.id).decode()
+    def _sealed(self, secret: str | None, row_id: UUID) -> bytes | None:
+        return None if secret is None else self._safe.seal(secret.encode(), row_id)
+
+    def _secrets(self, row: Any) -> Secrets:  # a row has no static type
+        callback = None
+        if row.callback_secret is not None:
+            callback = self._safe.open(row.callback_secret, _for_callbacks(row.id)).decode()
+        return Secrets(self._safe.open(row.secret, row.id).decode(), callback)
+
+
+def _for_callbacks(supplier_id: UUID) -> UUID:
+    """So that neither secret opens in the other's place."""
+    return uuid5(supplier_id, "callback_secret")
 
 
 def _supplier(row: Any) -> Supplier:  # a row has no static type
@@ -90,19 +111,24 @@ def _supplier(row: Any) -> Supplier:  # a row has no static type
         account_id=row.account_id,
         times=Times(row.timeout_seconds, row.visibility_delay_seconds, row.unknown_ttl_seconds),
         is_enabled=row.is_enabled,
+        options=orjson.loads(row.options),
+        has_callback_secret=row.has_callback_secret,
         created_at=row.created_at,
     )
 
 
 _COLUMNS = (
     "id, merchant_id, name, connector, base_url, account_id, timeout_seconds, "
-    "visibility_delay_seconds, unknown_ttl_seconds, is_enabled, created_at"
+    "visibility_delay_seconds, unknown_ttl_seconds, is_enabled, created_at, "
+    "CAST(options AS text) AS options, callback_secret IS NOT NULL AS has_callback_secret"
 )
 _ADD = text(
     f"""
     INSERT INTO supplier (id, merchant_id, name, connector, base_url, account_id, secret,
+        callback_secret, options,
         timeout_seconds, visibility_delay_seconds, unknown_ttl_seconds, is_enabled)
     VALUES (:id, :merchant_id, :name, :connector, :base_url, :account_id, :secret,
+        :callback_secret, CAST(:options AS jsonb),
         :timeout_seconds, :visibility_delay_seconds, :unknown_ttl_seconds, :is_enabled)
     RETURNING {_COLUMNS}
     """  # noqa: S608 - column names of this file
@@ -110,7 +136,9 @@ _ADD = text(
 _CHANGE = text(
     f"""
     UPDATE supplier SET base_url = :base_url, account_id = :account_id,
-        secret = coalesce(CAST(:secret AS bytea), secret), timeout_seconds = :timeout_seconds,
+        secret = coalesce(CAST(:secret AS bytea), secret),
+        callback_secret = coalesce(CAST(:callback_secret AS bytea), callback_secret),
+        options = CAST(:options AS jsonb), timeout_seconds = :timeout_seconds,
         visibility_delay_seconds = :visibility_delay_seconds,
         unknown_ttl_seconds = :unknown_ttl_seconds, is_enabled = :is_enabled
     WHERE id = :id RETURNING {_COLUMNS}
@@ -128,8 +156,11 @@ _LIST = text(
 )
 _FIND_NAMED = text(
     f"""
-    SELECT {_COLUMNS}, secret FROM supplier
+    SELECT {_COLUMNS}, secret, callback_secret FROM supplier
     WHERE (merchant_id, name) IN (
         SELECT * FROM unnest(CAST(:merchant_id AS uuid[]), CAST(:name AS text[])))
     """  # noqa: S608 - column names of this file
+)
+_FIND_CALLED = text(
+    f"SELECT {_COLUMNS}, secret, callback_secret FROM supplier WHERE id = :id"  # noqa: S608 - ours
 )

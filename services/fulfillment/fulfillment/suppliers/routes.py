@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from fulfillment.suppliers.domain import Supplier
 from fulfillment.suppliers.schemas import SupplierChange, SupplierCreate, SupplierRead
 from fulfillment.suppliers.service import SupplierService
 from kit.db import Database, Transaction
@@ -35,9 +36,8 @@ async def create_supplier(
     """An account with a supplier, for products' offers to name. Its secret is never read back."""
 
     async def work(tx: Transaction) -> SupplierRead:
-        secret = body.secret.get_secret_value()
-        made = await suppliers.create(tx, body.to_domain(who.merchant), secret)
-        return SupplierRead.from_domain(made)
+        made = await suppliers.create(tx, body.to_domain(who.merchant), body.secrets())
+        return _read(suppliers, made)
 
     return await run(who, work, location=lambda made: f"/v1/suppliers/{made.id}")
 
@@ -55,7 +55,7 @@ async def list_suppliers(
         found = await suppliers.list_suppliers(
             tx, who.merchant, after=position[0] if position else None, limit=page.limit + 1
         )
-    return page_of(found, page, read=SupplierRead.from_domain, position=lambda it: [it.id])
+    return page_of(found, page, read=lambda it: _read(suppliers, it), position=lambda it: [it.id])
 
 
 @router.get("/{supplier_id}", summary="Read a supplier")
@@ -63,7 +63,7 @@ async def read_supplier(
     supplier_id: UUID, db: Db, suppliers: Suppliers, who: Caller = caller(READ)
 ) -> SupplierRead:
     async with db.read() as tx:
-        return SupplierRead.from_domain(await suppliers.get(tx, who.merchant, supplier_id))
+        return _read(suppliers, await suppliers.get(tx, who.merchant, supplier_id))
 
 
 @router.patch("/{supplier_id}", summary="Change a supplier")
@@ -74,8 +74,13 @@ async def change_supplier(
     suppliers: Suppliers,
     who: Caller = caller(WRITE),
 ) -> SupplierRead:
-    """Another address or secret, other times, or a pause."""
-    secret = body.secret.get_secret_value() if body.secret else None
+    """Another address or secret, other times or options, or a pause."""
     async with db.transaction() as tx:
-        changed = await suppliers.change(tx, who.merchant, supplier_id, body.values(), secret)
-    return SupplierRead.from_domain(changed)
+        changed = await suppliers.change(
+            tx, who.merchant, supplier_id, body.values(), body.secrets()
+        )
+    return _read(suppliers, changed)
+
+
+def _read(suppliers: SupplierService, supplier: Supplier) -> SupplierRead:
+    return SupplierRead.from_domain(supplier, suppliers.callback_url_of(supplier.id))

@@ -4,22 +4,39 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, SecretStr, StringConstraints
+import orjson
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr, StringConstraints
 
-from fulfillment.suppliers.domain import Supplier, Times
+from fulfillment.suppliers.domain import Secrets, Supplier, Times
 from kit.http import CodeText, Model
 from kit.ids import new_id
 
 BaseUrl = Annotated[str, StringConstraints(max_length=200, pattern=r"^https?://[^\s?#\x00-\x1f]+$")]
 AccountId = Annotated[str, StringConstraints(max_length=200, pattern=r"^[\x21-\x7e]*$")]
-Secret = Annotated[SecretStr, Field(min_length=8, max_length=500)]
+Secret = Annotated[SecretStr, Field(min_length=8, max_length=4_000)]
+OPTIONS_BYTES_MAX = 16_384
 Timeout = Annotated[float | None, Field(ge=0.05, le=60)]
 Delay = Annotated[float | None, Field(ge=0, le=86_400)]
 Ttl = Annotated[float | None, Field(ge=0, le=2_592_000)]
 
+
+def _small(options: dict[str, Any]) -> dict[str, Any]:
+    try:
+        size = len(orjson.dumps(options))
+    except orjson.JSONEncodeError:
+        raise ValueError("no plain JSON") from None
+    if size > OPTIONS_BYTES_MAX or "\\u0000" in orjson.dumps(options).decode():
+        raise ValueError(f"at most {OPTIONS_BYTES_MAX} bytes, and no NUL")
+    return options
+
+
+Options = Annotated[dict[str, Any], AfterValidator(_small)]
+
 _BASE_URL = "Where the supplier answers."
 _ACCOUNT = "What the supplier calls you."
 _SIGNING = "Signs your calls. Sealed at rest, never read back."
+_CALLING = "Signs the supplier's calls to you where `secret` does not. Sealed as well."
+_OPTIONS = "What the connector must be told besides; see its README lines. Nothing secret."
 _TIMEOUT = "Deadline of one call; null: what the connector declares."
 _DELAY = "How long after a call the supplier may not yet know it; null: the connector's."
 _TTL = "How long an unknown outcome is asked for before a person must look; null: the connector's."
@@ -45,6 +62,8 @@ class SupplierCreate(Model):
     base_url: BaseUrl | None = Field(default=None, description=_BASE_URL)
     account_id: AccountId = Field(default="", description=_ACCOUNT)
     secret: Secret = Field(description=_SIGNING)
+    callback_secret: Secret | None = Field(default=None, description=_CALLING)
+    options: Options = Field(default_factory=dict, description=_OPTIONS)
     timeout_seconds: Timeout = Field(default=None, description=_TIMEOUT)
     visibility_delay_seconds: Delay = Field(default=None, description=_DELAY)
     unknown_ttl_seconds: Ttl = Field(default=None, description=_TTL)
@@ -60,7 +79,11 @@ class SupplierCreate(Model):
             times=Times(
                 self.timeout_seconds, self.visibility_delay_seconds, self.unknown_ttl_seconds
             ),
+            options=self.options,
         )
+
+    def secrets(self) -> Secrets:
+        return Secrets(self.secret.get_secret_value(), _plain(self.callback_secret))
 
 
 class SupplierChange(Model):
@@ -71,6 +94,8 @@ class SupplierChange(Model):
     base_url: BaseUrl = Field(default="", description=_BASE_URL, validate_default=False)
     account_id: AccountId = Field(default="", description=_ACCOUNT)
     secret: Secret | None = Field(default=None, description=_SIGNING)
+    callback_secret: Secret | None = Field(default=None, description=_CALLING)
+    options: Options = Field(default_factory=dict, description=_OPTIONS)
     is_enabled: bool = Field(
         default=True, description="Off: nothing new is bought; what was sent is asked for later."
     )
@@ -79,8 +104,15 @@ class SupplierChange(Model):
     unknown_ttl_seconds: Ttl = Field(default=None, description=_TTL)
 
     def values(self) -> dict[str, Any]:
-        """What was sent, but for the secret."""
-        return self.model_dump(exclude_unset=True, exclude={"secret"})
+        """What was sent, but for the secrets."""
+        return self.model_dump(exclude_unset=True, exclude={"secret", "callback_secret"})
+
+    def secrets(self) -> Secrets:
+        return Secrets(_plain(self.secret), _plain(self.callback_secret))
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
 
 
 class SupplierRead(Model):
@@ -95,6 +127,10 @@ class SupplierRead(Model):
                     "connector": "generic",
                     "base_url": "https://api.acme.example/v1",
                     "account_id": "shop-17",
+                    "options": {},
+                    "has_callback_secret": False,
+                    "callback_url": "https://pay.example/v1/supplier-callbacks/"
+                    "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a31",
                     "is_enabled": True,
                     "timeout_seconds": None,
                     "visibility_delay_seconds": None,
@@ -110,6 +146,9 @@ class SupplierRead(Model):
     connector: str
     base_url: str
     account_id: str
+    options: dict[str, Any]
+    has_callback_secret: bool
+    callback_url: str = Field(description="What to tell the supplier, where it calls back.")
     is_enabled: bool
     timeout_seconds: float | None
     visibility_delay_seconds: float | None
@@ -117,13 +156,16 @@ class SupplierRead(Model):
     created_at: datetime | None
 
     @classmethod
-    def from_domain(cls, supplier: Supplier) -> Self:
+    def from_domain(cls, supplier: Supplier, callback_url: str) -> Self:
         return cls(
             id=supplier.id,
             name=supplier.name,
             connector=supplier.connector,
             base_url=supplier.base_url,
             account_id=supplier.account_id,
+            options=dict(supplier.options),
+            has_callback_secret=supplier.has_callback_secret,
+            callback_url=callback_url,
             is_enabled=supplier.is_enabled,
             timeout_seconds=supplier.times.timeout_seconds,
             visibility_delay_seconds=supplier.times.visibility_delay_seconds,

@@ -5,10 +5,12 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from fulfillment.connector import Connector
+from fulfillment.connector import BadOptions, Connector, TakesOptions
 from fulfillment.suppliers.domain import (
     Account,
     BaseUrlMissing,
+    OptionsNotFitting,
+    Secrets,
     Supplier,
     SupplierNotFound,
     UnknownConnector,
@@ -19,14 +21,28 @@ from kit.db import Transaction
 
 
 class SupplierService:
-    def __init__(self, repository: SupplierRepository, connectors: Mapping[str, Connector]) -> None:
+    """`callback_base`: suppliers call back to this address with the account's id after it."""
+
+    def __init__(
+        self,
+        repository: SupplierRepository,
+        connectors: Mapping[str, Connector],
+        callback_base: str = "",
+    ) -> None:
         self._repository = repository
         self._connectors = connectors
+        self._callback_base = callback_base
 
-    async def create(self, tx: Transaction, supplier: Supplier, secret: str) -> Supplier:
-        """A new account. Raises UnknownConnector, BaseUrlMissing, SupplierNameTaken."""
+    def callback_url_of(self, supplier_id: UUID) -> str:
+        """Where this supplier may call back."""
+        return f"{self._callback_base}/{supplier_id}"
+
+    async def create(self, tx: Transaction, supplier: Supplier, secrets: Secrets | str) -> Supplier:
+        """A new account. Raises UnknownConnector, BaseUrlMissing, OptionsNotFitting,
+        SupplierNameTaken.
+        """
         self._check(supplier)
-        return await self._repository.add(tx, supplier, secret)
+        return await self._repository.add(tx, supplier, _secrets(secrets))
 
     async def change(
         self,
@@ -34,10 +50,10 @@ class SupplierService:
         merchant_id: UUID,
         supplier_id: UUID,
         values: Mapping[str, Any],
-        secret: str | None,
+        secrets: Secrets | str | None,
     ) -> Supplier:
         """With these values, as the border took them, replaced. Raises SupplierNotFound,
-        BaseUrlMissing.
+        BaseUrlMissing, OptionsNotFitting.
         """
         found = await self._repository.lock(tx, merchant_id, supplier_id)
         if found is None:
@@ -46,7 +62,7 @@ class SupplierService:
         times = {name: value for name, value in values.items() if name not in _OWN}
         changed = replace(found, times=replace(found.times, **times), **own)
         self._check(changed)
-        return await self._repository.change(tx, changed, secret)
+        return await self._repository.change(tx, changed, _secrets(secrets))
 
     async def get(self, tx: Transaction, merchant_id: UUID, supplier_id: UUID) -> Supplier:
         """Raises SupplierNotFound."""
@@ -67,8 +83,8 @@ class SupplierService:
         """By merchant and name; one that is missing or without connector is not in it."""
         found = await self._repository.find_named(tx, wanted)
         return {
-            key: account_of(supplier, secret, self._connectors[supplier.connector])
-            for key, (supplier, secret) in found.items()
+            key: self._account(supplier, secrets)
+            for key, (supplier, secrets) in found.items()
             if supplier.connector in self._connectors
         }
 
@@ -76,12 +92,36 @@ class SupplierService:
         """Names of the connectors with an ability."""
         return sorted(name for name, connector in self._connectors.items() if can(connector))
 
+    async def find_called(
+        self, tx: Transaction, supplier_id: UUID
+    ) -> tuple[Supplier, Account] | None:
+        """The account that a callback names, whoever's it is; None also without its connector."""
+        found = await self._repository.find_called(tx, supplier_id)
+        if found is None or found[0].connector not in self._connectors:
+            return None
+        return found[0], self._account(*found)
+
+    def _account(self, supplier: Supplier, secrets: Secrets) -> Account:
+        connector = self._connectors[supplier.connector]
+        return account_of(supplier, secrets, connector, self.callback_url_of(supplier.id))
+
     def _check(self, supplier: Supplier) -> None:
         connector = self._connectors.get(supplier.connector)
         if connector is None:
             raise UnknownConnector(connector=supplier.connector, known=sorted(self._connectors))
         if connector.needs_base_url and not supplier.base_url:
             raise BaseUrlMissing
+        if isinstance(connector, TakesOptions):
+            try:
+                connector.check(supplier.options)
+            except BadOptions as error:
+                raise OptionsNotFitting(why=str(error)) from error
+        elif supplier.options:
+            raise OptionsNotFitting(why=f"{supplier.connector} takes no options")
 
 
-_OWN = frozenset({"base_url", "account_id", "is_enabled"})
+def _secrets(given: Secrets | str | None) -> Secrets:
+    return given if isinstance(given, Secrets) else Secrets(given)
+
+
+_OWN = frozenset({"base_url", "account_id", "is_enabled", "options"})

@@ -15,6 +15,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 
 def supplier_tables(metadata: MetaData) -> None:
@@ -31,6 +32,10 @@ def supplier_tables(metadata: MetaData) -> None:
         Column("account_id", Text, nullable=False, server_default=""),
         # Sealed; never read back over HTTP.
         Column("secret", LargeBinary, nullable=False),
+        # Sealed too; null where `secret` signs the supplier's calls to us as well.
+        Column("callback_secret", LargeBinary),
+        # The connector's own settings of this account; nothing secret.
+        Column("options", JSONB, nullable=False, server_default=text("'{}'")),
         # Null: what the connector declares.
         Column("timeout_seconds", Float),
         Column("visibility_delay_seconds", Float),
