@@ -83,7 +83,7 @@ class Settings(ServiceSettings):
         default=2.0, ge=0.01, le=60.0, description="then one wrong link per so long; seconds"
     )
     connectors: str = Field(
-        default="generic,demo",
+        default="generic,fulu,reloadly,dujiao_next,demo",
         pattern=r"^([a-z][a-z0-9_]*(,[a-z][a-z0-9_]*)*)?$",
         description="enabled supplier connectors, comma separated; leave `demo` out in production",
     )

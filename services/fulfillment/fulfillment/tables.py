@@ -16,8 +16,8 @@ from fulfillment.procurement.tables import procurement_tables
 from fulfillment.procurement_rules.tables import procurement_rule_tables
 from fulfillment.purchases.tables import purchase_tables
 from fulfillment.routing.tables import routing_tables
-from fulfillment.supplier_products.tables import supplier_product_tables
 from fulfillment.supplier_callbacks.tables import supplier_callback_tables
+from fulfillment.supplier_products.tables import supplier_product_tables
 from fulfillment.suppliers.tables import supplier_tables
 from fulfillment.templates.tables import template_tables
 from fulfillment.webhook_deliveries.tables import webhook_delivery_tables

@@ -66,6 +66,17 @@ def test_only_listed_codes_are_definite() -> None:
     assert settled(a_purchase(), Unknown("no_answer")).state is PurchaseState.UNKNOWN
 
 
+def test_what_never_will_be_sent_is_a_no_unless_an_earlier_sending_may_have_worked() -> None:
+    too_dear = NotSent("cost_too_high", is_final=True)
+
+    fresh = settled(a_purchase(), too_dear)
+    assert (fresh.state, fresh.reason) == (PurchaseState.FAILED, "cost_too_high")
+    again = settled(a_purchase(sends=2), too_dear)
+    assert (again.state, again.reason) == (PurchaseState.UNKNOWN, "cost_too_high")
+    # One that could not be reached is tried again: it comes_to_the_same only for the final ones.
+    assert settled(a_purchase(), NotSent("supplier_unreachable")).state is PurchaseState.INTENT
+
+
 @pytest.mark.parametrize(("age", "state"), [(69, "unknown"), (70, "intent")])
 def test_not_found_proves_nothing_while_a_call_may_be_on_its_way(age: int, state: str) -> None:
     purchase = a_purchase(PurchaseState.UNKNOWN, age=timedelta(seconds=age))

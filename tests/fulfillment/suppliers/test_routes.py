@@ -8,6 +8,7 @@ from kit.db import Database
 from kit.ids import new_id
 from tests.fulfillment.conftest import ApiClient
 from tests.fulfillment.factories import OTHER_MERCHANT
+from tests.suppliers.generic.peer import FormPeer, LinesPeer
 
 SECRET = "3f0c9a7be1d24c55"
 ACME = {
@@ -92,3 +93,44 @@ async def test_each_call_needs_its_scope(api: ApiClient) -> None:
     stranger = await api("deliveries:read")
     for path in ("/v1/suppliers", "/v1/purchases", f"/v1/purchases/{new_id()}"):
         assert (await stranger.get(path)).status_code == 403
+
+
+async def test_an_account_carries_its_connectors_options_and_a_second_secret(
+    api: ApiClient,
+) -> None:
+    client = await api("suppliers:read", "suppliers:write")
+    body = {
+        **ACME,
+        "options": FormPeer().options,
+        "callback_secret": "another-secret-17",
+    }
+
+    made = await client.post("/v1/suppliers", json=body)
+
+    assert made.status_code == 201, made.text
+    read = made.json()
+    assert read["options"] == FormPeer().options
+    assert read["has_callback_secret"]
+    assert read["callback_url"] == f"http://fulfillment/v1/supplier-callbacks/{read['id']}"
+    assert "another-secret" not in made.text
+    path = f"/v1/suppliers/{read['id']}"
+    changed = await client.patch(path, json={"options": LinesPeer().options})
+    assert changed.json()["options"] == LinesPeer().options
+    assert (await client.patch(path, json={"is_enabled": False})).json()["has_callback_secret"]
+
+
+async def test_options_that_do_not_fit_are_refused_with_their_part(api: ApiClient) -> None:
+    client = await api("suppliers:write")
+    guardless = {**FormPeer().options, "purchase": {"path": "/buy", "fields": {}}}
+
+    refused = await client.post("/v1/suppliers", json={**ACME, "options": guardless})
+
+    assert refused.status_code == 422
+    assert refused.json()["code"] == "supplier_options_not_fitting"
+    assert "reference" in refused.json()["why"]
+    deaf = await client.post(
+        "/v1/suppliers", json={**ACME, "connector": "demo", "options": {"a": 1}}
+    )
+    assert deaf.json()["code"] == "supplier_options_not_fitting"
+    giant = await client.post("/v1/suppliers", json={**ACME, "options": {"a": "x" * 20_000}})
+    assert giant.status_code == 422

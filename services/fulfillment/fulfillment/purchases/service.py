@@ -8,15 +8,15 @@ Codes that come are in their boxes before that other transaction begins.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from fulfillment.arrivals.domain import Sealed
 from fulfillment.arrivals.service import ArrivalService
+from fulfillment.calling import Turn, answer_of, without_fault
 from fulfillment.cases.service import CaseService
 from fulfillment.connector import Done, NotSent, Report, Told, Unknown, Wanted
-from fulfillment.exchange import faults_of
 from fulfillment.manual_tasks.domain import ManualState, id_of
 from fulfillment.manual_tasks.service import ManualTaskService
 from fulfillment.purchases import domain
@@ -41,24 +41,11 @@ from kit.money import Money
 
 log = get_logger(__name__)
 
-STALE_SECONDS = 5.0
-"""A call that begins so long after it was committed as sent is not made: this process was stopped
-in between, and others may have asked for the reference meanwhile."""
-GRACE_SECONDS = 2.0
 NOT_SET_UP = "supplier_not_set_up"
 PAUSED = "supplier_paused"
 CIRCUIT_OPEN = "circuit_open"
 NO_CODES = "no_codes"
 NOT_SEALED = "not_sealed"
-
-
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    purchase: Purchase
-    step: Step
-    account: Account
-    wanted: Wanted
-    began: float
 
 
 class PurchaseService:
@@ -89,7 +76,7 @@ class PurchaseService:
         """One turn for each, in order. May be called again for the same after any crash."""
         async with db.transaction() as tx:
             turns = await self._begin(tx, wants)
-        calls = {asyncio.create_task(self._call(turn)): turn for turn in turns}
+        calls = {asyncio.create_task(answer_of(turn)): turn for turn in turns}
         if calls:
             await asyncio.wait(calls, timeout=self._patience.total_seconds())
         answered = [(turn, call.result()) for call, turn in calls.items() if call.done()]
@@ -117,7 +104,7 @@ class PurchaseService:
             for each in found.values()
             if (each.merchant_id, each.supplier) in accounts
         ]
-        reports = await asyncio.gather(*(self._call(turn) for turn in turns))
+        reports = await asyncio.gather(*(answer_of(turn) for turn in turns))
         answered, sealed = await self._seal(list(zip(turns, reports, strict=True)))
         done = [(turn, report) for turn, report in answered if isinstance(report, Done)]
         async with db.transaction() as tx:
@@ -170,7 +157,7 @@ class PurchaseService:
             tx, merchant_id, order_id=order_id, state=state, after=after, limit=limit
         )
 
-    async def _begin(self, tx: Transaction, wants: Sequence[Want]) -> list[_Turn]:
+    async def _begin(self, tx: Transaction, wants: Sequence[Want]) -> list[Turn]:
         """Intents written, people's decisions taken over, and what will be sent marked as sent."""
         await self._repository.add(tx, [want.purchase for want in wants])
         found = await self._repository.lock_many(tx, [want.purchase.id for want in wants])
@@ -250,30 +237,13 @@ class PurchaseService:
             await self._repository.save(tx, decided)
         return found | {after.id: after for _, after in decided}
 
-    async def _call(self, turn: _Turn) -> Report:
-        account, late = turn.account, asyncio.get_running_loop().time() - turn.began
-        if late > STALE_SECONDS and turn.step is Step.SEND:
-            return NotSent("not_sent_in_time")
-        try:
-            # The connector keeps its own deadline; this one is for a connector that does not.
-            async with asyncio.timeout(account.terms.timeout.total_seconds() + GRACE_SECONDS):
-                if turn.step is Step.ASK:
-                    return await account.connector.query(account.access, turn.purchase.id)
-                return await account.connector.purchase(account.access, turn.wanted)
-        except TimeoutError:
-            return Unknown("no_answer")
-        except Exception:
-            # Whatever it was, it may have come after the supplier acted.
-            log.exception("connector_failed", purchase_id=str(turn.purchase.id))
-            return Unknown("connector_failed")
-
-    def _go_on(self, db: Database, turn: _Turn, call: asyncio.Task[Report]) -> None:
+    def _go_on(self, db: Database, turn: Turn, call: asyncio.Task[Report]) -> None:
         """The slow call's answer is written down when it comes, and its task woken."""
         task = asyncio.create_task(self._finish(db, turn, call))
         self._late.add(task)
         task.add_done_callback(self._late.discard)
 
-    async def _finish(self, db: Database, turn: _Turn, call: asyncio.Task[Report]) -> None:
+    async def _finish(self, db: Database, turn: Turn, call: asyncio.Task[Report]) -> None:
         report = await call
         try:
             answered, sealed = await self._seal([(turn, report)])
@@ -285,15 +255,15 @@ class PurchaseService:
             log.exception("answer_not_recorded", purchase_id=str(turn.purchase.id))
 
     async def _seal(
-        self, answered: Sequence[tuple[_Turn, Report]]
-    ) -> tuple[list[tuple[_Turn, Report]], list[Sealed]]:
+        self, answered: Sequence[tuple[Turn, Report]]
+    ) -> tuple[list[tuple[Turn, Report]], list[Sealed]]:
         """Takes the codes out of the answers and puts them into boxes. Codes that cannot be sealed
         now are asked for again: they are nowhere written down.
         """
-        bare: list[tuple[_Turn, Report]] = []
+        bare: list[tuple[Turn, Report]] = []
         sealed: list[Sealed] = []
         for turn, said in answered:
-            report = _without_fault(turn, said)
+            report = without_fault(turn, said)
             if not isinstance(report, Done) or not report.codes:
                 lacks = isinstance(report, Done) and turn.purchase.pool_id is not None
                 bare.append((turn, Unknown(NO_CODES) if lacks else report))
@@ -310,7 +280,7 @@ class PurchaseService:
     async def _record(
         self,
         tx: Transaction,
-        answered: Sequence[tuple[_Turn, Report]],
+        answered: Sequence[tuple[Turn, Report]],
         sealed: Sequence[Sealed],
     ) -> None:
         changes = [(turn.purchase, self._settled(turn, report)) for turn, report in answered]
@@ -343,7 +313,7 @@ class PurchaseService:
         cases = [domain.late_case(each, costs[each.id]) for each in late if each.id not in boxed]
         await self._cases.open_many(tx, cases)
 
-    def _settled(self, turn: _Turn, report: Report) -> Purchase:
+    def _settled(self, turn: Turn, report: Report) -> Purchase:
         before, terms = turn.purchase, turn.account.terms
         if turn.step is Step.ASK and isinstance(report, NotSent):
             # The question was not heard: that says nothing about the purchase.
@@ -377,21 +347,13 @@ class PurchaseService:
         return bought
 
 
-def _without_fault(turn: _Turn, report: Report) -> Report:
-    """Codes that cannot be what was bought are no delivery."""
-    if not isinstance(report, Done) or not report.codes:
-        return report
-    fault = faults_of(report.codes, turn.purchase.quantity, datetime.now(UTC))
-    return Unknown(fault) if fault else report
-
-
 def _turn(
     purchase: Purchase,
     step: Step,
     accounts: Mapping[tuple[UUID, str], Account],
     want: Want,
     began: float,
-) -> _Turn:
+) -> Turn:
     wanted = Wanted(
         purchase.id,
         purchase.supplier_sku,
@@ -401,11 +363,11 @@ def _turn(
         is_repeat=purchase.tries > 1,
     )
     account = accounts[purchase.merchant_id, purchase.supplier]
-    return _Turn(purchase, step, account, wanted, began)
+    return Turn(purchase, step, account, wanted, began)
 
 
 def _seen(
-    answered: Sequence[tuple[_Turn, Report]], changes: Sequence[tuple[Purchase, Purchase]]
+    answered: Sequence[tuple[Turn, Report]], changes: Sequence[tuple[Purchase, Purchase]]
 ) -> list[Seen]:
     """What these calls tell of their suppliers."""
     now = asyncio.get_running_loop().time()

@@ -32,6 +32,7 @@ from fulfillment.connectors.generic.reading import (
     body_of,
     encoded,
     fill,
+    header_safe,
     is_fresh,
     look,
     placed,
@@ -197,8 +198,9 @@ class Described:
     ) -> Heard | NotSent | Unknown:
         try:
             request = self._request(access, call, words)
-        except (ValueError, UnicodeEncodeError):
-            return NotSent("secret_not_usable", is_final=True)
+        except ValueError:
+            # A key that is none, or a word that a header or this charset cannot carry.
+            return NotSent("not_to_be_said", is_final=True)
         url, headers, content = request
         return await self.outside.call(
             call.method,
@@ -215,12 +217,13 @@ class Described:
         """Its address, headers and body, signed last."""
         path = fill(call.path, {name: quote(value, safe="") for name, value in words.items()})
         fields = {name: fill(text, words) for name, text in call.fields.items()}
-        headers = {name: fill(text, words) for name, text in call.headers.items()}
+        headers = {name: header_safe(fill(text, words)) for name, text in call.headers.items()}
         stamp = self.document.stamp
         now = written(stamp) if stamp else ""
         if stamp:
             put(stamp.place, now, headers, fields)
         signing = self.document.signing
+        charset = signing.charset if signing else "utf-8"
         if signing:
             named = {
                 "ts": now,
@@ -228,15 +231,16 @@ class Described:
                 "path": urlsplit(access.base_url).path.rstrip("/") + path,
                 "account": access.account_id,
             }
-            body = encoded(call, fields)
+            body = encoded(call, fields, charset)
             material = Material(body if call.encoding != "query" else b"", fields, named)
             made = signing.prefix + sign(signing.recipe, access.secret, material)
             put(signing.place, made, headers, fields)
         url = access.base_url.rstrip("/") + path
         if call.encoding == "query":
-            return f"{url}?{urlencode(fields)}" if fields else url, headers, b""
+            query = urlencode(fields, encoding=charset)
+            return f"{url}?{query}" if fields else url, headers, b""
         kind = "application/json" if call.encoding == "json" else FORM
-        return url, {"Content-Type": kind, **headers}, encoded(call, fields)
+        return url, {"Content-Type": kind, **headers}, encoded(call, fields, charset)
 
     def _read(self, heard: Heard, reference: UUID) -> Report:
         shape, found = self.document.answer, body_of(heard)

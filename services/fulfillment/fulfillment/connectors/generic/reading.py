@@ -64,9 +64,16 @@ def is_fresh(stamp: Stamp, given: str) -> bool:
     return fits_window(given, stamp.window_seconds)
 
 
-def encoded(call: Call, fields: Mapping[str, str]) -> bytes:
+def header_safe(value: str) -> str:
+    """Raises ValueError for what would end a header or cannot stand in one."""
+    if not value.isascii() or not value.isprintable():
+        raise ValueError("not for a header")
+    return value
+
+
+def encoded(call: Call, fields: Mapping[str, str], charset: str) -> bytes:
     if call.encoding == "form":
-        return urlencode(fields).encode()
+        return urlencode(fields, encoding=charset).encode()
     numbers = set(call.numbers)
     typed = {name: _number(it) if name in numbers else it for name, it in fields.items()}
     return compact_json(typed).encode()
@@ -148,7 +155,12 @@ def pushed_fields(form: CallbackForm, pushed: Pushed) -> dict[str, Any]:
         return dict(pushed.query)
     try:
         if form.encoding == "form":
-            pairs = parse_qsl(pushed.body.decode(), keep_blank_values=True, max_num_fields=200)
+            pairs = parse_qsl(
+                pushed.body.decode(),
+                keep_blank_values=True,
+                max_num_fields=200,
+                encoding=form.signing.charset,
+            )
             if len(dict(pairs)) != len(pairs):
                 raise Forged("a field twice")
             return dict(pairs)
