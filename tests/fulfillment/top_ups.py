@@ -12,6 +12,7 @@ from kit.ids import new_id
 from kit.messaging.events import Event
 from kit.service import Service
 from lockstock.common.v1.money_pb2 import Money
+from lockstock.fulfillment.v1.delivery_events_pb2 import LineDelivered, LineFailed, LineUnknown
 from lockstock.order.v1.order_events_pb2 import (
     FulfillmentRequested,
     RequestedLine,
@@ -76,12 +77,13 @@ async def accept(service: Service, *orders: Event[FulfillmentRequested]) -> None
 
 
 async def until_settled(service: Service, seconds: float = 8.0) -> list[Any]:
-    """Lets the dispatchers work until no top-up is open; everything published since."""
+    """Lets the dispatchers work until no top-up is open; what was told of lines since."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         await dispatch(service)
         if await count(service, "task", "state = 'pending'") == 0:
-            return list(await published(service))
+            told = await published(service)
+            return [it for it in told if isinstance(it, LineDelivered | LineFailed | LineUnknown)]
         await asyncio.sleep(0.03)
     raise AssertionError(await purchases(service))
 

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from fulfillment.connector import (
+    NOT_OFFERED,
     Access,
     Article,
     Connector,
@@ -372,6 +373,9 @@ async def lists_what_is_for_sale(bench: Bench) -> None:
     connector = bench.connector
     assert isinstance(connector, ListsArticles) or not bench.peer.lists_articles
     if not (bench.peer.lists_articles and isinstance(connector, ListsArticles)):
+        if isinstance(connector, ListsArticles):
+            page = await connector.articles(bench.access, None)
+            assert page == Unknown(NOT_OFFERED), "an account without a list is no failing one"
         return
     found: list[Article] = []
     cursor: str | None = None

@@ -117,7 +117,10 @@ class Simulator:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         body = await _body(receive)
         path = scope["path"]
-        if not self._is_signed(scope, path, body):
+        if "/purchases" not in path:
+            # Neither a balance nor a list of what is for sale.
+            await _answer(send, 404, {"error": "nothing here"})
+        elif not self._is_signed(scope, path, body):
             self.unsigned += 1
             await _answer(send, 401, {"reference": _reference(path, body), **_no("not_authorized")})
         elif scope["method"] == "POST":

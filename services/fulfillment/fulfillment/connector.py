@@ -101,6 +101,10 @@ class Unknown:
     reason: str
 
 
+NOT_OFFERED = "not_offered"
+"""Why there is no list or balance, where the supplier of this account tells none."""
+
+
 @dataclass(frozen=True, slots=True)
 class NotSent:
     """The supplier was asked for nothing: the same reference may be sent again. `is_final`: it
@@ -185,14 +189,16 @@ class Forged(Exception):
 
 @runtime_checkable
 class TellsBalance(Protocol):
-    """A connector that can say what the account has left."""
+    """A connector that can say what the account has left; Unknown(NOT_OFFERED) where this account
+    cannot be asked."""
 
     async def balance(self, access: Access) -> Money | Unknown | NotSent: ...
 
 
 @runtime_checkable
 class ListsArticles(Protocol):
-    """A connector that can say what is for sale, at what price, and how much of it is there."""
+    """A connector that can say what is for sale, at what price, and how much of it is there;
+    Unknown(NOT_OFFERED) where this account cannot be asked."""
 
     async def articles(
         self, access: Access, cursor: str | None

@@ -199,7 +199,10 @@ async def test_a_success_after_a_definite_no_stays_a_no_and_is_noted(
     assert (after.state, after.reason) == ("failed", "account_unknown")
     assert after.late_success_at is not None
     assert after.supplier_reference == "SIM-LATE"
-    assert [type(it) for it in await published(buying)] == [LineFailed]
+    of_lines = [it for it in await published(buying) if isinstance(it, LineFailed | LineDelivered)]
+    assert [type(it) for it in of_lines] == [LineFailed]
+    late = f"kind = 'late_success' AND subject = '{refused.id}' AND state = 'open'"
+    assert await count(buying, "supplier_case", late) == 1
 
 
 async def test_a_no_after_a_success_changes_nothing(

@@ -4,7 +4,14 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
-from fulfillment.connector import Article, ListsArticles, NotSent, TellsBalance, Unknown
+from fulfillment.connector import (
+    NOT_OFFERED,
+    Article,
+    ListsArticles,
+    NotSent,
+    TellsBalance,
+    Unknown,
+)
 from fulfillment.supplier_products.domain import Sync
 from fulfillment.supplier_products.service import SupplierProductService
 from fulfillment.suppliers.domain import Account
@@ -82,7 +89,7 @@ async def _articles_of(account: Account) -> tuple[Mapping[str, Article] | None, 
     for _ in range(PAGES_MAX):
         page = await account.connector.articles(account.access, cursor)
         if isinstance(page, Unknown | NotSent):
-            return None, page.reason
+            return None, "" if page.reason == NOT_OFFERED else page.reason
         found |= {article.sku: article for article in page.articles}
         if page.next_cursor is None:
             return found, ""

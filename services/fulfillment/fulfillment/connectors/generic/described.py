@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from uuid import UUID
 
 from fulfillment.connector import (
+    NOT_OFFERED,
     Access,
     Answer,
     Article,
@@ -51,8 +52,6 @@ from fulfillment.outside import ANSWER_BYTES_MAX, BAD_ANSWER, LISTING_BYTES_MAX,
 from fulfillment.signatures import Material, sign, verifies
 from kit.money import Money
 
-NOT_DESCRIBED = "not_described"
-
 
 @dataclass(frozen=True, slots=True)
 class Described:
@@ -75,7 +74,7 @@ class Described:
 
     async def query(self, access: Access, reference: UUID) -> Report:
         if self.document.query is None:
-            return Unknown(NOT_DESCRIBED)
+            return Unknown("cannot_be_asked")
         words = {"reference": self._worded(reference), "shop": access.account_id}
         heard = await self._call(access, self.document.query, words, Deadline(access.timeout))
         if not isinstance(heard, Heard):
@@ -88,7 +87,7 @@ class Described:
 
     async def balance(self, access: Access) -> Money | Unknown | NotSent:
         if self.document.balance is None:
-            return Unknown(NOT_DESCRIBED)
+            return Unknown(NOT_OFFERED)
         found = await self._ask(access, self.document.balance.call, {})
         if isinstance(found, Unknown | NotSent):
             return found
@@ -97,7 +96,7 @@ class Described:
     async def articles(self, access: Access, cursor: str | None) -> ArticlePage | Unknown | NotSent:
         shape = self.document.articles
         if shape is None:
-            return Unknown(NOT_DESCRIBED)
+            return Unknown(NOT_OFFERED)
         page = int(cursor) if cursor and cursor.isdigit() else 1
         found = await self._ask(access, shape.call, {"cursor": str(page)})
         if isinstance(found, Unknown | NotSent):

@@ -10,6 +10,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from fulfillment.connector import (
+    NOT_OFFERED,
     Access,
     Answer,
     Article,
@@ -129,6 +130,8 @@ class OwnProtocol:
         heard = await self._call(access, "GET", path, b"", LISTING_BYTES_MAX)
         if not isinstance(heard, Heard):
             return heard
+        if heard.status == 404:
+            return Unknown(NOT_OFFERED)
         try:
             return model.model_validate_json(heard.body) if heard.status == 200 else _failed(heard)
         except ValidationError:
