@@ -41,6 +41,8 @@ SETTINGS = {
     # Kept and used again: whoever has to make a new segment waits until 16 MB of zeros are on disk.
     "min_wal_size": "1GB",
     "checkpoint_timeout": "10min",
+    # Plans are made while tables are small: fresh statistics make them anew as the tables grow.
+    "autovacuum_naptime": "10s",
     "wal_compression": "pglz",
     "password_encryption": "scram-sha-256",
     "timezone": "UTC",

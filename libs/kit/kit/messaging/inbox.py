@@ -117,15 +117,18 @@ def _storable(error: str) -> str:
     return error.replace("\0", "")[:ERROR_CHARACTERS_MAX]
 
 
+# Each key is looked up and locked by itself, in the order given, which is the same everywhere: a
+# join that was planned while the table was small would read every key of the consumer.
 _VIEW = text(
     """
     WITH locked AS MATERIALIZED (
       SELECT k.topic, k.key, k.last_version, k.parked, k.held
       FROM unnest(CAST(:topics AS text[]), CAST(:keys AS text[])) AS wanted(topic, key)
-      JOIN inbox_key k
-        ON k.consumer = :consumer AND k.topic = wanted.topic AND k.key = wanted.key
-      ORDER BY k.topic, k.key
-      FOR NO KEY UPDATE OF k
+      CROSS JOIN LATERAL (
+        SELECT * FROM inbox_key
+        WHERE consumer = :consumer AND topic = wanted.topic AND key = wanted.key
+        FOR NO KEY UPDATE
+      ) k
     )
     SELECT event_id, NULL AS topic, NULL AS key, 0 AS last_version, false AS parked, false AS held
     FROM inbox WHERE consumer = :consumer AND event_id = ANY(CAST(:ids AS uuid[]))
