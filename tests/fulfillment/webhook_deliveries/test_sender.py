@@ -1,6 +1,7 @@
 """Sending: signed, tried again, two at a time, switched off, and a silent neighbour."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -34,7 +35,7 @@ async def settings(settings: Settings) -> Settings:
         update={
             "supplier_private_addresses": True,
             "webhook_pace": 0.00001,
-            "webhook_timeout_seconds": 0.5,
+            "webhook_timeout_seconds": 10.0,
         }
     )
 
@@ -104,6 +105,7 @@ async def test_one_that_fails_is_sent_again_to_the_byte_under_the_same_id(servic
 async def test_after_ten_tries_it_has_failed_and_says_why(
     service: Service, answer: str, reason: str
 ):
+    service.state["webhook_sender"]._timeout = timedelta(seconds=0.3)
     async with running_receiver(Receiver(answering=lambda _id, _nth: answer)) as receiver:
         await an_endpoint(service, receiver.url)
         await tell(service, completed())
@@ -233,6 +235,8 @@ async def test_a_lane_whose_worker_died_is_taken_again(service: Service):
             [lane, _] = await deliveries.take_lanes(tx, are_suspect=False, limit=10)
             batch = await deliveries.next_batch(tx, lane)
             assert batch is not None
+        await execute(service, "UPDATE webhook_lane SET lease_ends_at = lease_ends_at + '1 hour'")
+        await execute(service, "UPDATE webhook_delivery SET due_at = due_at + '1 hour'")
         await turn(service)
         assert receiver.headers == []
 
