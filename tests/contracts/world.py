@@ -47,7 +47,12 @@ def furnish(running: RunningSet) -> Known:
             "order": order,
             "risk": {"rule_id": made.rule()},
             "ledger": made.books(),
-            "fulfillment": {"supplier_id": made.supplier(), **made.procurement(pool_id)},
+            "fulfillment": {
+                "supplier_id": made.supplier(),
+                **made.procurement(pool_id),
+                "webhook_endpoint_id": made.webhook_endpoint(),
+                "fulfiller_id": made.fulfiller(),
+            },
         }
 
 
@@ -184,6 +189,16 @@ class _Maker:
         made = self.post("fulfillment", "/v1/supplier-products", offer)
         ruled = self.post("fulfillment", "/v1/procurement-rules", rule)
         return {"supplier_product_id": made["id"], "procurement_rule_id": ruled["id"]}
+
+    def webhook_endpoint(self) -> str:
+        """At a host that is not there: this set sends nothing."""
+        body = {"url": "https://known.example/hooks"}
+        return str(self.post("fulfillment", "/v1/webhook-endpoints", body)["id"])
+
+    def fulfiller(self) -> str:
+        """A system that nothing is ever asked of."""
+        body = {"name": "known", "url": "https://known.example/fulfil"}
+        return str(self.post("fulfillment", "/v1/fulfillers", body)["id"])
 
     def prices(self) -> dict[str, str]:
         """A price list, a promotion, a coupon and a batch of its codes; none of them for KNOWN."""

@@ -21,7 +21,8 @@ def always(status: str) -> Answering:
 
 @dataclass(slots=True)
 class Receiver:
-    """`secrets`: any of them may have signed. What does not verify is kept in `forged`."""
+    """`secrets`: any of them may have signed. What does not verify is kept in `forged`. `opens`: it
+    thinks until then."""
 
     secrets: Sequence[str] = ()
     answering: Answering = lambda message_id, nth: OK
@@ -31,6 +32,7 @@ class Receiver:
     headers: list[dict[str, str]] = field(default_factory=list)
     accepted: set[str] = field(default_factory=set)
     forged: list[Any] = field(default_factory=list)
+    opens: asyncio.Event | None = None
     at_once: int = 0
     at_once_most: int = 0
 
@@ -61,7 +63,7 @@ class Receiver:
             if self.secrets and not self._verifies(headers, body):
                 self.forged.append((headers, body))
             answer = self.answering(message_id, len(self.bodies[message_id]))
-            await asyncio.sleep(0)
+            await (self.opens.wait() if self.opens else asyncio.sleep(0))
             if answer.startswith("2"):
                 self.accepted.add(message_id)
             return f"HTTP/1.1 {answer}\r\n".encode()

@@ -12,6 +12,7 @@ from fulfillment.deliveries import routes as delivery_routes
 from fulfillment.deliveries.consumers import OrderConsumers
 from fulfillment.deliveries.repository import DeliveryRepository
 from fulfillment.deliveries.service import DeliveryService, FirstTry
+from fulfillment.fulfilling import build_fulfilling
 from fulfillment.links import PageLinks
 from fulfillment.loading import Parts, load_connectors, load_kinds
 from fulfillment.manual_tasks import routes as manual_task_routes
@@ -84,7 +85,8 @@ def create_service(
     manual_tasks = ManualTaskService(ManualTaskRepository(safe))
     buying = build_buying(settings, db, vault, suppliers, manual_tasks)
     purchases = buying.purchases
-    kinds = load_kinds(Parts(db, vault, purchases, manual_tasks))
+    fulfilling = build_fulfilling(settings, safe, outside, manual_tasks)
+    kinds = load_kinds(Parts(db, vault, purchases, manual_tasks, fulfilling.calls))
     deliveries = DeliveryService(DeliveryRepository(safe), links, kinds)
     telling = build_telling(settings, db, safe, outside, deliveries)
     tasks = TaskService(
@@ -125,6 +127,7 @@ def create_service(
             supplier_routes.router,
             supplier_callback_routes.router,
             manual_task_routes.router,
+            *fulfilling.routers,
             webhook_endpoint_routes.router,
             webhook_delivery_routes.router,
             *buying.routers,
@@ -159,13 +162,21 @@ def create_service(
             "suppliers": suppliers,
             "supplier_callbacks": CallbackService(CallbackRepository(), suppliers, purchases),
             "manual_tasks": manual_tasks,
+            **fulfilling.state,
             **telling.state,
             **page.state,
             **webhooks.state,
             **buying.state,
             **after.state,
         },
-        closing=[peer.close, page.close, outside.close, purchases.close, webhooks.sender.close],
+        closing=[
+            peer.close,
+            page.close,
+            outside.close,
+            purchases.close,
+            fulfilling.calls.close,
+            webhooks.sender.close,
+        ],
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 from fulfillment import kinds, senders, webhook_types
 from fulfillment.connector import Connector
 from fulfillment.deliveries.domain import Kind
+from fulfillment.fulfiller_calls.service import FulfillerCallService
 from fulfillment.manual_tasks.service import ManualTaskService
 from fulfillment.outside import Outside
 from fulfillment.purchases.service import PurchaseService
@@ -26,6 +27,7 @@ class Parts:
     vault: Vault
     purchases: PurchaseService
     manual_tasks: ManualTaskService
+    fulfiller_calls: FulfillerCallService
 
 
 def load_kinds(parts: Parts) -> Mapping[str, Kind]:

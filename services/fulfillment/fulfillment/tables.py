@@ -7,6 +7,8 @@ from fulfillment.claims.tables import claim_tables
 from fulfillment.claw_backs.tables import claw_back_tables
 from fulfillment.contacts.tables import contact_tables
 from fulfillment.deliveries.tables import delivery_tables
+from fulfillment.fulfiller_calls.tables import fulfiller_call_tables
+from fulfillment.fulfillers.tables import fulfiller_tables
 from fulfillment.lot_quarantines.tables import lot_quarantine_tables
 from fulfillment.manual_tasks.tables import manual_task_tables
 from fulfillment.messages.tables import message_tables
@@ -49,3 +51,5 @@ claim_policy_tables(metadata)
 claim_tables(metadata)
 claw_back_tables(metadata)
 lot_quarantine_tables(metadata)
+fulfiller_tables(metadata)
+fulfiller_call_tables(metadata)

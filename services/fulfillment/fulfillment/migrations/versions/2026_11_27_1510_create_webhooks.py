@@ -57,6 +57,7 @@ def upgrade() -> None:
     _create_endpoints()
     _create_keys_and_lanes()
     _create_deliveries()
+    _create_fulfillers()
 
 
 def _create_endpoints() -> None:
@@ -195,8 +196,90 @@ def _create_deliveries() -> None:
     )
 
 
+def _create_fulfillers() -> None:
+    op.create_table(
+        "fulfiller",
+        _id("id"),
+        _id("merchant_id"),
+        _text("name"),
+        _text("url"),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("timeout_seconds", sa.Float(), nullable=False),
+        sa.Column("deadline_seconds", sa.Float(), nullable=False),
+        _word("queue"),
+        sa.Column("is_enabled", sa.Boolean(), nullable=False, server_default=sa.text("true")),
+        _now("created_at"),
+        *_checks(
+            "fulfiller",
+            {
+                "timeout_positive": "timeout_seconds > 0",
+                "deadline_positive": "deadline_seconds > 0",
+            },
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_fulfiller")),
+        sa.UniqueConstraint("merchant_id", "name", name=op.f("uq_fulfiller_merchant_id_name")),
+    )
+    op.create_table(
+        "fulfiller_call",
+        _id("id"),
+        _id("merchant_id"),
+        _id("order_id"),
+        _id("delivery_id"),
+        _id("task_id"),
+        _text("fulfiller"),
+        sa.Column("state", sa.Text(), nullable=False, server_default="intent"),
+        _number("sends"),
+        _word("result"),
+        _word("reason"),
+        sa.Column("cost_minor", sa.BigInteger()),
+        sa.Column("currency", sa.Text()),
+        _moment("sent_at"),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        _moment("settled_at"),
+        _now("created_at"),
+        *_checks(
+            "fulfiller_call",
+            {
+                "state_known": "state IN "
+                "('intent', 'sent', 'accepted', 'unknown', 'manual', 'done', 'failed')",
+                "cost_not_negative": "cost_minor >= 0",
+                "cost_whole": "(cost_minor IS NULL) = (currency IS NULL)",
+                "settled_has_time": "(state IN ('done', 'failed')) = (settled_at IS NOT NULL)",
+                "failed_has_reason": "state <> 'failed' OR reason <> ''",
+            },
+        ),
+        *(
+            sa.ForeignKeyConstraint(
+                [f"{other}_id"],
+                [f"{other}.id"],
+                name=op.f(f"fk_fulfiller_call_{other}_id_{other}"),
+            )
+            for other in ("delivery", "task")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_fulfiller_call")),
+        sa.UniqueConstraint("delivery_id", name=op.f("uq_fulfiller_call_delivery_id")),
+    )
+    op.execute(_WORD_IS_KEPT)
+    op.execute(
+        "CREATE TRIGGER fulfiller_word_is_kept BEFORE UPDATE ON fulfiller_call FOR EACH ROW "
+        "WHEN (OLD.state IN ('done', 'failed')) EXECUTE FUNCTION fulfiller_word_is_kept()"
+    )
+
+
+# Whatever else comes later, a line's end is told once.
+_WORD_IS_KEPT = """
+    CREATE FUNCTION fulfiller_word_is_kept() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      RAISE EXCEPTION 'a fulfiller call that is % stays so', OLD.state
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'fulfiller_word_is_kept';
+    END $$
+"""
+
+
 def downgrade() -> None:
     for table in (
+        "fulfiller_call",
+        "fulfiller",
         "webhook_attempt",
         "webhook_delivery",
         "webhook_lane",
@@ -204,3 +287,4 @@ def downgrade() -> None:
         "webhook_endpoint",
     ):
         op.drop_table(table)
+    op.execute("DROP FUNCTION fulfiller_word_is_kept()")
