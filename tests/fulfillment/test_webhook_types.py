@@ -27,6 +27,8 @@ PROMISED = {
     "delivery.failed",
     "stock.low",
     "stock.out",
+    "unit.expiring",
+    "claim.opened",
 }
 
 
