@@ -1,6 +1,7 @@
 """SQL of what endpoints are told: a constant number of statements, whatever the batch."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -26,14 +27,14 @@ from kit.db import Transaction
 class WebhookDeliveryRepository:
     async def add(self, tx: Transaction, events: Sequence[WebhookEvent]) -> int:
         """One delivery for each endpoint that wants to be told; answers how many are new."""
-        fields = ("id", "merchant_id", "type", "body", "occurred_at")
-        values = {field: [getattr(each, field) for each in events] for field in fields}
+        names = ("id", "merchant_id", "type", "body", "occurred_at")
+        values = {name: [getattr(each, name) for each in events] for name in names}
         return (await tx.execute(_ADD, values)).rowcount
 
     async def add_for(self, tx: Transaction, event: WebhookEvent, endpoint_id: UUID) -> UUID:
         """A delivery to this endpoint alone; answers its id."""
-        fields = ("merchant_id", "type", "body", "occurred_at")
-        values = {field: getattr(event, field) for field in fields}
+        names = ("merchant_id", "type", "body", "occurred_at")
+        values = {name: getattr(event, name) for name in names}
         rows = await tx.execute(
             _ADD_FOR, {**values, "event_id": event.id, "endpoint_id": endpoint_id}
         )
@@ -153,10 +154,8 @@ class WebhookDeliveryRepository:
     ) -> list[WebhookAttempt]:
         """The last first."""
         rows = await tx.execute(_ATTEMPTS, {"id": delivery_id, "limit": limit})
-        return [
-            WebhookAttempt(row.attempt_no, row.started_at, row.milliseconds, row.status, row.reason)
-            for row in rows
-        ]
+        names = [each.name for each in fields(WebhookAttempt)]
+        return [WebhookAttempt(*(getattr(row, name) for name in names)) for row in rows]
 
     async def list_deliveries(
         self,
@@ -211,24 +210,9 @@ def _result_values(results: Sequence[Result]) -> dict[str, list[Any]]:
 
 
 def _delivery(row: Any) -> WebhookDelivery:  # a row has no static type
-    fields = {name: getattr(row, name) for name in _FIELDS}
-    return WebhookDelivery(**fields, state=WebhookState(row.state))
+    values = {each.name: getattr(row, each.name) for each in fields(WebhookDelivery)}
+    return WebhookDelivery(**{**values, "state": WebhookState(row.state)})
 
-
-_FIELDS = (
-    "id",
-    "endpoint_id",
-    "event_id",
-    "type",
-    "body",
-    "occurred_at",
-    "attempts",
-    "due_at",
-    "last_status",
-    "last_reason",
-    "settled_at",
-    "created_at",
-)
 
 _ADD = text(
     """
