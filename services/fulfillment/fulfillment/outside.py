@@ -15,7 +15,17 @@ from datetime import timedelta
 import httpcore
 
 from fulfillment.connector import NotSent, Unknown
-from kit.outward import CheckedNetwork, Dial, Lookups, NotAllowed, Resolve, Rules, Target, target_of
+from kit.outward import (
+    CheckedNetwork,
+    Dial,
+    Lookups,
+    NotAllowed,
+    Resolve,
+    Rules,
+    Target,
+    is_allowed,
+    target_of,
+)
 
 ANSWER_BYTES_MAX = 65_536
 LISTING_BYTES_MAX = 1_048_576
@@ -97,6 +107,15 @@ class Outside:
             return NotSent(UNREACHABLE)
         except _NO_WHOLE_ANSWER:
             return Unknown(NO_ANSWER)
+
+    async def address_of(self, host: str, port: int) -> str:
+        """An address of the host that may be connected to, for what speaks no HTTP. Raises
+        NotAllowed, OSError.
+        """
+        addresses = await self._lookups(host, port)
+        if not addresses or not all(is_allowed(address, self.rules) for address in addresses):
+            raise NotAllowed("its address is not one of the public internet")
+        return addresses[0]
 
     async def close(self) -> None:
         await self._pool.aclose()

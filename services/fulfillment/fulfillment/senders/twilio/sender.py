@@ -1,0 +1,138 @@
+"""SMS by Twilio. Texts are sent as they are worded.
+
+The gateway has no idempotency: an unclear call is looked for among the messages to this number
+since then, by its text; only when it is definitely not there after a while is it sent again.
+"""
+
+import base64
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Self
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from fulfillment.gateways import Answer, ask, checked
+from fulfillment.loading import SenderParts
+from fulfillment.outside import Outside
+from fulfillment.sender import (
+    Later,
+    Letter,
+    Refused,
+    SenderAccount,
+    SendOutcome,
+    Sent,
+    Unclear,
+)
+from fulfillment.templates.domain import Channel
+
+VISIBLE_AFTER = timedelta(seconds=60)
+_ALIVE = frozenset({"accepted", "scheduled", "queued", "sending", "sent", "delivered"})
+_DEAD = frozenset({"failed", "undelivered", "canceled"})
+_TOO_MANY = 20429
+_OK = 200
+_CREATED = 201
+
+
+class TwilioSettings(BaseModel):
+    """The account's secret is its auth token. Messages come from a number or from a service."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    account_sid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{2,64}$")]
+    from_number: Annotated[str, StringConstraints(pattern=r"^(\+?[A-Za-z0-9 ]{3,20})?$")] = ""
+    messaging_service_sid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{0,64}$")] = ""
+    endpoint: Annotated[str, StringConstraints(max_length=200, pattern=r"^https?://[^\s/?#]+$")] = (
+        "https://api.twilio.com"
+    )
+    timeout_seconds: Annotated[float, Field(ge=0.1, le=30)] = 10.0
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if bool(self.from_number) == bool(self.messaging_service_sid):
+            raise ValueError("name either `from_number` or `messaging_service_sid`")
+        return self
+
+    @property
+    def url(self) -> str:
+        return f"{self.endpoint}/2010-04-01/Accounts/{self.account_sid}/Messages.json"
+
+
+class TwilioSender:
+    channel = Channel.SMS
+    repeats_safely = False
+    finds = True
+    for_merchants = True
+
+    def __init__(self, outside: Outside) -> None:
+        self._outside = outside
+
+    def check(self, settings: Mapping[str, object], secret: str) -> Mapping[str, object]:
+        return checked(TwilioSettings, settings, secret).model_dump()
+
+    async def send(self, account: SenderAccount, letter: Letter) -> SendOutcome:
+        settings = TwilioSettings.model_validate(account.settings)
+        form = {"To": letter.to, "Body": letter.body.strip()}
+        if settings.from_number:
+            form["From"] = settings.from_number
+        else:
+            form["MessagingServiceSid"] = settings.messaging_service_sid
+        answer = await ask(
+            self._outside,
+            "POST",
+            settings.url,
+            headers={
+                "Authorization": _basic(settings, account.secret),
+                "Content-Type": "application/x-www-form-urlencoded",
+            },
+            content=urlencode(form).encode(),
+            seconds=settings.timeout_seconds,
+        )
+        return _outcome(answer) if isinstance(answer, Answer) else answer
+
+    async def find(self, account: SenderAccount, letter: Letter, since: datetime) -> SendOutcome:
+        settings = TwilioSettings.model_validate(account.settings)
+        # The filter is by day, in UTC.
+        query = urlencode(
+            {"To": letter.to, "DateSent>": since.astimezone(UTC).date().isoformat(), "PageSize": 50}
+        )
+        answer = await ask(
+            self._outside,
+            "GET",
+            f"{settings.url}?{query}",
+            headers={"Authorization": _basic(settings, account.secret)},
+            seconds=settings.timeout_seconds,
+        )
+        listed = answer.content.get("messages") if isinstance(answer, Answer) else None
+        if not isinstance(answer, Answer) or answer.status != _OK or not isinstance(listed, list):
+            return Unclear("not_known_yet")
+        for found in listed:
+            if isinstance(found, dict) and found.get("body") == letter.body.strip():
+                return _of_status(str(found.get("status")), found)
+        is_old = datetime.now(UTC) - since >= VISIBLE_AFTER
+        return Later("not_arrived") if is_old else Unclear("not_known_yet")
+
+
+def create(parts: SenderParts) -> TwilioSender:
+    return TwilioSender(parts.outside)
+
+
+def _basic(settings: TwilioSettings, token: str) -> str:
+    return "Basic " + base64.b64encode(f"{settings.account_sid}:{token}".encode()).decode()
+
+
+def _outcome(answer: Answer) -> SendOutcome:
+    if answer.status in (_OK, _CREATED):
+        return _of_status(answer.text("status"), answer.content)
+    code = answer.content.get("code")
+    if not isinstance(code, int):
+        return Unclear("bad_answer")
+    return Later("gateway_busy") if code == _TOO_MANY else Refused(f"twilio_{code}")
+
+
+def _of_status(status: str, content: Mapping[str, object]) -> SendOutcome:
+    if status in _ALIVE:
+        return Sent(str(content.get("sid") or "")[:200])
+    if status in _DEAD:
+        return Refused(f"twilio_{content.get('error_code') or status}"[:100])
+    return Unclear("bad_answer")
