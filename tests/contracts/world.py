@@ -52,6 +52,7 @@ def furnish(running: RunningSet) -> Known:
                 **made.procurement(pool_id),
                 "webhook_endpoint_id": made.webhook_endpoint(),
                 "fulfiller_id": made.fulfiller(),
+                **made.wording(),
             },
         }
 
@@ -199,6 +200,15 @@ class _Maker:
         """A system that nothing is ever asked of."""
         body = {"name": "known", "url": "https://known.example/fulfil"}
         return str(self.post("fulfillment", "/v1/fulfillers", body)["id"])
+
+    def wording(self) -> dict[str, str]:
+        """A template and a sender that nothing is ever sent by."""
+        template = {"purpose": "restock", "language": "xx", "channel": "mail"}
+        words = {"subject": "Known", "body": "{{ url }}"}
+        made = self.post("fulfillment", "/v1/templates", {**template, **words})
+        settings = {"host": "mail.shop.example", "from_address": "known@shop.example"}
+        sender = self.post("fulfillment", "/v1/senders", {"sender": "smtp", "settings": settings})
+        return {"template_id": made["id"], "sender_id": sender["id"]}
 
     def prices(self) -> dict[str, str]:
         """A price list, a promotion, a coupon and a batch of its codes; none of them for KNOWN."""

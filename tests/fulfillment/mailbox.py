@@ -1,6 +1,7 @@
 """A real SMTP server on loopback that keeps what it is sent, and answers as a test wants it to."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -50,6 +51,7 @@ class Mailbox:
     recipients: dict[str, str] = field(default_factory=dict)
     data: dict[str, list[str]] = field(default_factory=dict)
     hold: asyncio.Event | None = None
+    received: asyncio.Event = field(default_factory=asyncio.Event)
     cuts: int = 0
     connections: int = 0
 
@@ -74,6 +76,7 @@ class Mailbox:
         content = envelope.content
         assert isinstance(content, bytes)
         self.mails.append(Mail(envelope.mail_from or "", recipient, content))
+        self.received.set()
         if self.hold is not None:
             await self.hold.wait()
         if self.cuts:
@@ -85,6 +88,8 @@ class Mailbox:
 @asynccontextmanager
 async def running_mailbox(**options: Any) -> AsyncIterator[Mailbox]:
     """`options` are aiosmtpd's."""
+    # The server is the outside here: what it logs is none of ours.
+    logging.getLogger("mail.log").setLevel(logging.WARNING)
     box = Mailbox()
     loop = asyncio.get_running_loop()
     make = partial(SMTP, box, loop=loop, hostname="mx.shop.example", **options)

@@ -42,10 +42,16 @@ def smtp_account(box: Mailbox, **settings: Any) -> dict[str, Any]:
 
 
 def telling_with(settings: Settings, accounts: Sequence[dict[str, Any]], **given: Any) -> Settings:
+    """`accounts` are this service's own senders: no inbox but when it is among them."""
     with NamedTemporaryFile("w", suffix=".json", delete=False) as file:
         json.dump(list(accounts), file)
     return Settings.model_validate(
-        {**settings.model_dump(), "message_senders": Path(file.name), **given}
+        {
+            **settings.model_dump(),
+            "message_inbox": False,
+            "message_senders": Path(file.name),
+            **given,
+        }
     )
 
 

@@ -113,6 +113,7 @@ def _places(wiring: Wiring) -> dict[str, str]:
     return {
         "opener_socket": str(wiring.opener_socket()),
         "master_key_file": str(wiring.home.secrets.resolve() / "vault_master_key"),
+        "message_spool": str(wiring.home.path.resolve() / "mails"),
         "audit_folder": str(wiring.home.path.resolve() / "audit"),
         "audit_key_file": str(wiring.home.secrets.resolve() / "vault_audit_key"),
     }

@@ -31,6 +31,7 @@ from fulfillment.tables import metadata
 from fulfillment.tasks.jobs import Dispatcher
 from fulfillment.tasks.repository import TaskRepository
 from fulfillment.tasks.service import TaskService
+from fulfillment.telling import ROUTERS as TELLING_ROUTERS
 from fulfillment.telling import build_telling
 from fulfillment.vault import Vault
 from fulfillment.webhook_deliveries import routes as webhook_delivery_routes
@@ -88,7 +89,7 @@ def create_service(
     fulfilling = build_fulfilling(settings, safe, outside, manual_tasks)
     kinds = load_kinds(Parts(db, vault, purchases, manual_tasks, fulfilling.calls))
     deliveries = DeliveryService(DeliveryRepository(safe), links, kinds)
-    telling = build_telling(settings, db, safe, outside, deliveries)
+    telling = build_telling(settings, db, safe, outside, deliveries, vault)
     tasks = TaskService(
         TaskRepository(safe),
         deliveries,
@@ -132,6 +133,7 @@ def create_service(
             webhook_delivery_routes.router,
             *buying.routers,
             *after.routers,
+            *TELLING_ROUTERS,
         ],
         handlers=[
             handles(

@@ -10,6 +10,7 @@ from fulfillment import kinds, senders, webhook_types
 from fulfillment.connector import Connector
 from fulfillment.deliveries.domain import Kind
 from fulfillment.fulfiller_calls.service import FulfillerCallService
+from fulfillment.inbox.service import InboxService
 from fulfillment.manual_tasks.service import ManualTaskService
 from fulfillment.outside import Outside
 from fulfillment.purchases.service import PurchaseService
@@ -53,6 +54,7 @@ class SenderParts:
 
     db: Database
     outside: Outside
+    inbox: InboxService
 
 
 def load_senders(parts: SenderParts) -> Mapping[str, Sender]:

@@ -144,6 +144,17 @@ class Settings(ServiceSettings):
             'list of {"sender": folder, "settings": {...}, "secret"?}'
         ),
     )
+    message_spool: Path | None = Field(
+        default=None,
+        description=(
+            "folder that mails are written into as files where nobody sends them: for one machine "
+            "and for looking at"
+        ),
+    )
+    message_inbox: bool = Field(
+        default=True,
+        description="whether messages that nothing else takes wait in the shop's in-app inbox",
+    )
     message_language: str = Field(
         default="en",
         pattern=r"^(en|zh)$",
@@ -168,6 +179,18 @@ class Settings(ServiceSettings):
         ge=0.0,
         le=1_440.0,
         description="how long a channel that says `later` is tried before the next; minutes",
+    )
+    message_contact_per_hour: int = Field(
+        default=20, ge=1, le=1_000, description="mails or SMS to one address in an hour; messages"
+    )
+    message_merchant_per_day: int = Field(
+        default=50_000,
+        ge=1,
+        le=10_000_000,
+        description="mails and SMS of one merchant in a day; messages",
+    )
+    message_resends_per_day: int = Field(
+        default=10, ge=1, le=100, description="how often one order is told again in a day; messages"
     )
     contact_days: int = Field(
         default=210,

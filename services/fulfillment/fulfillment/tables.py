@@ -9,6 +9,7 @@ from fulfillment.contacts.tables import contact_tables
 from fulfillment.deliveries.tables import delivery_tables
 from fulfillment.fulfiller_calls.tables import fulfiller_call_tables
 from fulfillment.fulfillers.tables import fulfiller_tables
+from fulfillment.inbox.tables import inbox_tables
 from fulfillment.lot_quarantines.tables import lot_quarantine_tables
 from fulfillment.manual_tasks.tables import manual_task_tables
 from fulfillment.messages.tables import message_tables
@@ -18,6 +19,7 @@ from fulfillment.procurement.tables import procurement_tables
 from fulfillment.procurement_rules.tables import procurement_rule_tables
 from fulfillment.purchases.tables import purchase_tables
 from fulfillment.routing.tables import routing_tables
+from fulfillment.sender_accounts.tables import sender_account_tables
 from fulfillment.supplier_callbacks.tables import supplier_callback_tables
 from fulfillment.supplier_products.tables import supplier_product_tables
 from fulfillment.suppliers.tables import supplier_tables
@@ -43,6 +45,8 @@ manual_task_tables(metadata)
 contact_tables(metadata)
 template_tables(metadata)
 message_tables(metadata)
+sender_account_tables(metadata)
+inbox_tables(metadata)
 one_time_code_tables(metadata)
 page_setting_tables(metadata)
 webhook_endpoint_tables(metadata)

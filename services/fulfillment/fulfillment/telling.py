@@ -4,20 +4,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import orjson
 
 from fulfillment.addresses import usable_email, usable_phone
+from fulfillment.code_opening import CodeOpening
 from fulfillment.contacts.jobs import Forgetting as ContactForgetting
 from fulfillment.contacts.repository import ContactRepository
 from fulfillment.contacts.service import ContactService
 from fulfillment.deliveries.service import DeliveryService
+from fulfillment.inbox import routes as inbox_routes
+from fulfillment.inbox.jobs import Forgetting as InboxForgetting
+from fulfillment.inbox.repository import InboxRepository
+from fulfillment.inbox.service import InboxService
 from fulfillment.loading import SenderParts, load_senders
+from fulfillment.messages import routes as message_routes
 from fulfillment.messages.jobs import Telling
 from fulfillment.messages.repository import MessageRepository
 from fulfillment.messages.service import MessageService
+from fulfillment.messages.service import Parts as MessageParts
 from fulfillment.one_time_codes.domain import CodeRules
 from fulfillment.one_time_codes.jobs import Forgetting as CodeForgetting
 from fulfillment.one_time_codes.repository import OneTimeCodeRepository
@@ -25,14 +31,19 @@ from fulfillment.one_time_codes.service import OneTimeCodeService
 from fulfillment.outside import Outside
 from fulfillment.safe import Safe
 from fulfillment.sender import Sender, SenderAccount
+from fulfillment.sender_accounts import routes as sender_routes
+from fulfillment.sender_accounts.repository import SenderAccountRepository
 from fulfillment.sender_accounts.service import SenderAccountService
+from fulfillment.sendings.domain import Budget
 from fulfillment.sendings.jobs import Sending
 from fulfillment.sendings.repository import SendingRepository
 from fulfillment.sendings.service import Parts, SendingLimits, SendingService
 from fulfillment.settings import Settings
+from fulfillment.templates import routes as template_routes
 from fulfillment.templates.domain import Channel
 from fulfillment.templates.repository import TemplateRepository
 from fulfillment.templates.service import TemplateService
+from fulfillment.vault import Vault
 from fulfillment.wording import Wording
 from kit.db import Database
 from kit.periodic import Periodic
@@ -40,6 +51,13 @@ from kit.periodic import Periodic
 FORGET_SECONDS = 300.0
 MESSAGES_PATIENCE_SECONDS = 0.2
 """What happens within this time is looked at, and sent, together."""
+SPOOL_FROM = "shop@lockstock.example"
+ROUTERS = (
+    message_routes.router,
+    template_routes.router,
+    inbox_routes.router,
+    sender_routes.router,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +72,20 @@ class TellingParts:
 
 
 def build_telling(
-    settings: Settings, db: Database, safe: Safe, outside: Outside, deliveries: DeliveryService
+    settings: Settings,
+    db: Database,
+    safe: Safe,
+    outside: Outside,
+    deliveries: DeliveryService,
+    vault: Vault,
 ) -> TellingParts:
-    senders = load_senders(SenderParts(db, outside))
     jobs: dict[str, Periodic] = {}
-    wording = Wording()
-    contacts = ContactService(
-        ContactRepository(safe), retention=timedelta(days=settings.contact_days)
+    wording, retention = Wording(), timedelta(days=settings.contact_days)
+    contacts = ContactService(ContactRepository(safe), retention=retention)
+    inbox = InboxService(InboxRepository(safe), retention=retention)
+    senders = load_senders(SenderParts(db, outside, inbox))
+    accounts = SenderAccountService(
+        SenderAccountRepository(safe), senders, _defaults(settings, senders)
     )
     templates = TemplateService(TemplateRepository(), wording, language=settings.message_language)
     messages = MessageService(
@@ -68,39 +93,71 @@ def build_telling(
         deliveries,
         wording,
         lambda name: jobs[name].wake(MESSAGES_PATIENCE_SECONDS),
-        retention=timedelta(days=settings.contact_days),
+        _message_parts(settings, contacts),
     )
-    accounts = SenderAccountService(senders, _defaults(settings.message_senders, senders))
-    parts = Parts(contacts, deliveries, templates, accounts, wording, _usable(settings))
+    parts = Parts(contacts, deliveries, templates, accounts, messages, wording, _usable(settings))
     sendings = SendingService(SendingRepository(safe), parts, _limits(settings))
     codes = OneTimeCodeService(
         OneTimeCodeRepository(safe), messages, sendings, _code_rules(settings)
     )
     telling = Telling(db, messages)
-    poll = settings.message_poll_seconds
-    jobs["notices"] = Periodic("tell", poll, telling.run)
-    jobs["messages"] = Periodic("send-messages", poll, Sending(db, sendings, senders).run)
-    forgetting = [
-        Periodic("forget-contacts", FORGET_SECONDS, ContactForgetting(db, contacts).run),
-        Periodic("forget-messages", FORGET_SECONDS, telling.forget),
-        Periodic("forget-codes", FORGET_SECONDS, CodeForgetting(db, codes).run),
-    ]
-    state = {"contacts": contacts, "templates": templates, "messages": messages} | {
-        "one_time_codes": codes
+    sending = Sending(db, sendings, senders, CodeOpening(vault))
+    jobs["notices"] = Periodic("tell", settings.message_poll_seconds, telling.run)
+    jobs["messages"] = Periodic("send-messages", settings.message_poll_seconds, sending.run)
+    forgetting = {
+        "forget-contacts": ContactForgetting(db, contacts).run,
+        "forget-messages": telling.forget,
+        "forget-inboxes": InboxForgetting(db, inbox).run,
+        "forget-codes": CodeForgetting(db, codes).run,
     }
-    return TellingParts(contacts, messages, codes, (*jobs.values(), *forgetting), state)
+    forgetters = [Periodic(name, FORGET_SECONDS, run) for name, run in forgetting.items()]
+    return TellingParts(
+        contacts,
+        messages,
+        codes,
+        (*jobs.values(), *forgetters),
+        {
+            "contacts": contacts,
+            "templates": templates,
+            "messages": messages,
+            "one_time_codes": codes,
+            "inbox": inbox,
+            "sender_accounts": accounts,
+        },
+    )
 
 
-def _defaults(path: Path | None, senders: Mapping[str, Sender]) -> list[SenderAccount]:
+def _message_parts(settings: Settings, contacts: ContactService) -> MessageParts:
+    usable = _usable(settings)
+    return MessageParts(
+        contacts,
+        usable_email=usable[Channel.MAIL],
+        usable_phone=usable[Channel.SMS],
+        resends_max=settings.message_resends_per_day,
+        retention=timedelta(days=settings.contact_days),
+    )
+
+
+def _defaults(settings: Settings, senders: Mapping[str, Sender]) -> list[SenderAccount]:
     """Raises at the start, not at the first message, for what cannot be used."""
-    if path is None:
-        return []
     accounts = []
-    for each in orjson.loads(path.read_bytes()):
+    for each in _named(settings):
         sender, secret = senders[each["sender"]], each.get("secret", "")
-        settings = sender.check(each.get("settings", {}), secret)
-        accounts.append(SenderAccount(each["sender"], settings, secret))
+        checked = sender.check(each.get("settings", {}), secret)
+        accounts.append(SenderAccount(each["sender"], checked, secret))
     return accounts
+
+
+def _named(settings: Settings) -> list[dict[str, Any]]:
+    """This service's own senders: those of the file come first."""
+    path = settings.message_senders
+    named: list[dict[str, Any]] = orjson.loads(path.read_bytes()) if path else []
+    if settings.message_spool:
+        spool = {"folder": str(settings.message_spool), "from_address": SPOOL_FROM}
+        named.append({"sender": "spool", "settings": spool})
+    if settings.message_inbox:
+        named.append({"sender": "inbox"})
+    return named
 
 
 def _usable(settings: Settings) -> dict[Channel, Any]:
@@ -115,6 +172,12 @@ def _limits(settings: Settings) -> SendingLimits:
     return SendingLimits(
         lease=timedelta(seconds=settings.message_lease_seconds),
         rung_max=timedelta(minutes=settings.message_channel_minutes_max),
+        per_address=Budget(
+            "address", timedelta(hours=1), settings.message_contact_per_hour, "contact_limit"
+        ),
+        per_merchant=Budget(
+            "merchant", timedelta(days=1), settings.message_merchant_per_day, "merchant_limit"
+        ),
     )
 
 

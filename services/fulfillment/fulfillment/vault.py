@@ -144,12 +144,14 @@ class Vault:
         viewer_id: str,
         ip: str | None,
         user_agent: str | None,
+        viewer_kind: str = "buyer",
+        reason: str = "buyer_page",
     ) -> Box | Refused:
         """The content re-sealed to the viewer's key. The view is logged before the answer."""
         body = {
             "recipient_public_key": base64.b64encode(recipient_public_key).decode(),
-            "viewer": {"kind": "buyer", "id": viewer_id, "ip": ip, "user_agent": user_agent},
-            "reason": "buyer_page",
+            "viewer": {"kind": viewer_kind, "id": viewer_id, "ip": ip, "user_agent": user_agent},
+            "reason": reason,
         }
         try:
             answer = await self._peer.post(

@@ -272,7 +272,8 @@ class _Check:
             self._refuse("undefined", node.lineno, node.attr)
         return kind
 
-    def _refuse(self, reason: str, line: int, name: str = "", said: str = "") -> NoReturn:
+    def _refuse(self, reason: str, line: int | None, name: str = "", said: str = "") -> NoReturn:
+        line = line or 1  # the engine's own nodes have none
         rows = self._source.splitlines() or [""]
         row = rows[min(line, len(rows)) - 1]
         found = re.search(rf"\b{re.escape(name)}\b", row) if name else None

@@ -34,6 +34,9 @@ class ContactRepository:
         row = rows.one_or_none()
         return self._contact(row) if row else None
 
+    def fingerprint(self, address: str) -> bytes:
+        return self._safe.fingerprint(normal_address(address))
+
     async def forget(self, tx: Transaction, older_than: timedelta, limit: int) -> int:
         """Deletes up to `limit` of the oldest; answers how many."""
         rows = await tx.execute(_FORGET, {"age": older_than, "limit": limit})
@@ -55,7 +58,7 @@ class ContactRepository:
         return self._safe.seal(orjson.dumps([contact.email, contact.phone]), contact.order_id)
 
     def _hash(self, address: str) -> bytes | None:
-        return self._safe.fingerprint(normal_address(address)) if address else None
+        return self.fingerprint(address) if address else None
 
     def _contact(self, row: Any) -> Contact:  # a row has no static type
         email, phone = orjson.loads(self._safe.open(row.addresses, row.order_id))

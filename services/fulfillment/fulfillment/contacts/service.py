@@ -39,6 +39,10 @@ class ContactService:
             await self._repository.change(tx, changed)
         return changed
 
+    def fingerprint(self, address: str) -> bytes:
+        """The same for every spelling of one address."""
+        return self._repository.fingerprint(address)
+
     async def forget(self, tx: Transaction) -> bool:
         """Drops what is older than the retention time; True when more may wait."""
         gone = await self._repository.forget(tx, self._retention, FORGET_BATCH_MAX)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from uuid import UUID
 
 from fulfillment.templates.domain import Channel
-from kit.errors import Invalid, Limited, NotFound
+from kit.errors import Conflict, Invalid, Limited, NotFound
 from kit.money import Money
 
 _NONE: Mapping[str, str | int] = MappingProxyType({})
@@ -122,6 +122,18 @@ class AddressRefused(Invalid):
     """This is no address that can be written to; see `field`."""
 
     code = "address_refused"
+
+
+class NothingToSend(Conflict):
+    """Nothing of this order is decided yet: what there is to tell is told as soon as it is."""
+
+    code = "nothing_to_send"
+
+
+class NotAReport(Invalid):
+    """This is no report of a mail that failed for good, or it names no mail sent from here."""
+
+    code = "not_a_report"
 
 
 class TooManyResends(Limited):

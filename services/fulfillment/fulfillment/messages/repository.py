@@ -55,6 +55,34 @@ class MessageRepository:
         found = await self._with_attempts(tx, rows.all())
         return found[0] if found else None
 
+    async def find_wanted(self, tx: Transaction, wanted: Wanted) -> Message | None:
+        """The message that something wanted has become."""
+        values = {
+            "order_id": wanted.order_id,
+            "purpose": wanted.purpose,
+            "key": wanted.unique_key,
+        }
+        found = await self._with_attempts(tx, (await tx.execute(_FIND_WANTED, values)).all())
+        return found[0] if found else None
+
+    async def bounce(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        bounced: Mapping[UUID, str],
+        final: Sequence[str],
+    ) -> list[UUID]:
+        """Mails that were sent came back, each for its reason: the next channel's turn, but for
+        purposes that are `final`. Answers those that were.
+        """
+        values = {
+            "merchant_id": merchant_id,
+            "id": list(bounced),
+            "reason": list(bounced.values()),
+            "final": list(final),
+        }
+        return [row.message_id for row in await tx.execute(_BOUNCE, values)]
+
     async def list_messages(
         self,
         tx: Transaction,
@@ -166,6 +194,30 @@ _COLUMNS = (
 _GET = text(
     f"SELECT {_COLUMNS} FROM message "  # noqa: S608 - column names of this file
     "WHERE merchant_id = :merchant_id AND id = :id"
+)
+_FIND_WANTED = text(
+    f"SELECT {_COLUMNS} FROM message "  # noqa: S608 - column names of this file
+    "WHERE order_id = :order_id AND purpose = :purpose AND key = :key"
+)
+_BOUNCE = text(
+    """
+    WITH hit AS (
+        UPDATE message m SET reason = own.reason, tries = 0, rung = m.rung + 1,
+            state = CASE WHEN m.purpose = ANY(CAST(:final AS text[])) THEN 'bounced'
+                         ELSE 'queued' END,
+            settled_at = CASE WHEN m.purpose = ANY(CAST(:final AS text[]))
+                              THEN clock_timestamp() END,
+            due_at = clock_timestamp()
+        FROM unnest(CAST(:id AS uuid[]), CAST(:reason AS text[])) AS own (id, reason)
+        WHERE m.id = own.id AND m.merchant_id = :merchant_id AND m.state = 'sent'
+          AND m.channel = 'mail'
+        RETURNING m.id, m.attempts, m.reason
+    )
+    UPDATE message_attempt a SET state = 'bounced', reason = hit.reason,
+           ended_at = clock_timestamp()
+    FROM hit WHERE a.message_id = hit.id AND a.attempt_no = hit.attempts
+    RETURNING a.message_id
+    """
 )
 _LIST = text(
     f"""

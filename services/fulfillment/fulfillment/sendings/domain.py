@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from fulfillment.contacts.domain import Contact
+from fulfillment.deliveries.domain import Unit
 from fulfillment.messages.domain import AttemptState, MessageState
 from fulfillment.sender import Later, Letter, Refused, SenderAccount, SendOutcome, Sent
-from fulfillment.templates.domain import Channel
+from fulfillment.templates.domain import Channel, Draft
 
 PAUSES = (
     timedelta(seconds=10),
@@ -76,6 +78,28 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Unworded:
+    """A draft with its values but for the codes, and the units to have them of; `spare` is what is
+    sent without codes where they cannot be had.
+    """
+
+    draft: Draft
+    spare: Draft
+    values: Mapping[str, Any] = field(repr=False)
+    units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many may use up `scope` in a `window`; `reason` is why one more is passed over."""
+
+    scope: str
+    window: timedelta
+    limit: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What is done with a message now. Without a `letter` there is no way left."""
 
@@ -87,7 +111,8 @@ class Plan:
     letter: Letter | None = None
     to_mask: str = ""
     template: str = ""
-    with_codes: bool = False
+    # Of a template that asks for codes: its words are made when these are there, before sending.
+    unworded: Unworded | None = None
 
     @property
     def attempt_no(self) -> int:
@@ -185,3 +210,23 @@ def address_of(contact: Contact | None, channel: Channel) -> str:
             return contact.phone
         case Channel.INBOX:
             return contact.customer_id
+
+
+def costs(plan: Plan) -> bool:
+    """Whether sending it uses up a budget: once per channel, and an inbox is free."""
+    return plan.letter is not None and plan.channel is not Channel.INBOX and plan.is_first_of_rung
+
+
+def within(
+    plans: Sequence[Plan], subjects: Sequence[bytes], used: Mapping[bytes, int], limit: int
+) -> list[bool]:
+    """Which of `plans` the budget still covers, in their order. `used` counts all of them."""
+    wanted: dict[bytes, int] = {}
+    for subject in subjects:
+        wanted[subject] = wanted.get(subject, 0) + 1
+    place = {subject: used[subject] - number for subject, number in wanted.items()}
+    covered = []
+    for subject in subjects:
+        place[subject] += 1
+        covered.append(place[subject] <= limit)
+    return covered

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from fulfillment.sender import Later, Sender, SendOutcome, Sent, Unclear
+from fulfillment.code_opening import CodeOpening, CodesNotOpened
+from fulfillment.sender import Later, Letter, Sender, SendOutcome, Sent, Unclear
 from fulfillment.sendings.domain import Plan
 from fulfillment.sendings.service import SendingService
 from kit.db import Database
+from kit.errors import Unavailable
 from kit.logging import get_logger
 
 log = get_logger(__name__)
@@ -19,11 +21,16 @@ class Sending:
     """A message is due again when its lease ends, so the lease is longer than SEND_SECONDS_MAX."""
 
     def __init__(
-        self, db: Database, sendings: SendingService, senders: Mapping[str, Sender]
+        self,
+        db: Database,
+        sendings: SendingService,
+        senders: Mapping[str, Sender],
+        opening: CodeOpening,
     ) -> None:
         self._db = db
         self._sendings = sendings
         self._senders = senders
+        self._opening = opening
 
     async def run(self) -> bool:
         """One round; True when more may be due. The slowest of a batch keeps no other waiting for
@@ -49,23 +56,42 @@ class Sending:
         return await self._record([(plan, outcome)])
 
     async def _send(self, plan: Plan) -> SendOutcome:
-        account, letter = plan.account, plan.letter
-        if account is None or letter is None:
+        account = plan.account
+        if account is None or plan.letter is None:
             return Later("nothing_to_send")
         sender = self._senders[account.sender]
         try:
             async with asyncio.timeout(SEND_SECONDS_MAX):
+                worded = await self._worded(plan)
+                if worded is None:
+                    return Later("vault_unavailable")
                 if plan.ask_since is not None and not sender.repeats_safely:
-                    found = await sender.find(account, letter, plan.ask_since)
+                    found = await sender.find(account, worded, plan.ask_since)
                     if not isinstance(found, Later):
                         return found
-                return await sender.send(account, letter)
+                return await sender.send(account, worded)
         except TimeoutError:
             return Unclear("no_answer")
         except Exception as error:
             # A bug, or an answer nobody can read: it may have been sent.
             log.exception("sender_failed", sender=account.sender, message_id=str(plan.taken.id))
             return Unclear(type(error).__name__.lower())
+
+    async def _worded(self, plan: Plan) -> Letter | None:
+        """With codes where the template asks for them; they are nowhere else, and gone with the
+        letter. None when the vault does not answer.
+        """
+        unworded = plan.unworded
+        if unworded is None:
+            return plan.letter
+        try:
+            codes = await self._opening.open(plan.taken.merchant_id, plan.taken.id, unworded.units)
+        except CodesNotOpened as error:
+            log.warning("codes_not_opened", message_id=str(plan.taken.id), reason=str(error))
+            return self._sendings.word(plan, None).letter
+        except Unavailable:
+            return None
+        return self._sendings.word(plan, codes).letter
 
     async def _record(self, results: Sequence[tuple[Plan, SendOutcome]]) -> bool:
         async with self._db.transaction() as tx:

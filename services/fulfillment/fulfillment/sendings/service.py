@@ -1,5 +1,6 @@
 """Planning what is sent next, and writing down what came of it. Nothing is sent in here."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -11,23 +12,28 @@ from fulfillment.contacts.service import ContactService
 from fulfillment.deliveries.domain import Delivery, Request
 from fulfillment.deliveries.service import DeliveryService
 from fulfillment.messages.domain import NoContact
+from fulfillment.messages.service import MessageService
 from fulfillment.sender import Letter, SenderAccount, SendOutcome
 from fulfillment.sender_accounts.service import Accounts, SenderAccountService
 from fulfillment.sendings.domain import (
     NO_ADDRESS,
     NO_SENDER,
+    Budget,
     Plan,
     Rung,
     Step,
     Taken,
+    Unworded,
     Way,
     address_of,
+    costs,
     ended,
     follow,
     pass_over,
+    within,
 )
 from fulfillment.sendings.repository import SendingRepository
-from fulfillment.templates.domain import Channel, Template, TemplateRefused
+from fulfillment.templates.domain import Channel, Rendered, Template, TemplateRefused
 from fulfillment.templates.service import Choices, TemplateService
 from fulfillment.wording import Wording, line_lists
 from kit.db import Transaction
@@ -41,10 +47,14 @@ Usable = Callable[[str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class SendingLimits:
-    """`rung_max`: how long one channel is tried before the next."""
+    """`rung_max`: how long one channel is tried before the next. What an address and a merchant may
+    get is counted by each in turn.
+    """
 
     lease: timedelta
     rung_max: timedelta
+    per_address: Budget
+    per_merchant: Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,7 @@ class Parts:
     deliveries: DeliveryService
     templates: TemplateService
     accounts: SenderAccountService
+    messages: MessageService
     wording: Wording
     usable: Mapping[Channel, Usable]
 
@@ -84,7 +95,7 @@ class SendingService:
         if not taken:
             return []
         known = await self._read(tx, taken)
-        plans = [self._plan(each, known) for each in taken]
+        plans = await self._within_budgets(tx, [self._plan(it, known, {}) for it in taken], known)
         await self._repository.begin(tx, plans)
         over = [ended(plan) for plan in plans if plan.letter is None]
         if over:
@@ -96,6 +107,21 @@ class SendingService:
         steps = [self._step(plan, outcome) for plan, outcome in results]
         await self._repository.record(tx, steps, self._secret)
         return any(step.rung != step.plan.rung for step in steps)
+
+    def word(self, plan: Plan, codes: Mapping[UUID, str] | None) -> Plan:
+        """The plan with its words, for a template that asks for codes; without any, the spare."""
+        unworded, letter, channel = plan.unworded, plan.letter, plan.channel
+        if unworded is None or letter is None or channel is None:
+            return plan
+        if codes is None:
+            draft, values = unworded.spare, unworded.values
+        else:
+            draft, values = unworded.draft, _with_codes(unworded.values, codes)
+        try:
+            rendered = self._parts.wording.render(draft, channel, values, cut=True)
+        except TemplateRefused:
+            rendered = self._parts.wording.render(unworded.spare, channel, values, cut=True)
+        return replace(plan, letter=_worded(letter, rendered), unworded=None)
 
     async def way_to(self, tx: Transaction, order_id: UUID, purpose: str) -> Way:
         """By which channel an order's buyer would be told first. Raises NoContact."""
@@ -126,11 +152,53 @@ class SendingService:
             await self._parts.templates.find_choices(tx, wanted),
         )
 
-    def _plan(self, taken: Taken, known: _Known) -> Plan:
+    async def _within_budgets(
+        self, tx: Transaction, plans: Sequence[Plan], known: _Known
+    ) -> list[Plan]:
+        """Plans that a budget does not cover go on to the next channel, which is counted, too."""
+        refused: dict[UUID, dict[Channel, str]] = {plan.taken.id: {} for plan in plans}
+        counted: set[tuple[UUID, Channel | None]] = set()
+        found = list(plans)
+        while asking := [
+            plan for plan in found if costs(plan) and (plan.taken.id, plan.channel) not in counted
+        ]:
+            counted |= {(plan.taken.id, plan.channel) for plan in asking}
+            for plan, reason in await self._over_budget(tx, asking):
+                if plan.channel is not None:
+                    refused[plan.taken.id][plan.channel] = reason
+            found = [self._plan(plan.taken, known, refused[plan.taken.id]) for plan in found]
+        return found
+
+    async def _over_budget(self, tx: Transaction, plans: Sequence[Plan]) -> list[tuple[Plan, str]]:
+        """An address's share comes first: what it refuses is not the merchant's."""
+        over: list[tuple[Plan, str]] = []
+        left = list(plans)
+        for budget in (self._limits.per_address, self._limits.per_merchant):
+            subjects = [self._subject(budget, plan) for plan in left]
+            used = await self._parts.messages.use_budget(
+                tx, budget.scope, Counter(subjects), budget.window
+            )
+            covered = within(left, subjects, used, budget.limit)
+            over += [
+                (plan, budget.reason)
+                for plan, is_covered in zip(left, covered, strict=True)
+                if not is_covered
+            ]
+            left = [plan for plan, is_covered in zip(left, covered, strict=True) if is_covered]
+            if not left:
+                break
+        return over
+
+    def _subject(self, budget: Budget, plan: Plan) -> bytes:
+        if budget is self._limits.per_merchant or plan.letter is None:
+            return plan.taken.merchant_id.bytes
+        return self._parts.contacts.fingerprint(plan.letter.to)
+
+    def _plan(self, taken: Taken, known: _Known, refused: Mapping[Channel, str]) -> Plan:
         contact = known.contacts.get(taken.order_id)
         accounts = known.accounts.get(taken.merchant_id, {})
         rungs = [
-            self._rung(contact, channel, accounts)
+            self._rung(contact, channel, accounts, refused.get(channel, ""))
             for channel in self._parts.wording.purpose(taken.purpose).channels
         ]
         skipped, position = pass_over(taken, rungs)
@@ -140,8 +208,14 @@ class SendingService:
         return self._addressed(plan, rungs, known)
 
     def _rung(
-        self, contact: Contact | None, channel: Channel, accounts: Mapping[Channel, SenderAccount]
+        self,
+        contact: Contact | None,
+        channel: Channel,
+        accounts: Mapping[Channel, SenderAccount],
+        refused: str = "",
     ) -> Rung:
+        if refused:
+            return Rung(channel, problem=refused)
         given = address_of(contact, channel)
         if not given:
             return Rung(channel, problem=NO_ADDRESS)
@@ -181,23 +255,21 @@ class SendingService:
         taken, letter, channel = plan.taken, plan.letter, plan.channel
         if letter is None or channel is None:
             return plan
-        wording = self._parts.wording
+        wording, draft = self._parts.wording, template.draft
         purpose = wording.purpose(taken.purpose)
         values: dict[str, Any] = dict.fromkeys(purpose.values, "")
         values.update(taken.values, **self._order(taken, known))
+        spare = purpose.texts.get((template.place.language, channel))
+        spare = spare or purpose.texts["en", channel]
+        if draft.with_codes:
+            _, deliveries = known.orders[taken.order_id]
+            units = tuple(unit for delivery in deliveries for unit in delivery.units)
+            return replace(plan, unworded=Unworded(draft, spare, values, units))
         try:
-            rendered = wording.render(template.draft, channel, values, cut=True)
+            rendered = wording.render(draft, channel, values, cut=True)
         except TemplateRefused:
-            spare = purpose.texts.get((template.place.language, channel))
-            spare = spare or purpose.texts["en", channel]
             rendered = wording.render(spare, channel, values, cut=True)
-        words = replace(
-            letter,
-            subject=rendered.subject,
-            body=rendered.body,
-            parameters=rendered.parameters,
-        )
-        return replace(plan, letter=words)
+        return replace(plan, letter=_worded(letter, rendered))
 
     def _order(self, taken: Taken, known: _Known) -> dict[str, Any]:
         request, deliveries = known.orders[taken.order_id]
@@ -206,6 +278,24 @@ class SendingService:
             "reference": request.reference,
             "url": self._parts.deliveries.url_of(request),
         }
+
+
+def _worded(letter: Letter, rendered: Rendered) -> Letter:
+    return replace(
+        letter,
+        subject=rendered.subject,
+        body=rendered.body,
+        parameters=rendered.parameters,
+    )
+
+
+def _with_codes(values: Mapping[str, Any], codes: Mapping[UUID, str]) -> dict[str, Any]:
+    """The values with each line's codes."""
+    lines = [
+        {**line, "codes": [codes[unit_id] for unit_id in line["unit_ids"]]}
+        for line in values["lines"]
+    ]
+    return {**values, **line_lists(lines)}
 
 
 def _line(delivery: Delivery) -> dict[str, Any]:
@@ -217,4 +307,5 @@ def _line(delivery: Delivery) -> dict[str, Any]:
         "instructions": delivery.line.instructions,
         "account": delivery.account_mask,
         "masks": [unit.mask for unit in delivery.units],
+        "unit_ids": [unit.unit_id for unit in delivery.units],
     }

@@ -53,6 +53,7 @@ def upgrade() -> None:
     _create_attempts()
     _create_counters()
     _create_one_time_codes()
+    _create_senders()
 
 
 def _create_contacts() -> None:
@@ -236,8 +237,51 @@ def _create_one_time_codes() -> None:
     op.create_index("ix_one_time_code_expires_at", "one_time_code", ["expires_at"])
 
 
+def _create_senders() -> None:
+    op.create_table(
+        "sender_account",
+        _id("id"),
+        _id("merchant_id"),
+        sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("settings", JSONB(), nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("is_enabled", sa.Boolean(), nullable=False, server_default=sa.text("true")),
+        _now("created_at"),
+        *_checks("sender_account", {"channel_known": "channel IN ('mail', 'sms', 'inbox')"}),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sender_account")),
+    )
+    op.create_index("ix_sender_account_merchant_id_id", "sender_account", ["merchant_id", "id"])
+    op.create_index(
+        "uq_sender_account_merchant_id_channel_enabled",
+        "sender_account",
+        ["merchant_id", "channel"],
+        unique=True,
+        postgresql_where=sa.text("is_enabled"),
+    )
+    op.create_table(
+        "inbox_message",
+        _id("id"),
+        _id("merchant_id"),
+        sa.Column("customer_id", sa.Text(), nullable=False),
+        _id("order_id"),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        _now("created_at"),
+        _moment("read_at"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox_message")),
+    )
+    op.create_index(
+        "ix_inbox_message_merchant_id_customer_id_id",
+        "inbox_message",
+        ["merchant_id", "customer_id", "id"],
+    )
+    op.create_index("ix_inbox_message_created_at", "inbox_message", ["created_at"])
+
+
 def downgrade() -> None:
     for table in (
+        "inbox_message",
+        "sender_account",
         "one_time_code",
         "message_budget",
         "message_notice",
