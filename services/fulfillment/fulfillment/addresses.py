@@ -16,7 +16,11 @@ def usable_email(text: str) -> str | None:
         return None
     try:
         found = validate_email(
-            text.strip(), check_deliverability=False, allow_smtputf8=False, test_environment=True
+            text.strip(),
+            strict=True,
+            check_deliverability=False,
+            allow_smtputf8=False,
+            test_environment=True,
         )
     except EmailNotValidError:
         return None
