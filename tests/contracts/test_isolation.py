@@ -29,6 +29,7 @@ OPEN = {
     "POST /v1/payment-callbacks/{provider}",
     "POST /v1/payment-callbacks/{provider}/{account_id}",
     "POST /v1/supplier-callbacks/{supplier}",
+    "POST /v1/sender-callbacks/{sender_id}",
     "GET /d/{token}",
     "GET /d/{token}/progress",
     "GET /d/{token}/recommendations",

@@ -84,6 +84,20 @@ async def run_jobs(service: Service, *names: str) -> None:
                 pass
 
 
+@asynccontextmanager
+async def running_jobs(service: Service, *names: str) -> AsyncIterator[None]:
+    """These jobs run by themselves, as in a worker."""
+    jobs = [job for job in service.jobs if job.name in names]
+    async with asyncio.TaskGroup() as group:
+        for job in jobs:
+            group.create_task(job.run())
+        try:
+            yield
+        finally:
+            for job in jobs:
+                job.stop()
+
+
 async def send(service: Service) -> None:
     """Tells and sends what is due; what is due again at once by another channel, too."""
     await run_jobs(service, "tell", "send-messages")

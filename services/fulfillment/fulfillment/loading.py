@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast
+from uuid import UUID
 
 from fulfillment import kinds, senders, webhook_types
 from fulfillment.connector import Connector
@@ -55,6 +56,11 @@ class SenderParts:
     db: Database
     outside: Outside
     inbox: InboxService
+    public_url: str
+
+    def callback_url(self, sender_id: UUID) -> str:
+        """Where a sender's other side says what became of messages."""
+        return f"{self.public_url.rstrip('/')}/v1/sender-callbacks/{sender_id}"
 
 
 def load_senders(parts: SenderParts) -> Mapping[str, Sender]:

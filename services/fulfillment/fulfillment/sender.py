@@ -7,7 +7,7 @@ that may have arrived is `Unclear`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from fulfillment.templates.domain import Channel
@@ -72,8 +72,27 @@ class Unclear:
 SendOutcome = Sent | Later | Refused | Unclear
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the other side says later of something it took; `reason` is empty unless it is lost."""
+
+    reference: str
+    reason: str = ""
+
+
 class SettingsRefused(ValueError):
     """A sender's settings are not as it needs them; the text says which, never their values."""
+
+
+@runtime_checkable
+class HearsStatus(Protocol):
+    """A sender whose other side calls back, at `SenderParts.callback_url` of the account."""
+
+    def hear(
+        self, account: SenderAccount, url: str, headers: Mapping[str, str], body: bytes
+    ) -> Heard | None:
+        """None when the call was not signed with the account's secret."""
+        ...
 
 
 class Sender(Protocol):

@@ -34,6 +34,7 @@ from fulfillment.sender import Sender, SenderAccount
 from fulfillment.sender_accounts import routes as sender_routes
 from fulfillment.sender_accounts.repository import SenderAccountRepository
 from fulfillment.sender_accounts.service import SenderAccountService
+from fulfillment.sendings import routes as sending_routes
 from fulfillment.sendings.domain import Budget
 from fulfillment.sendings.jobs import Sending
 from fulfillment.sendings.repository import SendingRepository
@@ -57,6 +58,7 @@ ROUTERS = (
     template_routes.router,
     inbox_routes.router,
     sender_routes.router,
+    sending_routes.router,
 )
 
 
@@ -83,7 +85,8 @@ def build_telling(
     wording, retention = Wording(), timedelta(days=settings.contact_days)
     contacts = ContactService(ContactRepository(safe), retention=retention)
     inbox = InboxService(InboxRepository(safe), retention=retention)
-    senders = load_senders(SenderParts(db, outside, inbox))
+    sender_parts = SenderParts(db, outside, inbox, settings.public_url)
+    senders = load_senders(sender_parts)
     accounts = SenderAccountService(
         SenderAccountRepository(safe), senders, _defaults(settings, senders)
     )
@@ -96,7 +99,9 @@ def build_telling(
         _message_parts(settings, contacts),
     )
     parts = Parts(contacts, deliveries, templates, accounts, messages, wording, _usable(settings))
-    sendings = SendingService(SendingRepository(safe), parts, _limits(settings))
+    sendings = SendingService(
+        SendingRepository(safe), parts, _limits(settings), sender_parts.callback_url
+    )
     codes = OneTimeCodeService(
         OneTimeCodeRepository(safe), messages, sendings, _code_rules(settings)
     )
@@ -123,6 +128,7 @@ def build_telling(
             "one_time_codes": codes,
             "inbox": inbox,
             "sender_accounts": accounts,
+            "sendings": sendings,
         },
     )
 

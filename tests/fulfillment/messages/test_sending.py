@@ -1,5 +1,7 @@
 """A paid order's buyer gets a mail, by a real SMTP server, in the words and language meant."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from email.utils import parseaddr
 from io import StringIO
@@ -7,18 +9,22 @@ from uuid import UUID
 
 import pytest
 
+from fulfillment.deliveries.domain import Retry
+from fulfillment.kinds.manual.service import ManualKind
 from fulfillment.messages.domain import AttemptState, MessageState, Wanted
 from fulfillment.settings import Settings
 from fulfillment.templates.domain import UnknownPurpose
-from kit.service import Service
+from kit.service import Service, create_app
+from tests.fulfillment.conftest import a_client
 from tests.fulfillment.dump import everything
-from tests.fulfillment.factories import MERCHANT, a_request
+from tests.fulfillment.factories import MERCHANT, OTHER_MERCHANT, a_line, a_request
 from tests.fulfillment.mailbox import Mailbox, running_mailbox
 from tests.fulfillment.tellings import (
     accept,
     messages,
     run_jobs,
     running,
+    running_jobs,
     send,
     smtp_account,
     tell,
@@ -168,6 +174,81 @@ async def test_a_line_lost_after_the_last_byte_repeats_the_same_message_id(
     assert [it.state for it in message.attempts] == ["unclear", "sent"]
     assert len({mail.message["Message-ID"] for mail in box.mails}) == 1
     assert len(box.mails) == 2
+
+
+async def test_a_server_without_tls_is_told_nothing_where_tls_is_wanted(
+    settings: Settings, box: Mailbox
+):
+    given = telling_with(settings, [smtp_account(box, security="starttls")])
+    async with running(given) as service:
+        order = a_request()
+        await accept(service, order)
+        await tell(service, order.message.order_id)
+        await send(service)
+        [message] = await messages(service)
+
+    assert box.mails == []
+    assert [it.state for it in message.attempts] == ["later"]
+
+
+async def test_a_servers_answer_names_no_buyer(service: Service, box: Mailbox):
+    order = a_request()
+    await accept(service, order)
+    box.data["buyer@shop.example"] = ["250 2.0.0 <buyer@shop.example> queued as 4711"]
+
+    await tell(service, order.message.order_id)
+    await send(service)
+
+    [message] = await messages(service)
+    assert message.attempts[0].reference == "2.0.0 *** queued as 4711"
+
+
+async def test_an_order_whose_outcome_is_unknown_is_told_within_five_seconds(
+    service: Service, box: Mailbox
+):
+    order = a_request(lines=[a_line(kind="manual", pool_id="", name="By hand")])
+    await accept(service, order)
+    tasks = service.state["tasks"]
+    kind = ManualKind(service.db, service.state["manual_tasks"])
+    async with running_jobs(service, "tell", "send-messages"):
+        async with service.db.transaction() as tx:
+            [task] = await tasks.take(tx, kind, 1)
+            await tasks.record(tx, [Retry(task, "no_answer", 0, is_unknown=True)])
+        began = time.monotonic()
+        async with asyncio.timeout(30):
+            await box.received.wait()
+    waited = time.monotonic() - began
+
+    assert box.mails[0].message["Subject"] == "Your order shop-10001 is being processed"
+    # Woken by the commit: even without the wake-up a poll of half a second would see it.
+    assert waited < 5
+
+
+async def test_messages_are_listed_by_state_and_order_in_pages(service: Service, box: Mailbox):
+    orders = [a_request(email=f"buyer{number}@shop.example") for number in range(3)]
+    await accept(service, *orders)
+    box.recipients["buyer1@shop.example"] = "550 5.1.1 no"
+    for order in orders:
+        await tell(service, order.message.order_id)
+    await until(service, "sent", "failed")
+
+    async with a_client(service, create_app(service), "messages:read") as api:
+        failed = (await api.get("/v1/messages?state=failed")).json()["items"]
+        one = (await api.get(f"/v1/messages?order_id={orders[0].message.order_id}")).json()
+        first = (await api.get("/v1/messages?limit=2&channel=mail")).json()
+        rest = await api.get(f"/v1/messages?limit=2&cursor={first['next_cursor']}")
+        read = await api.get(f"/v1/messages/{failed[0]['id']}")
+    async with a_client(
+        service, create_app(service), "messages:read", merchant_id=OTHER_MERCHANT
+    ) as api:
+        foreign = await api.get(f"/v1/messages/{failed[0]['id']}")
+
+    assert [it["order_id"] for it in failed] == [orders[1].message.order_id]
+    assert failed[0]["attempts"][0]["reason"] == "smtp_550_5.1.1"
+    assert len(one["items"]) == 1
+    assert len(first["items"]) + len(rest.json()["items"]) == 3
+    assert read.json() == failed[0]
+    assert foreign.status_code == 404
 
 
 async def test_what_a_buyer_named_breaks_no_header(service: Service, box: Mailbox):

@@ -67,7 +67,7 @@ def sender_of(name: str, outside: Outside) -> Sender:
     senders: dict[str, Sender] = {
         "aliyun": AliyunSender(outside),
         "tencent": TencentSender(outside),
-        "twilio": TwilioSender(outside),
+        "twilio": TwilioSender(outside, str),
     }
     return senders[name]
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from fulfillment.senders.aliyun import sender as aliyun
 from fulfillment.senders.tencent import sender as tencent
+from fulfillment.senders.twilio import sender as twilio
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 DATE = "2023-10-26T10:22:32Z"
@@ -58,6 +59,20 @@ def test_aliyun_signs_an_sms_with_chinese_and_json_in_it():
         "&TemplateParam=%7B%22code%22%3A%221234%22%7D"
     )
     assert signature == "e0e0f550dc0253f38147ffb7cfe8220a463672e4e8886c15d85637120edb46b5"
+
+
+def test_twilio_signs_its_calls_as_its_documents_say():
+    form = {
+        "CallSid": "CA1234567890ABCDE",
+        "Caller": "+12349013030",
+        "Digits": "1234",
+        "From": "+12349013030",
+        "To": "+18005551212",
+    }
+
+    signature = twilio.sign("https://mycompany.com/myapp.php?foo=1&bar=2", form, "12345")
+
+    assert signature == "0/KCTR6DLpKmkAf8muzZqo1nDgQ="
 
 
 PAYLOAD = rb'{"Limit": 1, "Filters": [{"Values": ["\u672a\u547d\u540d"], "Name": "instance-name"}]}'

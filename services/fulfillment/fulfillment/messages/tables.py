@@ -122,6 +122,9 @@ def _attempt(metadata: MetaData) -> None:
         CheckConstraint(_one_of(AttemptState), name="state_known"),
         CheckConstraint("(state = 'sending') = (ended_at IS NULL)", name="ended_has_time"),
         CheckConstraint("state IN ('sending', 'sent') OR reason <> ''", name="failure_has_reason"),
+        Index(
+            "ix_message_attempt_reference", "reference", postgresql_where=text("reference <> ''")
+        ),
         # A message is on its way once at a time.
         Index(
             "uq_message_attempt_message_id_sending",

@@ -51,6 +51,16 @@ class SenderAccountRepository:
         row = rows.one_or_none()
         return (_sender(row), self._secret(row)) if row else None
 
+    async def find_account(
+        self, tx: Transaction, sender_id: UUID
+    ) -> tuple[UUID, SenderAccount] | None:
+        """Whose it is, and the account."""
+        row = (await tx.execute(_FIND_ACCOUNT, {"id": sender_id})).one_or_none()
+        if row is None:
+            return None
+        own = _sender(row)
+        return own.merchant_id, SenderAccount(own.sender, own.settings, self._secret(row), own.id)
+
     async def list_senders(
         self, tx: Transaction, merchant_id: UUID, *, after: UUID | None, limit: int
     ) -> list[OwnSender]:
@@ -107,4 +117,5 @@ _GET = text(_READ + " WHERE merchant_id = :merchant_id AND id = :id FOR UPDATE")
 _LIST = text(
     _READ + " WHERE merchant_id = :merchant_id AND id < :after ORDER BY id DESC LIMIT :limit"
 )
+_FIND_ACCOUNT = text(_READ + " WHERE id = :id")
 _ENABLED = text(_READ + " WHERE merchant_id = ANY(CAST(:merchant_id AS uuid[])) AND is_enabled")

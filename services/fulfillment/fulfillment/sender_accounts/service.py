@@ -82,6 +82,15 @@ class SenderAccountService:
             raise SenderNotFound
         return found[0]
 
+    async def get_account(self, tx: Transaction, sender_id: UUID) -> tuple[UUID, SenderAccount]:
+        """Whose it is, and the account: for calls that its secret has signed. Raises
+        SenderNotFound.
+        """
+        found = await self._repository.find_account(tx, sender_id)
+        if found is None:
+            raise SenderNotFound
+        return found
+
     async def list_senders(
         self, tx: Transaction, merchant_id: UUID, *, after: UUID | None, limit: int
     ) -> Sequence[OwnSender]:

@@ -11,6 +11,7 @@ from fulfillment.deliveries.domain import Unit
 from fulfillment.messages.domain import AttemptState, MessageState
 from fulfillment.sender import Later, Letter, Refused, SenderAccount, SendOutcome, Sent
 from fulfillment.templates.domain import Channel, Draft
+from kit.errors import Denied
 
 PAUSES = (
     timedelta(seconds=10),
@@ -230,3 +231,9 @@ def within(
         place[subject] += 1
         covered.append(place[subject] <= limit)
     return covered
+
+
+class CallbackRefused(Denied):
+    """This call is not signed with the sender's secret."""
+
+    code = "callback_refused"

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from fulfillment.messages.domain import AttemptState, MessageState
 from fulfillment.safe import Safe
+from fulfillment.sender import Heard
 from fulfillment.sendings.domain import Plan, Step, Taken
 from kit.db import Transaction
 
@@ -103,6 +104,24 @@ class SendingRepository:
             },
         )
 
+    async def give_back(
+        self, tx: Transaction, merchant_id: UUID, sender: str, heard: Heard, secret: set[str]
+    ) -> bool:
+        """What a sender took is lost: the next channel's turn, but for purposes that are `secret`.
+        True when there was such a message.
+        """
+        rows = await tx.execute(
+            _GIVE_BACK,
+            {
+                "merchant_id": merchant_id,
+                "sender": sender,
+                "reference": heard.reference,
+                "reason": heard.reason,
+                "secret": list(secret),
+            },
+        )
+        return bool(rows.all())
+
     def _taken(self, row: Any, unclear: Mapping[UUID, datetime]) -> Taken:  # untyped row
         sealed = row.message_values
         values = orjson.loads(self._safe.open(sealed, row.id)) if sealed else {}
@@ -180,6 +199,26 @@ _BEGIN = text(
         CAST(:to_mask AS text[]), CAST(:template AS text[]))
         AS own (message_id, attempt_no, channel, sender, state, reason, to_mask, template)
     JOIN moved ON moved.id = own.message_id
+    """
+)
+_GIVE_BACK = text(
+    """
+    WITH hit AS (
+        UPDATE message m SET reason = :reason, tries = 0, rung = m.rung + 1,
+            state = CASE WHEN m.purpose = ANY(CAST(:secret AS text[])) THEN 'bounced'
+                         ELSE 'queued' END,
+            settled_at = CASE WHEN m.purpose = ANY(CAST(:secret AS text[]))
+                              THEN clock_timestamp() END,
+            due_at = clock_timestamp()
+        FROM message_attempt a
+        WHERE a.reference = :reference AND a.reference <> '' AND a.sender = :sender
+          AND a.state = 'sent' AND m.id = a.message_id AND m.attempts = a.attempt_no
+          AND m.merchant_id = :merchant_id AND m.state = 'sent'
+        RETURNING m.id, m.attempts
+    )
+    UPDATE message_attempt a SET state = 'bounced', reason = :reason, ended_at = clock_timestamp()
+    FROM hit WHERE a.message_id = hit.id AND a.attempt_no = hit.attempts
+    RETURNING a.message_id
     """
 )
 _RECORD = text(

@@ -13,12 +13,13 @@ from fulfillment.deliveries.domain import Delivery, Request
 from fulfillment.deliveries.service import DeliveryService
 from fulfillment.messages.domain import NoContact
 from fulfillment.messages.service import MessageService
-from fulfillment.sender import Letter, SenderAccount, SendOutcome
+from fulfillment.sender import HearsStatus, Letter, SenderAccount, SendOutcome
 from fulfillment.sender_accounts.service import Accounts, SenderAccountService
 from fulfillment.sendings.domain import (
     NO_ADDRESS,
     NO_SENDER,
     Budget,
+    CallbackRefused,
     Plan,
     Rung,
     Step,
@@ -79,10 +80,17 @@ class Parts:
 
 
 class SendingService:
-    def __init__(self, repository: SendingRepository, parts: Parts, limits: SendingLimits) -> None:
+    def __init__(
+        self,
+        repository: SendingRepository,
+        parts: Parts,
+        limits: SendingLimits,
+        callback_url: Callable[[UUID], str],
+    ) -> None:
         self._repository = repository
         self._parts = parts
         self._limits = limits
+        self._callback_url = callback_url
         self._secret = {
             purpose.name for purpose in parts.wording.purposes.values() if purpose.is_secret
         }
@@ -107,6 +115,25 @@ class SendingService:
         steps = [self._step(plan, outcome) for plan, outcome in results]
         await self._repository.record(tx, steps, self._secret)
         return any(step.rung != step.plan.rung for step in steps)
+
+    async def hear(
+        self, tx: Transaction, sender_id: UUID, headers: Mapping[str, str], body: bytes
+    ) -> bool:
+        """The other side of a merchant's sender says what became of a message; True when it is
+        lost, so that the next channel is due. Raises SenderNotFound, CallbackRefused.
+        """
+        merchant_id, account = await self._parts.accounts.get_account(tx, sender_id)
+        sender = self._parts.accounts.senders[account.sender]
+        heard = None
+        if isinstance(sender, HearsStatus):
+            heard = sender.hear(account, self._callback_url(sender_id), headers, body)
+        if heard is None:
+            raise CallbackRefused
+        if not heard.reason:
+            return False
+        return await self._repository.give_back(
+            tx, merchant_id, account.sender, heard, self._secret
+        )
 
     def word(self, plan: Plan, codes: Mapping[UUID, str] | None) -> Plan:
         """The plan with its words, for a template that asks for codes; without any, the spare."""

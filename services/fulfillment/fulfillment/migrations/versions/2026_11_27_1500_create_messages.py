@@ -189,6 +189,12 @@ def _create_attempts() -> None:
         sa.PrimaryKeyConstraint("message_id", "attempt_no", name=op.f("pk_message_attempt")),
     )
     op.create_index(
+        "ix_message_attempt_reference",
+        "message_attempt",
+        ["reference"],
+        postgresql_where=sa.text("reference <> ''"),
+    )
+    op.create_index(
         "uq_message_attempt_message_id_sending",
         "message_attempt",
         ["message_id"],

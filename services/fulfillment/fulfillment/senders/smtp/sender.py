@@ -34,6 +34,7 @@ from fulfillment.templates.domain import Channel
 from kit.outward import NotAllowed
 
 _ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})\b")
+PORTS = frozenset({25, 465, 587, 2525})
 _PERMANENT = 500
 
 
@@ -95,6 +96,8 @@ class SmtpSender:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(settings.timeout_seconds):
             if account.id is not None:
+                if settings.port not in PORTS and not self._outside.rules.allow_private:
+                    raise NotAllowed(f"port {settings.port} is none of mail")
                 address = await self._outside.address_of(settings.host, settings.port)
             else:
                 found = await loop.getaddrinfo(
@@ -163,5 +166,5 @@ def _answered(code: int, text: str) -> Later | Refused:
 
 
 def _reference(text: str) -> str:
-    """What the server called it, as far as it is plain."""
-    return re.sub(r"[^\x20-\x7e]", "", text)[:200]
+    """What the server called it, as far as it is plain and names nobody."""
+    return re.sub(r"\S*@\S*", "***", re.sub(r"[^\x20-\x7e]", " ", text))[:200]

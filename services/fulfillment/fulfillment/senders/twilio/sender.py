@@ -5,10 +5,12 @@ since then, by its text; only when it is definitely not there after a while is i
 """
 
 import base64
-from collections.abc import Mapping
+import hmac
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Self
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -16,6 +18,7 @@ from fulfillment.gateways import Answer, ask, checked
 from fulfillment.loading import SenderParts
 from fulfillment.outside import Outside
 from fulfillment.sender import (
+    Heard,
     Later,
     Letter,
     Refused,
@@ -29,6 +32,7 @@ from fulfillment.templates.domain import Channel
 VISIBLE_AFTER = timedelta(seconds=60)
 _ALIVE = frozenset({"accepted", "scheduled", "queued", "sending", "sent", "delivered"})
 _DEAD = frozenset({"failed", "undelivered", "canceled"})
+LOST = "bounced"
 _TOO_MANY = 20429
 _OK = 200
 _CREATED = 201
@@ -64,8 +68,9 @@ class TwilioSender:
     finds = True
     for_merchants = True
 
-    def __init__(self, outside: Outside) -> None:
+    def __init__(self, outside: Outside, callback_url: Callable[[UUID], str]) -> None:
         self._outside = outside
+        self._callback_url = callback_url
 
     def check(self, settings: Mapping[str, object], secret: str) -> Mapping[str, object]:
         return checked(TwilioSettings, settings, secret).model_dump()
@@ -77,6 +82,8 @@ class TwilioSender:
             form["From"] = settings.from_number
         else:
             form["MessagingServiceSid"] = settings.messaging_service_sid
+        if account.id is not None:
+            form["StatusCallback"] = self._callback_url(account.id)
         answer = await ask(
             self._outside,
             "POST",
@@ -112,9 +119,30 @@ class TwilioSender:
         is_old = datetime.now(UTC) - since >= VISIBLE_AFTER
         return Later("not_arrived") if is_old else Unclear("not_known_yet")
 
+    def hear(
+        self, account: SenderAccount, url: str, headers: Mapping[str, str], body: bytes
+    ) -> Heard | None:
+        try:
+            form = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100))
+        except ValueError:
+            return None
+        given = headers.get("x-twilio-signature", "")
+        if not hmac.compare_digest(sign(url, form, account.secret).encode(), given.encode()):
+            return None
+        if form.get("MessageStatus") not in _DEAD:
+            return Heard(form.get("MessageSid", ""))
+        code = form.get("ErrorCode") or form["MessageStatus"]
+        return Heard(form.get("MessageSid", ""), f"{LOST}_twilio_{code}"[:100])
+
+
+def sign(url: str, form: Mapping[str, str], token: str) -> str:
+    """Of a call from the gateway: the URL it was given, then the form's fields by name."""
+    text = url + "".join(name + form[name] for name in sorted(form))
+    return base64.b64encode(hmac.new(token.encode(), text.encode(), "sha1").digest()).decode()
+
 
 def create(parts: SenderParts) -> TwilioSender:
-    return TwilioSender(parts.outside)
+    return TwilioSender(parts.outside, parts.callback_url)
 
 
 def _basic(settings: TwilioSettings, token: str) -> str:
