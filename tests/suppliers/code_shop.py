@@ -42,7 +42,8 @@ class Sold:
 class CodeShop:
     """`mode` is how it behaves now: ok, refuse, sold_out, silent (sells, and does not answer), down
     (answers nothing, sells nothing), short (one code fewer than wanted), twice (one code two
-    times), late (says no, and sells), html, no_codes, hidden (sold, but not known of).
+    times), late (says no, and sells), html, no_codes, hidden (sold, but not known of), mute (sells
+    nothing and answers no question).
     """
 
     prefix: str = field(default_factory=lambda: secrets.token_hex(4).upper())
@@ -102,7 +103,7 @@ class CodeShop:
                 return self._no(self.mode)
             case "html":
                 return 200, b"<html>Maintenance</html>"
-            case "down":
+            case "down" | "mute":
                 return 500, b"{}"
         if wanted["quantity"] * self.cost > wanted["cost_max"]:
             return self._no("cost_too_high")
@@ -131,6 +132,8 @@ class CodeShop:
 
     def _query(self, reference: str) -> tuple[int, bytes]:
         self.queries.append(reference)
+        if self.mode == "mute":
+            return 500, b"{}"
         if reference not in self.sold or self.mode == "hidden":
             return 404, b"{}"
         return self._tell(reference)

@@ -24,6 +24,8 @@ from fulfillment.settings import Settings
 from fulfillment.supplier_callbacks import routes as supplier_callback_routes
 from fulfillment.supplier_callbacks.repository import CallbackRepository
 from fulfillment.supplier_callbacks.service import CallbackService
+from fulfillment.supplier_statements.routes import BODY_BYTES_MAX as STATEMENT_BYTES_MAX
+from fulfillment.supplier_statements.routes import PATH as STATEMENTS_PATH
 from fulfillment.suppliers import routes as supplier_routes
 from fulfillment.suppliers.repository import SupplierRepository
 from fulfillment.suppliers.service import SupplierService
@@ -158,6 +160,7 @@ def create_service(
             *BUYING_EVENTS,
             *after.publishes,
         ],
+        large_bodies={STATEMENTS_PATH: STATEMENT_BYTES_MAX},
         state={
             "deliveries": deliveries,
             "tasks": tasks,

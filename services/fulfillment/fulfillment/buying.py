@@ -34,6 +34,9 @@ from fulfillment.supplier_products import routes as supplier_product_routes
 from fulfillment.supplier_products.jobs import Looker
 from fulfillment.supplier_products.repository import SupplierProductRepository
 from fulfillment.supplier_products.service import SupplierProductService
+from fulfillment.supplier_statements import routes as supplier_statement_routes
+from fulfillment.supplier_statements.repository import StatementRepository
+from fulfillment.supplier_statements.service import StatementService
 from fulfillment.suppliers.service import SupplierService
 from fulfillment.vault import Vault
 from kit.clock import SystemClock
@@ -116,6 +119,7 @@ def build_buying(
             procurement_routes.router,
             procurement_rule_routes.router,
             case_routes.router,
+            supplier_statement_routes.router,
         ],
         handlers=[
             handles(StockLow, stock.on_stock_low),
@@ -136,6 +140,7 @@ def build_buying(
             "supplier_products": offers,
             "procurements": procurements,
             "procurement_rules": rules,
+            "supplier_statements": StatementService(StatementRepository(), cases),
         },
     )
 

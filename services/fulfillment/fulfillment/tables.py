@@ -22,6 +22,7 @@ from fulfillment.routing.tables import routing_tables
 from fulfillment.sender_accounts.tables import sender_account_tables
 from fulfillment.supplier_callbacks.tables import supplier_callback_tables
 from fulfillment.supplier_products.tables import supplier_product_tables
+from fulfillment.supplier_statements.tables import supplier_statement_tables
 from fulfillment.suppliers.tables import supplier_tables
 from fulfillment.templates.tables import template_tables
 from fulfillment.webhook_deliveries.tables import webhook_delivery_tables
@@ -41,6 +42,7 @@ case_tables(metadata)
 routing_tables(metadata)
 supplier_product_tables(metadata)
 supplier_callback_tables(metadata)
+supplier_statement_tables(metadata)
 manual_task_tables(metadata)
 contact_tables(metadata)
 template_tables(metadata)

@@ -17,6 +17,8 @@ def downgrade() -> None:
     for statement in _BACK:
         op.execute(statement)
     for table in (
+        "supplier_statement_line",
+        "supplier_statement",
         "supplier_sync",
         "supplier_product",
         "supplier_circuit",
@@ -330,6 +332,54 @@ _TABLES = (
     """
     CREATE UNIQUE INDEX ix_supplier_sync_merchant_id_supplier ON supplier_sync (merchant_id,
             supplier)
+    """,
+    """
+    CREATE TABLE supplier_statement (
+        id UUID NOT NULL,
+        merchant_id UUID NOT NULL,
+        supplier TEXT NOT NULL,
+        digest BYTEA NOT NULL,
+        file_name TEXT NOT NULL,
+        state TEXT DEFAULT 'reading' NOT NULL,
+        reason TEXT DEFAULT '' NOT NULL,
+        period_from TIMESTAMP WITH TIME ZONE,
+        period_to TIMESTAMP WITH TIME ZONE,
+        lines INTEGER DEFAULT '0' NOT NULL,
+        refused INTEGER DEFAULT '0' NOT NULL,
+        results JSONB DEFAULT '{}'::jsonb NOT NULL,
+        created_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
+        ended_at TIMESTAMP WITH TIME ZONE,
+        CONSTRAINT pk_supplier_statement PRIMARY KEY (id),
+        CONSTRAINT uq_supplier_statement_merchant_id_digest UNIQUE (merchant_id, digest),
+        CONSTRAINT ck_supplier_statement_state_known CHECK (state IN ('reading', 'completed',
+            'failed')),
+        CONSTRAINT ck_supplier_statement_ended_has_time CHECK ((state = 'reading') = (ended_at
+            IS NULL))
+    )
+    """,
+    """
+    CREATE INDEX ix_supplier_statement_merchant_id_id ON supplier_statement (merchant_id, id)
+    """,
+    """
+    CREATE TABLE supplier_statement_line (
+        statement_id UUID NOT NULL,
+        line INTEGER NOT NULL,
+        purchase_id UUID,
+        reference TEXT NOT NULL,
+        supplier_reference TEXT NOT NULL,
+        amount_minor BIGINT,
+        currency TEXT NOT NULL,
+        status TEXT NOT NULL,
+        happened_at TIMESTAMP WITH TIME ZONE,
+        refused TEXT DEFAULT '' NOT NULL,
+        CONSTRAINT pk_supplier_statement_line PRIMARY KEY (statement_id, line),
+        CONSTRAINT fk_supplier_statement_line_statement_id_supplier_statement FOREIGN
+            KEY(statement_id) REFERENCES supplier_statement (id)
+    )
+    """,
+    """
+    CREATE INDEX ix_supplier_statement_line_purchase_id ON supplier_statement_line
+            (statement_id, purchase_id)
     """,
 )
 # A purchase is for a line of an order or for a procurement; so is what a person is asked about one.

@@ -1,0 +1,149 @@
+"""A real worker that buys into stock, killed between buying and bringing, again and again."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fulfillment.settings import Settings
+from kit.service import Service
+from tests.fulfillment.buying import SECONDS_MAX, buying, empty_pool, plan, rows, with_offer
+from tests.fulfillment.conftest import LINK_SECRET, SAFE_KEY
+from tests.fulfillment.real_vault import SECRET, RealVault
+from tests.suppliers.code_shop import CodeShop, running_code_shop
+from tests.suppliers.simulator import listening
+
+PROCUREMENTS = int(os.environ.get("PROCURE_KILLS_PROCUREMENTS", "6"))
+KILLS = int(os.environ.get("PROCURE_KILLS", "6"))
+WORKER = """
+import sys
+import fulfillment.connectors
+fulfillment.connectors.__path__.append(sys.argv.pop(1))
+from fulfillment.app import create_service
+from fulfillment.settings import Settings
+from kit.service import main
+main(Settings, create_service)
+"""
+
+
+class Gate:
+    """The vault behind a door that tells when a lot comes, and holds back the answer once."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self.came = asyncio.Event()
+        self.holds_before = False
+        self.holds_after = False
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        is_lot = scope["method"] == "POST" and scope["path"].endswith("/lots")
+        if is_lot and self.holds_before:
+            self.came.set()
+            await asyncio.sleep(SECONDS_MAX)
+            return
+        if not (is_lot and self.holds_after):
+            await self._app(scope, receive, send)
+            return
+
+        async def nothing(_: Any) -> None:
+            return None
+
+        await self._app(scope, receive, nothing)
+        self.came.set()
+        await asyncio.sleep(SECONDS_MAX)
+
+
+@asynccontextmanager
+async def worker(settings: Settings, vault_url: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    folder = str(Path(__file__).parents[2] / "suppliers" / "more_connectors")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        WORKER,
+        folder,
+        "worker",
+        env={
+            **os.environ,
+            "FULFILLMENT_DATABASE_URL": settings.database_url.get_secret_value(),
+            "FULFILLMENT_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+            "FULFILLMENT_INTERNAL_SECRET": SECRET,
+            "FULFILLMENT_LINK_SECRET": LINK_SECRET,
+            "FULFILLMENT_SAFE_KEY": SAFE_KEY,
+            "FULFILLMENT_VAULT_URL": vault_url,
+            "FULFILLMENT_CONNECTORS": "code_shop",
+            "FULFILLMENT_SUPPLIER_PRIVATE_ADDRESSES": "true",
+            "FULFILLMENT_SUPPLIER_PAUSE_SECONDS_MAX": "0.1",
+            "FULFILLMENT_LEASE_SECONDS": "1",
+            "FULFILLMENT_DISPATCH_POLL_SECONDS": "0.05",
+            "FULFILLMENT_LOG_LEVEL": "ERROR",
+        },
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def all_ended(service: Service) -> bool:
+    return all(it.ended_at is not None for it in await rows(service, "procurement"))
+
+
+async def until_ended(service: Service) -> None:
+    async with asyncio.timeout(SECONDS_MAX):
+        while True:
+            if await all_ended(service):
+                return
+            await asyncio.sleep(0.05)
+
+
+async def killed_when(process: asyncio.subprocess.Process, event: asyncio.Event) -> None:
+    async with asyncio.timeout(SECONDS_MAX):
+        await event.wait()
+    process.kill()
+    await process.wait()
+
+
+async def test_workers_killed_between_buying_and_bringing_lose_no_code_and_store_none_twice(
+    settings: Settings, vault: RealVault
+) -> None:
+    async with (
+        running_code_shop() as shop,
+        buying(settings, vault) as service,
+        listening(gate := Gate(vault.app)) as vault_url,
+    ):
+        pool = await empty_pool(vault)
+        await with_offer(service, shop, pool)
+        procurements = [await plan(service, pool, 3) for _ in range(PROCUREMENTS)]
+        for turn in range(KILLS):
+            await _kill_once(settings, shop, gate, vault_url, turn)
+            if await all_ended(service):
+                break
+        gate.holds_before = gate.holds_after = False
+        async with worker(settings, vault_url):
+            await until_ended(service)
+
+        assert {it.state for it in await rows(service, "procurement")} == {"arrived"}
+        assert (await vault.levels(pool))["total"] == 3 * PROCUREMENTS == len(shop.codes())
+        assert len(shop.sold) == len(procurements)
+        assert await rows(service, "arrival_box") == []
+        assert await rows(service, "supplier_case") == []
+
+
+async def _kill_once(
+    settings: Settings, shop: CodeShop, gate: Gate, vault_url: str, turn: int
+) -> None:
+    """In turn: when the supplier has answered, before the vault has the lot, after it has."""
+    moment = turn % 3
+    gate.came.clear()
+    shop.answered.clear()
+    gate.holds_before, gate.holds_after = moment == 1, moment == 2
+    async with worker(settings, vault_url) as process:
+        try:
+            await killed_when(process, shop.answered if moment == 0 else gate.came)
+        except TimeoutError:
+            return  # nothing of that sort was left to do
