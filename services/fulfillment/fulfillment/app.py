@@ -36,6 +36,7 @@ from fulfillment.tasks.service import TaskService
 from fulfillment.telling import ROUTERS as TELLING_ROUTERS
 from fulfillment.telling import build_telling
 from fulfillment.vault import Vault
+from fulfillment.vault_stock import VaultStock
 from fulfillment.webhook_deliveries import routes as webhook_delivery_routes
 from fulfillment.webhook_endpoints import routes as webhook_endpoint_routes
 from fulfillment.webhooks import build_webhooks
@@ -86,7 +87,7 @@ def create_service(
         f"{settings.public_url.rstrip('/')}/v1/supplier-callbacks",
     )
     manual_tasks = ManualTaskService(ManualTaskRepository(safe))
-    buying = build_buying(settings, db, vault, suppliers, manual_tasks)
+    buying = build_buying(settings, db, VaultStock(peer), suppliers, manual_tasks)
     purchases = buying.purchases
     fulfilling = build_fulfilling(settings, safe, outside, manual_tasks)
     kinds = load_kinds(Parts(db, vault, purchases, manual_tasks, fulfilling.calls))

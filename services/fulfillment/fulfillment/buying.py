@@ -38,7 +38,7 @@ from fulfillment.supplier_statements import routes as supplier_statement_routes
 from fulfillment.supplier_statements.repository import StatementRepository
 from fulfillment.supplier_statements.service import StatementService
 from fulfillment.suppliers.service import SupplierService
-from fulfillment.vault import Vault
+from fulfillment.vault_stock import VaultStock
 from kit.clock import SystemClock
 from kit.db import Database
 from kit.messaging.handlers import Handler, handles
@@ -82,7 +82,7 @@ BUYING_EVENTS = (
 def build_buying(
     settings: Settings,
     db: Database,
-    vault: Vault,
+    vault: VaultStock,
     suppliers: SupplierService,
     manual_tasks: ManualTaskService,
 ) -> Buying:

@@ -26,7 +26,8 @@ from fulfillment.cases.service import CaseService
 from fulfillment.connector import Code
 from fulfillment.stock_sealing import seal_codes
 from fulfillment.tasks.service import wake_tasks
-from fulfillment.vault import Refused, Vault
+from fulfillment.vault import Refused
+from fulfillment.vault_stock import VaultStock
 from kit.db import Transaction
 from kit.errors import Unavailable
 from kit.ids import new_id
@@ -51,7 +52,7 @@ class ArrivalService:
     """`lease`: how long a lot is one worker's alone while it is brought to the vault."""
 
     def __init__(
-        self, repository: ArrivalRepository, cases: CaseService, vault: Vault, lease: timedelta
+        self, repository: ArrivalRepository, cases: CaseService, vault: VaultStock, lease: timedelta
     ) -> None:
         self._repository = repository
         self._cases = cases

@@ -4,7 +4,8 @@ from fulfillment.procurement.domain import Procurement
 from fulfillment.procurement.service import ProcurementService
 from fulfillment.procurement_rules.domain import Rule, Stand
 from fulfillment.procurement_rules.service import RuleService
-from fulfillment.vault import Refused, Vault
+from fulfillment.vault import Refused
+from fulfillment.vault_stock import VaultStock
 from kit.db import Database
 from kit.errors import Unavailable
 from kit.logging import get_logger
@@ -44,7 +45,7 @@ class Buyer:
 
 class Watcher:
     def __init__(
-        self, db: Database, rules: RuleService, procurements: ProcurementService, vault: Vault
+        self, db: Database, rules: RuleService, procurements: ProcurementService, vault: VaultStock
     ) -> None:
         self._db = db
         self._rules = rules
