@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from fulfillment.connector import Told, Unknown
 from fulfillment.settings import Settings
 from kit.service import Service
 from lockstock.fulfillment.v1.purchase_events_pb2 import CaseOpened, PurchaseMade
@@ -148,3 +149,25 @@ async def test_what_the_supplier_itself_refused_is_not_asked_for_again(
     await ask_again(service)
 
     assert (purchase.supplier_sku, purchase.recheck_at, shop.queries) == (SKU, None, [])
+
+
+async def test_a_suppliers_own_word_on_given_up_codes_has_it_asked_and_the_codes_stored(
+    service: Service, vault: RealVault, shop: CodeShop
+) -> None:
+    pool = await empty_pool(vault)
+    await with_offer(service, shop, pool)
+    shop.mode = "late"  # it says no, and sells
+    ended = await until_ended(service, await plan(service, pool, 2))
+    assert (ended.state, ended.reason) == ("failed", "refused")
+    [purchase] = await rows(service, "purchase")
+    shop.mode = "ok"
+
+    async with service.db.transaction() as tx:
+        told = Told(purchase.id, Unknown("in_progress"), b"ok", is_success=True)
+        await service.state["purchases"].hear(tx, told)
+    await ask_again(service)
+    await work(service)
+
+    assert (await vault.levels(pool))["available"] == 2
+    [made] = [it for it in await published(service) if isinstance(it, PurchaseMade)]
+    assert made.is_late

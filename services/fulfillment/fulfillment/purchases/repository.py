@@ -93,6 +93,10 @@ class PurchaseRepository:
         values = {"limit": limit, "recheck": RECHECK_PAUSE, "rechecks_max": RECHECKS_MAX}
         return [row.id for row in await tx.execute(_TAKE_GIVEN_UP, values)]
 
+    async def recheck_now(self, tx: Transaction, purchase_id: UUID) -> None:
+        """It failed, and the supplier hints that it did not: it is asked for once more."""
+        await tx.execute(_RECHECK_NOW, {"id": purchase_id})
+
     async def find_refusals(
         self, tx: Transaction, owners: Sequence[UUID]
     ) -> Mapping[UUID, tuple[tuple[str, str], ...]]:
@@ -243,6 +247,12 @@ _NOTE_LATE = text(
     WHERE p.id = own.id AND p.state = 'failed' AND p.late_success_at IS NULL
     RETURNING {_COLUMNS}
     """  # noqa: S608 - column names of this file
+)
+_RECHECK_NOW = text(
+    """
+    UPDATE purchase SET recheck_at = clock_timestamp()
+    WHERE id = :id AND state = 'failed' AND late_success_at IS NULL
+    """
 )
 _TAKE_GIVEN_UP = text(
     """

@@ -119,11 +119,13 @@ class PurchaseService:
 
     async def hear(self, tx: Transaction, told: Told) -> None:
         """The supplier has said so by itself: a hint to ask it now. A definite outcome stays; a
-        success after it is noted for a person.
+        success after it is noted for a person, or asked about where its codes belong in a pool.
         """
         purchase = (await self._repository.lock_many(tx, [told.reference]))[told.reference]
         if purchase.state not in domain.SETTLED:
             await wake_tasks(tx, [purchase.waiter])
+        elif purchase.state is PurchaseState.FAILED and told.is_success and purchase.pool_id:
+            await self._repository.recheck_now(tx, purchase.id)
         elif purchase.state is PurchaseState.FAILED and told.is_success:
             said = replace(purchase, supplier_reference=told.supplier_reference)
             late = await self._repository.note_late_successes(tx, [said])
