@@ -123,6 +123,7 @@ async def test_a_failed_line_says_where_the_money_is_until_it_is_back(
     await settle(service, refused)
     page, progress = await read(api, db)
     assert "or your money goes back" in page
+    assert "Your order could not be delivered" in page
     assert progress["is_moving"]
     assert "account_unknown" not in page
 

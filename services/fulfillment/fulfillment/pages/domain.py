@@ -38,6 +38,7 @@ class Mood(StrEnum):
     PARTLY = "partly"
     WAITING = "waiting"
     TROUBLE = "trouble"
+    FAILED = "failed"
     REFUNDED = "refunded"
 
 
@@ -112,7 +113,7 @@ class BuyerPage:
             return Mood.REFUNDED
         if states & {DeliveryState.PENDING.value, DeliveryState.UNKNOWN.value}:
             return Mood.PARTLY if DeliveryState.DELIVERED.value in states else Mood.WAITING
-        return Mood.TROUBLE
+        return Mood.TROUBLE if DeliveryState.DELIVERED.value in states else Mood.FAILED
 
     def validity(self, unit: Unit) -> Validity:
         """Of a unit that expires."""
