@@ -28,7 +28,7 @@ from lockstock.common.v1 import options_pb2 as lockstock_dot_common_dot_v1_dot_o
 from lockstock.fulfillment.v1 import delivery_events_pb2 as lockstock_dot_fulfillment_dot_v1_dot_delivery__events__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+lockstock/fulfillment/v1/claim_events.proto\x12\x18lockstock.fulfillment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1flockstock/common/v1/money.proto\x1a!lockstock/common/v1/options.proto\x1a.lockstock/fulfillment/v1/delivery_events.proto\"\xd4\x01\n\x0b\x43laimOpened\x12\x10\n\x08\x63laim_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0f\n\x07line_id\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x05 \x01(\t\x12\x0f\n\x07unit_id\x18\x06 \x01(\t\x12\x0e\n\x06lot_id\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x11\n\topened_by\x18\t \x01(\t:\"\x8a\xb5\x18\x1elockstock.fulfillment.delivery\"\xfb\x04\n\x0c\x43laimDecided\x12\x10\n\x08\x63laim_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0f\n\x07line_id\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x05 \x01(\t\x12\x0f\n\x07unit_id\x18\x06 \x01(\t\x12\x0e\n\x06lot_id\x18\x07 \x01(\t\x12?\n\x07outcome\x18\x08 \x01(\x0e\x32..lockstock.fulfillment.v1.ClaimDecided.Outcome\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x12\n\ndecided_by\x18\n \x01(\t\x12\x12\n\nchannel_id\x18\x0b \x01(\t\x12\x0b\n\x03sku\x18\x0c \x01(\t\x12\x10\n\x08position\x18\r \x01(\x05\x12<\n\x0breplacement\x18\x0e \x01(\x0b\x32\'.lockstock.fulfillment.v1.DeliveredUnit\x12\x34\n\x10replacement_cost\x18\x0f \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x10\n\x08supplier\x18\x10 \x01(\t\x12-\n\tclaw_back\x18\x11 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\"z\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_REPLACED\x10\x01\x12\x14\n\x10OUTCOME_REFUNDED\x10\x02\x12\x13\n\x0fOUTCOME_REFUSED\x10\x03\x12\x15\n\x11OUTCOME_WITHDRAWN\x10\x04:\"\x8a\xb5\x18\x1elockstock.fulfillment.delivery\"\xff\x01\n\x0f\x43lawBackSettled\x12\x10\n\x08\x63laim_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x12\n\nchannel_id\x18\x04 \x01(\t\x12\x0e\n\x06lot_id\x18\x05 \x01(\t\x12\x10\n\x08supplier\x18\x06 \x01(\t\x12\x0b\n\x03sku\x18\x07 \x01(\t\x12*\n\x06\x61mount\x18\x08 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x10\n\x08\x61\x63\x63\x65pted\x18\t \x01(\x08\x12\x0e\n\x06reason\x18\n \x01(\t:\"\x8a\xb5\x18\x1elockstock.fulfillment.delivery\"\xdd\x01\n\x0eLotQuarantined\x12\x0e\n\x06lot_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x10\n\x08order_id\x18\x03 \x01(\t\x12\x0b\n\x03sku\x18\x04 \x01(\t\x12\x0e\n\x06\x63laims\x18\x05 \x01(\x05\x12\x0c\n\x04sold\x18\x06 \x01(\x05\x12\x1a\n\x12\x62ound_basis_points\x18\x07 \x01(\x05\x12\x19\n\x11norm_basis_points\x18\x08 \x01(\x05\x12\x0e\n\x06reason\x18\t \x01(\t:\"\x8a\xb5\x18\x1elockstock.fulfillment.delivery\"\xeb\x01\n\x0cUnitExpiring\x12\x0f\n\x07unit_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0f\n\x07line_id\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x05 \x01(\t\x12\x0b\n\x03sku\x18\x06 \x01(\t\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x64\x61ys\x18\x08 \x01(\x05\x12\x0e\n\x06opened\x18\t \x01(\x08:\"\x8a\xb5\x18\x1elockstock.fulfillment.deliveryb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+lockstock/fulfillment/v1/claim_events.proto\x12\x18lockstock.fulfillment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1flockstock/common/v1/money.proto\x1a!lockstock/common/v1/options.proto\x1a.lockstock/fulfillment/v1/delivery_events.proto\"\xd8\x01\n\x0b\x43laimOpened\x12\x10\n\x08\x63laim_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0f\n\x07line_id\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x05 \x01(\t\x12\x0f\n\x07unit_id\x18\x06 \x01(\t\x12\x0e\n\x06lot_id\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x11\n\topened_by\x18\t \x01(\t:&\x8a\xb5\x18\x1elockstock.fulfillment.delivery\x98\xb5\x18\x64\"\xff\x04\n\x0c\x43laimDecided\x12\x10\n\x08\x63laim_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0f\n\x07line_id\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x05 \x01(\t\x12\x0f\n\x07unit_id\x18\x06 \x01(\t\x12\x0e\n\x06lot_id\x18\x07 \x01(\t\x12?\n\x07outcome\x18\x08 \x01(\x0e\x32..lockstock.fulfillment.v1.ClaimDecided.Outcome\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x12\n\ndecided_by\x18\n \x01(\t\x12\x12\n\nchannel_id\x18\x0b \x01(\t\x12\x0b\n\x03sku\x18\x0c \x01(\t\x12\x10\n\x08position\x18\r \x01(\x05\x12<\n\x0breplacement\x18\x0e \x01(\x0b\x32\'.lockstock.fulfillment.v1.DeliveredUnit\x12\x34\n\x10replacement_cost\x18\x0f \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x10\n\x08supplier\x18\x10 \x01(\t\x12-\n\tclaw_back\x18\x11 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\"z\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_REPLACED\x10\x01\x12\x14\n\x10OUTCOME_REFUNDED\x10\x02\x12\x13\n\x0fOUTCOME_REFUSED\x10\x03\x12\x15\n\x11OUTCOME_WITHDRAWN\x10\x04:&\x8a\xb5\x18\x1elockstock.fulfillment.delivery\x98\xb5\x18\x64\"\x83\x02\n\x0f\x43lawBackSettled\x12\x10\n\x08\x63laim_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x12\n\nchannel_id\x18\x04 \x01(\t\x12\x0e\n\x06lot_id\x18\x05 \x01(\t\x12\x10\n\x08supplier\x18\x06 \x01(\t\x12\x0b\n\x03sku\x18\x07 \x01(\t\x12*\n\x06\x61mount\x18\x08 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x10\n\x08\x61\x63\x63\x65pted\x18\t \x01(\x08\x12\x0e\n\x06reason\x18\n \x01(\t:&\x8a\xb5\x18\x1elockstock.fulfillment.delivery\x98\xb5\x18\x64\"\xdd\x01\n\x0eLotQuarantined\x12\x0e\n\x06lot_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x10\n\x08order_id\x18\x03 \x01(\t\x12\x0b\n\x03sku\x18\x04 \x01(\t\x12\x0e\n\x06\x63laims\x18\x05 \x01(\x05\x12\x0c\n\x04sold\x18\x06 \x01(\x05\x12\x1a\n\x12\x62ound_basis_points\x18\x07 \x01(\x05\x12\x19\n\x11norm_basis_points\x18\x08 \x01(\x05\x12\x0e\n\x06reason\x18\t \x01(\t:\"\x8a\xb5\x18\x1elockstock.fulfillment.delivery\"\xeb\x01\n\x0cUnitExpiring\x12\x0f\n\x07unit_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x0f\n\x07line_id\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x05 \x01(\t\x12\x0b\n\x03sku\x18\x06 \x01(\t\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x64\x61ys\x18\x08 \x01(\x05\x12\x0e\n\x06opened\x18\t \x01(\x08:\"\x8a\xb5\x18\x1elockstock.fulfillment.deliveryb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,25 +36,25 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lockstock.fulfillment.v1.cl
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CLAIMOPENED']._loaded_options = None
-  _globals['_CLAIMOPENED']._serialized_options = b'\212\265\030\036lockstock.fulfillment.delivery'
+  _globals['_CLAIMOPENED']._serialized_options = b'\212\265\030\036lockstock.fulfillment.delivery\230\265\030d'
   _globals['_CLAIMDECIDED']._loaded_options = None
-  _globals['_CLAIMDECIDED']._serialized_options = b'\212\265\030\036lockstock.fulfillment.delivery'
+  _globals['_CLAIMDECIDED']._serialized_options = b'\212\265\030\036lockstock.fulfillment.delivery\230\265\030d'
   _globals['_CLAWBACKSETTLED']._loaded_options = None
-  _globals['_CLAWBACKSETTLED']._serialized_options = b'\212\265\030\036lockstock.fulfillment.delivery'
+  _globals['_CLAWBACKSETTLED']._serialized_options = b'\212\265\030\036lockstock.fulfillment.delivery\230\265\030d'
   _globals['_LOTQUARANTINED']._loaded_options = None
   _globals['_LOTQUARANTINED']._serialized_options = b'\212\265\030\036lockstock.fulfillment.delivery'
   _globals['_UNITEXPIRING']._loaded_options = None
   _globals['_UNITEXPIRING']._serialized_options = b'\212\265\030\036lockstock.fulfillment.delivery'
   _globals['_CLAIMOPENED']._serialized_start=223
-  _globals['_CLAIMOPENED']._serialized_end=435
-  _globals['_CLAIMDECIDED']._serialized_start=438
-  _globals['_CLAIMDECIDED']._serialized_end=1073
-  _globals['_CLAIMDECIDED_OUTCOME']._serialized_start=915
-  _globals['_CLAIMDECIDED_OUTCOME']._serialized_end=1037
-  _globals['_CLAWBACKSETTLED']._serialized_start=1076
-  _globals['_CLAWBACKSETTLED']._serialized_end=1331
-  _globals['_LOTQUARANTINED']._serialized_start=1334
-  _globals['_LOTQUARANTINED']._serialized_end=1555
-  _globals['_UNITEXPIRING']._serialized_start=1558
-  _globals['_UNITEXPIRING']._serialized_end=1793
+  _globals['_CLAIMOPENED']._serialized_end=439
+  _globals['_CLAIMDECIDED']._serialized_start=442
+  _globals['_CLAIMDECIDED']._serialized_end=1081
+  _globals['_CLAIMDECIDED_OUTCOME']._serialized_start=919
+  _globals['_CLAIMDECIDED_OUTCOME']._serialized_end=1041
+  _globals['_CLAWBACKSETTLED']._serialized_start=1084
+  _globals['_CLAWBACKSETTLED']._serialized_end=1343
+  _globals['_LOTQUARANTINED']._serialized_start=1346
+  _globals['_LOTQUARANTINED']._serialized_end=1567
+  _globals['_UNITEXPIRING']._serialized_start=1570
+  _globals['_UNITEXPIRING']._serialized_end=1805
 # @@protoc_insertion_point(module_scope)
