@@ -36,6 +36,8 @@ OPEN = {
     "GET /d/{token}/units",
     "POST /d/{token}/step-up",
     "POST /d/{token}/step-up/confirm",
+    "GET /h/{token}",
+    "POST /d/{token}/claims",
     "POST /d/{token}/reveal",
     "POST /d/{token}/units/{unit_id}/reveal",
     "GET /v1/sealing-key",

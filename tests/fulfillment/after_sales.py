@@ -14,7 +14,14 @@ from tests.fulfillment.conftest import a_client, acceptor, dispatch, published
 from tests.fulfillment.factories import MERCHANT, a_line, a_request
 from tests.fulfillment.real_vault import RealVault
 
-SCOPES = ("claims:read", "claims:write", "deliveries:read", "deliveries:write")
+SCOPES = (
+    "claims:read",
+    "claims:write",
+    "deliveries:read",
+    "deliveries:write",
+    "messages:read",
+    "messages:write",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ def create_service(
         lease=timedelta(seconds=settings.lease_seconds),
         pause_max=timedelta(seconds=settings.dispatch_pause_seconds_max),
     )
-    after = after_sales(settings, db, vault)
+    after = after_sales(settings, db, vault, telling.messages, links)
     page = build_buyers_page(
         settings, deliveries, links, vault, telling.one_time_codes, after.claims, order_transport
     )

@@ -1,4 +1,5 @@
-"""The address of a buyer's page: unguessable, signed, with an end.
+"""The addresses of buyers' pages: unguessable, signed, with an end. A link of one sort opens no
+page of another.
 
 token = base64url(page id, 16 bytes | end in unix seconds, 4 | keyed BLAKE2b MAC, 16).
 36 bytes are exactly 48 characters, so a token has one spelling only.
@@ -34,14 +35,17 @@ class PageLink:
 class PageLinks:
     """Makes and reads the addresses of buyers' pages. Whoever has the secret can make them."""
 
-    def __init__(self, public_url: str, secret: str) -> None:
-        self._public_url = public_url.rstrip("/")
+    def __init__(
+        self, public_url: str, secret: str, *, path: str = "d", sort: bytes = b"lockstock-page"
+    ) -> None:
+        self._start = f"{public_url.rstrip('/')}/{path}/"
+        self._sort = sort
         # BLAKE2b takes keys of at most 64 bytes: a secret of any length is brought to 32 first.
         self._key = blake2b(secret.encode(), digest_size=32, person=b"lockstock-links").digest()
 
     def url(self, link: PageLink) -> str:
         """The page's full address."""
-        return f"{self._public_url}/d/{self.token(link)}"
+        return self._start + self.token(link)
 
     def token(self, link: PageLink) -> str:
         end = min(int(link.ends_at.timestamp()), _END_MAX)
@@ -60,6 +64,4 @@ class PageLinks:
         return PageLink(UUID(bytes=content[:_ID_BYTES]), datetime.fromtimestamp(end, UTC))
 
     def _mac(self, content: bytes) -> bytes:
-        return blake2b(
-            content, key=self._key, digest_size=_MAC_BYTES, person=b"lockstock-page"
-        ).digest()
+        return blake2b(content, key=self._key, digest_size=_MAC_BYTES, person=self._sort).digest()

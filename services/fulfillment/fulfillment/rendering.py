@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from fulfillment.holdings.domain import HoldingsPage, HoldingState
 from fulfillment.pages.domain import BuyerPage, Language
 
 _PAGES = Path(__file__).parent / "pages"
@@ -24,6 +25,27 @@ _SCRIPT_TEXTS = (
     "offers", "cancel",
 )  # fmt: skip
 _SCRIPT_PREFIXES = ("field_", "error_", "step_up_", "claim_")
+
+PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+"""What every page of a buyer is sent with."""
+_HOLDING_MARKS = {
+    HoldingState.EXPIRING: "failed",
+    HoldingState.EXPIRED: "ended",
+    HoldingState.UNOPENED: "delivered",
+    HoldingState.OPENED: "delivered",
+    HoldingState.REDEEMED: "ended",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +94,10 @@ class PageRenderer:
             modules=self._modules,
             script_texts=_script_texts(self._texts[language]),
         )
+
+    def holdings(self, page: HoldingsPage, language: Language) -> str:
+        """All that a buyer holds: masks, and ways to the orders' pages."""
+        return self._render("holdings.html", language, page=page, marks=_HOLDING_MARKS)
 
     def notice(self, name: str, language: Language) -> str:
         """A page with one message: `not_found`, `ended`, `busy` or `too_many`."""

@@ -245,6 +245,12 @@ class Settings(ServiceSettings):
     claim_poll_seconds: float = Field(
         default=0.5, ge=0.01, le=60.0, description="longest wait of a claim for a worker; seconds"
     )
+    reminder_poll_seconds: float = Field(
+        default=60.0,
+        ge=0.05,
+        le=3_600.0,
+        description="how often units that end soon are looked for; seconds",
+    )
     claim_pause_seconds_max: float = Field(
         default=60.0,
         ge=0.1,

@@ -9,6 +9,7 @@ from fulfillment.contacts.tables import contact_tables
 from fulfillment.deliveries.tables import delivery_tables
 from fulfillment.fulfiller_calls.tables import fulfiller_call_tables
 from fulfillment.fulfillers.tables import fulfiller_tables
+from fulfillment.holdings.tables import holding_tables
 from fulfillment.inbox.tables import inbox_tables
 from fulfillment.lot_quarantines.tables import lot_quarantine_tables
 from fulfillment.manual_tasks.tables import manual_task_tables
@@ -18,6 +19,7 @@ from fulfillment.page_settings.tables import page_setting_tables
 from fulfillment.procurement.tables import procurement_tables
 from fulfillment.procurement_rules.tables import procurement_rule_tables
 from fulfillment.purchases.tables import purchase_tables
+from fulfillment.reminders.tables import reminder_tables
 from fulfillment.routing.tables import routing_tables
 from fulfillment.sender_accounts.tables import sender_account_tables
 from fulfillment.supplier_callbacks.tables import supplier_callback_tables
@@ -59,3 +61,5 @@ claw_back_tables(metadata)
 lot_quarantine_tables(metadata)
 fulfiller_tables(metadata)
 fulfiller_call_tables(metadata)
+reminder_tables(metadata)
+holding_tables(metadata)

@@ -35,6 +35,8 @@ from fulfillment.claw_backs.service import ClawBackService
 from fulfillment.deliveries.domain import pause_after
 from fulfillment.lot_quarantines.domain import LotFigures
 from fulfillment.lot_quarantines.service import LotQuarantineService
+from fulfillment.messages.domain import Wanted
+from fulfillment.messages.service import MessageService
 from kit.db import Transaction
 from kit.ids import new_id
 from kit.logging import get_logger
@@ -51,6 +53,7 @@ class ClaimService:
         policies: ClaimPolicyService,
         lots: LotQuarantineService,
         claw_backs: ClawBackService,
+        messages: MessageService,
         *,
         lease: timedelta,
         pause_max: timedelta,
@@ -58,6 +61,7 @@ class ClaimService:
         self._policies = policies
         self._lots = lots
         self._claw_backs = claw_backs
+        self._messages = messages
         self._lease = lease
         self._pause_max = pause_max
         self.wake: Callable[[], None] = _nobody
@@ -102,6 +106,7 @@ class ClaimService:
             raise UnitNotClaimable
         if is_new:
             _publish(tx, claim, events.claim_opened(claim))
+            await self._messages.send(tx, _told(claim, "claim_opened"))
             tx.on_commit(self.wake)
         return claim
 
@@ -166,7 +171,7 @@ class ClaimService:
         if is_new:
             log.info("claim_decided", claim_id=str(claim_id), decision=decision.value, by=who)
             if claim.state is not ClaimState.OPENED:
-                _publish(tx, claim, events.claim_decided(claim))
+                await self._tell_end(tx, claim)
             tx.on_commit(self.wake)
         return claim
 
@@ -234,8 +239,16 @@ class ClaimService:
         owed = closed.owed_by_supplier
         if owed is not None:
             await self._claw_backs.note(tx, [_claw_back(closed, owed)])
-        _publish(tx, closed, events.claim_decided(closed))
+        await self._tell_end(tx, closed)
         return True
+
+    async def _tell_end(self, tx: Transaction, claim: Claim) -> None:
+        """The others, and the buyer."""
+        _publish(tx, claim, events.claim_decided(claim))
+        if claim.state is ClaimState.REPLACED:
+            await self._messages.send(tx, _told(claim, "replaced"))
+        elif claim.state in (ClaimState.REFUNDED, ClaimState.REFUSED):
+            await self._messages.send(tx, _told(claim, "claim_decided"))
 
     async def find_no_stock(self, tx: Transaction, claim: Claim) -> None:
         """No other lot has a unit: the policy says whether money goes back or a person looks."""
@@ -290,6 +303,17 @@ def _claw_back(claim: Claim, owed: Evidence) -> ClawBack:
         supplier=owed.supplier,
         sku=about.sku,
         amount=owed.unit_cost,
+    )
+
+
+def _told(claim: Claim, purpose: str) -> Wanted:
+    """What the buyer is told; not the reason, which is the shop's own note."""
+    about = claim.subject
+    values: dict[str, str | int] = {"product": about.name}
+    if purpose == "claim_decided":
+        values |= {"decision": claim.state.value, "amount": "", "note": ""}
+    return Wanted(
+        about.merchant_id, about.order_id, purpose, values, about.delivery_id, key=str(claim.id)
     )
 
 

@@ -57,6 +57,8 @@ def delivery_tables(metadata: MetaData) -> None:
         Column("reveals_paid_until", DateTime(timezone=True)),
         _now(),
         UniqueConstraint("page_id"),
+        # What one buyer holds.
+        Index("ix_request_merchant_id_customer_id", "merchant_id", "customer_id"),
         CheckConstraint("octet_length(recipient_public_key) = 32", name="recipient_key_size"),
     )
     Table(
@@ -158,6 +160,12 @@ def delivery_tables(metadata: MetaData) -> None:
         UniqueConstraint("delivery_id", "position", "copy_no"),
         # A unit is replaced once.
         UniqueConstraint("replaces"),
+        # What ends soon.
+        Index(
+            "ix_delivered_unit_expires_at",
+            "expires_at",
+            postgresql_where=text("expires_at IS NOT NULL"),
+        ),
         CheckConstraint(
             "num_nulls(box_public_key, box_nonce, box_ciphertext) IN (0, 3)", name="box_whole"
         ),

@@ -25,7 +25,7 @@ from fulfillment.pages.schemas import (
     UnitsRead,
 )
 from fulfillment.pages.service import PageService
-from fulfillment.rendering import PageRenderer
+from fulfillment.rendering import PAGE_HEADERS, PageRenderer
 from kit.db import Database
 from kit.errors import NotFound, Unavailable
 from kit.public_keys import decode_public_key
@@ -33,18 +33,6 @@ from kit.public_keys import decode_public_key
 router = APIRouter(tags=["buyer's page"])
 
 _ASSET_CACHE = "public, max-age=31536000, immutable"
-_PAGE_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        "img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "X-Frame-Options": "DENY",
-    "X-Robots-Tag": "noindex, nofollow",
-}
 _HTML: dict[str, Any] = {"content": {"text/html": {}}}
 
 
@@ -103,13 +91,13 @@ async def show_page(
     except Unavailable:
         return _notice(renderer, "busy", language, 503)
     language = choose_language(lang, accept_language, page.request.locale)
-    return HTMLResponse(renderer.page(page, language), headers=_PAGE_HEADERS)
+    return HTMLResponse(renderer.page(page, language), headers=PAGE_HEADERS)
 
 
 @router.get("/d/{token}/progress", dependencies=COUNTING, summary="The state of each line")
 async def read_progress(token: str, db: Db, pages: Pages, response: Response) -> ProgressRead:
     """What a page that still waits asks every now and then."""
-    response.headers.update(_PAGE_HEADERS)
+    response.headers.update(PAGE_HEADERS)
     async with db.read() as tx:
         return ProgressRead.from_domain(await pages.open(tx, token))
 
@@ -123,7 +111,7 @@ async def list_units(
     part: Annotated[int, Query(ge=1, le=PART_MAX, description="100 units of each line")] = 1,
 ) -> UnitsRead:
     """For a page that opens everything: what the other parts hold."""
-    response.headers.update(_PAGE_HEADERS)
+    response.headers.update(PAGE_HEADERS)
     async with db.read() as tx:
         return UnitsRead.from_domain(await pages.open(tx, token, part=part))
 
@@ -135,7 +123,7 @@ async def list_recommendations(
     token: str, db: Db, pages: Pages, response: Response
 ) -> RecommendedList:
     """Products of the shop that are on sale and in stock; empty when nobody can say just now."""
-    response.headers.update(_PAGE_HEADERS)
+    response.headers.update(PAGE_HEADERS)
     found = await pages.recommend(db, token)
     return RecommendedList(items=[RecommendedRead.from_domain(each) for each in found])
 
@@ -159,7 +147,7 @@ async def reveal_unit(
     ] = None,
 ) -> RevealRead:
     """The code in a box that only the asking browser can open. The view is logged before."""
-    response.headers.update(_PAGE_HEADERS)
+    response.headers.update(PAGE_HEADERS)
     viewer = Viewer.seen_as(address_of(request), user_agent)
     public_key = decode_public_key(body.recipient_public_key)
     return RevealRead.from_domain(
@@ -181,7 +169,7 @@ async def read_asset(digest: str, name: str, renderer: Renderer) -> Response:
 def _notice(
     renderer: PageRenderer, name: str, language: Language, status: int, wait_seconds: int = 2
 ) -> HTMLResponse:
-    headers = dict(_PAGE_HEADERS)
+    headers = dict(PAGE_HEADERS)
     if status in {429, 503}:
         headers["Retry-After"] = str(wait_seconds)
     return HTMLResponse(renderer.notice(name, language), status_code=status, headers=headers)

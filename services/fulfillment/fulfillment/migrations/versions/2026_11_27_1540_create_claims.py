@@ -1,4 +1,4 @@
-"""Claims of buyers, replacements, stopped lots, claw-backs (pre: the code needs it)."""
+"""Claims, replacements, stopped lots, claw-backs, reminders, holdings (pre: code needs it)."""
 
 from alembic import op
 
@@ -24,6 +24,7 @@ _UNITS = (
         FOREIGN KEY (replaces) REFERENCES delivered_unit (unit_id)
     """,
     "UPDATE delivered_unit SET opened_at = last_viewed_at WHERE views > 0",
+    "CREATE INDEX ix_request_merchant_id_customer_id ON request (merchant_id, customer_id)",
 )
 _TABLES = (
     """
@@ -195,6 +196,34 @@ _TABLES = (
     """
     CREATE INDEX ix_lot_quarantine_merchant_id_lot_id ON lot_quarantine (merchant_id, lot_id)
     """,
+    """
+    CREATE TABLE reminder_setting (
+      merchant_id UUID NOT NULL,
+      days INTEGER[] NOT NULL,
+      CONSTRAINT pk_reminder_setting PRIMARY KEY (merchant_id),
+      CONSTRAINT ck_reminder_setting_days_few CHECK (cardinality(days) <= 5),
+      CONSTRAINT ck_reminder_setting_days_range CHECK (0 < ALL (days) AND 90 >= ALL (days))
+    )
+    """,
+    """
+    CREATE TABLE reminder (
+      unit_id UUID NOT NULL,
+      days SMALLINT NOT NULL,
+      merchant_id UUID NOT NULL,
+      reminded_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
+      CONSTRAINT pk_reminder PRIMARY KEY (unit_id, days)
+    )
+    """,
+    """
+    CREATE TABLE holding_page (
+      id UUID NOT NULL,
+      merchant_id UUID NOT NULL,
+      customer_id TEXT NOT NULL,
+      created_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
+      CONSTRAINT pk_holding_page PRIMARY KEY (id),
+      CONSTRAINT uq_holding_page_merchant_id_customer_id UNIQUE (merchant_id, customer_id)
+    )
+    """,
 )
 # What is decided about a claim is never taken back once it is carried out.
 _GUARD = (
@@ -216,11 +245,15 @@ _GUARD = (
 )
 # The way back needs every unit to be the first in its place.
 _BACK = (
+    "DROP TABLE holding_page",
+    "DROP TABLE reminder",
+    "DROP TABLE reminder_setting",
     "DROP TABLE lot_quarantine",
     "DROP TABLE claw_back",
     "DROP TABLE claim",
     "DROP TABLE claim_policy",
     "DROP FUNCTION claim_stays_decided()",
+    "DROP INDEX ix_request_merchant_id_customer_id",
     """
     ALTER TABLE delivered_unit
       DROP CONSTRAINT uq_delivered_unit_delivery_id_position_copy_no,

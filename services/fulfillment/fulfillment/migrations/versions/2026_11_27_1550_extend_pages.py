@@ -10,6 +10,10 @@ depends_on = None
 _FORTH = (
     "ALTER TABLE delivered_unit ADD COLUMN expires_at TIMESTAMPTZ",
     """
+    CREATE INDEX ix_delivered_unit_expires_at ON delivered_unit (expires_at)
+    WHERE expires_at IS NOT NULL
+    """,
+    """
     CREATE TABLE page_setting (
         merchant_id UUID NOT NULL,
         step_up TEXT NOT NULL,
