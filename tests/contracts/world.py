@@ -206,8 +206,10 @@ class _Maker:
         template = {"purpose": "restock", "language": "xx", "channel": "mail"}
         words = {"subject": "Known", "body": "{{ url }}"}
         made = self.post("fulfillment", "/v1/templates", {**template, **words})
-        settings = {"host": "mail.shop.example", "from_address": "known@shop.example"}
-        sender = self.post("fulfillment", "/v1/senders", {"sender": "smtp", "settings": settings})
+        # Not of the channel that the example sets up: one of each may be enabled.
+        settings = {"account_sid": "AC1", "from_number": "+15005550006"}
+        account = {"sender": "twilio", "settings": settings, "secret": "nothing-secret"}
+        sender = self.post("fulfillment", "/v1/senders", account)
         return {"template_id": made["id"], "sender_id": sender["id"]}
 
     def prices(self) -> dict[str, str]:
