@@ -49,6 +49,7 @@ class CodeShop:
     prefix: str = field(default_factory=lambda: secrets.token_hex(4).upper())
     secret: str = "code-shop-secret"
     cost: int = 4500
+    rebate: int = 0
     currency: str = "CNY"
     mode: str = "ok"
     balance: int = 10_000_000
@@ -62,7 +63,7 @@ class CodeShop:
     posts: list[str] = field(default_factory=list)
     queries: list[str] = field(default_factory=list)
     answered: asyncio.Event = field(default_factory=asyncio.Event)
-    _made: int = 0
+    made: int = 0
 
     def codes(self) -> list[str]:
         """Everything it ever handed out, in clear."""
@@ -121,13 +122,16 @@ class CodeShop:
         if self.mode == "twice":
             codes[-1] = codes[0]
         self.sold[wanted["reference"]] = Sold(
-            wanted["sku"], wanted["account"], codes, self.cost * wanted["quantity"]
+            wanted["sku"],
+            wanted["account"],
+            codes,
+            self.cost * wanted["quantity"] - self.rebate,
         )
 
     def _code(self) -> dict[str, Any]:
-        self._made += 1
-        text = f"{self.prefix}-{self._made:05}-CANARY"
-        fields = self.make(self._made) if self.make else {"code": text}
+        self.made += 1
+        text = f"{self.prefix}-{self.made:05}-CANARY"
+        fields = self.make(self.made) if self.make else {"code": text}
         return {"fields": fields, "expires_at": self.expires_at}
 
     def _query(self, reference: str) -> tuple[int, bytes]:

@@ -1,12 +1,14 @@
 """One call of a connector about one purchase, and the doubts about what it answers."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from fulfillment.connector import Done, NotSent, Report, Unknown, Wanted
 from fulfillment.exchange import faults_of
 from fulfillment.purchases.domain import Purchase, Step
+from fulfillment.routing.domain import Seen
 from fulfillment.suppliers.domain import Account
 from kit.logging import get_logger
 
@@ -54,3 +56,22 @@ def without_fault(turn: Turn, report: Report) -> Report:
         return report
     fault = faults_of(report.codes, turn.purchase.quantity, datetime.now(UTC))
     return Unknown(fault) if fault else report
+
+
+def seen_of(
+    answered: Sequence[tuple[Turn, Report]], changes: Sequence[tuple[Purchase, Purchase]]
+) -> list[Seen]:
+    """What these calls tell of their suppliers."""
+    now = asyncio.get_running_loop().time()
+    return [
+        Seen(
+            merchant_id=before.merchant_id,
+            supplier=before.supplier,
+            supplier_sku=before.supplier_sku,
+            report=report,
+            was=before.state.value,
+            now=after.state.value,
+            seconds=before.age.total_seconds() + now - turn.began,
+        )
+        for (turn, report), (before, after) in zip(answered, changes, strict=True)
+    ]

@@ -79,17 +79,16 @@ async def test_bought_codes_can_be_sold_from_the_vault_and_are_what_the_supplier
 async def test_what_the_lot_cost_is_shared_out_to_the_last_cent(
     service: Service, vault: RealVault, shop: CodeShop
 ) -> None:
-    shop.cost = 4501
+    shop.cost, shop.rebate = 4501, 2
     pool = await empty_pool(vault)
     await with_offer(service, shop, pool)
-    shop.mode = "short"  # 4 codes for the price of 5
 
-    await until_ended(service, await plan(service, pool, 5))
+    await until_ended(service, await plan(service, pool, 4))
 
     [arrival] = await rows(service, "arrival")
     lot = await vault.get(f"/v1/lots/{arrival.id}")
-    assert lot["total_cost"] == {"amount": 5 * 4501, "currency": "CNY"}
-    assert lot["unit_cost"]["amount"] == 5 * 4501 // 4
+    assert lot["total_cost"] == {"amount": 4 * 4501 - 2, "currency": "CNY"}
+    assert lot["unit_cost"]["amount"] == (4 * 4501 - 2) // 4
 
 
 async def test_codes_that_expire_first_are_at_the_head_of_their_lot(
@@ -108,19 +107,44 @@ async def test_codes_that_expire_first_are_at_the_head_of_their_lot(
     assert lot["levels"]["total"] == 2
 
 
-async def test_a_code_that_comes_twice_is_refused_and_told_in_a_case(
+async def test_a_code_that_the_vault_has_already_is_refused_and_told_in_a_case(
     service: Service, vault: RealVault, shop: CodeShop
 ) -> None:
-    shop.mode = "twice"
     pool = await empty_pool(vault)
     await with_offer(service, shop, pool)
+    await until_ended(service, await plan(service, pool, 1))
+    shop.made = 0  # sells again from the first one on
 
     ended = await until_ended(service, await plan(service, pool, 3))
 
     assert (ended.state, ended.arrived) == ("partly", 2)
     [case] = await rows(service, "supplier_case")
     assert (case.kind, case.details["refused"]) == ("codes_refused", 1)
-    assert case.purchase_id == (await rows(service, "purchase"))[0].id
+    assert case.purchase_id in {it.id for it in await rows(service, "purchase")}
+
+
+@pytest.mark.parametrize(
+    ("mode", "why"), [("twice", "same_code_twice"), ("short", "wrong_quantity")]
+)
+async def test_codes_that_cannot_be_what_was_bought_are_no_delivery(
+    service: Service, vault: RealVault, shop: CodeShop, mode: str, why: str
+) -> None:
+    shop.mode = mode
+    pool = await empty_pool(vault)
+    await with_offer(service, shop, pool)
+    procurement = await plan(service, pool, 3)
+
+    async def is_unknown() -> bool:
+        return [(it.state, it.reason) for it in await rows(service, "purchase")] == [
+            ("unknown", why)
+        ]
+
+    await until(service, is_unknown)
+
+    [row] = await rows(service, "procurement")
+    assert (row.id, row.state, row.arrived) == (procurement.id, "unknown", 0)
+    assert await rows(service, "arrival") == []
+    assert (await vault.levels(pool))["total"] == 0
 
 
 async def test_codes_of_another_kind_than_the_pool_holds_are_refused_and_told(

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from fulfillment.arrivals.domain import Sealed
 from fulfillment.arrivals.service import ArrivalService
-from fulfillment.calling import Turn, answer_of, without_fault
+from fulfillment.calling import Turn, answer_of, seen_of, without_fault
 from fulfillment.cases.service import CaseService
 from fulfillment.connector import Done, NotSent, Report, Told, Unknown, Wanted
 from fulfillment.manual_tasks.domain import ManualState, id_of
@@ -36,6 +36,7 @@ from fulfillment.suppliers.domain import Account
 from fulfillment.suppliers.service import SupplierService
 from fulfillment.tasks.service import wake_tasks
 from kit.db import Database, Transaction
+from kit.errors import Unavailable
 from kit.logging import get_logger
 from kit.money import Money
 
@@ -85,8 +86,10 @@ class PurchaseService:
                 self._go_on(db, turn, call)
         answered, sealed = await self._seal(answered)
         async with db.transaction() as tx:
-            await self._record(tx, answered, sealed)
-            return await self._standing(tx, wants)
+            seen = await self._record(tx, answered, sealed)
+            bought = await self._standing(tx, wants)
+        await self._note(db, seen)
+        return bought
 
     async def ask_again(self, db: Database, limit: int) -> bool:
         """Asks once more for what was given up without the supplier's word, and for codes that must
@@ -108,7 +111,8 @@ class PurchaseService:
         answered, sealed = await self._seal(list(zip(turns, reports, strict=True)))
         done = [(turn, report) for turn, report in answered if isinstance(report, Done)]
         async with db.transaction() as tx:
-            await self._record(tx, done, sealed)
+            seen = await self._record(tx, done, sealed)
+        await self._note(db, seen)
         return len(ids) >= limit
 
     async def close(self) -> None:
@@ -250,8 +254,9 @@ class PurchaseService:
         try:
             answered, sealed = await self._seal([(turn, report)])
             async with db.transaction() as tx:
-                await self._record(tx, answered, sealed)
+                seen = await self._record(tx, answered, sealed)
                 await wake_tasks(tx, [turn.purchase.waiter])
+            await self._note(db, seen)
         except Exception:
             # The purchase stays `sent`: the next turn asks for it.
             log.exception("answer_not_recorded", purchase_id=str(turn.purchase.id))
@@ -284,16 +289,28 @@ class PurchaseService:
         tx: Transaction,
         answered: Sequence[tuple[Turn, Report]],
         sealed: Sequence[Sealed],
-    ) -> None:
+    ) -> list[Seen]:
         changes = [(turn.purchase, self._settled(turn, report)) for turn, report in answered]
         if not changes:
-            return
+            return []
         await self._repository.save(tx, changes)
         done = [after for _, after in changes if after.state is PurchaseState.DONE]
         late = await self._repository.note_late_successes(tx, done) if done else []
         await self._keep(tx, sealed, late, {each.id: each.cost for each in done})
-        await self._routing.note(tx, _seen(answered, changes))
         await self._hand_over(tx, [after for _, after in changes])
+        return seen_of(answered, changes)
+
+    async def _note(self, db: Database, seen: Sequence[Seen]) -> None:
+        """In a transaction of its own: all workers share the rows of a supplier, and who waits for
+        those must hold no purchase. What a crash or a busy database loses is a statistic.
+        """
+        if not seen:
+            return
+        try:
+            async with db.transaction() as tx:
+                await self._routing.note(tx, seen)
+        except Unavailable:
+            log.warning("supplier_not_noted", calls=len(seen))
 
     async def _keep(
         self,
@@ -366,22 +383,3 @@ def _turn(
     )
     account = accounts[purchase.merchant_id, purchase.supplier]
     return Turn(purchase, step, account, wanted, began)
-
-
-def _seen(
-    answered: Sequence[tuple[Turn, Report]], changes: Sequence[tuple[Purchase, Purchase]]
-) -> list[Seen]:
-    """What these calls tell of their suppliers."""
-    now = asyncio.get_running_loop().time()
-    return [
-        Seen(
-            merchant_id=before.merchant_id,
-            supplier=before.supplier,
-            supplier_sku=before.supplier_sku,
-            report=report,
-            was=before.state.value,
-            now=after.state.value,
-            seconds=before.age.total_seconds() + now - turn.began,
-        )
-        for (turn, report), (before, after) in zip(answered, changes, strict=True)
-    ]
