@@ -10,14 +10,17 @@ from tests.history.run import Plan, Result, run
 from tests.stack.service_databases import ServiceDatabases
 
 MUTANTS_MIN = 12
+RUNS_MAX = 8
+"""Whether one short run meets a bug depends on who comes when: the rarest was missed by two runs of
+four."""
 NO_BROKER = "127.0.0.1:1"
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
-async def play(name: str, folder: Path, databases: ServiceDatabases) -> Result:
+async def play(name: str, folder: Path, databases: ServiceDatabases, *, seed: int = 11) -> Result:
     plan = Plan(
-        seed=11,
+        seed=seed,
         operations=1_200,
         callers=16,
         wrecks=False,
@@ -39,8 +42,13 @@ def test_there_are_enough_mutants():
 async def test_a_seeded_bug_is_flagged(
     name: str, folder: Path, service_databases: ServiceDatabases
 ):
-    result = await play(name, folder, service_databases)
-    assert result.report.flags & MUTANTS[name].flagged_by, result
+    for seed in range(11, 11 + RUNS_MAX):
+        place = folder / str(seed)
+        place.mkdir()
+        result = await play(name, place, service_databases, seed=seed)
+        if result.report.flags & MUTANTS[name].flagged_by:
+            return
+    pytest.fail(f"missed by {RUNS_MAX} runs, the last: {result}")
 
 
 @pytest.mark.parametrize("time", ["first", "second", "third"])
