@@ -2,10 +2,21 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Executable, MetaData, TextClause, event, text
+from sqlalchemy import (
+    Column,
+    CursorResult,
+    DateTime,
+    Executable,
+    MetaData,
+    TextClause,
+    event,
+    func,
+    text,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -49,6 +60,13 @@ class Unstorable(Invalid):
 def new_metadata() -> MetaData:
     """MetaData whose constraints get predictable names; repositories map names to domain errors."""
     return MetaData(naming_convention=_NAMES)
+
+
+def clock_time(name: str) -> Column[datetime]:
+    """A column that says when, by the database's clock, unless the row says it itself."""
+    return Column(
+        name, DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()
+    )
 
 
 class Transaction:

@@ -15,17 +15,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 
 from fulfillment.arrivals.domain import ArrivalState
-
-
-def _time(name: str) -> Column[object]:
-    return Column(
-        name, DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()
-    )
+from kit.db import clock_time
 
 
 def arrival_tables(metadata: MetaData) -> None:
@@ -57,9 +51,9 @@ def arrival_tables(metadata: MetaData) -> None:
         Column("rejected", Integer, nullable=False, server_default="0"),
         Column("duplicates", Integer, nullable=False, server_default="0"),
         Column("tries", Integer, nullable=False, server_default="0"),
-        _time("due_at"),
+        clock_time("due_at"),
         Column("lease_id", Uuid),
-        _time("created_at"),
+        clock_time("created_at"),
         Column("ended_at", DateTime(timezone=True)),
         UniqueConstraint("purchase_id"),
         CheckConstraint(f"state IN ({states})", name="state_known"),

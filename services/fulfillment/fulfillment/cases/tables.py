@@ -10,10 +10,11 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+
+from kit.db import clock_time
 
 
 def case_tables(metadata: MetaData) -> None:
@@ -37,12 +38,7 @@ def case_tables(metadata: MetaData) -> None:
         Column("resolution", Text, nullable=False, server_default=""),
         Column("closed_by", Text),
         Column("closed_at", DateTime(timezone=True)),
-        Column(
-            "created_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("created_at"),
         CheckConstraint("state IN ('open', 'closed')", name="state_known"),
         CheckConstraint(
             "(state = 'closed') = (closed_at IS NOT NULL AND closed_by IS NOT NULL "

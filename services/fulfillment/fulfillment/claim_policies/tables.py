@@ -2,14 +2,14 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     Integer,
     MetaData,
     Table,
     Text,
     Uuid,
-    func,
 )
+
+from kit.db import clock_time
 
 
 def claim_policy_tables(metadata: MetaData) -> None:
@@ -32,12 +32,7 @@ def claim_policy_tables(metadata: MetaData) -> None:
         Column("watches_lots", Boolean, nullable=False),
         Column("lot_claims_min", Integer, nullable=False),
         Column("lot_norm", Integer, nullable=False),
-        Column(
-            "updated_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("updated_at"),
         CheckConstraint("when_short IN ('wait', 'refund')", name="when_short_known"),
         CheckConstraint("lot_claims_min >= 2", name="lot_claims_min"),
     )

@@ -14,11 +14,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 
 from fulfillment.claims.domain import ClaimReason, ClaimState, Decision, Work
+from kit.db import clock_time
 
 
 def _one_of(column: str, words: type[ClaimReason | ClaimState | Decision | Work]) -> str:
@@ -51,12 +51,7 @@ def claim_tables(metadata: MetaData) -> None:
         Column("waits", Text, nullable=False, server_default=""),
         # What a worker is still to do, when, and who is at it.
         Column("work", Text, nullable=False, server_default=Work.EVIDENCE.value),
-        Column(
-            "due_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("due_at"),
         Column("lease_id", Uuid),
         Column("attempts", Integer, nullable=False, server_default="0"),
         # References of the replacement that are used up for good.
@@ -82,12 +77,7 @@ def claim_tables(metadata: MetaData) -> None:
         Column("replacement_cost_minor", BigInteger),
         Column("replacement_currency", Text),
         Column("closed_at", DateTime(timezone=True)),
-        Column(
-            "created_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("created_at"),
         # A unit replaces one other at most.
         UniqueConstraint("replacement_unit_id"),
         CheckConstraint(_one_of("reason", ClaimReason), name="reason_known"),

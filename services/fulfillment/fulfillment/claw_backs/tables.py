@@ -8,10 +8,10 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    func,
 )
 
 from fulfillment.claw_backs.domain import ClawBackState
+from kit.db import clock_time
 
 
 def claw_back_tables(metadata: MetaData) -> None:
@@ -35,12 +35,7 @@ def claw_back_tables(metadata: MetaData) -> None:
         Column("reason", Text, nullable=False, server_default=""),
         Column("decided_by", Text),
         Column("decided_at", DateTime(timezone=True)),
-        Column(
-            "noted_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("noted_at"),
         CheckConstraint(f"state IN ({states})", name="state_known"),
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint("(state = 'noted') = (decided_at IS NULL)", name="decided_has_time"),

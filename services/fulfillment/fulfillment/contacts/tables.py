@@ -2,7 +2,6 @@
 
 from sqlalchemy import (
     Column,
-    DateTime,
     ForeignKey,
     Index,
     LargeBinary,
@@ -10,8 +9,9 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    func,
 )
+
+from kit.db import clock_time
 
 
 def contact_tables(metadata: MetaData) -> None:
@@ -29,11 +29,6 @@ def contact_tables(metadata: MetaData) -> None:
         # Keyed: the same address is the same value, and nobody reads it back.
         Column("email_hash", LargeBinary),
         Column("phone_hash", LargeBinary),
-        Column(
-            "created_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("created_at"),
         Index("ix_contact_created_at", "created_at"),
     )

@@ -15,21 +15,12 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
 from fulfillment.deliveries.domain import DeliveryState, TaskState
-
-
-def _now() -> Column[object]:
-    return Column(
-        "created_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    )
+from kit.db import clock_time
 
 
 def _one_of(states: type[DeliveryState] | type[TaskState]) -> str:
@@ -55,7 +46,7 @@ def delivery_tables(metadata: MetaData) -> None:
         Column("request_id", Text),
         # When the page's allowance of reveals is whole again (GCRA); null: never used.
         Column("reveals_paid_until", DateTime(timezone=True)),
-        _now(),
+        clock_time("created_at"),
         UniqueConstraint("page_id"),
         # What one buyer holds.
         Index("ix_request_merchant_id_customer_id", "merchant_id", "customer_id"),
@@ -68,7 +59,7 @@ def delivery_tables(metadata: MetaData) -> None:
         Column("page_id", Uuid, primary_key=True),
         Column("merchant_id", Uuid, nullable=False),
         Column("order_id", Uuid, ForeignKey("request.order_id"), nullable=False),
-        _now(),
+        clock_time("created_at"),
     )
     Table(
         "task",
@@ -78,12 +69,7 @@ def delivery_tables(metadata: MetaData) -> None:
         Column("kind", Text, nullable=False),
         Column("state", Text, nullable=False, server_default=TaskState.PENDING.value),
         # Nobody takes it before. Taking it moves this to the end of the lease.
-        Column(
-            "due_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("due_at"),
         Column("lease_id", Uuid),
         Column("attempts", Integer, nullable=False, server_default="0"),
         Column("generation", SmallInteger, nullable=False, server_default="0"),
@@ -91,7 +77,7 @@ def delivery_tables(metadata: MetaData) -> None:
         Column("reservation_id", Uuid),
         Column("hold_has_more", Boolean, nullable=False, server_default=text("false")),
         Column("last_reason", Text),
-        _now(),
+        clock_time("created_at"),
         CheckConstraint(_one_of(TaskState), name="state_known"),
         Index("ix_task_due", "kind", "due_at", postgresql_where=text("state = 'pending'")),
     )
@@ -122,7 +108,7 @@ def delivery_tables(metadata: MetaData) -> None:
         Column("state", Text, nullable=False, server_default=DeliveryState.PENDING.value),
         Column("reason", Text),
         Column("settled_at", DateTime(timezone=True)),
-        _now(),
+        clock_time("created_at"),
         # A line is delivered once in each round of being asked for.
         UniqueConstraint("line_id", "round"),
         CheckConstraint("quantity > 0", name="quantity_positive"),

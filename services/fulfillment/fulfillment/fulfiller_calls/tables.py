@@ -12,10 +12,10 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
 )
 
 from fulfillment.fulfiller_calls.domain import CallState
+from kit.db import clock_time
 
 
 def fulfiller_call_tables(metadata: MetaData) -> None:
@@ -39,12 +39,7 @@ def fulfiller_call_tables(metadata: MetaData) -> None:
         Column("sent_at", DateTime(timezone=True)),
         Column("ends_at", DateTime(timezone=True), nullable=False),
         Column("settled_at", DateTime(timezone=True)),
-        Column(
-            "created_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("created_at"),
         UniqueConstraint("delivery_id"),
         CheckConstraint(f"state IN ({states})", name="state_known"),
         CheckConstraint("cost_minor >= 0", name="cost_not_negative"),

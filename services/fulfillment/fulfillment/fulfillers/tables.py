@@ -4,7 +4,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     Float,
     LargeBinary,
     MetaData,
@@ -12,9 +11,10 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
+
+from kit.db import clock_time
 
 
 def fulfiller_tables(metadata: MetaData) -> None:
@@ -32,12 +32,7 @@ def fulfiller_tables(metadata: MetaData) -> None:
         Column("deadline_seconds", Float, nullable=False),
         Column("queue", Text, nullable=False, server_default=""),
         Column("is_enabled", Boolean, nullable=False, server_default=text("true")),
-        Column(
-            "created_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("created_at"),
         UniqueConstraint("merchant_id", "name"),
         CheckConstraint("timeout_seconds > 0", name="timeout_positive"),
         CheckConstraint("deadline_seconds > 0", name="deadline_positive"),

@@ -1,4 +1,6 @@
-from sqlalchemy import Column, DateTime, MetaData, Table, Text, UniqueConstraint, Uuid, func
+from sqlalchemy import Column, MetaData, Table, Text, UniqueConstraint, Uuid
+
+from kit.db import clock_time
 
 
 def holding_tables(metadata: MetaData) -> None:
@@ -10,11 +12,6 @@ def holding_tables(metadata: MetaData) -> None:
         Column("id", Uuid, primary_key=True),
         Column("merchant_id", Uuid, nullable=False),
         Column("customer_id", Text, nullable=False),
-        Column(
-            "created_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("created_at"),
         UniqueConstraint("merchant_id", "customer_id"),
     )

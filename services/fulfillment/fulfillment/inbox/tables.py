@@ -1,6 +1,8 @@
 """Tables of this slice: messages that are read in the shop's own app."""
 
-from sqlalchemy import Column, DateTime, Index, LargeBinary, MetaData, Table, Text, Uuid, func
+from sqlalchemy import Column, DateTime, Index, LargeBinary, MetaData, Table, Text, Uuid
+
+from kit.db import clock_time
 
 
 def inbox_tables(metadata: MetaData) -> None:
@@ -15,12 +17,7 @@ def inbox_tables(metadata: MetaData) -> None:
         Column("order_id", Uuid, nullable=False),
         # Subject and body, sealed: they may hold a link that opens the order.
         Column("content", LargeBinary, nullable=False),
-        Column(
-            "created_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("created_at"),
         Column("read_at", DateTime(timezone=True)),
         Index("ix_inbox_message_merchant_id_customer_id_id", "merchant_id", "customer_id", "id"),
         Index("ix_inbox_message_created_at", "created_at"),

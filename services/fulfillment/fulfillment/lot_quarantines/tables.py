@@ -9,11 +9,11 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    func,
     text,
 )
 
 from fulfillment.lot_quarantines.domain import QuarantineState
+from kit.db import clock_time
 
 
 def lot_quarantine_tables(metadata: MetaData) -> None:
@@ -36,23 +36,13 @@ def lot_quarantine_tables(metadata: MetaData) -> None:
         # Rates in basis points.
         Column("bound", Integer, nullable=False),
         Column("norm", Integer, nullable=False),
-        Column(
-            "due_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("due_at"),
         Column("attempts", Integer, nullable=False, server_default="0"),
         Column("quarantined_at", DateTime(timezone=True)),
         Column("restored_at", DateTime(timezone=True)),
         Column("restored_by", Text),
         Column("restore_reason", Text, nullable=False, server_default=""),
-        Column(
-            "created_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("created_at"),
         CheckConstraint(f"state IN ({states})", name="state_known"),
         CheckConstraint(
             "state <> 'restored' OR (restored_at IS NOT NULL AND restored_by IS NOT NULL)",

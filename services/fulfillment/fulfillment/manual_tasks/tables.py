@@ -13,17 +13,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 
 from fulfillment.manual_tasks.domain import ManualState
-
-
-def _time(name: str) -> Column[object]:
-    return Column(
-        name, DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()
-    )
+from kit.db import clock_time
 
 
 def manual_task_tables(metadata: MetaData) -> None:
@@ -49,7 +43,7 @@ def manual_task_tables(metadata: MetaData) -> None:
         Column("currency", Text),
         Column("resolved_by", Text),
         Column("resolved_at", DateTime(timezone=True)),
-        _time("created_at"),
+        clock_time("created_at"),
         UniqueConstraint("purchase_id"),
         CheckConstraint(f"state IN ({states})", name="state_known"),
         CheckConstraint(
@@ -80,5 +74,5 @@ def manual_task_tables(metadata: MetaData) -> None:
         Column("manual_task_id", Uuid, ForeignKey("manual_task.id"), primary_key=True),
         Column("view_no", Integer, primary_key=True),
         Column("viewer", Text, nullable=False),
-        _time("viewed_at"),
+        clock_time("viewed_at"),
     )

@@ -14,17 +14,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 
 from fulfillment.messages.domain import AttemptState, MessageState
-
-
-def _now(name: str) -> Column[object]:
-    return Column(
-        name, DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()
-    )
+from kit.db import clock_time
 
 
 def _moment(name: str) -> Column[object]:
@@ -82,9 +76,9 @@ def _message(metadata: MetaData) -> None:
         _word("channel"),
         _word("to_mask"),
         _word("reason"),
-        _now("due_at"),
+        clock_time("due_at"),
         Column("lease_id", Uuid),
-        _now("created_at"),
+        clock_time("created_at"),
         _moment("settled_at"),
         # One message per order and purpose, whoever wants it told how often.
         UniqueConstraint("order_id", "purpose", "key"),
@@ -117,7 +111,7 @@ def _attempt(metadata: MetaData) -> None:
         _word("reference"),
         _word("to_mask"),
         _word("template"),
-        _now("started_at"),
+        clock_time("started_at"),
         _moment("ended_at"),
         CheckConstraint(_one_of(AttemptState), name="state_known"),
         CheckConstraint("(state = 'sending') = (ended_at IS NULL)", name="ended_has_time"),

@@ -11,8 +11,9 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    func,
 )
+
+from kit.db import clock_time
 
 
 def one_time_code_tables(metadata: MetaData) -> None:
@@ -27,18 +28,8 @@ def one_time_code_tables(metadata: MetaData) -> None:
         Column("code_hash", LargeBinary, nullable=False),
         Column("tries", Integer, nullable=False, server_default="0"),
         Column("sends", Integer, nullable=False, server_default="1"),
-        Column(
-            "window_from",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
-        Column(
-            "sent_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("window_from"),
+        clock_time("sent_at"),
         Column("expires_at", DateTime(timezone=True), nullable=False),
         Column("used_at", DateTime(timezone=True)),
         CheckConstraint("sends > 0", name="sends_positive"),

@@ -3,15 +3,14 @@
 from sqlalchemy import (
     CheckConstraint,
     Column,
-    DateTime,
     MetaData,
     Table,
     Text,
     Uuid,
-    func,
 )
 
 from fulfillment.page_settings.domain import StepUp
+from kit.db import clock_time
 
 
 def page_setting_tables(metadata: MetaData) -> None:
@@ -24,12 +23,7 @@ def page_setting_tables(metadata: MetaData) -> None:
         Column("shop_name", Text, nullable=False),
         Column("shop_url", Text, nullable=False),
         Column("product_url", Text, nullable=False),
-        Column(
-            "changed_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("changed_at"),
         CheckConstraint(
             "step_up IN (" + ", ".join(f"'{it.value}'" for it in StepUp) + ")",
             name="step_up_known",

@@ -14,18 +14,12 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
 from fulfillment.procurement.domain import ProcurementState
-
-
-def _time(name: str) -> Column[object]:
-    return Column(
-        name, DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()
-    )
+from kit.db import clock_time
 
 
 def procurement_tables(metadata: MetaData) -> None:
@@ -72,10 +66,10 @@ def _procurements(metadata: MetaData) -> None:
         Column("requested_by", Text, nullable=False),
         Column("decided_by", Text),
         Column("decided_at", DateTime(timezone=True)),
-        _time("due_at"),
+        clock_time("due_at"),
         Column("lease_id", Uuid),
         Column("tries", Integer, nullable=False, server_default="0"),
-        _time("created_at"),
+        clock_time("created_at"),
         Column("ended_at", DateTime(timezone=True)),
         CheckConstraint(f"state IN ({states})", name="state_known"),
         CheckConstraint("quantity > 0", name="quantity_positive"),

@@ -14,15 +14,10 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 
-
-def _time(name: str) -> Column[object]:
-    return Column(
-        name, DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()
-    )
+from kit.db import clock_time
 
 
 def procurement_rule_tables(metadata: MetaData) -> None:
@@ -44,12 +39,12 @@ def procurement_rule_tables(metadata: MetaData) -> None:
         # Above this a person must agree; null: nobody is asked.
         Column("approval_above_minor", BigInteger),
         Column("is_active", Boolean, nullable=False, server_default=text("true")),
-        _time("due_at"),
+        clock_time("due_at"),
         Column("lease_id", Uuid),
         # How the pool stood when it was looked at last, and what was made of it.
         Column("checked_at", DateTime(timezone=True)),
         Column("last_reason", Text, nullable=False, server_default=""),
-        _time("created_at"),
+        clock_time("created_at"),
         UniqueConstraint("merchant_id", "pool_id"),
         CheckConstraint(
             "reorder_cover_days IS NOT NULL OR reorder_point IS NOT NULL", name="has_a_trigger"

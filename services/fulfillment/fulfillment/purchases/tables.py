@@ -16,11 +16,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 
 from fulfillment.purchases.domain import PurchaseState
+from kit.db import clock_time
 
 
 def purchase_tables(metadata: MetaData) -> None:
@@ -64,12 +64,7 @@ def purchase_tables(metadata: MetaData) -> None:
         # Given up without the supplier's word: it is asked a few times more.
         Column("recheck_at", DateTime(timezone=True)),
         Column("rechecks", SmallInteger, nullable=False, server_default="0"),
-        Column(
-            "created_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("created_at"),
         UniqueConstraint("delivery_id", "generation"),
         UniqueConstraint("procurement_id", "generation"),
         CheckConstraint(

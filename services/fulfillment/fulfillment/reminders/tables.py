@@ -2,14 +2,14 @@ from sqlalchemy import (
     ARRAY,
     CheckConstraint,
     Column,
-    DateTime,
     Integer,
     MetaData,
     SmallInteger,
     Table,
     Uuid,
-    func,
 )
+
+from kit.db import clock_time
 
 
 def reminder_tables(metadata: MetaData) -> None:
@@ -29,10 +29,5 @@ def reminder_tables(metadata: MetaData) -> None:
         Column("unit_id", Uuid, primary_key=True),
         Column("days", SmallInteger, primary_key=True),
         Column("merchant_id", Uuid, nullable=False),
-        Column(
-            "reminded_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("reminded_at"),
     )

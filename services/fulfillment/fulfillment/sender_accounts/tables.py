@@ -4,19 +4,18 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     Index,
     LargeBinary,
     MetaData,
     Table,
     Text,
     Uuid,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
 from fulfillment.templates.domain import Channel
+from kit.db import clock_time
 
 
 def sender_account_tables(metadata: MetaData) -> None:
@@ -33,12 +32,7 @@ def sender_account_tables(metadata: MetaData) -> None:
         # Sealed for this row.
         Column("secret", LargeBinary, nullable=False),
         Column("is_enabled", Boolean, nullable=False, server_default=text("true")),
-        Column(
-            "created_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("created_at"),
         CheckConstraint(f"channel IN ({channels})", name="channel_known"),
         Index("ix_sender_account_merchant_id_id", "merchant_id", "id"),
         Index(

@@ -3,15 +3,15 @@
 from sqlalchemy import (
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKey,
     Integer,
     LargeBinary,
     MetaData,
     Table,
     Uuid,
-    func,
 )
+
+from kit.db import clock_time
 
 
 def supplier_callback_tables(metadata: MetaData) -> None:
@@ -23,11 +23,6 @@ def supplier_callback_tables(metadata: MetaData) -> None:
         # SHA-256 of the body: what it said is not kept.
         Column("digest", LargeBinary, primary_key=True),
         Column("times", Integer, nullable=False, server_default="1"),
-        Column(
-            "heard_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("heard_at"),
         CheckConstraint("times > 0", name="times_positive"),
     )

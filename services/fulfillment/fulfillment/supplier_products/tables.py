@@ -15,15 +15,10 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 
-
-def _time(name: str) -> Column[object]:
-    return Column(
-        name, DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()
-    )
+from kit.db import clock_time
 
 
 def supplier_product_tables(metadata: MetaData) -> None:
@@ -58,7 +53,7 @@ def supplier_product_tables(metadata: MetaData) -> None:
         # Why it is not bought although it is active; empty: it may be.
         Column("paused_reason", Text, nullable=False, server_default=""),
         Column("paused_at", DateTime(timezone=True)),
-        _time("created_at"),
+        clock_time("created_at"),
         ForeignKeyConstraint(
             ["merchant_id", "supplier"], ["supplier.merchant_id", "supplier.name"]
         ),
@@ -89,7 +84,7 @@ def supplier_product_tables(metadata: MetaData) -> None:
         # Why the last one was not; empty: it was.
         Column("reason", Text, nullable=False, server_default=""),
         Column("failures", Integer, nullable=False, server_default="0"),
-        _time("due_at"),
+        clock_time("due_at"),
         Column("lease_id", Uuid),
         CheckConstraint(
             "(balance_minor IS NULL) = (balance_currency IS NULL) "

@@ -14,10 +14,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+
+from kit.db import clock_time
 
 
 def supplier_statement_tables(metadata: MetaData) -> None:
@@ -39,12 +40,7 @@ def supplier_statement_tables(metadata: MetaData) -> None:
         Column("refused", Integer, nullable=False, server_default="0"),
         # How many lines, and purchases of ours, came to which end.
         Column("results", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
-        Column(
-            "created_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("created_at"),
         Column("ended_at", DateTime(timezone=True)),
         UniqueConstraint("merchant_id", "digest"),
         CheckConstraint("state IN ('reading', 'completed', 'failed')", name="state_known"),

@@ -4,7 +4,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     Float,
     LargeBinary,
     MetaData,
@@ -12,10 +11,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+
+from kit.db import clock_time
 
 
 def supplier_tables(metadata: MetaData) -> None:
@@ -41,12 +41,7 @@ def supplier_tables(metadata: MetaData) -> None:
         Column("visibility_delay_seconds", Float),
         Column("unknown_ttl_seconds", Float),
         Column("is_enabled", Boolean, nullable=False, server_default=text("true")),
-        Column(
-            "created_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("created_at"),
         UniqueConstraint("merchant_id", "name"),
         CheckConstraint("timeout_seconds > 0", name="timeout_positive"),
         CheckConstraint("visibility_delay_seconds >= 0", name="visibility_delay_not_negative"),

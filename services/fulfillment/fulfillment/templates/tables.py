@@ -4,7 +4,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKey,
     Index,
     Integer,
@@ -13,21 +12,12 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
 from fulfillment.templates.domain import Channel
-
-
-def _now() -> Column[object]:
-    return Column(
-        "created_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    )
+from kit.db import clock_time
 
 
 def template_tables(metadata: MetaData) -> None:
@@ -42,7 +32,7 @@ def template_tables(metadata: MetaData) -> None:
         Column("purpose", Text, nullable=False),
         Column("language", Text, nullable=False),
         Column("channel", Text, nullable=False),
-        _now(),
+        clock_time("created_at"),
         UniqueConstraint(
             "merchant_id", "name", "purpose", "language", "channel", name="uq_template_place"
         ),
@@ -61,7 +51,7 @@ def template_tables(metadata: MetaData) -> None:
         # A list of [name, template]: a gateway may know its parameters by their order.
         Column("parameters", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
         Column("created_by", Text, nullable=False, server_default=""),
-        _now(),
+        clock_time("created_at"),
         CheckConstraint("version > 0", name="version_positive"),
         # A subject is one line of a mail's head.
         CheckConstraint(r"subject !~ '[\r\n]'", name="subject_is_one_line"),

@@ -12,17 +12,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 
 from fulfillment.webhook_deliveries.domain import BODY_BYTES_MAX, WebhookState
-
-
-def _now(name: str) -> Column[object]:
-    return Column(
-        name, DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()
-    )
+from kit.db import clock_time
 
 
 def _number(name: str) -> Column[object]:
@@ -47,12 +41,12 @@ def webhook_delivery_tables(metadata: MetaData) -> None:
         _number("attempts"),
         # Failures since it was queued: where it stands in the schedule.
         _number("tries"),
-        _now("due_at"),
+        clock_time("due_at"),
         Column("lease_id", Uuid),
         Column("last_status", Integer),
         Column("last_reason", Text, nullable=False, server_default=""),
         Column("settled_at", DateTime(timezone=True)),
-        _now("created_at"),
+        clock_time("created_at"),
         UniqueConstraint("endpoint_id", "event_id"),
         CheckConstraint(f"state IN ({states})", name="state_known"),
         CheckConstraint(f"octet_length(body) <= {BODY_BYTES_MAX}", name="body_thin"),

@@ -14,16 +14,11 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-
-def _now(name: str) -> Column[object]:
-    return Column(
-        name, DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()
-    )
+from kit.db import clock_time
 
 
 def webhook_endpoint_tables(metadata: MetaData) -> None:
@@ -42,8 +37,8 @@ def webhook_endpoint_tables(metadata: MetaData) -> None:
         Column("failures", Integer, nullable=False, server_default="0"),
         Column("failing_since", DateTime(timezone=True)),
         Column("last_success_at", DateTime(timezone=True)),
-        _now("opens_at"),
-        _now("created_at"),
+        clock_time("opens_at"),
+        clock_time("created_at"),
         Column("deleted_at", DateTime(timezone=True)),
         CheckConstraint(
             "disabled_because IN ('by_request', 'failing', 'gone')", name="disabled_because_known"
@@ -67,7 +62,7 @@ def webhook_endpoint_tables(metadata: MetaData) -> None:
         # Sealed for this row: the shared secret, or the seed of the private key.
         Column("secret", LargeBinary, nullable=False),
         Column("ends_at", DateTime(timezone=True)),
-        _now("created_at"),
+        clock_time("created_at"),
         CheckConstraint("scheme IN ('v1', 'v1a')", name="scheme_known"),
         Index("ix_webhook_key_endpoint_id", "endpoint_id"),
         # One key of a scheme lasts; the others are on their way out.
@@ -86,5 +81,5 @@ def webhook_endpoint_tables(metadata: MetaData) -> None:
         Column("endpoint_id", Uuid, ForeignKey("webhook_endpoint.id"), primary_key=True),
         Column("lane_no", SmallInteger, primary_key=True),
         Column("lease_id", Uuid),
-        _now("lease_ends_at"),
+        clock_time("lease_ends_at"),
     )

@@ -1,6 +1,7 @@
-from sqlalchemy import Boolean, Column, DateTime, Table, Uuid, func
+from sqlalchemy import Boolean, Column, Table, Uuid
 
 from inventory_vault.metadata import metadata
+from kit.db import clock_time
 
 # When a lot's rows were last counted against its books: who waits longest is next.
 lot_check = Table(
@@ -9,10 +10,5 @@ lot_check = Table(
     Column("lot_id", Uuid, primary_key=True),
     Column("merchant_id", Uuid, nullable=False),
     Column("holds", Boolean, nullable=False),
-    Column(
-        "checked_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("checked_at"),
 )

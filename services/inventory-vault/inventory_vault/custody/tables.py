@@ -7,11 +7,11 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    func,
     text,
 )
 
 from inventory_vault.metadata import metadata
+from kit.db import clock_time
 
 # Private halves lie here wrapped under the master key, which is in no database: a backup of this
 # table opens nothing, and a restored one needs nothing but the master key.
@@ -22,12 +22,7 @@ sealing_key = Table(
     Column("public_key", LargeBinary, nullable=False),
     Column("wrapped_private_key", LargeBinary, nullable=False),
     Column("state", Text, nullable=False),
-    Column(
-        "created_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("created_at"),
     Column("rotated_at", DateTime(timezone=True)),
     Column("retired_at", DateTime(timezone=True)),
     CheckConstraint("state IN ('active', 'open_only', 'retired', 'compromised')", name="state"),
@@ -45,12 +40,7 @@ opener_secret = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("wrapped", LargeBinary, nullable=False),
-    Column(
-        "created_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("created_at"),
 )
 
 # A wish of the platform; the opener gives it its key, seals everything anew and destroys the old.
@@ -63,12 +53,7 @@ key_rotation = Table(
     Column("requested_by", Text, nullable=False),
     Column("old_key_id", Uuid),
     Column("key_id", Uuid),
-    Column(
-        "requested_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("requested_at"),
     Column("finished_at", DateTime(timezone=True)),
     CheckConstraint("state IN ('running', 'finished')", name="state"),
     Index(

@@ -1,7 +1,8 @@
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, Integer, Table, Text, Uuid, func
+from sqlalchemy import CheckConstraint, Column, Index, Integer, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 from inventory_vault.metadata import metadata
+from kit.db import clock_time
 
 # The row is also the lock of its shelf: whoever moves a cursor or a free list of the pool's lots
 # holds it, so lots need no lock order of their own. Half-empty pages keep those updates local.
@@ -18,12 +19,7 @@ pool = Table(
     Column("hold_budget", JSONB),
     # Units sold within channels' guarantees only; null: no quota.
     Column("quota_buffer", Integer),
-    Column(
-        "created_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("created_at"),
     CheckConstraint(
         "unit_kind IN ('card', 'code', 'link', 'image', 'voucher', 'reusable')", name="unit_kind"
     ),

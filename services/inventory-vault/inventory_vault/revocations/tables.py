@@ -1,6 +1,7 @@
-from sqlalchemy import Column, DateTime, Index, Table, Text, Uuid, func
+from sqlalchemy import Column, Index, Table, Text, Uuid
 
 from inventory_vault.metadata import metadata
+from kit.db import clock_time
 
 # Append-only: a unit that is out of use stays so.
 unit_revocation = Table(
@@ -11,11 +12,6 @@ unit_revocation = Table(
     Column("lot_id", Uuid, nullable=False),
     Column("reason", Text, nullable=False),
     Column("requested_by", Text, nullable=False),
-    Column(
-        "revoked_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("revoked_at"),
     Index("ix_unit_revocation_lot_id", "lot_id"),
 )

@@ -1,16 +1,15 @@
 from sqlalchemy import (
     CheckConstraint,
     Column,
-    DateTime,
     Index,
     LargeBinary,
     Table,
     Text,
     Uuid,
-    func,
 )
 
 from inventory_vault.metadata import metadata
+from kit.db import clock_time
 
 # Append-only: who saw which unit, when, from where, why. Committed before the opener is asked,
 # which re-seals to the key written here and to no other.
@@ -28,12 +27,7 @@ unit_view = Table(
     Column("user_agent", Text),
     Column("reason", Text, nullable=False),
     Column("requested_by", Text, nullable=False),
-    Column(
-        "seen_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("seen_at"),
     # Keys the viewer's digest in the audit log; erased together with the viewer.
     Column("salt", LargeBinary),
     CheckConstraint("octet_length(salt) = 16", name="salt"),

@@ -1,17 +1,16 @@
 from sqlalchemy import (
     CheckConstraint,
     Column,
-    DateTime,
     Index,
     Integer,
     Table,
     Text,
     Uuid,
-    func,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
 from inventory_vault.metadata import metadata
+from kit.db import clock_time
 
 # Append-only: who took what off the shelf, or put it back, and why: one unit, a lot whole, or what
 # a filter named.
@@ -29,12 +28,7 @@ stock_action = Table(
     Column("action", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("requested_by", Text, nullable=False),
-    Column(
-        "acted_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("acted_at"),
     CheckConstraint("action IN ('quarantine', 'restore', 'void', 'activate')", name="action"),
     CheckConstraint(
         "(lot_id IS NOT NULL) <> (pool_id IS NOT NULL AND filter IS NOT NULL AND units >= 0)",

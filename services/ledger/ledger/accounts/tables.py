@@ -2,7 +2,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKey,
     Index,
     MetaData,
@@ -11,8 +10,9 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
 )
+
+from kit.db import clock_time
 
 
 def account_tables(metadata: MetaData) -> None:
@@ -24,12 +24,7 @@ def account_tables(metadata: MetaData) -> None:
         Column("code", Text, nullable=False),
         Column("currency", Text, nullable=False),
         Column("kind", Text, nullable=False),
-        Column(
-            "created_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("created_at"),
         CheckConstraint(
             "kind IN ('asset', 'liability', 'income', 'expense', 'equity')", name="kind_known"
         ),

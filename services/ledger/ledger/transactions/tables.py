@@ -17,9 +17,10 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
+
+from kit.db import clock_time
 
 
 def transaction_tables(metadata: MetaData) -> None:
@@ -39,12 +40,7 @@ def transaction_tables(metadata: MetaData) -> None:
             nullable=False,
             server_default=text("(pg_current_xact_id()::text)::bigint"),
         ),
-        Column(
-            "recorded_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("recorded_at"),
         # The same event, however often it comes, is one transaction.
         UniqueConstraint("merchant_id", "source"),
         UniqueConstraint("reverses"),

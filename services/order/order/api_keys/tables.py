@@ -1,7 +1,8 @@
 """The backbone's api_key table is the authority on keys; this one adds what only people need."""
 
-from sqlalchemy import Column, DateTime, ForeignKey, Index, Table, Text, Uuid, func
+from sqlalchemy import Column, ForeignKey, Index, Table, Text, Uuid
 
+from kit.db import clock_time
 from order.tables import metadata
 
 issued_key = Table(
@@ -12,12 +13,7 @@ issued_key = Table(
     Column("name", Text, nullable=False),
     Column("mode", Text, nullable=False),
     Column("created_by", Text, nullable=False),
-    Column(
-        "created_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("created_at"),
     # The bundle of scopes it was given, if it was one.
     Column("role", Text),
     Index("ix_issued_key_merchant_id_created_at", "merchant_id", "created_at", "key_id"),

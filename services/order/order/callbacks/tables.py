@@ -2,7 +2,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     Index,
     Integer,
     LargeBinary,
@@ -10,9 +9,9 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
 )
 
+from kit.db import clock_time
 from order.tables import metadata
 
 payment_notice = Table(
@@ -36,18 +35,8 @@ payment_notice = Table(
     Column("verdict", Text, nullable=False),
     Column("detail", Text, nullable=False, server_default=""),
     Column("times", Integer, nullable=False, server_default="1"),
-    Column(
-        "received_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
-    Column(
-        "last_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("received_at"),
+    clock_time("last_at"),
     # The same notice again is counted, never worked on twice.
     UniqueConstraint("account_id", "event_id"),
     CheckConstraint("source IN ('callback', 'query')", name="source_known"),

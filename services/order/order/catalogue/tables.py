@@ -12,12 +12,12 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     false,
-    func,
     text,
     true,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from kit.db import clock_time
 from order.catalogue.domain import Kind
 from order.tables import metadata
 
@@ -62,18 +62,8 @@ product = Table(
     Column("options", JSONB, nullable=False, server_default=_EMPTY),
     # Grows with each edit: who edits an older one is refused.
     Column("version", Integer, nullable=False, server_default="1"),
-    Column(
-        "created_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
-    Column(
-        "updated_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("created_at"),
+    clock_time("updated_at"),
     # [[min quantity, price or null, basis points off], ...]
     Column("tiers", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
     Column("allow_rising", Boolean, nullable=False, server_default=false()),

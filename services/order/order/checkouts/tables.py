@@ -9,11 +9,11 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from kit.db import clock_time
 from order.tables import metadata
 
 _LIVE = text("state IN ('opening', 'open')")
@@ -40,18 +40,8 @@ payment_checkout = Table(
     Column("asked", Integer, nullable=False, server_default="0"),
     Column("next_at", DateTime(timezone=True), nullable=False),
     Column("last_error", Text),
-    Column(
-        "created_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
-    Column(
-        "updated_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("created_at"),
+    clock_time("updated_at"),
     CheckConstraint("amount_minor > 0", name="amount_positive"),
     CheckConstraint("state IN ('opening', 'open', 'paid', 'failed', 'closed')", name="state_known"),
     # Beginning the same payment twice is beginning it once.

@@ -12,10 +12,10 @@ from sqlalchemy import (
     Text,
     Uuid,
     false,
-    func,
     text,
 )
 
+from kit.db import clock_time
 from order.tables import metadata
 
 # Of each coupon and of promotions with a budget. Its row is the lock under which uses are counted;
@@ -43,12 +43,7 @@ coupon_batch = Table(
     Column("rule_id", Uuid, ForeignKey("price_rule.id"), nullable=False),
     Column("quantity", Integer, nullable=False),
     Column("prefix", Text, nullable=False, server_default=""),
-    Column(
-        "created_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("created_at"),
     Index("ix_coupon_batch_rule_id_id", "rule_id", "id"),
 )
 
@@ -79,9 +74,7 @@ price_use = Table(
     Column("code_hash", LargeBinary),
     Column("discount_minor", BigInteger, nullable=False),
     Column("returns_on_refund", Boolean, nullable=False, server_default=false()),
-    Column(
-        "used_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()
-    ),
+    clock_time("used_at"),
     # When the order ended and the use was given back.
     Column("returned_at", DateTime(timezone=True)),
     CheckConstraint("discount_minor > 0", name="discount_positive"),

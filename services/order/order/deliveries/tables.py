@@ -1,6 +1,7 @@
-from sqlalchemy import Column, DateTime, Table, Text, Uuid, func, text
+from sqlalchemy import Column, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from kit.db import clock_time
 from order.tables import metadata
 
 order_delivery = Table(
@@ -14,10 +15,5 @@ order_delivery = Table(
     # [[unit id, mask], ...]: never a code.
     Column("units", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
     Column("reason", Text, nullable=False, server_default=""),
-    Column(
-        "updated_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("updated_at"),
 )

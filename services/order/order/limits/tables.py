@@ -1,16 +1,15 @@
 from sqlalchemy import (
     CheckConstraint,
     Column,
-    DateTime,
     Index,
     Integer,
     PrimaryKeyConstraint,
     Table,
     Text,
     Uuid,
-    func,
 )
 
+from kit.db import clock_time
 from order.limits.domain import Per
 from order.tables import metadata
 
@@ -29,9 +28,7 @@ limit_use = Table(
     # The shop's id of the buyer, an address, a device; empty for everyone.
     Column("subject", Text, nullable=False),
     Column("quantity", Integer, nullable=False),
-    Column(
-        "used_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()
-    ),
+    clock_time("used_at"),
     PrimaryKeyConstraint("order_id", "product_id", "per"),
     CheckConstraint("quantity > 0", name="quantity_positive"),
     CheckConstraint(f"per IN ({_PERS})", name="per_known"),

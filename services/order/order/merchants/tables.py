@@ -10,11 +10,11 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    func,
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from kit.db import clock_time
 from order.tables import metadata
 
 merchant = Table(
@@ -22,12 +22,7 @@ merchant = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("name", Text, nullable=False),
-    Column(
-        "created_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("created_at"),
     Column("suspended_at", DateTime(timezone=True)),
     Column("suspended_reason", Text, nullable=False, server_default=""),
     # What is tried for short lines where neither product nor channel says.
@@ -43,12 +38,7 @@ channel = Table(
     Column("kind", Text, nullable=False),
     Column("is_trusted", Boolean, nullable=False),
     Column("is_active", Boolean, nullable=False, server_default=true()),
-    Column(
-        "created_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("created_at"),
     Column("price_list_id", Uuid),
     Column("fee_basis_points", Integer, nullable=False, server_default="0"),
     Column("fee_fixed_minor", BigInteger, nullable=False, server_default="0"),

@@ -12,11 +12,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from kit.db import clock_time
 from order.lines.domain import LineStatus
 from order.orders.domain import OrderStatus
 from order.tables import metadata
@@ -73,12 +73,7 @@ orders = Table(
     Column("pay_until", DateTime(timezone=True), nullable=False),
     Column("placed_at", DateTime(timezone=True), nullable=False),
     Column("paid_at", DateTime(timezone=True)),
-    Column(
-        "updated_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("updated_at"),
     # A channel belongs to one merchant, so this makes the reference unique in its channel; in this
     # order the index also finds a merchant's orders by reference.
     UniqueConstraint("merchant_id", "reference", "channel_id"),

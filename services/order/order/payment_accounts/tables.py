@@ -2,17 +2,16 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     Index,
     LargeBinary,
     Table,
     Text,
     Uuid,
-    func,
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from kit.db import clock_time
 from order.tables import metadata
 
 payment_account = Table(
@@ -28,18 +27,8 @@ payment_account = Table(
     Column("key_id", Text, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("is_active", Boolean, nullable=False, server_default=true()),
-    Column(
-        "created_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
-    Column(
-        "updated_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("created_at"),
+    clock_time("updated_at"),
     CheckConstraint("octet_length(sealed) >= 40", name="is_sealed"),
     Index("ix_payment_account_merchant_id_id", "merchant_id", "id"),
     Index("ix_payment_account_provider", "provider"),

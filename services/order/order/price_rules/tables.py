@@ -9,12 +9,12 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    func,
     text,
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from kit.db import clock_time
 from order.price_rules.domain import RuleKind
 from order.tables import metadata
 
@@ -50,18 +50,8 @@ price_rule = Table(
     Column("is_active", Boolean, nullable=False, server_default=true()),
     # What the kind says (terms_of in domain.py): each kind has its own members.
     Column("terms", JSONB, nullable=False),
-    Column(
-        "created_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
-    Column(
-        "updated_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("created_at"),
+    clock_time("updated_at"),
     CheckConstraint(f"kind IN ({_KINDS})", name="kind_known"),
     CheckConstraint("version > 0", name="version_positive"),
     CheckConstraint("valid_to > valid_from", name="window"),

@@ -9,10 +9,10 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    func,
     text,
 )
 
+from kit.db import clock_time
 from order.refunds.domain import RefundStatus
 from order.tables import metadata
 
@@ -38,15 +38,8 @@ order_refund = Table(
     Column("status", Text, nullable=False, server_default="due"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("last_error", Text),
-    Column(
-        "next_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()
-    ),
-    Column(
-        "created_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("next_at"),
+    clock_time("created_at"),
     Column("done_at", DateTime(timezone=True)),
     # Exactly once: for a line that failed, for a payment that is not owed, for a call. How much of
     # a line and of a payment goes back in all is counted by the trigger order_refund_count.

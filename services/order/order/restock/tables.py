@@ -7,10 +7,10 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    func,
     text,
 )
 
+from kit.db import clock_time
 from order.restock.domain import RestockStatus
 from order.tables import metadata
 
@@ -29,12 +29,7 @@ restock_request = Table(
     Column("contact", LargeBinary),
     Column("locale", Text, nullable=False, server_default=""),
     Column("status", Text, nullable=False, server_default="waiting"),
-    Column(
-        "requested_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("requested_at"),
     Column("due_at", DateTime(timezone=True)),
     Column("ended_at", DateTime(timezone=True)),
     CheckConstraint(f"status IN ({_STATUSES})", name="status_known"),

@@ -1,6 +1,7 @@
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Index, Table, Text, Uuid, func, text
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Index, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from kit.db import clock_time
 from order.tables import metadata
 
 # Who took which orders out of the system. Rows are never deleted.
@@ -16,12 +17,7 @@ order_export = Table(
     # Counted before they are handed out: never fewer than somebody has.
     Column("orders", BigInteger, nullable=False, server_default=text("0")),
     Column("rows", BigInteger, nullable=False, server_default=text("0")),
-    Column(
-        "started_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("started_at"),
     # Null while it runs, and for ever when the caller hung up.
     Column("finished_at", DateTime(timezone=True)),
     Index("ix_order_export_merchant_id_id", "merchant_id", "id"),

@@ -8,11 +8,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from kit.db import clock_time
 from order.steps.domain import OPEN, WAITING, StepState
 from order.tables import metadata
 
@@ -20,12 +20,6 @@ from order.tables import metadata
 def _one_of(states: frozenset[StepState] | type[StepState]) -> str:
     # In the order of the enum: the text is compared with the migration's.
     return ", ".join(f"'{state.value}'" for state in StepState if state in states)
-
-
-def _now(name: str) -> Column[object]:
-    return Column(
-        name, DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()
-    )
 
 
 # No foreign key to orders: a step is written in the transaction that holds its order's row.
@@ -49,10 +43,10 @@ saga_step = Table(
     Column("result", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("last_error", Text, nullable=False, server_default=""),
     # Nobody takes it before. Taking it moves this to the end of the lease.
-    _now("next_at"),
+    clock_time("next_at"),
     Column("deadline_at", DateTime(timezone=True), nullable=False),
-    _now("created_at"),
-    _now("updated_at"),
+    clock_time("created_at"),
+    clock_time("updated_at"),
     UniqueConstraint("ext_ref"),
     CheckConstraint(f"state IN ({_one_of(StepState)})", name="state_known"),
     Index("ix_saga_step_due", "next_at", postgresql_where=text(f"state IN ({_one_of(OPEN)})")),

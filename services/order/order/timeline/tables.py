@@ -1,6 +1,7 @@
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, Table, Text, Uuid, func
+from sqlalchemy import BigInteger, Column, Identity, Index, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
+from kit.db import clock_time
 from order.tables import metadata
 
 # No foreign key to orders: entries are written in the order's own transaction, millions of times.
@@ -9,7 +10,7 @@ order_timeline = Table(
     metadata,
     Column("id", BigInteger, Identity(always=True, cache=1), primary_key=True),
     Column("order_id", Uuid, nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    clock_time("at"),
     Column("kind", Text, nullable=False),
     Column("summary", Text, nullable=False),
     Column("cause", Text, nullable=False),

@@ -2,7 +2,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKey,
     Index,
     MetaData,
@@ -10,10 +9,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+
+from kit.db import clock_time
 
 
 def assessment_tables(metadata: MetaData) -> None:
@@ -32,12 +32,7 @@ def assessment_tables(metadata: MetaData) -> None:
         Column("facts", JSONB, nullable=False),
         Column("outcomes", JSONB, nullable=False),
         Column("duration_us", BigInteger, nullable=False),
-        Column(
-            "assessed_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("assessed_at"),
         CheckConstraint("decision IN ('allow', 'hold', 'decline')", name="decision_known"),
         CheckConstraint("asked IN ('allow', 'challenge', 'hold', 'decline')", name="asked_known"),
         UniqueConstraint("purchase_id"),

@@ -8,9 +8,10 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
+
+from kit.db import clock_time
 
 
 def review_tables(metadata: MetaData) -> None:
@@ -23,12 +24,7 @@ def review_tables(metadata: MetaData) -> None:
         Column("assessment_id", Uuid, nullable=False),
         Column("status", Text, nullable=False),
         Column("reason", Text, nullable=False),
-        Column(
-            "opened_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("opened_at"),
         Column("decided_at", DateTime(timezone=True)),
         Column("decided_by", Text),
         Column("note", Text, nullable=False, server_default=""),

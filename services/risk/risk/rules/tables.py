@@ -2,7 +2,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKey,
     Index,
     Integer,
@@ -11,8 +10,9 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
 )
+
+from kit.db import clock_time
 
 
 def rule_tables(metadata: MetaData) -> None:
@@ -41,12 +41,7 @@ def rule_tables(metadata: MetaData) -> None:
         Column("condition", Text, nullable=False),
         Column("action", Text, nullable=False),
         Column("author", Text, nullable=False),
-        Column(
-            "written_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("written_at"),
         CheckConstraint("mode IN ('enforce', 'shadow')", name="mode_known"),
         CheckConstraint("action IN ('allow', 'challenge', 'hold', 'decline')", name="action_known"),
         CheckConstraint("char_length(condition) BETWEEN 1 AND 2048", name="condition_length"),

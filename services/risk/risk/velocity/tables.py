@@ -11,9 +11,10 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    func,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
+
+from kit.db import clock_time
 
 
 def velocity_tables(metadata: MetaData) -> None:
@@ -36,12 +37,7 @@ def velocity_tables(metadata: MetaData) -> None:
         Column("currency", Text, nullable=False),
         Column("skus", ARRAY(Text), nullable=False),
         Column("quantities", ARRAY(Integer), nullable=False),
-        Column(
-            "recorded_at",
-            DateTime(timezone=True),
-            nullable=False,
-            server_default=func.clock_timestamp(),
-        ),
+        clock_time("recorded_at"),
         CheckConstraint("source IN ('order', 'shop')", name="source_known"),
         CheckConstraint("cardinality(skus) = cardinality(quantities)", name="lines_paired"),
         Index("ix_purchase_merchant_id_at", "merchant_id", "at"),
