@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from fulfillment.decimals import to_money, to_text
+from fulfillment.decimals import to_money
 from kit.money import Money
 
 
@@ -32,16 +32,3 @@ def test_a_cost_is_never_stated_too_low(value: object, currency: str, minor: int
 def test_what_is_no_sum_of_money_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="no sum of money"):
         to_money(value, "CNY")
-
-
-@pytest.mark.parametrize(
-    ("money", "text"),
-    [
-        (Money(4_850, "CNY"), "48.50"),
-        (Money(5, "CNY"), "0.05"),
-        (Money(1_200, "JPY"), "1200"),
-        (Money(1_235, "KWD"), "1.235"),
-    ],
-)
-def test_a_limit_is_written_with_the_currencys_decimals(money: Money, text: str) -> None:
-    assert to_text(money) == text

@@ -5,6 +5,32 @@ from dataclasses import dataclass
 
 from kit.errors import DomainError, ErrorKind
 
+# ISO 4217: currencies without a minor unit, and those with three digits; all others have two.
+_DIGITS = {
+    **dict.fromkeys(
+        [
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ],
+        0,
+    ),
+    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
+}
+
 
 class CurrencyMismatch(DomainError):
     """Two amounts of different currencies cannot be added."""
@@ -32,9 +58,24 @@ class Money:
     def __str__(self) -> str:
         return f"{self.amount_minor} {self.currency} (minor units)"
 
+    @property
+    def decimal(self) -> str:
+        """`19.90`, by the digits of its currency."""
+        digits = digits_of(self.currency)
+        sign, (whole, rest) = (
+            "-" * (self.amount_minor < 0),
+            divmod(abs(self.amount_minor), 10**digits),
+        )
+        return f"{sign}{whole}.{rest:0{digits}}" if digits else f"{sign}{whole}"
+
     def _same_currency(self, other: "Money") -> None:
         if self.currency != other.currency:
             raise CurrencyMismatch(f"{self.currency} is not {other.currency}")
+
+
+def digits_of(currency: str) -> int:
+    """How many decimals a currency has (ISO 4217)."""
+    return _DIGITS.get(currency, 2)
 
 
 def share_out(total: int, weights: Sequence[int]) -> list[int]:

@@ -2,18 +2,9 @@
 
 from decimal import ROUND_UP, Decimal, InvalidOperation
 
-from kit.money import Money
+from kit.money import Money, digits_of
 
-_WITHOUT = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
-_THREE = "BHD IQD JOD KWD LYD OMR TND"
 _MINOR_MAX = 10**13
-
-
-def digits_of(currency: str) -> int:
-    """How many decimals a currency has."""
-    if currency in _WITHOUT:
-        return 0
-    return 3 if currency in _THREE else 2
 
 
 def to_money(value: object, currency: str) -> Money:
@@ -30,9 +21,3 @@ def to_money(value: object, currency: str) -> Money:
     if not exact.is_finite() or not 0 <= minor <= _MINOR_MAX:
         raise ValueError("no sum of money")
     return Money(int(minor), currency)
-
-
-def to_text(money: Money) -> str:
-    """`48.50`, with the currency's decimals."""
-    digits = digits_of(money.currency)
-    return f"{Decimal(money.amount_minor).scaleb(-digits):.{digits}f}"

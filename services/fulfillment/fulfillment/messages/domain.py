@@ -93,17 +93,9 @@ class Message:
     attempts: tuple[Attempt, ...] = ()
 
 
-_NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"  # ISO 4217
-_THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND"
-
-
 def as_text(money: Money) -> str:
-    """`19.90 CNY`, by the decimals of its currency (ISO 4217)."""
-    if money.currency in _NO_DECIMALS:
-        return f"{money.amount_minor} {money.currency}"
-    decimals = 3 if money.currency in _THREE_DECIMALS else 2
-    whole, rest = divmod(money.amount_minor, 10**decimals)
-    return f"{whole}.{rest:0{decimals}} {money.currency}"
+    """`19.90 CNY`."""
+    return f"{money.decimal} {money.currency}"
 
 
 class MessageNotFound(NotFound):

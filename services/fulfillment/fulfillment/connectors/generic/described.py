@@ -46,7 +46,7 @@ from fulfillment.connectors.generic.reading import (
     whole,
     written,
 )
-from fulfillment.decimals import to_money, to_text
+from fulfillment.decimals import to_money
 from fulfillment.exchange import Deadline, compact_json, read_moment
 from fulfillment.outside import ANSWER_BYTES_MAX, BAD_ANSWER, LISTING_BYTES_MAX, Heard, Outside
 from fulfillment.signatures import Material, sign, verifies
@@ -324,7 +324,7 @@ class Described:
             "sku": wanted.sku,
             "account": wanted.account,
             "quantity": str(wanted.quantity),
-            "cost_max": str(limit.amount_minor) if is_minor else to_text(limit),
+            "cost_max": str(limit.amount_minor) if is_minor else limit.decimal,
             "callback_url": access.callback_url,
             "shop": access.account_id,
         }
