@@ -13,12 +13,27 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from uuid import UUID
 
+from kit.errors import DomainError, ErrorKind
+
 _ID_BYTES = 16
 _END_BYTES = 4
 _MAC_BYTES = 16
 TOKEN_LENGTH = 48
 _TOKEN = re.compile(rf"[A-Za-z0-9_\-]{{{TOKEN_LENGTH}}}")
 _END_MAX = 2**32 - 1
+
+
+class PageNotFound(DomainError):
+    """There is no such page."""
+
+    code = "page_not_found"
+    kind = ErrorKind.NOT_FOUND
+
+
+class PageEnded(PageNotFound):
+    """The link has ended; the seller can send a fresh one."""
+
+    code = "page_ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +77,15 @@ class PageLinks:
             return None
         end = int.from_bytes(content[_ID_BYTES:], "big")
         return PageLink(UUID(bytes=content[:_ID_BYTES]), datetime.fromtimestamp(end, UTC))
+
+    def open(self, token: str, now: datetime) -> PageLink:
+        """The link a token was made for. Raises PageNotFound, or PageEnded when it has ended."""
+        link = self.find(token)
+        if link is None:
+            raise PageNotFound
+        if link.has_ended(now):
+            raise PageEnded
+        return link
 
     def _mac(self, content: bytes) -> bytes:
         return blake2b(content, key=self._key, digest_size=_MAC_BYTES, person=self._sort).digest()

@@ -1,6 +1,7 @@
 """A shop renews and ends the links to its buyers' pages."""
 
 import asyncio
+import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,8 +12,9 @@ from sqlalchemy import text
 
 from kit.db import Database
 from kit.ids import new_id
-from kit.service import Service
+from kit.service import Service, create_app
 from lockstock.fulfillment.v1.page_events_pb2 import PageLinkChanged
+from sealing import new_key_pair
 from tests.fulfillment.conftest import Accept, ApiClient, published
 from tests.fulfillment.factories import OTHER_MERCHANT, a_request
 from tests.fulfillment.pages.conftest import page_url
@@ -136,3 +138,43 @@ async def test_wrong_links_from_one_address_have_to_wait_and_right_ones_never_do
     assert int(limited.headers["retry-after"]) >= 1
     assert (await browser.get(right)).status_code == 200
     assert (await browser.get(f"{right}/progress")).status_code == 200
+
+
+WRONG, UNIT = "A" * 48, "019f0000-0000-7000-8000-000000000001"
+KEY = base64.b64encode(new_key_pair().public_key).decode()
+ENTRANCES: dict[tuple[str, str], dict[str, str] | None] = {
+    ("GET", "/d/{token}"): None,
+    ("GET", "/d/{token}/progress"): None,
+    ("GET", "/d/{token}/units"): None,
+    ("GET", "/d/{token}/recommendations"): None,
+    ("POST", "/d/{token}/units/{unit_id}/reveal"): {"recipient_public_key": KEY},
+    ("POST", "/d/{token}/step-up"): None,
+    ("POST", "/d/{token}/step-up/confirm"): {"code": "294173"},
+    ("POST", "/d/{token}/claims"): {"unit_id": UNIT, "reason": "invalid"},
+    ("GET", "/h/{token}"): None,
+}
+
+
+async def test_wrong_links_are_counted_at_every_entrance_alike(
+    service: Service, browser: httpx.AsyncClient
+) -> None:
+    paths = create_app(service).openapi()["paths"]
+    linked = {
+        (method.upper(), path)
+        for path, methods in paths.items()
+        for method in methods
+        if "{token}" in path
+    }
+    assert linked == set(ENTRANCES), "an entrance that this test does not know"
+    statuses = []
+    for number in range(35):
+        method, path = list(ENTRANCES)[number % len(ENTRANCES)]
+        address = path.format(token=WRONG, unit_id=UNIT)
+        answer = await browser.request(method, address, json=ENTRANCES[method, path])
+        statuses.append(answer.status_code)
+    assert statuses == [404] * 30 + [429] * 5
+    for (method, path), body in ENTRANCES.items():
+        address = path.format(token=WRONG, unit_id=UNIT)
+        limited = await browser.request(method, address, json=body)
+        assert limited.status_code == 429, path
+        assert int(limited.headers["retry-after"]) >= 1

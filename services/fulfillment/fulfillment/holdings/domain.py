@@ -5,8 +5,6 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from kit.errors import DomainError, ErrorKind
-
 EXPIRING_DAYS = 7
 UNITS_PER_PAGE = 100
 
@@ -65,16 +63,3 @@ class HoldingsPage:
     holdings: tuple[tuple[Holding, str | None], ...]
     ends_at: datetime
     next_cursor: str | None
-
-
-class HoldingPageNotFound(DomainError):
-    """There is no such page."""
-
-    code = "page_not_found"
-    kind = ErrorKind.NOT_FOUND
-
-
-class HoldingPageEnded(HoldingPageNotFound):
-    """The link has ended; the seller can send a fresh one."""
-
-    code = "page_ended"

@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from fulfillment.holdings.domain import Holder, HoldingPageEnded, HoldingPageNotFound
+from fulfillment.guesses import TooManyGuesses
+from fulfillment.holdings.domain import Holder
 from fulfillment.holdings.schemas import (
     HoldingLinkCreate,
     HoldingLinkRead,
@@ -15,7 +16,9 @@ from fulfillment.holdings.schemas import (
     State,
 )
 from fulfillment.holdings.service import HoldingService
-from fulfillment.pages.domain import Language, choose_language
+from fulfillment.links import PageNotFound
+from fulfillment.misses import noting_misses, show_problem
+from fulfillment.pages.domain import choose_language
 from fulfillment.rendering import PAGE_HEADERS, PageRenderer
 from kit.db import Database
 from kit.errors import Unavailable
@@ -92,12 +95,18 @@ async def make_holding_link(
 @router.get(
     "/h/{token}",
     response_class=HTMLResponse,
-    responses={404: _HTML, 410: {**_HTML, "description": "The link has expired"}, 503: _HTML},
+    responses={
+        404: _HTML,
+        410: {**_HTML, "description": "The link has ended"},
+        429: {**_HTML, "description": "Too many wrong links from this address"},
+        503: _HTML,
+    },
     tags=["buyer's page"],
     summary="All that a buyer holds",
 )
 async def show_holdings(
     token: str,
+    request: Request,
     db: Db,
     holdings: Holdings,
     renderer: Renderer,
@@ -110,17 +119,11 @@ async def show_holdings(
     """Masked, each with a way to the page of its order, where it can be opened."""
     language = choose_language(lang, accept_language, "")
     try:
-        async with db.read() as tx:
-            shown = await holdings.open(tx, token, page)
-    except HoldingPageEnded:
-        return _notice(renderer, "ended", language, 410)
-    except (HoldingPageNotFound, BadCursor):
-        return _notice(renderer, "not_found", language, 404)
-    except Unavailable:
-        return _notice(renderer, "busy", language, 503)
+        with noting_misses(request):
+            async with db.read() as tx:
+                shown = await holdings.open(tx, token, page)
+    except BadCursor:
+        return show_problem(PageNotFound(), renderer, language)
+    except (TooManyGuesses, PageNotFound, Unavailable) as problem:
+        return show_problem(problem, renderer, language)
     return HTMLResponse(renderer.holdings(shown, language), headers=PAGE_HEADERS)
-
-
-def _notice(renderer: PageRenderer, name: str, language: Language, status: int) -> HTMLResponse:
-    headers = {**PAGE_HEADERS, "Retry-After": "2"} if status == 503 else PAGE_HEADERS
-    return HTMLResponse(renderer.notice(name, language), status_code=status, headers=headers)

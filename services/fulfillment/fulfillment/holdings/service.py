@@ -9,11 +9,9 @@ from fulfillment.holdings.domain import (
     UNITS_PER_PAGE,
     Holder,
     Holding,
-    HoldingPageEnded,
-    HoldingPageNotFound,
     HoldingsPage,
 )
-from fulfillment.links import PageLink, PageLinks
+from fulfillment.links import PageEnded, PageLink, PageLinks
 from kit.clock import Clock
 from kit.db import Transaction
 from kit.ids import new_id
@@ -51,17 +49,14 @@ class HoldingService:
         return self._links.url(link), link.ends_at
 
     async def open(self, tx: Transaction, token: str, page: PageRequest) -> HoldingsPage:
-        """What the buyer sees behind a link. Raises HoldingPageNotFound, or HoldingPageEnded when
-        the link has ended; BadCursor.
+        """What the buyer sees behind a link. Raises PageNotFound, or PageEnded when the link
+        has ended; BadCursor.
         """
-        link, now = self._links.find(token), self._clock.now()
-        if link is None:
-            raise HoldingPageNotFound
-        if link.has_ended(now):
-            raise HoldingPageEnded
+        now = self._clock.now()
+        link = self._links.open(token, now)
         holder = await repository.find_holder(tx, link.page_id)
         if holder is None:
-            raise HoldingPageEnded  # another link has ended this one
+            raise PageEnded  # another link has ended this one
         after = page.after_as(UUID, int, int)
         found = await repository.list_of(
             tx,

@@ -193,19 +193,6 @@ def _weight(text: str) -> float:
         return 0.0
 
 
-class PageNotFound(DomainError):
-    """There is no such page."""
-
-    code = "page_not_found"
-    kind = ErrorKind.NOT_FOUND
-
-
-class PageEnded(PageNotFound):
-    """The link has ended; the seller can send a fresh one."""
-
-    code = "page_ended"
-
-
 class UnitNotOnPage(DomainError):
     """This page has no such unit."""
 

@@ -7,15 +7,9 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from fulfillment.guesses import TooManyGuesses
-from fulfillment.misses import COUNTING, address_of, noting_misses
-from fulfillment.pages.domain import (
-    PART_MAX,
-    Language,
-    PageEnded,
-    PageNotFound,
-    Viewer,
-    choose_language,
-)
+from fulfillment.links import PageNotFound
+from fulfillment.misses import COUNTING, address_of, noting_misses, show_problem
+from fulfillment.pages.domain import PART_MAX, Viewer, choose_language
 from fulfillment.pages.schemas import (
     ProgressRead,
     RecommendedList,
@@ -82,14 +76,8 @@ async def show_page(
         with noting_misses(request):
             async with db.read() as tx:
                 page = await pages.open(tx, token, part=part)
-    except TooManyGuesses as limited:
-        return _notice(renderer, "too_many", language, 429, limited.retry_after_seconds)
-    except PageEnded:
-        return _notice(renderer, "ended", language, 410)
-    except PageNotFound:
-        return _notice(renderer, "not_found", language, 404)
-    except Unavailable:
-        return _notice(renderer, "busy", language, 503)
+    except (TooManyGuesses, PageNotFound, Unavailable) as problem:
+        return show_problem(problem, renderer, language)
     language = choose_language(lang, accept_language, page.request.locale)
     return HTMLResponse(renderer.page(page, language), headers=PAGE_HEADERS)
 
@@ -164,12 +152,3 @@ async def read_asset(digest: str, name: str, renderer: Renderer) -> Response:
             headers = {"Cache-Control": _ASSET_CACHE}
             return Response(asset.content, media_type=asset.media_type, headers=headers)
     raise NotFound
-
-
-def _notice(
-    renderer: PageRenderer, name: str, language: Language, status: int, wait_seconds: int = 2
-) -> HTMLResponse:
-    headers = dict(PAGE_HEADERS)
-    if status in {429, 503}:
-        headers["Retry-After"] = str(wait_seconds)
-    return HTMLResponse(renderer.notice(name, language), status_code=status, headers=headers)

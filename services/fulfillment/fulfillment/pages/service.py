@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fulfillment.claims.service import ClaimService
 from fulfillment.deliveries.service import DeliveryService
-from fulfillment.links import PageLink, PageLinks
+from fulfillment.links import PageEnded, PageLink, PageLinks, PageNotFound
 from fulfillment.offers import Offers
 from fulfillment.page_settings.domain import StepUp
 from fulfillment.page_settings.service import PageSettingsService
@@ -14,8 +14,6 @@ from fulfillment.pages.domain import (
     UNITS_PER_PART,
     Buyer,
     BuyerPage,
-    PageEnded,
-    PageNotFound,
     Recommended,
     Revealed,
     StepUpRequired,
@@ -157,12 +155,7 @@ class PageService:
         return PageEnded() if has_ended else PageNotFound()
 
     def _link(self, token: str) -> PageLink:
-        link = self._parts.links.find(token)
-        if link is None:
-            raise PageNotFound
-        if link.has_ended(self._clock.now()):
-            raise PageEnded
-        return link
+        return self._parts.links.open(token, self._clock.now())
 
 
 def _refusal(refused: Refused) -> DomainError:
