@@ -23,7 +23,8 @@ class ContactRepository:
 
     async def change(self, tx: Transaction, contact: Contact) -> None:
         """Writes the contact's addresses."""
-        await tx.execute(_CHANGE, self._values([contact]))
+        values = {"order_id": contact.order_id, "addresses": self._sealed(contact)}
+        await tx.execute(_CHANGE, values)
 
     async def find_many(self, tx: Transaction, order_ids: Sequence[UUID]) -> Mapping[UUID, Contact]:
         rows = await tx.execute(_FIND, {"order_id": list(order_ids)})
@@ -50,15 +51,10 @@ class ContactRepository:
             "locale": [contact.locale for contact in contacts],
             "template": [contact.template for contact in contacts],
             "addresses": [self._sealed(contact) for contact in contacts],
-            "email_hash": [self._hash(contact.email) for contact in contacts],
-            "phone_hash": [self._hash(contact.phone) for contact in contacts],
         }
 
     def _sealed(self, contact: Contact) -> bytes:
         return self._safe.seal(orjson.dumps([contact.email, contact.phone]), contact.order_id)
-
-    def _hash(self, address: str) -> bytes | None:
-        return self.fingerprint(address) if address else None
 
     def _contact(self, row: Any) -> Contact:  # a row has no static type
         email, phone = orjson.loads(self._safe.open(row.addresses, row.order_id))
@@ -75,22 +71,16 @@ class ContactRepository:
 
 _ADD = text(
     """
-    INSERT INTO contact (order_id, merchant_id, customer_id, locale, template, addresses,
-                         email_hash, phone_hash)
+    INSERT INTO contact (order_id, merchant_id, customer_id, locale, template, addresses)
     SELECT * FROM unnest(CAST(:order_id AS uuid[]), CAST(:merchant_id AS uuid[]),
         CAST(:customer_id AS text[]), CAST(:locale AS text[]), CAST(:template AS text[]),
-        CAST(:addresses AS bytea[]), CAST(:email_hash AS bytea[]), CAST(:phone_hash AS bytea[]))
+        CAST(:addresses AS bytea[]))
     ON CONFLICT (order_id) DO NOTHING
     """
 )
 _CHANGE = text(
     """
-    UPDATE contact c SET addresses = own.addresses, email_hash = own.email_hash,
-           phone_hash = own.phone_hash
-    FROM unnest(CAST(:order_id AS uuid[]), CAST(:addresses AS bytea[]),
-        CAST(:email_hash AS bytea[]), CAST(:phone_hash AS bytea[]))
-        AS own (order_id, addresses, email_hash, phone_hash)
-    WHERE c.order_id = own.order_id
+    UPDATE contact SET addresses = :addresses WHERE order_id = :order_id
     """
 )
 _COLUMNS = "order_id, merchant_id, customer_id, locale, template, addresses"

@@ -26,9 +26,6 @@ def contact_tables(metadata: MetaData) -> None:
         Column("template", Text, nullable=False, server_default=""),
         # Both addresses, sealed for this order.
         Column("addresses", LargeBinary, nullable=False),
-        # Keyed: the same address is the same value, and nobody reads it back.
-        Column("email_hash", LargeBinary),
-        Column("phone_hash", LargeBinary),
         clock_time("created_at"),
         Index("ix_contact_created_at", "created_at"),
     )

@@ -65,8 +65,6 @@ def _create_contacts() -> None:
         _word("locale"),
         _word("template"),
         sa.Column("addresses", sa.LargeBinary(), nullable=False),
-        sa.Column("email_hash", sa.LargeBinary()),
-        sa.Column("phone_hash", sa.LargeBinary()),
         _now("created_at"),
         _refers("contact", "request", "order_id", "order_id"),
         sa.PrimaryKeyConstraint("order_id", name=op.f("pk_contact")),
