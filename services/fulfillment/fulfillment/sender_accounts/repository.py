@@ -43,11 +43,16 @@ class SenderAccountRepository:
             raise
         return _sender(rows.one())
 
-    async def find(
+    async def find(self, tx: Transaction, merchant_id: UUID, sender_id: UUID) -> OwnSender | None:
+        rows = await tx.execute(_GET, {"merchant_id": merchant_id, "id": sender_id})
+        row = rows.one_or_none()
+        return _sender(row) if row else None
+
+    async def lock(
         self, tx: Transaction, merchant_id: UUID, sender_id: UUID
     ) -> tuple[OwnSender, str] | None:
-        """With its secret."""
-        rows = await tx.execute(_GET, {"merchant_id": merchant_id, "id": sender_id})
+        """With its secret, and as it is until the transaction ends."""
+        rows = await tx.execute(_LOCK, {"merchant_id": merchant_id, "id": sender_id})
         row = rows.one_or_none()
         return (_sender(row), self._secret(row)) if row else None
 
@@ -113,7 +118,8 @@ _CHANGE = text(
     """  # noqa: S608 - column names of this file
 )
 _READ = f"SELECT {_COLUMNS} FROM sender_account"  # noqa: S608 - column names of this file
-_GET = text(_READ + " WHERE merchant_id = :merchant_id AND id = :id FOR UPDATE")
+_GET = text(_READ + " WHERE merchant_id = :merchant_id AND id = :id")
+_LOCK = text(_READ + " WHERE merchant_id = :merchant_id AND id = :id FOR UPDATE")
 _LIST = text(
     _READ + " WHERE merchant_id = :merchant_id AND id < :after ORDER BY id DESC LIMIT :limit"
 )

@@ -59,7 +59,7 @@ class SenderAccountService:
         is_enabled: bool | None,
     ) -> OwnSender:
         """What is None stays. Raises SenderNotFound, SenderSettingsRefused, ChannelTaken."""
-        found = await self._repository.find(tx, merchant_id, sender_id)
+        found = await self._repository.lock(tx, merchant_id, sender_id)
         if found is None:
             raise SenderNotFound
         own, kept = found
@@ -80,7 +80,7 @@ class SenderAccountService:
         found = await self._repository.find(tx, merchant_id, sender_id)
         if found is None:
             raise SenderNotFound
-        return found[0]
+        return found
 
     async def get_account(self, tx: Transaction, sender_id: UUID) -> tuple[UUID, SenderAccount]:
         """Whose it is, and the account: for calls that its secret has signed. Raises
