@@ -4,7 +4,14 @@ from ipaddress import ip_address
 
 import pytest
 
-from kit.addresses import caller_address, covers, is_within, read_address, read_network
+from kit.addresses import (
+    caller_address,
+    covers,
+    home_of,
+    is_within,
+    read_address,
+    read_network,
+)
 
 PEER = "10.0.0.1"
 
@@ -32,6 +39,20 @@ def test_only_what_trusted_proxies_appended_counts(
     found = caller_address(PEER, forwarded, proxies)
 
     assert found == (ip_address(expected) if expected else None)
+
+
+@pytest.mark.parametrize(
+    ("address", "home"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("2001:db8::9", "2001:db8::/64"),
+        ("2001:db8::ffff:1", "2001:db8::/64"),
+        ("2001:db8:0:1::9", "2001:db8:0:1::/64"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+    ],
+)
+def test_the_addresses_of_one_ipv6_home_count_as_one(address: str, home: str):
+    assert home_of(read_address(address)) == home
 
 
 def test_an_unknown_address_lies_nowhere():

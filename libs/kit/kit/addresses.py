@@ -12,6 +12,7 @@ from ipaddress import (
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+_IPV6_HOME = 64
 
 
 def read_network(text: str) -> Network:
@@ -34,6 +35,15 @@ def read_address(text: str) -> Address | None:
         return None
     mapped = getattr(address, "ipv4_mapped", None)
     return mapped or address
+
+
+def home_of(address: Address | None) -> str:
+    """What an address counts as where calls are counted: itself, or the /64 that one home or one
+    server has to itself in IPv6. All unknown ones are one.
+    """
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, _IPV6_HOME), strict=False))
+    return str(address)
 
 
 def is_within(address: Address | None, networks: Iterable[Network]) -> bool:

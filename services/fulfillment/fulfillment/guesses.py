@@ -9,14 +9,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import timedelta
-from ipaddress import IPv6Address, ip_network
 
-from kit.addresses import Address
+from kit.addresses import Address, home_of
 from kit.errors import Limited
 
 ADDRESSES_MAX = 10_000
 """Remembered at once; the one that was quiet longest is forgotten first."""
-_IPV6_HOME = 64
 
 
 class TooManyGuesses(Limited):
@@ -38,7 +36,7 @@ class Guesses:
 
     def miss(self, address: Address | None) -> None:
         """Notes a wrong link. Raises TooManyGuesses when the address has used up its allowance."""
-        key, now = _key(address), self._clock()
+        key, now = home_of(address), self._clock()
         paid_until = max(self._paid_until.get(key, now), now) + self._every
         if paid_until > now + self._room:
             raise TooManyGuesses(retry_after_seconds=max(1, round(paid_until - now - self._room)))
@@ -46,10 +44,3 @@ class Guesses:
         self._paid_until.move_to_end(key)
         if len(self._paid_until) > ADDRESSES_MAX:
             self._paid_until.popitem(last=False)
-
-
-def _key(address: Address | None) -> str:
-    if isinstance(address, IPv6Address):
-        # One home or one server has all of these.
-        return str(ip_network((address, _IPV6_HOME), strict=False))
-    return str(address)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from ipaddress import ip_address, ip_network
 from typing import Any
 from uuid import UUID
 
+from kit.addresses import home_of, read_address
 from kit.errors import Conflict, Invalid
 from kit.ids import new_id
 from kit.money import Money, share_out
@@ -61,14 +61,8 @@ class Request:
     def sources(self) -> tuple[str, ...]:
         """Who shows coupon codes, in several ways: a guesser has to change all of them."""
         ip = self.customer.ip
-        named = [f"ip:{_network_of(ip)}"] if ip else []
+        named = [f"ip:{home_of(read_address(ip))}"] if ip else []
         return (*named, f"buyer:{self.customer.id}") if self.customer.id else (*named, self.cause)
-
-
-def _network_of(ip: str) -> str:
-    """One household has a whole /64 of IPv6 addresses."""
-    address = ip_address(ip)
-    return ip if address.version == 4 else str(ip_network((ip, 64), strict=False))
 
 
 @dataclass(frozen=True, slots=True)
