@@ -140,6 +140,20 @@ async def test_the_same_callback_many_times_at_once_asks_and_delivers_once(
     assert simulator.charged_twice == []
 
 
+async def test_different_callbacks_of_one_purchase_at_once_are_all_heard(
+    buying: Service,
+    simulator: Simulator,
+    http: httpx.AsyncClient,
+) -> None:
+    supplier, purchase = await undecided(buying, simulator)
+    bodies = [told(purchase.id, at=number) for number in range(30)]
+
+    answers = await asyncio.gather(*(push(http, supplier, body) for body in bodies))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert await count(buying, "supplier_callback") == len(bodies)
+
+
 async def test_words_repeated_too_often_change_nothing_any_more(
     buying: Service,
     simulator: Simulator,
