@@ -1,6 +1,6 @@
 """Money as suppliers write it: decimals, in text or as a number. Ours is minor units."""
 
-from decimal import ROUND_UP, Decimal, InvalidOperation
+from decimal import ROUND_UP, Decimal
 
 from kit.money import Money, digits_of
 
@@ -16,7 +16,7 @@ def to_money(value: object, currency: str) -> Money:
     try:
         exact = Decimal(str(value).strip())
         minor = (exact.scaleb(digits_of(currency))).to_integral_value(rounding=ROUND_UP)
-    except InvalidOperation:
+    except ArithmeticError:
         raise ValueError("no sum of money") from None
     if not exact.is_finite() or not 0 <= minor <= _MINOR_MAX:
         raise ValueError("no sum of money")

@@ -188,6 +188,8 @@ async def test_an_upload_that_was_cut_off_is_read_again_from_its_beginning(
         (f"{SOME},,45.001,success,2026-11-10", 1),
         (f"{SOME},,NaN,success,2026-11-10", 1),
         (f"{SOME},,1e99,success,2026-11-10", 1),
+        (f"{SOME},,9e999999,success,2026-11-10", 1),
+        (f"{SOME},,1e999990,success,2026-11-10", 1),
         (f"{SOME},,45.00,success,yesterday", 1),
         (SOME, 1),
         ("", 0),

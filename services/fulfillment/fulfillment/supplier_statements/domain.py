@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import TextIO
 from uuid import UUID
@@ -205,14 +205,14 @@ def _line(
 def _amount(text: str, currency: str, decimals: int) -> Money | None:
     """Exactly; None for what is no amount of this currency."""
     try:
-        minor = Decimal(text.replace(",", "")).scaleb(decimals)
-        whole = int(minor)
-    except (InvalidOperation, ValueError, OverflowError):
+        minor = abs(Decimal(text.replace(",", "")).scaleb(decimals))
+    except ArithmeticError:
         return None
     is_currency = len(currency) == 3 and currency.isascii() and currency.isupper()
-    if whole != minor or abs(whole) > _MINOR_MAX or not is_currency:
+    # The bound comes first: `1e999999` as a whole number has a million digits.
+    if not minor.is_finite() or minor > _MINOR_MAX or minor != int(minor) or not is_currency:
         return None
-    return Money(abs(whole), currency)
+    return Money(int(minor), currency)
 
 
 def _status(text: str, reading: Reading) -> Status:
