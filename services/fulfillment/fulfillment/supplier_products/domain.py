@@ -132,18 +132,14 @@ def candidate_of(
     record: Record,
     balance: Money | None,
     is_circuit_open: bool,
-    cost_max: Money | None = None,
 ) -> Candidate:
-    """As the router sees it. `cost_max`: a lower limit of whoever buys."""
-    own = product.net_max_minor
-    if cost_max is not None and cost_max.currency == product.currency:
-        own = min(own, cost_max.amount_minor)
+    """As the router sees it."""
     return Candidate(
         supplier=product.supplier,
         supplier_sku=product.supplier_sku,
         landed=Money(product.landed_minor, product.currency),
         limit=Money(product.cost_max_minor, product.currency),
-        cost_max=Money(own, product.currency),
+        cost_max=Money(product.net_max_minor, product.currency),
         record=record,
         priority=product.priority,
         quantity_min=product.quantity_min,

@@ -81,17 +81,6 @@ class SupplierProductRepository:
         values = {"merchant_id": merchant_id, "supplier": supplier}
         return [_product(row) for row in await tx.execute(_LOCK_ALL, values)]
 
-    async def find_by_articles(
-        self, tx: Transaction, merchant_id: UUID, articles: Sequence[tuple[str, str]]
-    ) -> list[SupplierProduct]:
-        """By (supplier, its sku)."""
-        values = {
-            "merchant_id": merchant_id,
-            "supplier": [supplier for supplier, _ in articles],
-            "supplier_sku": [sku for _, sku in articles],
-        }
-        return [_product(row) for row in await tx.execute(_BY_ARTICLES, values)]
-
     async def save_seen(self, tx: Transaction, products: Sequence[SupplierProduct]) -> None:
         """What a believed list says of these."""
         fields = ("id", "cost_minor", "stock", "cost_accepted_minor", "paused_reason")
@@ -219,9 +208,6 @@ _LIST = text(
     ORDER BY id DESC LIMIT :limit
     """
 )
-_THESE_ARTICLES = """ WHERE merchant_id = :merchant_id AND (supplier, supplier_sku) IN (
-        SELECT * FROM unnest(CAST(:supplier AS text[]), CAST(:supplier_sku AS text[])))"""
-_BY_ARTICLES = text(_READ + _THESE_ARTICLES)
 _SAVE_SEEN = text(
     f"""
     UPDATE supplier_product p SET cost_minor = own.cost_minor, stock = own.stock,

@@ -123,25 +123,11 @@ class SupplierProductService:
         )
         return list(zip(products, await self._candidates(tx, merchant_id, products), strict=True))
 
-    async def find_for_offers(
-        self, tx: Transaction, merchant_id: UUID, offers: Sequence[tuple[str, str, Money]]
-    ) -> list[Candidate]:
-        """Offers by (supplier, its sku, what one may cost), with what is known of them; one that
-        nobody has set up here is taken to cost what it may.
-        """
-        keys = [(supplier, sku) for supplier, sku, _ in offers]
-        products = await self._repository.find_by_articles(tx, merchant_id, keys)
-        by_key = {(it.supplier, it.supplier_sku): it for it in products}
-        limits = {(supplier, sku): limit for supplier, sku, limit in offers}
-        whole = [by_key.get(key) or _plain(merchant_id, key, limits[key]) for key in keys]
-        return await self._candidates(tx, merchant_id, whole, limits)
-
     async def _candidates(
         self,
         tx: Transaction,
         merchant_id: UUID,
         products: Sequence[SupplierProduct],
-        limits: Mapping[tuple[str, str], Money] | None = None,
     ) -> list[Candidate]:
         if not products:
             return []
@@ -157,7 +143,6 @@ class SupplierProductService:
                 record=records.get(key, Record()),
                 balance=balances.get(product.supplier),
                 is_circuit_open=product.supplier in is_open,
-                cost_max=limits[key] if limits else None,
             )
             for key, product in zip(keys, products, strict=True)
         ]
@@ -216,11 +201,6 @@ def _check(product: SupplierProduct) -> None:
         raise OfferIsNothing
     if product.quantity_max is not None and product.quantity_max < product.quantity_min:
         raise OfferQuantities
-
-
-def _plain(merchant_id: UUID, key: tuple[str, str], limit: Money) -> SupplierProduct:
-    supplier, sku = key
-    return SupplierProduct(new_id(), merchant_id, supplier, sku, limit.currency, limit.amount_minor)
 
 
 def _as_listed(product: SupplierProduct, article: Article | None) -> SupplierProduct:
