@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from fulfillment.arrivals.domain import UNITS_MAX
 from fulfillment.purchases.domain import SETTLED, Purchase, PurchaseState
 from fulfillment.routing.domain import Candidate
 from kit.errors import Conflict, Invalid, NotFound
@@ -18,8 +19,6 @@ from kit.money import Money
 
 PURCHASES_MAX = 20
 """Purchases of one procurement, tries included."""
-PART_MAX = 5_000
-"""Codes in one purchase."""
 
 
 class ProcurementState(StrEnum):
@@ -84,7 +83,7 @@ def part_of(procurement: Procurement, offer: Candidate) -> int:
     """How many of this offer: what is missing, what the offer allows, what the money is enough
     for. 0: it is not to be bought of.
     """
-    number = min(procurement.missing, PART_MAX)
+    number = min(procurement.missing, UNITS_MAX)
     if offer.quantity_max is not None:
         number = min(number, offer.quantity_max)
     if offer.stock is not None:

@@ -3,7 +3,7 @@ an unknown outcome is; the codes come by `arrivals`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -193,7 +193,8 @@ class ProcurementService:
         pauses = {key: it.pause for key, it in zip(wants, done, strict=True)}
         async with db.transaction() as tx:
             bought = await self._bought(tx, taken)
-            for each in taken:
+            # In one order, as those that end change their pools' budgets.
+            for each in sorted(taken, key=_by_budget):
                 await self._record(tx, each, bought[each.id], pauses.get(each.id))
 
     async def _want(self, tx: Transaction, procurement: Procurement, bought: Bought) -> Want | None:
@@ -326,6 +327,10 @@ def _first_state(wish: Wish, budget: Money) -> ProcurementState:
     if asks and rule is not None and budget.amount_minor > (rule.approval_above_minor or 0):
         return ProcurementState.AWAITING_APPROVAL
     return ProcurementState.PLANNED
+
+
+def _by_budget(procurement: Procurement) -> tuple[UUID, date, UUID]:
+    return procurement.pool_id, procurement.budget_day or date.min, procurement.id
 
 
 def _why_short(procurement: Procurement) -> str:
