@@ -190,3 +190,4 @@ def test_a_refusal_is_no_trouble_and_silence_is() -> None:
     assert seen(Unknown("no_answer")).is_trouble is True
     assert seen(NotSent("supplier_unreachable")).is_trouble is True
     assert seen(NotSent("not_sent_in_time")).is_trouble is None
+    assert seen(NotSent("cost_too_high", is_final=True)).is_trouble is None

@@ -63,7 +63,9 @@ class Seen:
             case Unknown():
                 return self.report.reason not in PROGRESS
             case NotSent():
-                return None if self.report.reason == "not_sent_in_time" else True
+                # Ours to mend (a ceiling, an article, a quantity), or our own delay.
+                is_ours = self.report.is_final or self.report.reason == "not_sent_in_time"
+                return None if is_ours else True
 
     @property
     def bucket(self) -> int:
