@@ -114,6 +114,38 @@ async def test_failures_that_come_back_late_do_not_lengthen_the_pause(
     assert await open_for(db) <= before
 
 
+async def test_an_opening_is_told_once_and_no_failure_after_it(
+    db: Database, routing: RoutingService
+) -> None:
+    async def opened(number: int) -> Any:
+        pauses = {"pause": timedelta(seconds=30), "pause_max": timedelta(minutes=15)}
+        async with db.transaction() as tx:
+            return await RoutingRepository().trouble(tx, {KEY: number}, failures_min=3, **pauses)
+
+    assert await opened(2) == {}
+    assert await opened(1) == {KEY: 1}
+    assert await opened(5) == {}
+    await end_pause(db)
+    assert await opened(1) == {KEY: 2}
+
+    await note(db, routing, WORKS)
+
+    assert await opened(3) == {KEY: 1}
+
+
+async def test_whoever_asks_does_not_wait_for_whoever_writes_a_circuit_down(
+    db: Database, routing: RoutingService
+) -> None:
+    await note(db, routing, SILENT, SILENT, SILENT)
+    await end_pause(db)
+    async with db.transaction() as tx:
+        await routing.note(tx, [seen(WORKS)])
+        async with asyncio.timeout(30):
+            assert await admitted(db, routing) == [False]
+
+    assert await admitted(db, routing) == [True]
+
+
 async def test_outcomes_are_counted_by_many_writers_at_once(
     db: Database, routing: RoutingService
 ) -> None:

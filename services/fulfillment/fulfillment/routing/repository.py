@@ -86,8 +86,10 @@ class RoutingRepository:
         failures_min: int,
         pause: timedelta,
         pause_max: timedelta,
-    ) -> set[Account]:
-        """Counts failures in a row; answers the circuits that are opened by them."""
+    ) -> Mapping[Account, int]:
+        """Counts failures in a row; answers the circuits that are opened by them, with how often
+        each has been since it was last closed.
+        """
         accounts = sorted(troubles, key=str)
         rows = await tx.execute(
             _TROUBLE,
@@ -99,7 +101,7 @@ class RoutingRepository:
                 "pause_max": pause_max,
             },
         )
-        return {(row.merchant_id, row.supplier) for row in rows if row.failures == 0}
+        return {(row.merchant_id, row.supplier): row.openings for row in rows if row.is_opened}
 
 
 def _accounts(accounts: Sequence[Account]) -> dict[str, list[object]]:
@@ -150,12 +152,18 @@ _OPEN = text(
     FROM supplier_circuit WHERE open_until IS NOT NULL AND {_THESE}
     """  # noqa: S608 - words of this file
 )
+# Who asks holds purchases, so it waits for nobody: a row that is locked is somebody else's to try.
 _PROBE = text(
     f"""
-    UPDATE supplier_circuit SET probe_until = clock_timestamp() + CAST(:probe AS interval)
-    WHERE open_until <= clock_timestamp()
-      AND (probe_until IS NULL OR probe_until <= clock_timestamp()) AND {_THESE}
-    RETURNING merchant_id, supplier
+    WITH pick AS MATERIALIZED (
+        SELECT merchant_id, supplier FROM supplier_circuit
+        WHERE open_until <= clock_timestamp()
+          AND (probe_until IS NULL OR probe_until <= clock_timestamp()) AND {_THESE}
+        FOR UPDATE SKIP LOCKED
+    )
+    UPDATE supplier_circuit c SET probe_until = clock_timestamp() + CAST(:probe AS interval)
+    FROM pick WHERE c.merchant_id = pick.merchant_id AND c.supplier = pick.supplier
+    RETURNING c.merchant_id, c.supplier
     """  # noqa: S608 - words of this file
 )
 _CLOSE = text(
@@ -186,17 +194,16 @@ _TROUBLE = text(
                           OR c.failures + excluded.failures >= :failures_min
                           OR excluded.openings > 0
                         THEN 0 ELSE c.failures + excluded.failures END,
-        openings = CASE WHEN c.open_until > clock_timestamp() THEN c.openings
-                        WHEN c.open_until IS NOT NULL OR excluded.openings > 0
+        openings = CASE WHEN c.open_until IS NOT NULL OR excluded.openings > 0
                           OR c.failures + excluded.failures >= :failures_min
                         THEN least(c.openings + 1, 20) ELSE c.openings END,
         probe_until = NULL,
-        open_until = CASE WHEN c.open_until > clock_timestamp() THEN c.open_until
-                          WHEN c.open_until IS NOT NULL OR excluded.openings > 0
+        open_until = CASE WHEN c.open_until IS NOT NULL OR excluded.openings > 0
                             OR c.failures + excluded.failures >= :failures_min
                           THEN clock_timestamp() + least(
                             CAST(:pause AS interval) * power(2, least(c.openings, 10)),
                             CAST(:pause_max AS interval)) END
-    RETURNING merchant_id, supplier, failures
+        WHERE c.open_until IS NULL OR c.open_until <= clock_timestamp()
+    RETURNING merchant_id, supplier, openings, open_until IS NOT NULL AS is_opened
     """
 )

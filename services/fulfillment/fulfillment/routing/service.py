@@ -87,5 +87,10 @@ class RoutingService:
             pause=self._limits.pause,
             pause_max=self._limits.pause_max,
         )
-        for merchant_id, supplier in opened:
-            log.error("circuit_open", supplier=supplier, merchant_id=str(merchant_id))
+        for (merchant_id, supplier), openings in opened.items():
+            about = {"supplier": supplier, "merchant_id": str(merchant_id)}
+            if openings == 1:
+                log.error("circuit_open", **about)
+            else:
+                # The call that tried after its pause failed too: no news.
+                log.info("circuit_still_open", openings=openings, **about)
