@@ -71,6 +71,9 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         those of patient events, and those nobody here handles, which only move the inbox on.
         """
         now, urgent = time.monotonic(), 0
+        if not self._waiting:
+            # Those that it was for may have gone with their partition.
+            self._due = NEVER
         for tp, records in batches.items():
             read = [self._read(record) for record in records]
             urgent += sum(not record.patience for record in read)
