@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from kit.alarm import Alarm
 from kit.errors import DomainError, ErrorKind
 from kit.logging import get_logger
 from kit.tenancy import for_every_merchant
@@ -26,21 +27,17 @@ class Periodic:
         self.name = name
         self._every_seconds = every_seconds
         self._run = run
-        self._wake = asyncio.Event()
-        self._waking: asyncio.TimerHandle | None = None
+        self._alarm = Alarm()
         self._stopping = False
 
     def wake(self, patience: float = 0.0) -> None:
         """Start the next round now, or within `patience` seconds, for all that comes until then."""
-        if patience <= 0:
-            self._wake.set()
-        elif self._waking is None:
-            self._waking = asyncio.get_running_loop().call_later(patience, self._wake.set)
+        self._alarm.ring(patience)
 
     def stop(self) -> None:
         """End after the round that runs now."""
         self._stopping = True
-        self._wake.set()
+        self._alarm.ring()
 
     async def run(self) -> None:
         """Loop until `stop()`; a round is never cancelled in the middle by stopping."""
@@ -50,8 +47,7 @@ class Periodic:
     async def _loop(self) -> None:
         failures = 0
         while not self._stopping:
-            self._wake.clear()
-            self._forget_waking()
+            self._alarm.clear()
             try:
                 again = await self._run()
                 failures = 0
@@ -65,19 +61,7 @@ class Periodic:
             pause = self._every_seconds
             if failures:
                 pause = min(max(pause, 0.1 * 2 ** min(failures, 10)), _BACKOFF_SECONDS_MAX)
-            await self._wait(pause)
-
-    def _forget_waking(self) -> None:
-        if self._waking is not None:
-            self._waking.cancel()
-            self._waking = None
-
-    async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            return
+            await self._alarm.wait(pause)
 
     def _report(self, error: Exception, failures: int) -> None:
         if isinstance(error, DomainError) and error.kind is ErrorKind.UNAVAILABLE:

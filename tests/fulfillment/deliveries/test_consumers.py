@@ -61,7 +61,7 @@ async def test_a_batch_is_stored_by_a_constant_number_of_statements(
 
 async def test_only_who_has_work_now_is_woken(service: Service, accept: Accept) -> None:
     await accept(a_request(lines=[a_line(), a_line(line_no=2)]))
-    assert [job.name for job in service.jobs if job._wake.is_set()] == ["dispatch-pool"]
+    assert [job.name for job in service.jobs if await job._alarm.wait(0)] == ["dispatch-pool"]
 
 
 async def test_a_line_nobody_here_delivers_is_refused_with_its_kind_named(accept: Accept) -> None:

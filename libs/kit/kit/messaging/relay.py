@@ -16,6 +16,7 @@ from typing import Any
 
 import asyncpg
 
+from kit.alarm import Alarm
 from kit.errors import Unavailable
 from kit.logging import get_logger
 from kit.messaging.envelope import Envelope
@@ -71,8 +72,7 @@ class Relay:
         self._kafka = kafka
         self._service = service
         self._sender = Sender(kafka, service)
-        self._wake = asyncio.Event()
-        self._waking: asyncio.TimerHandle | None = None
+        self._alarm = Alarm()
         self._stop_asked = asyncio.Event()
         self._stopped = asyncio.Event()
         self._refusals: dict[int, int] = {}
@@ -93,13 +93,7 @@ class Relay:
 
     def wake(self, patience: float = 0.0) -> None:
         """Look at the outbox within `patience` seconds: a transaction with events has committed."""
-        if patience <= 0:
-            self._wake.set()
-            return
-        loop = asyncio.get_running_loop()
-        if self._waking is None or self._waking.when() > loop.time() + patience:
-            self._forget_waking()
-            self._waking = loop.call_later(patience, self._wake.set)
+        self._alarm.ring(patience)
 
     def condition(self) -> str:
         """ "ok", or what an operator should know."""
@@ -128,7 +122,7 @@ class Relay:
     async def stop(self) -> None:
         """Ends after the round that runs now and gives up the lead."""
         self._stop_asked.set()
-        self._wake.set()
+        self._alarm.ring()
         await self._stopped.wait()
 
     async def _term(self) -> None:
@@ -173,10 +167,9 @@ class Relay:
                 tried_at = time.monotonic()
                 if await connection.fetchval(_TRY_LOCK, LOCK_CLASS, LOCK_ID):
                     return True
-            if (
-                await self._woken(self._kafka.leader_check_seconds)
-                and not self._stop_asked.is_set()
-            ):
+            rang = await self._alarm.wait(self._kafka.leader_check_seconds)
+            if rang and not self._stop_asked.is_set():
+                self._alarm.clear()
                 # At most one notice per pause: each takes a server-wide lock at its commit.
                 await connection.execute(_NOTIFY)
                 await asyncio.sleep(NOTIFY_PAUSE_SECONDS)
@@ -191,13 +184,12 @@ class Relay:
         pace = Pace(busy_per_second=BUSY_EVENTS_PER_SECOND, rest_seconds=REST_SECONDS)
         while not self._stop_asked.is_set():
             self.progress.beat()
-            self._wake.clear()
-            self._forget_waking()
+            self._alarm.clear()
             events = await self._next(connection)
             await self._count(connection, len(events))
             if not events:
                 self.progress.advanced()
-                await self._woken(self._kafka.relay_poll_seconds)
+                await self._alarm.wait(self._kafka.relay_poll_seconds)
                 continue
             outcome = await self._sender.send(events)
             await self._settle(connection, events, outcome)
@@ -287,20 +279,6 @@ class Relay:
             return
         self._counted_at = time.monotonic()
         OUTBOX_PENDING.labels(self._service).set(await connection.fetchval(_COUNT))
-
-    def _forget_waking(self) -> None:
-        if self._waking is not None:
-            self._waking.cancel()
-            self._waking = None
-
-    async def _woken(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            return False
-        self._wake.clear()
-        return True
 
     async def _pause(self, seconds: float) -> None:
         """A pause that ends at once when the relay is to stop."""
