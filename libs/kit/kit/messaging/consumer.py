@@ -173,7 +173,8 @@ class Consumer:
             self.progress.beat()
             urgent = await session.take(batches)
             self.progress.beat()
-            await asyncio.sleep(pace.rest_after(urgent))
+            was_full = sum(map(len, batches.values())) >= self._kafka.consumer_records_max
+            await asyncio.sleep(pace.rest_after(urgent, was_full=was_full))
 
     async def _release_now_and_then(self) -> None:
         """Finds held events that a crash left behind."""

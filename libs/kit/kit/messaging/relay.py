@@ -193,7 +193,8 @@ class Relay:
                 continue
             outcome = await self._sender.send(events)
             await self._settle(connection, events, outcome)
-            await asyncio.sleep(pace.rest_after(len(events)))
+            was_full = len(events) >= self._kafka.relay_rows_max
+            await asyncio.sleep(pace.rest_after(len(events), was_full=was_full))
             failures = failures + 1 if outcome.unknown is not None else 0
             if outcome.unknown is not None:
                 log.warning("relay_waits_for_broker", error=outcome.unknown, failures=failures)
