@@ -1,14 +1,16 @@
 """The worker's round: marked before it is called, settled with what follows, asked again."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
-from kit.db import Database
+from kit.db import Database, Transaction
 from kit.errors import Unavailable
-from order.orders.domain import Change
+from order.orders.domain import Change, Order
 from order.steps import jobs, service
 from order.steps.domain import Answer, Done, Failed, NotYet, Step, StepState, Unknown
 from tests.order.factories import kinds_of, placed
@@ -203,3 +205,30 @@ async def test_a_step_of_a_kind_that_is_not_here_is_left_alone(db: Database) -> 
     await run(db, {"moody": MoodyKind()})
 
     assert (await steps_of(db, order))[0].state is StepState.INTENT
+
+
+class _Wordy(MoodyKind):
+    """Notes the transaction in which it has its last word."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transactions: set[str] = set()
+
+    async def confirm(
+        self, tx: Transaction, done: Sequence[tuple[Order, Step]]
+    ) -> Mapping[UUID, str]:
+        id_ = (await tx.execute(text("SELECT CAST(pg_current_xact_id() AS text)"))).scalar_one()
+        self.transactions.add(id_)
+        return {}
+
+
+async def test_kinds_with_a_last_word_never_lock_limits_in_one_transaction(db: Database) -> None:
+    kinds = {"one": _Wordy(), "other": _Wordy()}
+    for kind in (*kinds, *kinds):
+        order = await placed(db)
+        await planned(db, order, a_step(order, kind))
+
+    await run(db, kinds)
+
+    [[one], [other]] = [kind.transactions for kind in kinds.values()]
+    assert one != other

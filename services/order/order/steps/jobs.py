@@ -5,6 +5,7 @@ asked under the same reference, answers the same.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -43,7 +44,8 @@ def make_steps(
         if due:
             calls = [_call(kinds[step.kind], step, lease_seconds / 2) for step in due]
             answers = await asyncio.gather(*calls)
-            await _record(db, kinds, list(zip(due, answers, strict=True)))
+            for own in _apart(kinds, list(zip(due, answers, strict=True))):
+                await _record(db, kinds, own)
         return len(due) == STEP_BATCH_MAX
 
     return Periodic("make-steps", every_seconds, run)
@@ -61,6 +63,17 @@ async def _call(kind: StepKind, step: Step, seconds_max: float) -> Answer:
         # A bug or an answer nobody can read: whether it happened outside is not known.
         log.exception("step_unclear", kind=step.kind, step_id=str(step.id))
         return Unknown(type(error).__name__)
+
+
+def _apart(kinds: Kinds, answers: Answers) -> Sequence[Answers]:
+    """Those of each kind that has a last word by themselves. Each locks purchase limits in their
+    order; two in one transaction would not, and could wait in a circle with an order being placed.
+    """
+    parts: defaultdict[str, list[tuple[Step, Answer]]] = defaultdict(list)
+    for step, answer in answers:
+        has_last_word = isinstance(kinds[step.kind], HasLastWord)
+        parts[step.kind if has_last_word else ""].append((step, answer))
+    return list(parts.values())
 
 
 async def _record(db: Database, kinds: Kinds, answers: Answers) -> None:
