@@ -2,13 +2,11 @@
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 
 from nacl.secret import SecretBox
 
-_NOT_DIGITS = re.compile(r"[^0-9]")
-_PHONE_DIGITS_SHOWN = 4
+from kit.contacts import mask_email, mask_phone, normal_email, normal_phone
 
 
 class ContactHasher:
@@ -21,25 +19,13 @@ class ContactHasher:
         """Of each that is given, normalised, the e-mail address first."""
         normal = []
         if email:
-            normal.append("email:" + email.strip().casefold())
+            normal.append(normal_email(email))
         if phone:
-            normal.append("phone:" + _NOT_DIGITS.sub("", phone))
+            normal.append(normal_phone(phone))
         return tuple(self._hash(value) for value in normal)
 
     def _hash(self, normal: str) -> str:
         return hashlib.blake2b(normal.encode(), key=self._key, digest_size=32).hexdigest()
-
-
-def mask_email(email: str) -> str:
-    """`b***@example.com`: enough to tell buyers apart, too little to write to one."""
-    name, _, domain = email.rpartition("@")
-    return f"{name[:1]}***@{domain}"
-
-
-def mask_phone(phone: str) -> str:
-    """`***4567`."""
-    digits = _NOT_DIGITS.sub("", phone)
-    return f"***{digits[-_PHONE_DIGITS_SHOWN:]}"
 
 
 @dataclass(frozen=True, slots=True)
