@@ -129,6 +129,7 @@ class Shared:
     lots: LotService
     shelves: ShelfService
     units: UnitService
+    revocations: RevocationService
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,8 @@ def _shared(settings: Settings) -> Shared:
     pools, lots = PoolService(), LotService()
     shelves = ShelfService(pools, lots)
     custody, units = CustodyService(opener), UnitService(shelves)
-    return Shared(settings, db, opener, custody, pools, lots, shelves, units)
+    revocations = RevocationService(units)
+    return Shared(settings, db, opener, custody, pools, lots, shelves, units, revocations)
 
 
 def _selling(shared: Shared) -> Part:
@@ -200,7 +202,7 @@ def _selling(shared: Shared) -> Part:
     quotas = QuotaService(shared.pools)
     budgets = BudgetService(_holder_secret(settings))
     reservations = ReservationService(shared.shelves, budgets, quotas)
-    claims = ClaimService(reservations, shared.shelves, quotas)
+    claims = ClaimService(reservations, shared.shelves, quotas, shared.revocations)
     reserving = Combiner(
         reserve_together(db, reservations), batch_max=settings.reservations_together_max
     )
@@ -227,7 +229,7 @@ def _keeping(shared: Shared) -> Part:
             lot_routes(db, lots),
             unit_routes(db, shared.units, shared.custody),
             withdrawal_routes(withdrawals),
-            revocation_routes(RevocationService(shared.units)),
+            revocation_routes(shared.revocations),
             stock_action_routes(db, StockActionService(pools, withdrawals)),
         ],
         jobs=[

@@ -15,7 +15,9 @@ from inventory_vault.pools.service import PoolService
 from inventory_vault.quotas.service import QuotaService
 from inventory_vault.reservations.domain import ReservationNotFound
 from inventory_vault.reservations.service import ReservationService
+from inventory_vault.revocations.service import RevocationService
 from inventory_vault.shelves.service import ShelfService
+from inventory_vault.units.service import UnitService
 from kit.db import Database
 from kit.ids import new_id
 from tests.inventory_vault.factories import Vault
@@ -28,7 +30,8 @@ def claims() -> ClaimService:
     pools = PoolService()
     shelves, quotas = ShelfService(pools, LotService()), QuotaService(pools)
     reservations = ReservationService(shelves, BudgetService(bytes(32)), quotas)
-    return ClaimService(reservations, shelves, quotas)
+    revocations = RevocationService(UnitService(shelves))
+    return ClaimService(reservations, shelves, quotas, revocations)
 
 
 async def test_the_log_names_who_sold_and_no_stranger_who_claimed_with_them(

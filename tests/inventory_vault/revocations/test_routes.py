@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from unittest.mock import ANY
 
 import httpx
 import pytest
@@ -44,6 +45,27 @@ async def test_a_revoked_unit_is_shown_to_nobody_and_stays_sold(vault: Vault, ro
         m=vault.merchant,
     )
     assert told[0].n + sequenced[0].n == 1
+
+
+async def test_a_repeated_claim_hands_out_no_box_of_a_revoked_unit(vault: Vault, rows: Any) -> None:
+    pool_id = await vault.stocked(3)
+    hold, other = await vault.held(pool_id, 2), await vault.held(pool_id)
+    shop = Recipient()
+    first = await vault.claim(hold, shop)
+    [unit, kept] = first.json()["units"]
+    assert (await vault.claim(other, shop)).status_code == 200
+    assert (await vault.claim(hold, shop)).json() == first.json() | {"units": ANY}
+
+    assert (await _revoke(vault, unit["unit_id"])).status_code == 200
+    again = await vault.claim(hold, Recipient())
+
+    assert (again.status_code, again.json()["code"]) == (409, "unit_revoked")
+    handed = await rows("SELECT count(*) AS n FROM handout WHERE reservation_id = :r", r=hold)
+    assert handed[0].n == 2
+    plain = await vault.claim(hold)
+    assert [it["unit_id"] for it in plain.json()["units"]] == [unit["unit_id"], kept["unit_id"]]
+    assert (await vault.claim(other, shop)).status_code == 200
+    assert (await vault.reveal(kept["unit_id"], Recipient())).status_code == 200
 
 
 async def test_only_what_is_sold_and_ones_own_can_be_revoked(vault: Vault, api: Any) -> None:

@@ -104,7 +104,8 @@ def claim_routes(claiming: Claiming) -> APIRouter:
         """held -> sold. The same units on repeat. With `recipient_public_key` each unit comes in a
         box that only its owner opens. With `lines` so many units of each named line are sold and
         the rest goes back. Too late: 409 `reservation_expired` or `reservation_released`; sold in
-        other quantities: 409 `reservation_sold`; more than held: 422 `claim_exceeds_hold`.
+        other quantities: 409 `reservation_sold`; more than held: 422 `claim_exceeds_hold`. A repeat
+        that asks for boxes once a unit was revoked: 409 `unit_revoked`; reveal the others singly.
         """
         handed = await claiming(_claim(who, who.merchant, reservation_id, body))
         return json_response(claim_bytes(reservation_id, handed.sale.units, handed.boxes), 200)

@@ -15,8 +15,10 @@ from inventory_vault.reservations.domain import (
     units_in,
 )
 from inventory_vault.reservations.service import ReservationService
+from inventory_vault.revocations.service import RevocationService
 from inventory_vault.shelves.domain import TakenUnit
 from inventory_vault.shelves.service import ShelfService
+from inventory_vault.units.domain import UnitRevoked
 from kit.db import Transaction
 from kit.errors import DomainError
 from kit.messaging import outbox
@@ -37,15 +39,21 @@ class ClaimService:
     """
 
     def __init__(
-        self, reservations: ReservationService, shelves: ShelfService, quotas: QuotaService
+        self,
+        reservations: ReservationService,
+        shelves: ShelfService,
+        quotas: QuotaService,
+        revocations: RevocationService,
     ) -> None:
         self._reservations = reservations
         self._shelves = shelves
         self._quotas = quotas
+        self._revocations = revocations
 
     async def claim(self, tx: Transaction, claims: Sequence[Claim]) -> list[Sale | DomainError]:
         """held or secured -> sold, even past its time: the sweeper's lock decides, not the clock.
-        A repeat answers the same units, ReservationSold if it asks for other quantities. Answers
+        A repeat answers the same units, ReservationSold if it asks for other quantities,
+        UnitRevoked if it asks for the boxes of a sale one of whose units was revoked. Answers
         for as many of the first claims as one transaction should carry, at least one; the caller
         comes again with the rest.
         """
@@ -56,6 +64,7 @@ class ClaimService:
             agreed(claim, claimable(claim.merchant_id, locked.get(claim.reservation_id)), decided)
             for claim in claims
         ]
+        await self._keep_revoked(tx, claims, verdicts)
         good = {v.id: v for v in verdicts if isinstance(v, Reservation)}
         fresh = [r for r in good.values() if r.status.holds_units]
         await self._put_rest_back(tx, fresh, decided)
@@ -77,6 +86,25 @@ class ClaimService:
             else verdict
             for place, verdict in enumerate(verdicts)
         ]
+
+    async def _keep_revoked(
+        self,
+        tx: Transaction,
+        claims: Sequence[Claim],
+        verdicts: list[Reservation | DomainError],
+    ) -> None:
+        """No box of a unit that is out of use is handed out again. A first claim has none."""
+        asked = {
+            place: verdict.id
+            for place, verdict in enumerate(verdicts)
+            if isinstance(verdict, Reservation)
+            and verdict.status is ReservationStatus.SOLD
+            and claims[place].recipient_public_key is not None
+        }
+        kept = await self._revocations.sales_with_one(tx, list(asked.values()))
+        for place, reservation_id in asked.items():
+            if reservation_id in kept:
+                verdicts[place] = UnitRevoked()
 
     async def _sell(
         self, tx: Transaction, fresh: Sequence[Reservation]

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import text
@@ -28,6 +29,11 @@ async def find(tx: Transaction, unit_id: UUID) -> Revocation | None:
     return Revocation(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public API
 
 
+async def sales_with_one(tx: Transaction, reservation_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of which at least one unit is revoked."""
+    return set((await tx.execute(_SALES_WITH_ONE, {"ids": list(reservation_ids)})).scalars())
+
+
 _ADD = text(
     """
     INSERT INTO unit_revocation (unit_id, merchant_id, lot_id, reason, requested_by)
@@ -44,5 +50,14 @@ _FIND = text(
     """
     SELECT unit_id, merchant_id, lot_id, reason, requested_by, revoked_at
     FROM unit_revocation WHERE unit_id = :unit
+    """
+)
+
+_SALES_WITH_ONE = text(
+    """
+    SELECT DISTINCT a.reservation_id
+    FROM allocation a JOIN unit u ON u.lot_id = a.lot_id AND u.seq = a.seq
+    JOIN unit_revocation v ON v.unit_id = u.unit_id
+    WHERE a.reservation_id = ANY(CAST(:ids AS uuid[]))
     """
 )

@@ -1,3 +1,4 @@
+from collections.abc import Sequence, Set
 from uuid import UUID
 
 from inventory_vault.audit.service import note
@@ -36,3 +37,7 @@ class RevocationService:
                 reason=reason,
             )
         return found
+
+    async def sales_with_one(self, tx: Transaction, reservation_ids: Sequence[UUID]) -> Set[UUID]:
+        """Those of which at least one unit is revoked."""
+        return await repository.sales_with_one(tx, reservation_ids) if reservation_ids else set()
