@@ -3,11 +3,13 @@
 import asyncio
 from uuid import UUID
 
+from sqlalchemy import text
+
 from kit.ids import new_id
 from kit.service import create_app
 from tests.fulfillment.after_sales import SCOPES, Shop
 from tests.fulfillment.conftest import a_client
-from tests.fulfillment.factories import OTHER_MERCHANT
+from tests.fulfillment.factories import MERCHANT, OTHER_MERCHANT
 from tests.fulfillment.real_vault import RealVault
 
 
@@ -81,6 +83,31 @@ async def test_a_lost_answer_leaves_the_lot_stopped_and_told_once(
     await shop.hurry()
     await shop.work()
     assert len(await shop.told("LotQuarantined")) == 1
+
+
+async def test_a_lot_the_vault_refuses_to_stop_is_missed_and_nobody_is_told(shop: Shop) -> None:
+    """As two that nobody knows: the second is told of in the same round."""
+    lots = [new_id(), new_id()]
+    async with shop.service.db.transaction() as tx:
+        for lot in lots:
+            await tx.execute(
+                text(
+                    "INSERT INTO lot_quarantine (lot_id, merchant_id, sku, order_id, claims,"
+                    " buyers, sold, bound, norm) VALUES (:lot, :m, 'SKU', :o, 3, 3, 3, 100, 10)"
+                ),
+                {"lot": lot, "m": MERCHANT, "o": new_id()},
+            )
+
+    await shop.work()
+
+    missed = (await shop.client.get("/v1/lot-quarantines?state=missed")).json()["items"]
+    assert {it["lot_id"] for it in missed} == {str(lot) for lot in lots}
+    assert [it["quarantined_at"] for it in missed] == [None, None]
+    assert await shop.told("LotQuarantined") == []
+    answer = await shop.client.post(
+        f"/v1/lot-quarantines/{lots[0]}/restore", json={"reason": "it stands on no shelf"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (409, "lot_not_quarantined")
 
 
 async def test_a_person_puts_it_back_and_only_new_claims_count(

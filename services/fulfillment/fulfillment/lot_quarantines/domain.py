@@ -20,7 +20,7 @@ BASIS = 10_000
 
 
 class QuarantineState(StrEnum):
-    """`due`: the vault is told; `missed`: there was nothing on the shelf that could be stopped."""
+    """`due`: the vault is told; `missed`: it said a no that is for good, nothing was stopped."""
 
     DUE = "due"
     QUARANTINED = "quarantined"

@@ -35,10 +35,10 @@ async def add(tx: Transaction, found: Sequence[tuple[LotFigures, int, int]]) -> 
     return [_quarantine(row) for row in rows]
 
 
-async def take_due(tx: Transaction, *, limit: int, lease: timedelta) -> list[LotQuarantine]:
-    """Lots the vault is still to be told of; others skip them while the lease lasts."""
-    rows = await tx.execute(_TAKE, {"limit": limit, "lease": lease})
-    return [_quarantine(row) for row in rows]
+async def take_due(tx: Transaction, *, lease: timedelta) -> LotQuarantine | None:
+    """A lot the vault is still to be told of; others skip it while the lease lasts."""
+    row = (await tx.execute(_TAKE, {"lease": lease})).one_or_none()
+    return _quarantine(row) if row else None
 
 
 async def settle(tx: Transaction, lot_id: UUID, round_no: int, state: QuarantineState) -> bool:
@@ -79,7 +79,7 @@ _ADD = text(
       CAST(:orders AS uuid[]), CAST(:claims AS int[]), CAST(:buyers AS int[]),
       CAST(:sold AS int[]), CAST(:bounds AS int[]), CAST(:norms AS int[]))
     ON CONFLICT (lot_id) DO UPDATE SET
-      state = 'due', round = q.round + 1, due_at = clock_timestamp(), attempts = 0,
+      state = 'due', round = q.round + 1, due_at = clock_timestamp(),
       sku = excluded.sku, order_id = excluded.order_id, claims = excluded.claims,
       buyers = excluded.buyers, sold = excluded.sold, bound = excluded.bound, norm = excluded.norm,
       created_at = clock_timestamp(), quarantined_at = NULL
@@ -87,21 +87,21 @@ _ADD = text(
     RETURNING {_COLUMNS}
     """  # noqa: S608 - column names of this file
 )
-# MATERIALIZED: the planner must not run the locking part twice and take more than :limit.
+# MATERIALIZED: the planner must not run the locking part twice and take more than one.
 _TAKE = text(
     f"""
     WITH due AS MATERIALIZED (
       SELECT lot_id FROM lot_quarantine WHERE state = 'due' AND due_at <= clock_timestamp()
-      ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+      ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
     )
-    UPDATE lot_quarantine q SET attempts = q.attempts + 1,
-      due_at = clock_timestamp() + CAST(:lease AS interval)
+    UPDATE lot_quarantine q SET due_at = clock_timestamp() + CAST(:lease AS interval)
     FROM due WHERE q.lot_id = due.lot_id RETURNING {_COLUMNS}
     """  # noqa: S608 - column names of this file
 )
 _SETTLE = text(
     """
-    UPDATE lot_quarantine SET state = :state, quarantined_at = clock_timestamp()
+    UPDATE lot_quarantine SET state = CAST(:state AS text),
+      quarantined_at = CASE WHEN CAST(:state AS text) = 'quarantined' THEN clock_timestamp() END
     WHERE lot_id = :lot_id AND round = :round AND state = 'due'
     """
 )

@@ -24,7 +24,6 @@ from kit.messaging import outbox
 log = get_logger(__name__)
 
 NOT_ON_SHELF = "not_on_shelf"
-TAKE_MAX = 20
 
 
 class LotQuarantineService:
@@ -52,19 +51,23 @@ class LotQuarantineService:
         return [lot.lot_id for lot in added]
 
     async def carry_out(self, db: Database) -> bool:
-        """Tells the vault of lots that are to be stopped; True while more may wait. Of one that
+        """Tells the vault of a lot that is to be stopped; True while more may wait. Of one that
         does not answer a lot is told again when its lease ends: the same changes nothing there.
+
+        One lot at a time, so that the lease is about one call: told late, after another worker told
+        it and a person put the lot back, the vault would stop it again.
         """
         async with db.transaction() as tx:
-            due = await repository.take_due(tx, limit=TAKE_MAX, lease=self._lease)
-        for lot in due:
-            try:
-                answer = await self._vault.quarantine_lot(lot.merchant_id, lot.lot_id, lot.reason)
-            except Unavailable as error:
-                log.warning("lot_waits", lot_id=str(lot.lot_id), why=error.code)
-                continue
-            await self._settle(db, lot, answer)
-        return len(due) == TAKE_MAX
+            lot = await repository.take_due(tx, lease=self._lease)
+        if lot is None:
+            return False
+        try:
+            answer = await self._vault.quarantine_lot(lot.merchant_id, lot.lot_id, lot.reason)
+        except Unavailable as error:
+            log.warning("lot_waits", lot_id=str(lot.lot_id), why=error.code)
+            return False
+        await self._settle(db, lot, answer)
+        return True
 
     async def _settle(self, db: Database, lot: LotQuarantine, answer: Refused | None) -> None:
         state = QuarantineState.QUARANTINED
@@ -72,7 +75,8 @@ class LotQuarantineService:
             log.error("lot_not_stopped", lot_id=str(lot.lot_id), code=answer.code)
             state = QuarantineState.MISSED
         async with db.transaction() as tx:
-            if await repository.settle(tx, lot.lot_id, lot.round, state):
+            is_new = await repository.settle(tx, lot.lot_id, lot.round, state)
+            if is_new and state is QuarantineState.QUARANTINED:
                 message = events.lot_quarantined(lot)
                 outbox.add(tx, message, key=lot.order_id, merchant_id=lot.merchant_id)
 

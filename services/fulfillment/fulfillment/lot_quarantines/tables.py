@@ -37,7 +37,6 @@ def lot_quarantine_tables(metadata: MetaData) -> None:
         Column("bound", Integer, nullable=False),
         Column("norm", Integer, nullable=False),
         clock_time("due_at"),
-        Column("attempts", Integer, nullable=False, server_default="0"),
         Column("quarantined_at", DateTime(timezone=True)),
         Column("restored_at", DateTime(timezone=True)),
         Column("restored_by", Text),

@@ -177,7 +177,6 @@ _TABLES = (
       bound INTEGER NOT NULL,
       norm INTEGER NOT NULL,
       due_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
-      attempts INTEGER DEFAULT '0' NOT NULL,
       quarantined_at TIMESTAMP WITH TIME ZONE,
       restored_at TIMESTAMP WITH TIME ZONE,
       restored_by TEXT,
