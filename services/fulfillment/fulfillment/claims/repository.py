@@ -300,8 +300,7 @@ _TAKE = text(
       ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
     ), c AS (
       UPDATE claim t SET lease_id = :lease_id, attempts = t.attempts + 1,
-        due_at = clock_timestamp() + CAST(:lease AS interval),
-        sent_at = CASE WHEN t.work = 'carry_out' THEN coalesce(t.sent_at, clock_timestamp()) END
+        due_at = clock_timestamp() + CAST(:lease AS interval)
       FROM pick WHERE t.id = pick.id RETURNING t.*
     )
     SELECT {COLUMNS}

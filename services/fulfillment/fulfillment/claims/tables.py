@@ -56,8 +56,6 @@ def claim_tables(metadata: MetaData) -> None:
         Column("attempts", Integer, nullable=False, server_default="0"),
         # References of the replacement that are used up for good.
         Column("generation", SmallInteger, nullable=False, server_default="0"),
-        # The decision was taken to the outside: from here on the vault may have acted.
-        Column("sent_at", DateTime(timezone=True)),
         Column("revoked_at", DateTime(timezone=True)),
         # Evidence; null until the vault has answered.
         Column("supplier", Text),

@@ -71,7 +71,6 @@ _TABLES = (
       lease_id UUID,
       attempts INTEGER DEFAULT '0' NOT NULL,
       generation SMALLINT DEFAULT '0' NOT NULL,
-      sent_at TIMESTAMP WITH TIME ZONE,
       revoked_at TIMESTAMP WITH TIME ZONE,
       supplier TEXT,
       cost_minor BIGINT,
