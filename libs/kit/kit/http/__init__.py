@@ -3,7 +3,7 @@
 from kit.http.app import AppParts, build_app
 from kit.http.callers import Caller, caller
 from kit.http.lean import LeanRoute
-from kit.http.once import Once, once
+from kit.http.once import Once, once, with_secret
 from kit.http.problems import PROBLEM_RESPONSES, Problem
 from kit.http.together import Together
 from kit.http.wire import (
@@ -38,4 +38,5 @@ __all__ = [
     "build_app",
     "caller",
     "once",
+    "with_secret",
 ]

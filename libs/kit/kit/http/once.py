@@ -4,7 +4,8 @@ Follows draft-ietf-httpapi-idempotency-key-header-07: same key and body -> the f
 with `Idempotent-Replayed: true`; same key, other body -> 422; still running -> 409 with
 Retry-After. Saved are the answers of calls that took effect; an error rolls everything back, saves
 nothing, and may be retried. The stored body is what the route answers: routes that answer with
-boxes or other secrets must not be wrapped (they re-render from the resource instead).
+boxes or other secrets must not be wrapped (they re-render from the resource instead, or add what is
+shown only once with `with_secret`).
 """
 
 import hashlib
@@ -208,6 +209,14 @@ def answer(
     if location:
         given["Location"] = location
     return Response(body, status_code=status, media_type="application/json", headers=given)
+
+
+def with_secret(given: Response, **secret: str) -> Response:
+    """This answer with members that are stored nowhere: for the call that made them, and no repeat
+    of it.
+    """
+    document = orjson.loads(given.body) | secret
+    return answer(orjson.dumps(document), given.status_code, given.headers.get("Location"))
 
 
 def _principal(who: Principal) -> str:

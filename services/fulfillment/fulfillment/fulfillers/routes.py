@@ -1,17 +1,15 @@
 """Merchants' own systems that deliver lines, for operators."""
 
-from collections.abc import Sequence
 from typing import Annotated, cast
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
 from fulfillment.fulfillers.schemas import FulfillerChange, FulfillerCreate, FulfillerRead
 from fulfillment.fulfillers.service import FulfillerService
 from fulfillment.webhook_signatures import SigningKey
 from kit.db import Database, Transaction
-from kit.http import Caller, Once, caller, once
+from kit.http import Caller, Once, caller, once, with_secret
 from kit.paging import Page, PageRequest, page_of, page_request
 
 router = APIRouter(prefix="/v1/fulfillers", tags=["fulfillers"])
@@ -46,7 +44,7 @@ async def create_fulfiller(
         return FulfillerRead.from_domain(fulfiller)
 
     answer = await run(who, work, location=lambda it: f"/v1/fulfillers/{it.id}")
-    return _with_secret(answer, made)
+    return with_secret(answer, secret=made[0].secret_text) if made else answer
 
 
 @router.get("", summary="List fulfillers")
@@ -107,18 +105,5 @@ async def rotate_fulfiller_key(
         made.append(key)
         return FulfillerRead.from_domain(fulfiller)
 
-    return _with_secret(await run(who, work), made)
-
-
-def _with_secret(answer: Response, made: Sequence[SigningKey]) -> Response:
-    """The stored answer has no secret in it; the first caller's copy gets it here."""
-    if not made:
-        return answer
-    document = orjson.loads(answer.body) | {"secret": made[0].secret_text}
-    headers = {name: answer.headers[name] for name in ("Location",) if name in answer.headers}
-    return Response(
-        orjson.dumps(document),
-        status_code=answer.status_code,
-        media_type="application/json",
-        headers=headers,
-    )
+    answer = await run(who, work)
+    return with_secret(answer, secret=made[0].secret_text) if made else answer

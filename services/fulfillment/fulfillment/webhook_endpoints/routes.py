@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Annotated, cast
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
 from fulfillment.webhook_endpoints.domain import EndpointKey
@@ -20,7 +19,7 @@ from fulfillment.webhook_endpoints.service import WebhookEndpointService
 from fulfillment.webhook_signatures import Scheme
 from fulfillment.webhook_type import WebhookType
 from kit.db import Database, Transaction
-from kit.http import Caller, Once, caller, once
+from kit.http import Caller, Once, caller, once, with_secret
 from kit.paging import Page, PageRequest, page_of, page_request
 
 router = APIRouter(prefix="/v1", tags=["webhook endpoints"])
@@ -76,7 +75,7 @@ async def create_webhook_endpoint(
         return WebhookEndpointRead.from_domain(endpoint)
 
     answer = await run(who, work, location=lambda it: f"/v1/webhook-endpoints/{it.id}")
-    return _with_secret(answer, made)
+    return _shown_once(answer, made)
 
 
 @router.get("/webhook-endpoints", summary="List webhook endpoints")
@@ -155,19 +154,10 @@ async def rotate_webhook_key(
         made.append(key)
         return WebhookEndpointRead.from_domain(endpoint)
 
-    return _with_secret(await run(who, work), made)
+    return _shown_once(await run(who, work), made)
 
 
-def _with_secret(answer: Response, made: Sequence[EndpointKey]) -> Response:
-    """The stored answer has no secret in it; the first caller's copy gets it here."""
+def _shown_once(answer: Response, made: Sequence[EndpointKey]) -> Response:
+    """With the shared secret; a private key is shown to nobody."""
     secrets = [it.key.secret_text for it in made if it.key.scheme is Scheme.HMAC]
-    if not secrets:
-        return answer
-    document = orjson.loads(answer.body) | {"secret": secrets[0]}
-    headers = {name: answer.headers[name] for name in ("Location",) if name in answer.headers}
-    return Response(
-        orjson.dumps(document),
-        status_code=answer.status_code,
-        media_type="application/json",
-        headers=headers,
-    )
+    return with_secret(answer, secret=secrets[0]) if secrets else answer

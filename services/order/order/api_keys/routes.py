@@ -1,11 +1,10 @@
 from datetime import datetime
 from typing import Annotated, cast
 
-import orjson
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from kit.db import Database, Transaction
-from kit.http import Caller, Once, caller, once
+from kit.http import Caller, Once, caller, once, with_secret
 from kit.paging import Page, PageRequest, page_of, page_request
 from order.api_keys import service
 from order.api_keys.domain import ROLES, ApiKey, scopes_of
@@ -44,13 +43,7 @@ async def create_api_key(
         return ApiKeyIssued(**ApiKeyRead.from_domain(key).model_dump())
 
     answer = await run(who, work)
-    return _with_text(answer, minted_text[0]) if minted_text else answer
-
-
-def _with_text(answer: Response, text: str) -> Response:
-    """The stored answer has no secret in it; the first caller's copy gets it here."""
-    document = orjson.loads(answer.body) | {"api_key": text}
-    return Response(orjson.dumps(document), status_code=201, media_type="application/json")
+    return with_secret(answer, api_key=minted_text[0]) if minted_text else answer
 
 
 @router.get("/api-keys", response_model=Page[ApiKeyRead])
