@@ -151,6 +151,27 @@ async def test_what_the_supplier_itself_refused_is_not_asked_for_again(
     assert (purchase.supplier_sku, purchase.recheck_at, shop.queries) == (SKU, None, [])
 
 
+async def test_a_word_on_given_up_codes_of_a_supplier_that_cannot_be_asked_is_a_case(
+    service: Service, vault: RealVault, shop: CodeShop
+) -> None:
+    pool = await empty_pool(vault)
+    await with_offer(service, shop, pool)
+    shop.mode = "late"
+    await until_ended(service, await plan(service, pool, 2))
+    [purchase] = await rows(service, "purchase")
+
+    for _ in range(2):
+        async with service.db.transaction() as tx:
+            told = Told(purchase.id, Unknown("in_progress"), b"ok", is_success=True)
+            await service.state["purchases"].hear(tx, told, can_be_asked=False)
+
+    [case] = await rows(service, "supplier_case")
+    assert (case.kind, case.purchase_id) == ("late_success", purchase.id)
+    [after] = await rows(service, "purchase")
+    assert (after.state, after.recheck_at) == ("failed", None)
+    assert after.late_success_at is not None
+
+
 async def test_a_suppliers_own_word_on_given_up_codes_has_it_asked_and_the_codes_stored(
     service: Service, vault: RealVault, shop: CodeShop
 ) -> None:
@@ -164,7 +185,7 @@ async def test_a_suppliers_own_word_on_given_up_codes_has_it_asked_and_the_codes
 
     async with service.db.transaction() as tx:
         told = Told(purchase.id, Unknown("in_progress"), b"ok", is_success=True)
-        await service.state["purchases"].hear(tx, told)
+        await service.state["purchases"].hear(tx, told, can_be_asked=True)
     await ask_again(service)
     await work(service)
 

@@ -121,16 +121,19 @@ class PurchaseService:
             task.cancel()
         await asyncio.gather(*self._late, return_exceptions=True)
 
-    async def hear(self, tx: Transaction, told: Told) -> None:
+    async def hear(self, tx: Transaction, told: Told, *, can_be_asked: bool) -> None:
         """The supplier has said so by itself: a hint to ask it now. A definite outcome stays; a
-        success after it is noted for a person, or asked about where its codes belong in a pool.
+        success after it is noted for a person, or asked about where its codes belong in a pool and
+        the supplier `can_be_asked` for a reference.
         """
         purchase = (await self._repository.lock_many(tx, [told.reference]))[told.reference]
         if purchase.state not in domain.SETTLED:
             await wake_tasks(tx, [purchase.waiter])
-        elif purchase.state is PurchaseState.FAILED and told.is_success and purchase.pool_id:
+        elif purchase.state is PurchaseState.DONE or not told.is_success:
+            return
+        elif purchase.pool_id and can_be_asked:
             await self._repository.recheck_now(tx, purchase.id)
-        elif purchase.state is PurchaseState.FAILED and told.is_success:
+        else:
             said = replace(purchase, supplier_reference=told.supplier_reference)
             late = await self._repository.note_late_successes(tx, [said])
             await self._cases.open_many(tx, [domain.late_case(each, None) for each in late])

@@ -40,10 +40,13 @@ class CallbackService:
         except Forged as error:
             log.warning("callback_forged", supplier_id=str(supplier_id), why=str(error))
             raise CallbackForged from error
-        await self._note(db, supplier, told, hashlib.sha256(pushed.body).digest())
+        digest = hashlib.sha256(pushed.body).digest()
+        await self._note(db, supplier, told, digest, can_be_asked=account.terms.query_by_ref)
         return told
 
-    async def _note(self, db: Database, supplier: Supplier, told: Told, digest: bytes) -> None:
+    async def _note(
+        self, db: Database, supplier: Supplier, told: Told, digest: bytes, *, can_be_asked: bool
+    ) -> None:
         owner = supplier.merchant_id, supplier.name
         async with db.transaction() as tx:
             times = await self._repository.note(tx, *owner, told.reference, digest)
@@ -51,4 +54,4 @@ class CallbackService:
                 # Signed, and about nothing of ours: the supplier need not repeat it.
                 log.warning("callback_of_nothing", supplier_id=str(supplier.id))
             elif times <= REPEATS_MAX:
-                await self._purchases.hear(tx, told)
+                await self._purchases.hear(tx, told, can_be_asked=can_be_asked)
