@@ -96,3 +96,15 @@ async def test_substitutes_held_at_once_count_together(
     refused = ["shortage_goes_on" in await kinds_of(db, order) for order in orders]
     assert sorted(refused) == [False, True, True, True]
     assert len(vault.holds) == 1
+
+
+async def test_a_substitute_counts_against_what_its_buyer_asks_for_later(
+    db: Database, consume: Consume, api: httpx.AsyncClient, kinds: dict[str, StepKind]
+) -> None:
+    await a_substitute(api, limits=[{"per": "buyer", "quantity": 1, "window_hours": 1}])
+
+    _, first = await tried(db, consume, kinds)
+    _, second = await tried(db, consume, kinds)
+
+    assert first.state is StepState.OK
+    assert (second.state, second.last_error) == (StepState.FAILED, "limit_reached")

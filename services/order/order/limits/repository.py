@@ -12,7 +12,7 @@ from order.limits.domain import Claim, Key, Per, Subject
 # In the order of the numbers, so that two transactions never wait for each other.
 _LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
 # A use counts until its order ends unpaid, or all lines of the product definitely fail. Lines of
-# a bundle name it by its SKU.
+# a bundle name it by its SKU, a line that was short its substitute by what is delivered instead.
 _USED = text(
     """
     SELECT w.product_id, w.per, w.subject, w.window_hours, sum(u.quantity) AS used
@@ -23,7 +23,8 @@ _USED = text(
     JOIN orders o ON o.id = u.order_id AND o.status NOT IN ('cancelled', 'expired')
     WHERE EXISTS (
       SELECT FROM order_line l WHERE l.order_id = u.order_id
-        AND (l.product_id = u.product_id OR l.bundle_sku = u.sku)
+        AND (l.product_id = u.product_id OR l.bundle_sku = u.sku
+          OR l.instead ->> 'product_id' = CAST(u.product_id AS text))
         AND l.status NOT IN ('failed', 'refunded'))
     GROUP BY w.product_id, w.per, w.subject, w.window_hours
     """
