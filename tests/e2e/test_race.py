@@ -197,5 +197,5 @@ def _happened(tales: Sequence[Tale]) -> None:
     for status in ("cancelled", "expired", "completed"):
         assert ends[status] >= len(tales) // 50, ends
     assert story["payment_late"] >= len(tales) // 100, story
-    assert story["revived"] >= len(tales) // 100, story
+    assert story["revived"] >= 1, story  # also depends on what stock is left
     assert story["payment_returned"] >= len(tales) // 20, story

@@ -65,7 +65,6 @@ class Procurement:
     decided_by: str | None = None
     decided_at: datetime | None = None
     lease_id: UUID | None = None
-    tries: int = 0
     created_at: datetime | None = None
     ended_at: datetime | None = None
 

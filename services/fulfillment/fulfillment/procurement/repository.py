@@ -167,7 +167,7 @@ _PLAIN = (
     "generation",
     "requested_by",
 )
-_SEEN = ("decided_by", "decided_at", "lease_id", "tries", "created_at", "ended_at")
+_SEEN = ("decided_by", "decided_at", "lease_id", "created_at", "ended_at")
 _COLUMNS = (
     ", ".join((*_PLAIN, *_SEEN))
     + ", currency, budget_minor, state, CAST(explanation AS text) AS explanation"
@@ -207,7 +207,7 @@ _TAKE = text(
         WHERE ended_at IS NULL AND state <> 'awaiting_approval' AND due_at <= clock_timestamp()
         ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
     )
-    UPDATE procurement SET lease_id = :lease_id, tries = tries + 1,
+    UPDATE procurement SET lease_id = :lease_id,
            due_at = clock_timestamp() + CAST(:lease AS interval)
     FROM pick WHERE id = pick.picked RETURNING {_COLUMNS}
     """  # noqa: S608 - column names of this file

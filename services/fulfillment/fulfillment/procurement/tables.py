@@ -68,7 +68,6 @@ def _procurements(metadata: MetaData) -> None:
         Column("decided_at", DateTime(timezone=True)),
         clock_time("due_at"),
         Column("lease_id", Uuid),
-        Column("tries", Integer, nullable=False, server_default="0"),
         clock_time("created_at"),
         Column("ended_at", DateTime(timezone=True)),
         CheckConstraint(f"state IN ({states})", name="state_known"),

@@ -93,7 +93,6 @@ _TABLES = (
         decided_at TIMESTAMP WITH TIME ZONE,
         due_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
         lease_id UUID,
-        tries INTEGER DEFAULT '0' NOT NULL,
         created_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
         ended_at TIMESTAMP WITH TIME ZONE,
         CONSTRAINT pk_procurement PRIMARY KEY (id),
