@@ -197,7 +197,7 @@ async def test_what_says_nothing_for_certain_is_unknown_and_asked_again_under_th
         await turn(service)
 
     [(_, bodies)] = receiver.bodies.items()
-    assert len(bodies) == 3
+    assert len(bodies) >= 3  # an answer that is slower than our patience is asked for once more
     assert len(set(bodies)) == 1
     assert receiver.forged == []
     [delivered] = await told(service)
