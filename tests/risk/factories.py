@@ -1,5 +1,6 @@
 """Valid by default; a test overrides what matters to it."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -8,12 +9,20 @@ from kit.ids import new_id
 from kit.messaging.events import Event
 from lockstock.common.v1.money_pb2 import Money
 from lockstock.order.v1.order_events_pb2 import Customer, OrderedLine, OrderPlaced
+from risk.assessments.domain import PURCHASE_FACTS
+from risk.facts import Catalogue, Facts, FactValue
 from risk.rules.domain import Action, Mode, RuleText
 
 MERCHANT = UUID("0190b1c2-0000-7000-8000-000000000001")
 OTHER_MERCHANT = UUID("0190b1c2-0000-7000-8000-000000000002")
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 IP = "203.0.113.7"
+CATALOGUE = Catalogue(PURCHASE_FACTS)
+
+
+def facts(**values: FactValue) -> Facts:
+    """What is left out is unknown."""
+    return CATALOGUE.facts(values)
 
 
 def an_order(
@@ -23,6 +32,10 @@ def an_order(
     at: datetime = NOON,
     ip: str = IP,
     customer_id: str = "",
+    amount: int = 1990,
+    currency: str = "CNY",
+    channel_id: str = "",
+    lines: Sequence[OrderedLine] = (OrderedLine(line_no=1, sku="STEAM-50", quantity=2),),
     **customer: Any,
 ) -> Event[OrderPlaced]:
     """OrderPlaced as the consumer gets it."""
@@ -30,11 +43,11 @@ def an_order(
     message = OrderPlaced(
         order_id=str(order_id),
         merchant_id=str(merchant_id),
-        channel_id=str(new_id()),
+        channel_id=channel_id or str(new_id()),
         reference=f"shop-{order_id}",
         customer=Customer(id=customer_id, ip=ip, **customer),
-        lines=[OrderedLine(line_no=1, sku="STEAM-50", quantity=2)],
-        total=Money(amount_minor=1990, currency="CNY"),
+        lines=lines,
+        total=Money(amount_minor=amount, currency=currency),
     )
     return Event(
         id=new_id(),

@@ -6,9 +6,11 @@ from kit.service import Service, open_database
 from lockstock.risk.v1.assessment_events_pb2 import OrderAssessed
 from risk.assessments import routes as assessment_routes
 from risk.assessments.consumers import AssessmentConsumers
+from risk.assessments.domain import PURCHASE_FACTS
 from risk.assessments.repository import AssessmentRepository
-from risk.assessments.service import AssessmentService
+from risk.assessments.service import AssessmentService, FactSource
 from risk.conditions import Conditions
+from risk.facts import Catalogue
 from risk.reviews import routes as review_routes
 from risk.reviews.consumers import ReviewConsumers
 from risk.reviews.repository import ReviewRepository
@@ -20,6 +22,8 @@ from risk.settings import Settings
 from risk.tables import metadata
 from risk.velocity.repository import VelocityRepository
 from risk.velocity.service import VelocityService
+from risk.windows.repository import WindowRepository
+from risk.windows.service import WindowService
 
 DESCRIPTION = """Rules that operators write, judged on every order; reviews for what the rules hold.
 
@@ -28,10 +32,12 @@ enforce or shadow mode. Every decision can be read back with its facts, rules an
 
 
 def create_service(settings: Settings) -> Service:
-    rules = RuleService(RuleRepository(), Conditions())
+    sources: list[FactSource] = []
+    catalogue = Catalogue(PURCHASE_FACTS, *(source.facts for source in sources))
+    velocity = VelocityService(VelocityRepository(), WindowService(WindowRepository()))
+    rules = RuleService(RuleRepository(), Conditions(catalogue), velocity)
     reviews = ReviewService(ReviewRepository())
-    velocity = VelocityService(VelocityRepository())
-    assessments = AssessmentService(AssessmentRepository(), velocity, rules, reviews)
+    assessments = AssessmentService(AssessmentRepository(), velocity, rules, reviews, sources)
     return Service(
         settings=settings,
         package="risk",

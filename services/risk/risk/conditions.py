@@ -3,34 +3,46 @@
 Common Expression Language cannot loop, reach out or run code; the engine limits nesting (32) and
 the steps of comprehensions, its regular expressions take linear time, and no string extension is
 loaded (nested `replace` would blow memory up). A condition is checked against the facts' types when
-it is compiled.
+it is compiled. Rules that are judged together become one expression (a `Program`): one step into
+the engine costs as much as ten comparisons.
 """
 
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
-from uuid import UUID
 
 from cel_expr_python import cel
 
 from kit.errors import Invalid
-from risk.facts import CATALOGUE, Facts, FactType
+from risk.counts import DISTINCT_MAX
+from risk.facts import Catalogue, Facts, FactType, counts_of
 
 CONDITION_LENGTH_MAX = 2_048
 COMPILED_MAX = 10_000
 """Compiled conditions kept, about 10 KB each."""
+PROGRAMS_MAX = 500
+"""Compiled sets of rules kept, about 200 KB each for 50 rules."""
+COUNTS_MAX = 20
+"""Counts that one condition may mention."""
 
 _TYPES = {
     FactType.BOOL: cel.Type.BOOL,
     FactType.INT: cel.Type.INT,
     FactType.STRING: cel.Type.STRING,
     FactType.STRINGS: cel.Type.List(cel.Type.STRING),
+    FactType.INTS: cel.Type.List(cel.Type.INT),
     FactType.TIMESTAMP: cel.Type.TIMESTAMP,
 }
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TEXT = re.compile(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"|//[^\n]*")
+_COMPARED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*(?:[<>]=?|[=!]=)\s*([0-9]+)")
 _POSITION = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): ([^\n]*)")
+_UNDECLARED = re.compile(r"undeclared reference to '([A-Za-z_][A-Za-z0-9_]*)'")
 _MESSAGE_LENGTH_MAX = 300
+_BITS = 60
+"""Conditions in one expression: each is a bit of its 64-bit answer."""
 
 
 class ConditionRefused(Invalid):
@@ -61,68 +73,215 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class BoundFacts:
-    """Facts made ready for many conditions: binding costs more than one evaluation."""
+class Program:
+    """Conditions that are judged together on the same facts. Pure: it keeps nothing of them."""
 
-    activation: Any  # the engine's own object
+    conditions: tuple[Condition | ConditionRefused, ...]
+    """In the order given; one that is refused by now has no answer."""
+    mentions: tuple[str, ...]
+    catalogue: Catalogue
+    environment: Any  # the engine's own object
+    chunks: tuple["_Chunk", ...]
 
-    def satisfy(self, condition: Condition) -> bool:
-        """Raises ConditionFailed when the condition has no answer."""
+    def run(self, facts: Facts) -> dict[int, str | None]:
+        """Number of each condition that holds -> None, that has no answer -> why; in order."""
+        known = facts.values
+        bound = self.environment.Activation(
+            {
+                name: list(value) if isinstance(value, tuple) else value
+                for name in self.mentions
+                for value in (known[name] if name in known else facts[name],)
+            }
+        )
+        answers: dict[int, str | None] = {}
+        for chunk in self.chunks:
+            chunk.run(bound, self.conditions, answers)
+        return answers
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    first: int
+    count: int
+    combined: Any  # the engine's own object; None when these do not fit into one expression
+
+    def run(
+        self,
+        bound: Any,  # the engine's own object
+        conditions: Sequence[Condition | ConditionRefused],
+        answers: dict[int, str | None],
+    ) -> None:
+        bits = self._bits(bound)
+        if bits is not None:
+            while bits:
+                low = bits & -bits
+                answers[self.first + low.bit_length() - 1] = None
+                bits ^= low
+            return
+        for number in range(self.first, self.first + self.count):
+            try:
+                condition = conditions[number]
+                if isinstance(condition, ConditionRefused):
+                    answers[number] = str(condition)
+                elif _holds(condition, bound):
+                    answers[number] = None
+            except ConditionFailed as error:
+                answers[number] = str(error)
+
+    def _bits(self, bound: Any) -> int | None:  # the engine's own object
+        """None when one of them has no answer, or all together are too much: each is asked."""
+        if self.combined is None:
+            return None
         try:
-            outcome = condition.expression.eval(self.activation)
-        except RuntimeError as error:
-            raise ConditionFailed(str(error)[:_MESSAGE_LENGTH_MAX]) from error
-        answer = outcome.value()
-        if outcome.type() != cel.Type.BOOL or not isinstance(answer, bool):
-            raise ConditionFailed(str(answer)[:_MESSAGE_LENGTH_MAX])
-        return answer
+            bits = self.combined.eval(bound).value()
+        except RuntimeError:
+            return None
+        return bits if type(bits) is int else None
 
 
 class Conditions:
-    """Compiles conditions, each version of a rule once."""
+    """Compiles conditions and sets of them, each once."""
 
-    def __init__(self) -> None:
-        self._environment = cel.NewEnv(
-            variables={kind.name: _TYPES[kind.type] for kind in CATALOGUE.values()}
-        )
-        self._compiled: OrderedDict[tuple[UUID, int], Condition] = OrderedDict()
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self._environment = cel.NewEnv()
+        self._compiled: OrderedDict[str, Condition] = OrderedDict()
+        self._programs: OrderedDict[tuple[str, ...], Program] = OrderedDict()
 
     def compile(self, source: str) -> Condition:
         """Raises ConditionRefused with the line and column of the first fault."""
         if len(source) > CONDITION_LENGTH_MAX:
             raise ConditionRefused(f"longer than {CONDITION_LENGTH_MAX} characters")
+        mentions = tuple(_mentions(self.catalogue, source))
         try:
-            expression = self._environment.compile(source)
+            expression = self._environment_of(mentions).compile(source)
         except (RuntimeError, TypeError) as error:
-            raise _refusal(str(error)) from error
+            raise _refusal(self.catalogue, str(error)) from error
         if expression.return_type() != cel.Type.BOOL:
             found = expression.return_type().name().lower()
             raise ConditionRefused(f"a condition must be true or false, this is a {found}")
-        words = dict.fromkeys(_WORD.findall(source))
-        return Condition(source, tuple(word for word in words if word in CATALOGUE), expression)
+        if len(counts_of(mentions)) > COUNTS_MAX:
+            raise ConditionRefused(f"mentions more than {COUNTS_MAX} counts")
+        _check_numbers(source)
+        return Condition(source, mentions, expression)
 
-    def compiled(self, rule_id: UUID, version: int, source: str) -> Condition:
-        """The condition of a rule's version, from memory after the first time."""
-        key = (rule_id, version)
-        condition = self._compiled.get(key)
+    def compiled(self, source: str) -> Condition:
+        """As `compile`, from memory after the first time."""
+        condition = self._compiled.get(source)
         if condition is None:
-            condition = self._compiled[key] = self.compile(source)
+            condition = self._compiled[source] = self.compile(source)
             if len(self._compiled) > COMPILED_MAX:
                 self._compiled.popitem(last=False)
         return condition
 
-    def bind(self, facts: Facts) -> BoundFacts:
-        values = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in facts.values().items()
-        }
-        return BoundFacts(self._environment.Activation(values))
+    def program(self, sources: Sequence[str]) -> Program:
+        """The conditions as one, from memory after the first time. Never raises: what is refused
+        by now (a fact is gone that it asks about) has no answer for any facts.
+        """
+        key = tuple(sources)
+        program = self._programs.get(key)
+        if program is None:
+            program = self._programs[key] = self._combine(key)
+            if len(self._programs) > PROGRAMS_MAX:
+                self._programs.popitem(last=False)
+        return program
+
+    def holds(self, source: str, facts: Facts) -> bool:
+        """Raises ConditionRefused; ConditionFailed when the condition has no answer."""
+        condition = self.compiled(source)
+        answers = self.program([condition.source]).run(facts)
+        failure = answers.get(0)
+        if failure is not None:
+            raise ConditionFailed(failure)
+        return 0 in answers
+
+    def _combine(self, sources: tuple[str, ...]) -> Program:
+        found = [self._try(source) for source in sources]
+        mentions = tuple(
+            dict.fromkeys(name for it in found if isinstance(it, Condition) for name in it.mentions)
+        )
+        environment = self._environment_of(mentions)
+        # Each in the common environment: an expression does not read the times of another one.
+        conditions = tuple(
+            replace(it, expression=environment.compile(it.source))
+            if isinstance(it, Condition)
+            else it
+            for it in found
+        )
+        chunks = []
+        for first in range(0, len(conditions), _BITS):
+            part = conditions[first : first + _BITS]
+            chunks.append(_Chunk(first, len(part), _combined(environment, part)))
+        return Program(conditions, mentions, self.catalogue, environment, tuple(chunks))
+
+    def _try(self, source: str) -> Condition | ConditionRefused:
+        try:
+            return self.compiled(source)
+        except ConditionRefused as refused:
+            return refused
+
+    def _environment_of(self, mentions: Sequence[str]) -> Any:  # the engine's own object
+        kinds = (self.catalogue.kind(name) for name in mentions)
+        return cel.NewEnv(variables={kind.name: _TYPES[kind.type] for kind in kinds})
 
 
-def _refusal(text: str) -> ConditionRefused:
+def _mentions(catalogue: Catalogue, source: str) -> list[str]:
+    # A word inside a text is mentioned for nothing, and nothing else comes of it.
+    words = dict.fromkeys(_WORD.findall(source))
+    return [word for word in words if catalogue.find(word) is not None]
+
+
+def _holds(condition: Condition, bound: Any) -> bool:  # the engine's own object
+    try:
+        answer = condition.expression.eval(bound).value()
+    except RuntimeError as error:
+        raise ConditionFailed(str(error)[:_MESSAGE_LENGTH_MAX]) from error
+    if not isinstance(answer, bool):
+        raise ConditionFailed(str(answer)[:_MESSAGE_LENGTH_MAX])
+    return answer
+
+
+def _combined(environment: Any, conditions: Sequence[Condition | ConditionRefused]) -> Any:
+    """One expression whose answer has a bit for each condition; None when there is none."""
+    terms = []
+    for bit, condition in enumerate(conditions):
+        if isinstance(condition, ConditionRefused):
+            return None
+        # The line end closes a comment that the condition may end in.
+        terms.append(f"(({condition.source}\n) ? {1 << bit} : 0)")
+    try:
+        return environment.compile(_balanced(terms))
+    except (RuntimeError, TypeError):
+        return None  # too deep together: they are asked one by one
+
+
+def _balanced(terms: Sequence[str]) -> str:
+    """A sum whose nesting grows with the logarithm of its length."""
+    if len(terms) == 1:
+        return terms[0]
+    half = len(terms) // 2
+    return f"({_balanced(terms[:half])} + {_balanced(terms[half:])})"
+
+
+def _check_numbers(source: str) -> None:
+    """A count that ends at a maximum cannot be compared with more."""
+    masked = _TEXT.sub(lambda text: " " * len(text[0]), source)
+    for found in _COMPARED.finditer(masked):
+        counts = counts_of([found[1]])
+        if counts and counts[0].measure.of is not None and int(found[2]) >= DISTINCT_MAX:
+            line = source.count("\n", 0, found.start(2)) + 1
+            column = found.start(2) - source.rfind("\n", 0, found.start(2))
+            problem = f"{found[1]} is counted up to {DISTINCT_MAX}; compare with less"
+            raise ConditionRefused(problem, line=line, column=column)
+
+
+def _refusal(catalogue: Catalogue, text: str) -> ConditionRefused:
     fault = _POSITION.search(text)
     if fault is None:
         return ConditionRefused(text.split("\n", 1)[0][:_MESSAGE_LENGTH_MAX])
     # The engine says -1:-1 when a limit on the whole expression is exceeded.
     line, column = max(int(fault[1]), 1), max(int(fault[2]), 1)
-    return ConditionRefused(fault[3][:_MESSAGE_LENGTH_MAX], line=line, column=column)
+    problem = fault[3][:_MESSAGE_LENGTH_MAX]
+    unknown = _UNDECLARED.search(problem)
+    hint = catalogue.hint(unknown[1]) if unknown else ""
+    return ConditionRefused(f"{problem}; {hint}" if hint else problem, line=line, column=column)

@@ -1,18 +1,22 @@
 """The vocabulary rules are written in: what is known about a purchase when it is judged.
 
-One dataclass is the only list of facts: the types that conditions are checked against, the
-fields of `POST /v1/rules/test` and the stored record of an assessment all come from it.
+A fact is one `FactKind`. Whoever knows facts lists them beside the code that finds them (a
+`FactSource`); `app.py` puts the lists together into one `Catalogue`. Counts over sliding windows
+are not listed: their names say what they are (`risk.counts`).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from enum import StrEnum
-from typing import Any, get_type_hints
+from typing import Any
+
+from risk.counts import CountFact, CountRefused, read_count, window_text
 
 UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
-FactValue = bool | int | str | tuple[str, ...] | datetime
+FactValue = bool | int | str | tuple[str, ...] | tuple[int, ...] | datetime
 
 
 class FactType(StrEnum):
@@ -22,89 +26,161 @@ class FactType(StrEnum):
     INT = "int"
     STRING = "string"
     STRINGS = "list(string)"
+    INTS = "list(int)"
     TIMESTAMP = "timestamp"
 
 
-_TYPES: Mapping[Any, FactType] = {
-    bool: FactType.BOOL,
-    int: FactType.INT,
-    str: FactType.STRING,
-    tuple[str, ...]: FactType.STRINGS,
-    datetime: FactType.TIMESTAMP,
+_UNKNOWN: Mapping[FactType, FactValue] = {
+    FactType.BOOL: False,
+    FactType.INT: 0,
+    FactType.STRING: "",
+    FactType.STRINGS: (),
+    FactType.INTS: (),
+    FactType.TIMESTAMP: UNKNOWN_TIME,
 }
-
-
-def _fact(meaning: str, default: Any) -> Any:
-    return field(default=default, metadata={"meaning": meaning})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What a condition may ask about one purchase; the unknown has a value that says so."""
-
-    amount_minor: int = _fact("total of the order in minor units", 0)
-    currency: str = _fact("ISO 4217 code of the total", "")
-    quantity: int = _fact("units in all lines together", 0)
-    line_count: int = _fact("lines of the order", 0)
-    skus: tuple[str, ...] = _fact("SKU of each line", ())
-    channel_id: str = _fact("channel the order came through", "")
-    placed_at: datetime = _fact("when the order was placed", UNKNOWN_TIME)  # noqa: RUF009 - a field
-    customer_id: str = _fact("the shop's id of the buyer, empty when unknown", "")
-    ip: str = _fact("address of the buyer as normalised text, empty when unknown", "")
-    has_ip: bool = _fact("the address is known", False)  # noqa: FBT003 - a default, not an argument
-    device_id: str = _fact("device of the buyer, empty when unknown", "")
-    has_device: bool = _fact("the device is known", False)  # noqa: FBT003 - as above
-    has_contact: bool = _fact("a mail address or phone number was given", False)  # noqa: FBT003 - as above
-    has_account_age: bool = _fact("the shop told when the account was made", False)  # noqa: FBT003 - as above
-    account_age_seconds: int = _fact("age of the account, 0 when unknown", 0)
-    first_purchase: bool = _fact(
-        "no purchase of this buyer was seen before; true for an unknown buyer",
-        True,  # noqa: FBT003 - as above
-    )
-    earlier_purchases: int = _fact("purchases of this buyer seen before, ever", 0)
-    purchases_by_ip_1h: int = _fact(
-        "purchases by this address in the last hour, with this one; 0 when unknown", 0
-    )
-    purchases_by_ip_24h: int = _fact("the same in the last 24 hours", 0)
-    purchases_by_device_1h: int = _fact("purchases by this device in the last hour", 0)
-    purchases_by_device_24h: int = _fact("the same in the last 24 hours", 0)
-    purchases_by_customer_1h: int = _fact("purchases by this buyer in the last hour", 0)
-    purchases_by_customer_24h: int = _fact("the same in the last 24 hours", 0)
-    purchases_by_contact_1h: int = _fact("purchases with this contact in the last hour", 0)
-    purchases_by_contact_24h: int = _fact("the same in the last 24 hours", 0)
-
-    def values(self) -> dict[str, FactValue]:
-        """Name -> value, for a condition."""
-        return {name: getattr(self, name) for name in CATALOGUE}
-
-    def record(self) -> dict[str, Any]:
-        """Name -> value as JSON knows it, for storage and for answers."""
-        return {name: _as_json(value) for name, value in self.values().items()}
 
 
 @dataclass(frozen=True, slots=True)
 class FactKind:
-    """A fact's entry in the catalogue."""
+    """A fact's entry in the catalogue. What is not known has the value `unknown`."""
 
     name: str
     type: FactType
     meaning: str
+    default: FactValue | None = None
+    """When the type's own empty value would say the wrong thing."""
+
+    @property
+    def unknown(self) -> FactValue:
+        return _UNKNOWN[self.type] if self.default is None else self.default
 
 
-def _catalogue() -> dict[str, FactKind]:
-    hints = get_type_hints(Facts)
-    return {
-        entry.name: FactKind(entry.name, _TYPES[hints[entry.name]], entry.metadata["meaning"])
-        for entry in fields(Facts)
-    }
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known about one purchase; what is left out has its kind's unknown value."""
+
+    catalogue: "Catalogue"
+    values: Mapping[str, FactValue] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> FactValue:
+        """Raises KeyError for what is no fact."""
+        found = self.values.get(name)
+        return self.catalogue.kind(name).unknown if found is None else found
+
+    def record(self) -> dict[str, Any]:
+        """Name -> value as JSON knows it: every plain fact, and the counts that were made."""
+        plain = {name: as_json(self[name]) for name in self.catalogue.plain}
+        return plain | {
+            name: as_json(value) for name, value in self.values.items() if name not in plain
+        }
 
 
-CATALOGUE: Mapping[str, FactKind] = _catalogue()
+class Catalogue:
+    """All facts there are."""
+
+    def __init__(self, *groups: Iterable[FactKind]) -> None:
+        self.plain: dict[str, FactKind] = {}
+        for kind in (kind for group in groups for kind in group):
+            if kind.name in self.plain or _is_count(kind.name):
+                raise ValueError(f"fact {kind.name} is there already")
+            self.plain[kind.name] = kind
+
+    def find(self, name: str) -> FactKind | None:
+        """A plain fact, or a count by its name; None for what is neither."""
+        kind = self.plain.get(name)
+        if kind is None and _is_count(name):
+            return _count_kind(name)
+        return kind
+
+    def kind(self, name: str) -> FactKind:
+        """Raises KeyError for what is no fact."""
+        kind = self.find(name)
+        if kind is None:
+            raise KeyError(name)
+        return kind
+
+    def hint(self, name: str) -> str:
+        """What the writer of an unknown name may have meant; empty when nothing is near."""
+        if "_by_" in name:
+            try:
+                read_count(name)
+            except CountRefused as refused:
+                return str(refused)
+        near = get_close_matches(name, self.plain, n=1)
+        return f"did you mean '{near[0]}'?" if near else ""
+
+    def facts(self, values: Mapping[str, FactValue]) -> Facts:
+        """Raises KeyError for a name that is no fact, ValueError for a value of another type."""
+        for name, value in values.items():
+            if not _fits(self.kind(name).type, value):
+                raise ValueError(name)
+        return Facts(self, values)
+
+    def recorded(self, record: Mapping[str, Any]) -> Facts:
+        """Facts as `Facts.record` wrote them; what is no fact any more is left out."""
+        values = {}
+        for name, value in record.items():
+            kind = self.find(name)
+            if kind is not None:
+                values[name] = _from_json(kind.type, value)
+        return Facts(self, values)
 
 
-def _as_json(value: FactValue) -> Any:
+def counts_of(names: Sequence[str]) -> list[CountFact]:
+    """Those of the names that are counts."""
+    return [read_count(name) for name in names if _is_count(name)]
+
+
+def _is_count(name: str) -> bool:
+    if "_by_" not in name:
+        return False
+    try:
+        read_count(name)
+    except CountRefused:
+        return False
+    return True
+
+
+def _count_kind(name: str) -> FactKind:
+    count = read_count(name)
+    meaning = f"{count.measure.meaning} by this {count.key.thing} in {window_text(count.seconds)}"
+    return FactKind(name, FactType.INT, meaning)
+
+
+_PYTHON: Mapping[FactType, type] = {
+    FactType.BOOL: bool,
+    FactType.INT: int,
+    FactType.STRING: str,
+    FactType.STRINGS: str,
+    FactType.INTS: int,
+    FactType.TIMESTAMP: datetime,
+}
+_INT_MAX = 2**63 - 1
+
+
+def _fits(kind: FactType, value: FactValue) -> bool:
+    if kind in (FactType.STRINGS, FactType.INTS):
+        return isinstance(value, tuple) and all(_is_one(_PYTHON[kind], it) for it in value)
+    return _is_one(_PYTHON[kind], value)
+
+
+def _is_one(wanted: type, value: object) -> bool:
+    if wanted is int:
+        return type(value) is int and abs(value) <= _INT_MAX
+    return isinstance(value, wanted)
+
+
+def as_json(value: FactValue) -> Any:
+    """As JSON knows it."""
     if isinstance(value, tuple):
         return list(value)
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return value
+
+
+def _from_json(kind: FactType, value: Any) -> FactValue:
+    if kind is FactType.TIMESTAMP:
+        return datetime.fromisoformat(value)
+    read: FactValue = tuple(value) if isinstance(value, list) else value
+    return read

@@ -8,10 +8,12 @@ from risk.assessments.tables import assessment_tables
 from risk.reviews.tables import review_tables
 from risk.rules.tables import rule_tables
 from risk.velocity.tables import velocity_tables
+from risk.windows.tables import window_tables
 
 metadata: MetaData = new_metadata()
 backbone_tables(metadata)
 velocity_tables(metadata)
+window_tables(metadata)
 rule_tables(metadata)
 review_tables(metadata)
 assessment_tables(metadata)

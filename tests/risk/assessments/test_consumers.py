@@ -277,6 +277,10 @@ async def test_the_facts_tell_what_the_buyer_did_before(
         for at in hours_ago
     ]
 
+    for kind in ("customer", "device", "contact"):
+        for window in ("1h", "24h"):
+            await add_rule(service, a_rule(f"purchases_by_{kind}_{window} > 99"))
+
     await assess(orders)
 
     async with db.read() as tx:

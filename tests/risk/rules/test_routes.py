@@ -8,9 +8,7 @@ from sqlalchemy import text
 
 from kit.ids import new_id
 from kit.service import Service
-from risk.facts import CATALOGUE
-from risk.rules.schemas import FactsGiven
-from tests.risk.factories import MERCHANT, OTHER_MERCHANT
+from tests.risk.factories import CATALOGUE, MERCHANT, OTHER_MERCHANT
 from tests.stack.api import ApiClient
 
 
@@ -224,12 +222,55 @@ async def test_reading_does_not_allow_writing(api: ApiClient) -> None:
     assert (refused.status_code, refused.json()["scope"]) == (403, "risk:write")
 
 
-async def test_the_catalogue_names_every_fact(client: httpx.AsyncClient) -> None:
-    items = (await client.get("/v1/facts")).json()["items"]
+async def test_the_catalogue_names_every_fact_and_how_counts_are_named(
+    client: httpx.AsyncClient,
+) -> None:
+    answer = (await client.get("/v1/facts")).json()
 
-    assert [it["name"] for it in items] == list(CATALOGUE)
-    assert all(it["meaning"] for it in items)
+    assert {it["name"] for it in answer["items"]} >= set(CATALOGUE.plain)
+    assert all(it["meaning"] for it in answer["items"])
+    assert {it["name"] for it in answer["counts"]["keys"]} >= {"ip", "ip_24", "payer", "product"}
+    assert {it["name"] for it in answer["counts"]["measures"]} >= {"purchases", "amount", "devices"}
 
 
-def test_every_fact_can_be_given_to_a_trial() -> None:
-    assert set(FactsGiven.model_fields) == set(CATALOGUE)
+@pytest.mark.parametrize(
+    ("given", "pointer", "problem"),
+    [
+        ({"amont_minor": 5}, "/facts/amont_minor", "did you mean 'amount_minor'?"),
+        ({"purchases_by_ip_1y": 5}, "/facts/purchases_by_ip_1y", "a window is 1m to 90d"),
+        ({"amount_minor": True}, "/facts/amount_minor", "a int is needed"),
+        ({"has_ip": 1}, "/facts/has_ip", "a bool is needed"),
+        ({"skus": "A"}, "/facts/skus", "a list(string) is needed"),
+        ({"skus": [1]}, "/facts/skus", "a list(string) is needed"),
+        ({"placed_at": "yesterday"}, "/facts/placed_at", "a timestamp is needed"),
+        ({"placed_at": "2026-11-27T10:00:00"}, "/facts/placed_at", "a timestamp is needed"),
+    ],
+)
+async def test_a_wrong_fact_is_refused_by_name(
+    client: httpx.AsyncClient, given: dict[str, Any], pointer: str, problem: str
+) -> None:
+    refused = await client.post("/v1/rules/test", json={"facts": given})
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "fact_refused")
+    (error,) = refused.json()["errors"]
+    assert (error["pointer"], error["detail"][: len(problem)]) == (pointer, problem)
+
+
+async def test_every_kind_of_fact_can_be_given_to_a_trial(client: httpx.AsyncClient) -> None:
+    given = {
+        "amount_minor": 1,
+        "has_ip": True,
+        "ip": "203.0.113.7",
+        "skus": ["A"],
+        "quantities": [2],
+        "placed_at": "2026-11-27T20:00:00Z",
+        "amount_by_payer_30d": 7,
+    }
+    condition = (
+        "has_ip && skus[0] == 'A' && quantities[0] == 2 && amount_by_payer_30d == 7 "
+        "&& placed_at.getHours('Asia/Shanghai') == 4"
+    )
+
+    trial = await client.post("/v1/rules/test", json={"facts": given, "condition": condition})
+
+    assert trial.json()["condition_holds"] is True

@@ -39,12 +39,16 @@ def _purchase(event: Event[OrderPlaced]) -> Purchase:
         ip=customer.ip,
         device_id=customer.device_id,
         contact_hash=customer.contact_hash,
+        payer_hash=customer.payer_hash,
         registered_at=_moment(customer.registered_at)
         if customer.HasField("registered_at")
         else None,
         amount_minor=placed.total.amount_minor,
         currency=placed.total.currency,
-        lines=tuple(PurchasedLine(line.sku, line.quantity) for line in placed.lines),
+        lines=tuple(
+            PurchasedLine(line.sku, line.quantity, line.product_id, line.total.amount_minor)
+            for line in placed.lines
+        ),
     )
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from kit.errors import Conflict
-from risk.facts import Facts
+from risk.facts import FactKind, Facts, FactType, FactValue
 from risk.rules.domain import Action, Outcome, shorten
-from risk.velocity.domain import WINDOWS, KeyKind, Purchase, Velocity, address_key, normal_address
+from risk.velocity.domain import Purchase, Velocity, address_key, network_key, normal_address
 
 REASON_LENGTH_MAX = 2_000
 """Characters."""
@@ -64,36 +64,85 @@ class StoredAssessment:
     assessed_at: datetime
 
 
-def facts_of(purchase: Purchase, velocity: Velocity) -> Facts:
-    """The facts rules are judged on."""
+_B, _I, _S, _L = FactType.BOOL, FactType.INT, FactType.STRING, FactType.STRINGS
+PURCHASE_FACTS: Sequence[FactKind] = (
+    FactKind("amount_minor", _I, "total of the order in minor units"),
+    FactKind("currency", _S, "ISO 4217 code of the total"),
+    FactKind("quantity", _I, "units in all lines together"),
+    FactKind("line_count", _I, "lines of the order"),
+    FactKind("skus", _L, "SKU of each line"),
+    FactKind("products", _L, "product id of each line, empty when a shop asks without"),
+    FactKind("quantities", FactType.INTS, "units of each line"),
+    FactKind("channel_id", _S, "channel the order came through"),
+    FactKind("source", _S, "'order' for orders placed here, 'shop' when a shop asks"),
+    FactKind(
+        "placed_at",
+        FactType.TIMESTAMP,
+        "when the order was placed; placed_at.getHours('Asia/Shanghai') and "
+        "placed_at.getDayOfWeek('Asia/Shanghai') (0 is Sunday) tell the time in a zone",
+    ),
+    FactKind("customer_id", _S, "the shop's id of the buyer, empty when unknown"),
+    FactKind("has_customer", _B, "the buyer is known"),
+    FactKind("ip", _S, "address of the buyer as normalised text, empty when unknown"),
+    FactKind("has_ip", _B, "the address is known"),
+    FactKind("is_ipv6", _B, "the address is one of IPv6"),
+    FactKind("ip_24", _S, "the address's network: /24, of IPv6 /48; empty when unknown"),
+    FactKind("ip_64", _S, "the address itself, of IPv6 its /64; empty when unknown"),
+    FactKind("device_id", _S, "device of the buyer, empty when unknown"),
+    FactKind("has_device", _B, "the device is known"),
+    FactKind("contact_hash", _S, "keyed hash of the mail address or phone number"),
+    FactKind("has_contact", _B, "a mail address or phone number was given"),
+    FactKind("payer_hash", _S, "the shop's hash of the card or its holder, empty when unknown"),
+    FactKind("has_payer", _B, "the card-holder is known"),
+    FactKind("has_account_age", _B, "the shop told when the account was made"),
+    FactKind("account_age_seconds", _I, "age of the account, 0 when unknown"),
+    FactKind(
+        "first_purchase",
+        _B,
+        "no purchase of this buyer was seen before; true for an unknown buyer",
+        True,  # noqa: FBT003 - a value, not a switch
+    ),
+    FactKind("earlier_purchases", _I, "purchases of this buyer seen before, ever"),
+)
+"""What a purchase itself tells. Other facts are listed by the slices that find them."""
+
+
+def values_of(purchase: Purchase, velocity: Velocity) -> dict[str, FactValue]:
+    """The facts that the purchase itself and its counts tell."""
     age_seconds = 0
     if purchase.registered_at is not None:
         age_seconds = max(0, int((purchase.at - purchase.registered_at).total_seconds()))
-    counts = {
-        f"purchases_by_{kind}_{window}": velocity.count(kind, window)
-        for kind in KeyKind
-        for window in WINDOWS
+    address = normal_address(purchase.ip)
+    return {
+        "amount_minor": purchase.amount_minor,
+        "currency": purchase.currency,
+        "quantity": purchase.quantity,
+        "line_count": len(purchase.lines),
+        "skus": tuple(line.sku for line in purchase.lines),
+        "products": tuple(line.product_id for line in purchase.lines),
+        "quantities": tuple(line.quantity for line in purchase.lines),
+        "channel_id": purchase.channel_id,
+        "source": purchase.source.value,
+        "placed_at": purchase.at,
+        "customer_id": purchase.customer_id,
+        "has_customer": bool(purchase.customer_id.strip()),
+        "ip": address,
+        "has_ip": bool(address),
+        "is_ipv6": ":" in address,
+        "ip_24": network_key(purchase.ip),
+        "ip_64": address_key(purchase.ip),
+        "device_id": purchase.device_id,
+        "has_device": bool(purchase.device_id.strip()),
+        "contact_hash": purchase.contact_hash,
+        "has_contact": bool(purchase.contact_hash.strip()),
+        "payer_hash": purchase.payer_hash,
+        "has_payer": bool(purchase.payer_hash.strip()),
+        "has_account_age": purchase.registered_at is not None,
+        "account_age_seconds": age_seconds,
+        "first_purchase": velocity.earlier_purchases == 0,
+        "earlier_purchases": velocity.earlier_purchases,
+        **velocity.counts,
     }
-    return Facts(
-        amount_minor=purchase.amount_minor,
-        currency=purchase.currency,
-        quantity=sum(line.quantity for line in purchase.lines),
-        line_count=len(purchase.lines),
-        skus=tuple(line.sku for line in purchase.lines),
-        channel_id=purchase.channel_id,
-        placed_at=purchase.at,
-        customer_id=purchase.customer_id,
-        ip=normal_address(purchase.ip),
-        has_ip=bool(address_key(purchase.ip)),
-        device_id=purchase.device_id,
-        has_device=bool(purchase.device_id.strip()),
-        has_contact=bool(purchase.contact_hash.strip()),
-        has_account_age=purchase.registered_at is not None,
-        account_age_seconds=age_seconds,
-        first_purchase=velocity.earlier_purchases == 0,
-        earlier_purchases=velocity.earlier_purchases,
-        **counts,
-    )
 
 
 class AlreadyAssessed(Conflict):

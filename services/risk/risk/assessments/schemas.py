@@ -26,11 +26,26 @@ class CustomerGiven(Model):
     contact_hash: Annotated[
         CustomerText, Field(description="the shop's own hash of the contact, never the contact")
     ] = ""
+    payer_hash: Annotated[
+        CustomerText,
+        Field(description="the shop's own hash of the card or its holder, never the number"),
+    ] = ""
     registered_at: Timestamp | None = None
 
 
 class LineGiven(Model):
     sku: CodeText
+    product_id: UUID | None = None
+    total: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=10**13,
+            strict=True,
+            description="the line's price in minor units of the total's currency; counts for "
+            "amounts by product",
+        ),
+    ] = None
     quantity: Annotated[int, Field(ge=1, le=100_000, strict=True)]
 
 
@@ -78,10 +93,14 @@ class AssessmentAsk(Model):
             ip=customer.ip,
             device_id=customer.device_id,
             contact_hash=customer.contact_hash,
+            payer_hash=customer.payer_hash,
             registered_at=customer.registered_at,
             amount_minor=self.total.amount,
             currency=self.total.currency,
-            lines=tuple(PurchasedLine(line.sku, line.quantity) for line in self.lines),
+            lines=tuple(
+                PurchasedLine(line.sku, line.quantity, str(line.product_id or ""), line.total or 0)
+                for line in self.lines
+            ),
         )
 
 

@@ -1,5 +1,6 @@
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 from uuid import UUID
 
 from prometheus_client import Counter, Histogram
@@ -8,8 +9,9 @@ from kit.db import Transaction
 from kit.ids import new_id
 from kit.messaging import outbox
 from risk.assessments import events
-from risk.assessments.domain import AlreadyAssessed, Assessment, StoredAssessment, facts_of
+from risk.assessments.domain import AlreadyAssessed, Assessment, StoredAssessment, values_of
 from risk.assessments.repository import AssessmentRepository
+from risk.facts import FactKind, Facts, FactValue
 from risk.reviews.domain import ReviewOpening
 from risk.reviews.service import ReviewService
 from risk.rules.domain import Action, Rule, decide
@@ -28,6 +30,20 @@ SECONDS = Histogram(
 )
 
 
+class FactSource(Protocol):
+    """A slice that knows more about purchases. It lists its facts and is named in `app.py`."""
+
+    facts: Sequence[FactKind]
+
+    async def know(
+        self, tx: Transaction, purchases: Sequence[Purchase]
+    ) -> Sequence[Mapping[str, FactValue]]:
+        """What is known of each purchase, in a constant number of statements for all of them. It is
+        asked after they are written down, in their own transaction. What is left out is unknown.
+        """
+        ...
+
+
 class AssessmentService:
     def __init__(
         self,
@@ -35,11 +51,13 @@ class AssessmentService:
         velocity: VelocityService,
         rules: RuleService,
         reviews: ReviewService,
+        sources: Sequence[FactSource] = (),
     ) -> None:
         self._repository = repository
         self._velocity = velocity
         self._rules = rules
         self._reviews = reviews
+        self._sources = sources
 
     async def assess(self, tx: Transaction, purchases: Sequence[Purchase]) -> list[Assessment]:
         """Records and judges the purchases not seen before, as if they came one by one.
@@ -47,14 +65,16 @@ class AssessmentService:
         Orders get their OrderAssessed, and a review where a person must decide. A shop that asked
         about a purchase of its own gets the answer only: there is no order to hold.
         """
-        counted = await self._velocity.record(tx, purchases)
+        merchants = list({purchase.merchant_id for purchase in purchases})
+        rules = await self._rules.in_force(tx, merchants)
+        counts = {merchant_id: self._rules.counts_of(some) for merchant_id, some in rules.items()}
+        counted = await self._velocity.record(tx, purchases, counts)
         if not counted:
             return []
-        merchants = list({purchase.merchant_id for purchase, _ in counted})
-        rules = await self._rules.in_force(tx, merchants)
+        known = await self._know(tx, [purchase for purchase, _ in counted])
         made = [
-            self._judge(purchase, velocity, rules[purchase.merchant_id])
-            for purchase, velocity in counted
+            self._judge(purchase, velocity, more, rules[purchase.merchant_id])
+            for (purchase, velocity), more in zip(counted, known, strict=True)
         ]
         await self._repository.add_assessments(tx, made)
         orders = [it for it in made if it.purchase.source is PurchaseSource.ORDER]
@@ -70,9 +90,11 @@ class AssessmentService:
 
     async def preview(self, tx: Transaction, purchase: Purchase) -> Assessment:
         """What `assess` would decide now; records nothing."""
-        velocity = await self._velocity.peek(tx, purchase)
-        rules = await self._rules.in_force(tx, [purchase.merchant_id])
-        return self._judge(purchase, velocity, rules[purchase.merchant_id])
+        rules = (await self._rules.in_force(tx, [purchase.merchant_id]))[purchase.merchant_id]
+        counts = {purchase.merchant_id: self._rules.counts_of(rules)}
+        velocity = await self._velocity.peek(tx, purchase, counts)
+        (known,) = await self._know(tx, [purchase])
+        return self._judge(purchase, velocity, known, rules)
 
     async def assess_one(self, tx: Transaction, purchase: Purchase) -> Assessment:
         """Raises AlreadyAssessed when the purchase is known."""
@@ -95,9 +117,25 @@ class AssessmentService:
             tx, merchant_id, order_id=order_id, before=before, limit=limit
         )
 
-    def _judge(self, purchase: Purchase, velocity: Velocity, rules: Sequence[Rule]) -> Assessment:
+    async def _know(
+        self, tx: Transaction, purchases: Sequence[Purchase]
+    ) -> list[dict[str, FactValue]]:
+        """What the sources know about each purchase."""
+        known: list[dict[str, FactValue]] = [{} for _ in purchases]
+        for source in self._sources:
+            for one, more in zip(known, await source.know(tx, purchases), strict=True):
+                one.update(more)
+        return known
+
+    def _judge(
+        self,
+        purchase: Purchase,
+        velocity: Velocity,
+        known: Mapping[str, FactValue],
+        rules: Sequence[Rule],
+    ) -> Assessment:
         started = time.perf_counter_ns()
-        facts = facts_of(purchase, velocity)
+        facts = Facts(self._rules.catalogue, {**values_of(purchase, velocity), **known})
         outcomes = self._rules.judge(rules, facts)
         spent_us = (time.perf_counter_ns() - started) // 1_000
         made = Assessment(new_id(), purchase, facts, outcomes, decide(outcomes), spent_us)

@@ -6,9 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from kit.errors import Conflict, NotFound
-from risk.conditions import ConditionFailed, ConditionRefused, Conditions
-from risk.facts import Facts
+from kit.errors import Conflict, Invalid, NotFound
+from risk.conditions import Condition, ConditionRefused, Conditions
+from risk.facts import Facts, as_json
 
 RULES_MAX = 200
 """Rules of one merchant, disabled ones included: every decision reads them all."""
@@ -122,35 +122,33 @@ class Trial:
 
 
 def judge(rules: Sequence[Rule], facts: Facts, conditions: Conditions) -> list[Outcome]:
-    """What each rule that fired or failed says; rules that do not hold say nothing."""
-    bound = conditions.bind(facts)
-    record = facts.record()
-    outcomes = []
-    for rule in rules:
-        mentions: Sequence[str] = ()
-        failure: str | None = None
-        try:
-            condition = conditions.compiled(rule.id, rule.version, rule.text.condition)
-            mentions = condition.mentions
-            if not bound.satisfy(condition):
-                continue
-        except (ConditionFailed, ConditionRefused) as error:
-            # Refused here: saved when a fact still existed that is gone now.
-            failure = str(error)
-        outcomes.append(
-            Outcome(
-                rule.id,
-                rule.version,
-                rule.text.name,
-                rule.text.mode,
-                rule.text.priority,
-                rule.text.action if failure is None else Action.HOLD,
-                rule.text.condition,
-                {name: record[name] for name in mentions},
-                failure,
-            )
-        )
-    return outcomes
+    """What each rule that fired or failed says; rules that do not hold say nothing.
+
+    Pure: the same rules and facts, the same answer. Sets of rules are compiled once and kept.
+    """
+    program = conditions.program([rule.text.condition for rule in rules])
+    return [
+        _outcome(rules[number], program.conditions[number], facts, failure)
+        for number, failure in program.run(facts).items()
+    ]
+
+
+def _outcome(
+    rule: Rule, condition: Condition | ConditionRefused, facts: Facts, failure: str | None
+) -> Outcome:
+    # Refused here: saved when a fact still existed that is gone now.
+    mentions = condition.mentions if isinstance(condition, Condition) else ()
+    return Outcome(
+        rule.id,
+        rule.version,
+        rule.text.name,
+        rule.text.mode,
+        rule.text.priority,
+        rule.text.action if failure is None else Action.HOLD,
+        rule.text.condition,
+        {name: as_json(facts[name]) for name in mentions},
+        failure,
+    )
 
 
 def decide(outcomes: Sequence[Outcome]) -> Action:
@@ -186,3 +184,14 @@ class TooManyRules(Conflict):
     """A merchant may have 200 rules; change one instead."""
 
     code = "too_many_rules"
+
+
+class FactRefused(Invalid):
+    """A fact is given that does not exist, or with a value of another type."""
+
+    code = "fact_refused"
+
+    def __init__(self, name: str, problem: str) -> None:
+        pointer = "/facts/" + name.replace("~", "~0").replace("/", "~1")
+        entry = {"pointer": pointer, "code": self.code, "detail": problem}
+        super().__init__(f"{name}: {problem}", errors=[entry])

@@ -6,9 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from kit.db import Database, Transaction
 from kit.http import Caller, Once, caller, once
 from kit.paging import Page, PageRequest, page_of, page_request
-from risk.facts import CATALOGUE
 from risk.rules.schemas import (
-    FactRead,
     FactsRead,
     OutcomeRead,
     RuleCreate,
@@ -16,6 +14,7 @@ from risk.rules.schemas import (
     RuleTest,
     RuleTestRead,
     RuleUpdate,
+    to_facts,
 )
 from risk.rules.service import RuleService
 
@@ -36,8 +35,8 @@ Paging = Annotated[PageRequest, Depends(page_request)]
 
 
 @router.get("/v1/facts", summary="The facts conditions may ask about")
-async def list_facts(_: Caller = caller("risk:read")) -> FactsRead:
-    return FactsRead(items=[FactRead.from_domain(kind) for kind in CATALOGUE.values()])
+async def list_facts(rules: Rules, _: Caller = caller("risk:read")) -> FactsRead:
+    return FactsRead.of(rules.catalogue)
 
 
 @router.get("/v1/rules", summary="The merchant's rules, the platform's included")
@@ -75,8 +74,9 @@ async def create_rule(
 async def try_rules(
     body: RuleTest, rules: Rules, db: Db, who: Caller = caller("risk:read")
 ) -> RuleTestRead:
+    facts = to_facts(rules.catalogue, body.facts)
     async with db.transaction() as tx:
-        trial = await rules.test(tx, who.merchant, body.facts.to_domain(), body.condition)
+        trial = await rules.test(tx, who.merchant, facts, body.condition)
     return RuleTestRead(
         condition_holds=trial.condition_holds,
         condition_failure=trial.condition_failure,

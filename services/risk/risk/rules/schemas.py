@@ -1,17 +1,18 @@
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, Strict, StringConstraints
 
-from kit.http import CodeText, CurrencyCode, Model, Name, Timestamp
+from kit.http import Model, Name
 from risk.conditions import CONDITION_LENGTH_MAX
-from risk.facts import CATALOGUE, UNKNOWN_TIME, FactKind, Facts, FactType
-from risk.rules.domain import Action, Mode, Outcome, Rule, RuleText
+from risk.counts import DISTINCT_MAX, KeyKind, Measure
+from risk.facts import Catalogue, FactKind, Facts, FactType, FactValue
+from risk.rules.domain import Action, FactRefused, Mode, Outcome, Rule, RuleText
 
-COUNT_FACT_MAX = 1_000_000
-AMOUNT_FACT_MAX = 10**13
-ACCOUNT_AGE_SECONDS_MAX = 10**10
+FACTS_GIVEN_MAX = 200
+LIST_FACT_MAX = 200
 
 ConditionText = Annotated[
     str,
@@ -22,7 +23,6 @@ ConditionText = Annotated[
     ),
 ]
 FactText = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-CountFact = Annotated[int, Field(ge=0, le=COUNT_FACT_MAX, strict=True)]
 Version = Annotated[int, Field(ge=1, le=2_147_483_647, strict=True, examples=[1])]
 
 
@@ -135,50 +135,75 @@ class FactRead(Model):
         return cls(name=kind.name, type=kind.type, meaning=kind.meaning)
 
 
+class KindRead(Model):
+    name: str
+    meaning: str
+
+
+class CountsRead(Model):
+    """Counts need no entry of their own: a name is made of a measure, a key and a window."""
+
+    pattern: str = "{measure}_by_{key}_{window}"
+    example: str = "purchases_by_ip_1h"
+    measures: list[KindRead] = Field(description=f"different values up to {DISTINCT_MAX}")
+    keys: list[KindRead]
+    windows: str = "1m to 90d in minutes (m), hours (h) or days (d)"
+
+
 class FactsRead(Model):
     items: list[FactRead]
+    counts: CountsRead
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> Self:
+        measures = [KindRead(name=it.value, meaning=it.meaning) for it in Measure]
+        keys = [KindRead(name=it.value, meaning=it.thing) for it in KeyKind]
+        return cls(
+            items=[FactRead.from_domain(kind) for kind in catalogue.plain.values()],
+            counts=CountsRead(measures=measures, keys=keys),
+        )
 
 
-class FactsGiven(Model):
-    """Facts to try rules on; what is left out has the value of the unknown."""
+GivenFact = (
+    Annotated[bool, Strict()]
+    | Annotated[int, Field(ge=-(2**53), le=2**53), Strict()]
+    | FactText
+    | Annotated[list[FactText], Field(max_length=LIST_FACT_MAX)]
+    | Annotated[list[Annotated[int, Strict()]], Field(max_length=LIST_FACT_MAX)]
+)
+FactsGiven = Annotated[
+    dict[Annotated[str, StringConstraints(max_length=80)], GivenFact],
+    Field(
+        max_length=FACTS_GIVEN_MAX,
+        description="facts by name, as `GET /v1/facts` lists them, counts included; what is left "
+        "out has the value of the unknown",
+        examples=[{"purchases_by_ip_1h": 6, "amount_minor": 1990, "currency": "CNY"}],
+    ),
+]
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"purchases_by_ip_1h": 6, "amount_minor": 1990, "currency": "CNY"}]
-        }
-    )
 
-    amount_minor: Annotated[int, Field(ge=0, le=AMOUNT_FACT_MAX, strict=True)] = 0
-    currency: CurrencyCode | None = None
-    quantity: CountFact = 0
-    line_count: CountFact = 0
-    skus: Annotated[tuple[CodeText, ...], Field(max_length=200)] = ()
-    channel_id: FactText = ""
-    placed_at: Timestamp | None = None
-    customer_id: FactText = ""
-    ip: FactText = ""
-    has_ip: bool = False
-    device_id: FactText = ""
-    has_device: bool = False
-    has_contact: bool = False
-    has_account_age: bool = False
-    account_age_seconds: Annotated[int, Field(ge=0, le=ACCOUNT_AGE_SECONDS_MAX, strict=True)] = 0
-    first_purchase: bool = True
-    earlier_purchases: CountFact = 0
-    purchases_by_ip_1h: CountFact = 0
-    purchases_by_ip_24h: CountFact = 0
-    purchases_by_device_1h: CountFact = 0
-    purchases_by_device_24h: CountFact = 0
-    purchases_by_customer_1h: CountFact = 0
-    purchases_by_customer_24h: CountFact = 0
-    purchases_by_contact_1h: CountFact = 0
-    purchases_by_contact_24h: CountFact = 0
+def to_facts(catalogue: Catalogue, given: Mapping[str, GivenFact]) -> Facts:
+    """Raises FactRefused, which names the fact."""
+    values: dict[str, FactValue] = {}
+    for name, value in given.items():
+        kind = catalogue.find(name)
+        if kind is None:
+            raise FactRefused(name, catalogue.hint(name) or "there is no such fact")
+        try:
+            values |= catalogue.facts({name: _value(kind.type, value)}).values
+        except ValueError as error:
+            raise FactRefused(name, f"a {kind.type} is needed") from error
+    return catalogue.facts(values)
 
-    def to_domain(self) -> Facts:
-        given: dict[str, Any] = {name: getattr(self, name) for name in CATALOGUE}
-        given["currency"] = self.currency or ""
-        given["placed_at"] = self.placed_at or UNKNOWN_TIME
-        return Facts(**given)
+
+def _value(kind: FactType, value: GivenFact) -> FactValue:
+    if kind is FactType.TIMESTAMP and isinstance(value, str):
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            raise ValueError("a time needs its offset")
+        return moment
+    read: Any = tuple(value) if isinstance(value, list) else value
+    return cast(FactValue, read)
 
 
 class RuleTest(Model):

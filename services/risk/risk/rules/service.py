@@ -3,7 +3,8 @@ from uuid import UUID
 
 from kit.db import Transaction
 from risk.conditions import ConditionFailed, Conditions
-from risk.facts import Facts
+from risk.counts import CountFact
+from risk.facts import Catalogue, Facts, counts_of
 from risk.rules.domain import (
     DEFAULT_RULES,
     RULES_MAX,
@@ -18,12 +19,21 @@ from risk.rules.domain import (
     judge,
 )
 from risk.rules.repository import RuleRepository
+from risk.velocity.service import VelocityService
 
 
 class RuleService:
-    def __init__(self, repository: RuleRepository, conditions: Conditions) -> None:
+    def __init__(
+        self, repository: RuleRepository, conditions: Conditions, velocity: VelocityService
+    ) -> None:
         self._repository = repository
         self._conditions = conditions
+        self._velocity = velocity
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What conditions may ask about."""
+        return self._conditions.catalogue
 
     async def in_force(self, tx: Transaction, merchants: Sequence[UUID]) -> dict[UUID, list[Rule]]:
         """Merchant -> its enabled rules; a merchant seen for the first time gets the platform's."""
@@ -34,6 +44,11 @@ class RuleService:
         """What the rules that fired or failed say about these facts."""
         return judge(rules, facts, self._conditions)
 
+    def counts_of(self, rules: Sequence[Rule]) -> list[CountFact]:
+        """The counts that these rules mention, each once."""
+        program = self._conditions.program([rule.text.condition for rule in rules])
+        return counts_of(program.mentions)
+
     async def test(
         self, tx: Transaction, merchant_id: UUID, facts: Facts, condition: str | None
     ) -> Trial:
@@ -43,9 +58,8 @@ class RuleService:
         """
         holds, failure = None, None
         if condition is not None:
-            compiled = self._conditions.compile(condition)
             try:
-                holds = self._conditions.bind(facts).satisfy(compiled)
+                holds = self._conditions.holds(condition, facts)
             except ConditionFailed as error:
                 failure = str(error)
         rules = (await self.in_force(tx, [merchant_id]))[merchant_id]
@@ -78,7 +92,7 @@ class RuleService:
         self, tx: Transaction, merchant_id: UUID, rule: RuleText, *, author: str, is_enabled: bool
     ) -> Rule:
         """Version 1 of a new rule. Raises ConditionRefused, TooManyRules."""
-        self._conditions.compile(rule.condition)
+        await self._watch(tx, merchant_id, rule)
         if await self._repository.lock_count(tx, merchant_id) >= RULES_MAX:
             raise TooManyRules(rules_max=RULES_MAX)
         rule_id = await self._repository.add_rule(
@@ -98,7 +112,7 @@ class RuleService:
     ) -> Rule:
         """A new version, in force from the next decision. Raises ConditionRefused, RuleNotFound,
         RuleChanged when `expected_version` is not the newest."""
-        self._conditions.compile(rule.condition)
+        await self._watch(tx, merchant_id, rule)
         version = await self._repository.add_version(
             tx, merchant_id, rule_id, rule, author=author, expected_version=expected_version
         )
@@ -113,3 +127,8 @@ class RuleService:
         """Raises RuleNotFound."""
         await self._repository.set_enabled(tx, merchant_id, rule_id, is_enabled=is_enabled)
         return await self.get_rule(tx, merchant_id, rule_id)
+
+    async def _watch(self, tx: Transaction, merchant_id: UUID, rule: RuleText) -> None:
+        """Counts what the rule mentions from now on, in force or not. Raises ConditionRefused."""
+        mentions = self._conditions.compile(rule.condition).mentions
+        await self._velocity.watch(tx, merchant_id, counts_of(mentions))

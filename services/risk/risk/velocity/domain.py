@@ -1,29 +1,28 @@
-"""How often somebody buys: purchases counted by address, device, buyer and contact."""
+"""How often somebody buys: purchases counted by what they have in common, over sliding windows.
+
+Two purchases count for each other while they are less than the window apart, by event time. Events
+may overtake each other on their way: of n purchases within a window the one that is recorded last
+sees all n, in whatever order they come. In order, this is simply "in the last hour".
+"""
 
 import hashlib
 import ipaddress
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from uuid import UUID
 
-WINDOWS: Mapping[str, timedelta] = {"1h": timedelta(hours=1), "24h": timedelta(hours=24)}
-"""Two purchases count for each other while they are less than the window apart, by event time.
+from risk.counts import CountFact, KeyKind
+from risk.windows.domain import Figures, VelocityKey
 
-Events may overtake each other on their way: of n purchases within a window the one that is recorded
-last sees all n, in whatever order they come. In order, this is simply "in the last hour".
-"""
-
-COUNT_MAX = 1_000
-"""Counts stop here, so that one hot address cannot make each decision slower than the last."""
-
-
-class KeyKind(StrEnum):
-    IP = "ip"
-    DEVICE = "device"
-    CUSTOMER = "customer"
-    CONTACT = "contact"
+KEPT = timedelta(days=97)
+"""The longest window, and a week for events that come late; older purchases count no more."""
+ALWAYS_COUNTED = frozenset({KeyKind.IP, KeyKind.CUSTOMER})
+"""Kinds whose keys are locked and totalled for every merchant, whatever its rules mention."""
+DIGESTS_KEPT = 100_000
+"""Digests of keys worked out before, about 200 bytes each: one purchase asks several times."""
 
 
 class PurchaseSource(StrEnum):
@@ -37,14 +36,8 @@ class PurchaseSource(StrEnum):
 class PurchasedLine:
     sku: str
     quantity: int
-
-
-@dataclass(frozen=True, slots=True)
-class VelocityKey:
-    """One thing purchases are counted by. `digest` names it without showing it."""
-
-    kind: KeyKind
-    digest: UUID
+    product_id: str = ""
+    amount_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,58 +54,136 @@ class Purchase:
     ip: str
     device_id: str
     contact_hash: str
+    payer_hash: str = ""
     registered_at: datetime | None
     amount_minor: int
     currency: str
     lines: tuple[PurchasedLine, ...]
+    _keys: dict[KeyKind, tuple[VelocityKey, ...]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
-    def velocity_keys(self) -> tuple[VelocityKey, ...]:
+    @property
+    def quantity(self) -> int:
+        return sum(line.quantity for line in self.lines)
+
+    def keys_of(self, kind: KeyKind) -> tuple[VelocityKey, ...]:
         """What this purchase counts for; what is unknown counts for nothing, never together."""
-        named = {
-            KeyKind.IP: address_key(self.ip),
-            KeyKind.DEVICE: self.device_id.strip(),
-            KeyKind.CUSTOMER: self.customer_id.strip(),
-            KeyKind.CONTACT: self.contact_hash.strip(),
-        }
-        return tuple(
-            VelocityKey(kind, _digest(self.merchant_id, kind, value))
-            for kind, value in named.items()
+        if not self._keys:
+            self._keys.update(_keys_of(self))
+        return self._keys[kind]
+
+    def key_of(self, kind: KeyKind) -> UUID | None:
+        """The digest of the one key of a kind of which there is at most one."""
+        keys = self.keys_of(kind)
+        return keys[0].digest if keys else None
+
+    def figures_for(self, key: VelocityKey) -> Figures:
+        """What this purchase adds for a key: for a product, what its lines come to."""
+        lines = self.lines
+        if key.kind is KeyKind.PRODUCT:
+            lines = tuple(line for line in lines if self._is_of(line, key))
+        if len(lines) == len(self.lines):
+            return Figures(1, self.quantity, self.amount_minor)
+        return Figures(1, sum(it.quantity for it in lines), sum(it.amount_minor for it in lines))
+
+    def _is_of(self, line: PurchasedLine, key: VelocityKey) -> bool:
+        name = product_name(line)
+        return bool(name) and _digest(self.merchant_id, KeyKind.PRODUCT, name) == key.digest
+
+
+def _keys_of(purchase: Purchase) -> dict[KeyKind, tuple[VelocityKey, ...]]:
+    named: dict[KeyKind, Sequence[str]] = {
+        KeyKind.IP: [address_key(purchase.ip)],
+        KeyKind.IP_24: [network_key(purchase.ip)],
+        KeyKind.DEVICE: [purchase.device_id.strip()],
+        KeyKind.CUSTOMER: [purchase.customer_id.strip()],
+        KeyKind.CONTACT: [purchase.contact_hash.strip()],
+        KeyKind.PAYER: [purchase.payer_hash.strip()],
+        KeyKind.CHANNEL: [purchase.channel_id.strip()],
+        KeyKind.PRODUCT: sorted({product_name(line) for line in purchase.lines}),
+    }
+    return {
+        kind: tuple(
+            VelocityKey(kind, _digest(purchase.merchant_id, kind, value))
+            for value in values
             if value
         )
+        for kind, values in named.items()
+    }
+
+
+def product_name(line: PurchasedLine) -> str:
+    """What a product is counted as: its id, or the SKU that a shop calls it by."""
+    return line.product_id or line.sku
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What is counted for a merchant: kinds of keys, and pairs (kind, kind of value told apart).
+
+    What was watched once stays watched: counts of a key are right only while none is left out.
+    """
+
+    kinds: frozenset[KeyKind] = ALWAYS_COUNTED
+    pairs: frozenset[tuple[KeyKind, KeyKind]] = frozenset()
+
+    def with_counts(self, counts: Sequence[CountFact]) -> "Watch":
+        pairs = {(it.key, it.measure.of) for it in counts if it.measure.of is not None}
+        return Watch(self.kinds | {it.key for it in counts}, self.pairs | pairs)
 
 
 @dataclass(frozen=True, slots=True)
 class Velocity:
-    """Counts for one purchase, itself included; a kind that is unknown has none."""
+    """Counts for one purchase, itself included; of what is unknown there are none."""
 
-    counts: Mapping[tuple[KeyKind, str], int]
-    """(kind, window) -> purchases, at most COUNT_MAX."""
+    counts: Mapping[str, int]
+    """Name of the count -> count."""
     earlier_purchases: int
-    """Purchases of the same buyer recorded before this one, ever."""
-
-    def count(self, kind: KeyKind, window: str) -> int:
-        return self.counts.get((kind, window), 0)
 
 
 def normal_address(ip: str) -> str:
     """The address as one fixed text; empty for what is no address of a buyer."""
-    try:
-        address = ipaddress.ip_address(ip.strip())
-    except ValueError:
-        return ""
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return "" if address.is_unspecified else str(address)
+    address = _address(ip)
+    return "" if address is None else str(address)
 
 
 def address_key(ip: str) -> str:
     """What an address counts as: itself, or the /64 of one IPv6 customer; '' when unknown."""
-    normal = normal_address(ip)
-    if ":" not in normal:
-        return normal
-    return str(ipaddress.IPv6Network((normal.split("%", 1)[0], 64), strict=False))
+    return _network(ip, bits_v4=32, bits_v6=64)
 
 
+def network_key(ip: str) -> str:
+    """The network an address lies in: /24, or the /48 that one site is given; '' when unknown."""
+    return _network(ip, bits_v4=24, bits_v6=48)
+
+
+def _network(ip: str, *, bits_v4: int, bits_v6: int) -> str:
+    address = _address(ip)
+    if address is None:
+        return ""
+    if isinstance(address, ipaddress.IPv4Address):
+        return (
+            str(address)
+            if bits_v4 == 32
+            else str(ipaddress.IPv4Network((address, bits_v4), strict=False))
+        )
+    plain = str(address).split("%", 1)[0]
+    return str(ipaddress.IPv6Network((plain, bits_v6), strict=False))
+
+
+@lru_cache(maxsize=DIGESTS_KEPT)
+def _address(ip: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(ip.strip())
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return None if address.is_unspecified else address
+
+
+@lru_cache(maxsize=DIGESTS_KEPT)
 def _digest(merchant_id: UUID, kind: KeyKind, value: str) -> UUID:
     text = f"{kind}\n{value}".encode()
     return UUID(

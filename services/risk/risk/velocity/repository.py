@@ -1,188 +1,237 @@
-"""Set-based: a constant number of statements for a batch of purchases."""
+"""Set-based: a constant number of statements for a batch of purchases.
+
+Statements that read or roll up by the keys of several kinds are made of one part per kind that is
+meant; their texts are as many as the sets of kinds in use, which is a handful.
+"""
 
 import json
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
 from kit.db import Transaction
-from risk.velocity.domain import COUNT_MAX, WINDOWS, KeyKind, Purchase, VelocityKey
+from risk.counts import KeyKind
+from risk.velocity.domain import ALWAYS_COUNTED, Purchase, Watch
+from risk.velocity.tables import SINGLE_KEYS
+from risk.windows.domain import KeyState, VelocityKey, microseconds
 
-_INSERT_PURCHASES = text("""
+_LOCK_MERCHANTS = text("""
+    SELECT pg_advisory_xact_lock_shared(hashtextextended('velocity:' || merchant_id, 0))
+    FROM (SELECT DISTINCT unnest(CAST(:merchants AS text[])) AS merchant_id ORDER BY 1) AS given
+""")
+_LOCK_MERCHANT_ALONE = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended('velocity:' || :merchant_id, 0))"
+)
+_WATCHED = text("""
+    SELECT merchant_id, what FROM velocity_watch WHERE merchant_id = ANY(CAST(:merchants AS uuid[]))
+""")
+_WATCH = text("""
+    INSERT INTO velocity_watch (merchant_id, what)
+    SELECT :merchant_id, unnest(CAST(:what AS text[])) ON CONFLICT DO NOTHING
+""")
+_KEY_COLUMNS = ", ".join(f"{kind}_key" for kind in SINGLE_KEYS)
+_INSERT_PURCHASES = text(f"""
     INSERT INTO purchase (id, merchant_id, source, at, channel_id, reference, customer_id, ip,
-        device_id, contact_hash, registered_at, amount_minor, currency, skus, quantities)
+        device_id, contact_hash, payer_hash, registered_at, amount_minor, currency, quantity,
+        {_KEY_COLUMNS}, product_keys, skus, quantities)
     SELECT id, merchant_id, source, at, channel_id, reference, customer_id, ip, device_id,
-        contact_hash, registered_at, amount_minor, currency,
+        contact_hash, payer_hash, registered_at, amount_minor, currency, quantity, {_KEY_COLUMNS},
+        CAST(product_keys AS uuid[]),
         ARRAY(SELECT jsonb_array_elements_text(lines::jsonb -> 0)),
         ARRAY(SELECT jsonb_array_elements_text(lines::jsonb -> 1)::int)
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:merchants AS uuid[]), CAST(:sources AS text[]),
-        CAST(:ats AS timestamptz[]), CAST(:channels AS text[]), CAST(:references AS text[]),
-        CAST(:customers AS text[]), CAST(:ips AS text[]), CAST(:devices AS text[]),
-        CAST(:contacts AS text[]), CAST(:registered AS timestamptz[]), CAST(:amounts AS bigint[]),
-        CAST(:currencies AS text[]), CAST(:lines AS text[]))
+    FROM unnest(CAST(:id AS uuid[]), CAST(:merchant_id AS uuid[]), CAST(:source AS text[]),
+        CAST(:at AS timestamptz[]), CAST(:channel_id AS text[]), CAST(:reference AS text[]),
+        CAST(:customer_id AS text[]), CAST(:ip AS text[]), CAST(:device_id AS text[]),
+        CAST(:contact_hash AS text[]), CAST(:payer_hash AS text[]),
+        CAST(:registered_at AS timestamptz[]), CAST(:amount_minor AS bigint[]),
+        CAST(:currency AS text[]), CAST(:quantity AS int[]),
+        {", ".join(f"CAST(:{kind}_key AS uuid[])" for kind in SINGLE_KEYS)},
+        CAST(:product_keys AS text[]), CAST(:lines AS text[]))
         AS given(id, merchant_id, source, at, channel_id, reference, customer_id, ip, device_id,
-            contact_hash, registered_at, amount_minor, currency, lines)
+            contact_hash, payer_hash, registered_at, amount_minor, currency, quantity,
+            {_KEY_COLUMNS}, product_keys, lines)
     ORDER BY id
     ON CONFLICT (id) DO NOTHING
-    RETURNING id
+    RETURNING id, seq
+""")  # noqa: S608 - made of the kinds of keys
+_INSERT_PRODUCTS = text("""
+    INSERT INTO purchase_product (purchase_id, key, merchant_id, at, quantity, amount_minor)
+    SELECT * FROM unnest(CAST(:purchases AS uuid[]), CAST(:keys AS uuid[]),
+        CAST(:merchants AS uuid[]), CAST(:ats AS timestamptz[]), CAST(:quantities AS int[]),
+        CAST(:amounts AS bigint[]))
 """)
 
 # Locks the keys in one order, so that batches wait for each other and never deadlock.
 _LOCK_KEYS = text("""
-    INSERT INTO velocity_key (key, merchant_id, kind, purchases_total)
-    SELECT key, merchant_id, kind, purchases
-    FROM unnest(CAST(:keys AS uuid[]), CAST(:merchants AS uuid[]), CAST(:kinds AS text[]),
-        CAST(:purchases AS bigint[])) AS given(key, merchant_id, kind, purchases)
+    INSERT INTO velocity_key AS held (key, merchant_id, kind, purchases_total, newest_at)
+    SELECT * FROM unnest(CAST(:keys AS uuid[]), CAST(:merchants AS uuid[]), CAST(:kinds AS text[]),
+        CAST(:purchases AS bigint[]), CAST(:newest AS timestamptz[]))
+        AS given(key, merchant_id, kind, purchases, newest_at)
     ORDER BY key
-    ON CONFLICT (key) DO UPDATE
-        SET purchases_total = velocity_key.purchases_total + excluded.purchases_total
-    RETURNING key, purchases_total
+    ON CONFLICT (key) DO UPDATE SET
+        purchases_total = held.purchases_total + excluded.purchases_total,
+        newest_at = greatest(held.newest_at, excluded.newest_at)
+    RETURNING key, purchases_total, newest_at, is_rolled, paired
 """)
-
-_INSERT_EVENTS = text("""
-    INSERT INTO velocity_event (purchase_id, kind, merchant_id, key, at)
-    SELECT purchase_id, kind, merchant_id, key, at
-    FROM unnest(CAST(:purchases AS uuid[]), CAST(:kinds AS text[]), CAST(:merchants AS uuid[]),
-        CAST(:keys AS uuid[]), CAST(:ats AS timestamptz[]))
-        WITH ORDINALITY AS given(purchase_id, kind, merchant_id, key, at, position)
-    ORDER BY position
-    RETURNING purchase_id, kind, seq
+_ADD_TOTALS = text("""
+    UPDATE velocity_key SET purchases_total = purchases_total + added
+    FROM unnest(CAST(:keys AS uuid[]), CAST(:added AS bigint[])) AS given(key_given, added)
+    WHERE key = key_given
 """)
-
-
-def _window_count(window: str, length: timedelta) -> str:
-    """One index range, cut at COUNT_MAX, whatever the key's past."""
-    interval = f"interval '{length.total_seconds():.0f} seconds'"
-    return f"""
-        (SELECT count(*) FROM (
-            SELECT FROM velocity_event AS event
-            WHERE event.key = given.key AND event.seq <= given.seq
-                AND event.at > given.at - {interval} AND event.at < given.at + {interval}
-            LIMIT :count_max
-        ) AS near) AS "{window}"
-    """  # noqa: S608 - made of the windows of the domain
-
-
-_COUNT = text(f"""
-    SELECT given.position, {", ".join(_window_count(*window) for window in WINDOWS.items())}
-    FROM unnest(CAST(:keys AS uuid[]), CAST(:ats AS timestamptz[]), CAST(:seqs AS bigint[]))
-        WITH ORDINALITY AS given(key, at, seq, position)
-""")  # noqa: S608 - as above
-
-_TOTALS = text("""
-    SELECT key, purchases_total FROM velocity_key WHERE key = ANY(CAST(:keys AS uuid[]))
+_FIND_KEYS = text("""
+    SELECT key, purchases_total, newest_at, is_rolled, paired
+    FROM velocity_key WHERE key = ANY(CAST(:keys AS uuid[]))
 """)
-
-_SEQ_MAX = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """A key as of one purchase: purchases per window, in the order of WINDOWS."""
-
-    purchase: Purchase
-    key: VelocityKey
-    seq: int = _SEQ_MAX
+_MARK_ROLLED = text("""
+    UPDATE velocity_key SET is_rolled = true,
+        paired = ARRAY(SELECT DISTINCT unnest(paired || CAST(kinds AS text[])))
+    FROM unnest(CAST(:keys AS uuid[]), CAST(:kinds AS text[])) AS given(key_given, kinds)
+    WHERE key = key_given
+""")
 
 
 class VelocityRepository:
-    async def add_purchases(self, tx: Transaction, purchases: Sequence[Purchase]) -> set[UUID]:
-        """The ids that were not known before."""
-        rows = await tx.execute(
-            _INSERT_PURCHASES,
-            {
-                "ids": [it.id for it in purchases],
-                "merchants": [it.merchant_id for it in purchases],
-                "sources": [it.source.value for it in purchases],
-                "ats": [it.at for it in purchases],
-                "channels": [it.channel_id for it in purchases],
-                "references": [it.reference for it in purchases],
-                "customers": [it.customer_id for it in purchases],
-                "ips": [it.ip for it in purchases],
-                "devices": [it.device_id for it in purchases],
-                "contacts": [it.contact_hash for it in purchases],
-                "registered": [it.registered_at for it in purchases],
-                "amounts": [it.amount_minor for it in purchases],
-                "currencies": [it.currency for it in purchases],
-                "lines": [_lines(it) for it in purchases],
-            },
-        )
-        return set(rows.scalars())
+    async def lock_watch(self, tx: Transaction, merchants: Collection[UUID]) -> dict[UUID, Watch]:
+        """What is counted for each merchant; nobody changes it until this transaction ends."""
+        await tx.execute(_LOCK_MERCHANTS, {"merchants": [str(it) for it in merchants]})
+        return await self.find_watch(tx, merchants)
+
+    async def find_watch(self, tx: Transaction, merchants: Collection[UUID]) -> dict[UUID, Watch]:
+        what: dict[UUID, list[str]] = {merchant_id: [] for merchant_id in merchants}
+        for row in await tx.execute(_WATCHED, {"merchants": list(merchants)}):
+            what[row.merchant_id].append(row.what)
+        return {merchant_id: _watch(words) for merchant_id, words in what.items()}
+
+    async def extend_watch(self, tx: Transaction, merchant_id: UUID, watch: Watch) -> None:
+        """Waits for every batch that counts without it."""
+        await tx.execute(_LOCK_MERCHANT_ALONE, {"merchant_id": str(merchant_id)})
+        what = [*watch.kinds, *(f"{kind}:{of}" for kind, of in watch.pairs)]
+        await tx.execute(_WATCH, {"merchant_id": merchant_id, "what": what})
+
+    async def add_purchases(
+        self, tx: Transaction, purchases: Sequence[Purchase]
+    ) -> dict[UUID, int]:
+        """Id -> place in the order of recording, of those that were not known before."""
+        columns = _columns(_purchase_values(it) for it in purchases)
+        rows = await tx.execute(_INSERT_PURCHASES, columns)
+        places = {row.id: row.seq for row in rows}
+        shares = [
+            (it, key, it.figures_for(key))
+            for it in purchases
+            if it.id in places
+            for key in it.keys_of(KeyKind.PRODUCT)
+        ]
+        if shares:
+            await tx.execute(
+                _INSERT_PRODUCTS,
+                {
+                    "purchases": [it.id for it, _, _ in shares],
+                    "keys": [key.digest for _, key, _ in shares],
+                    "merchants": [it.merchant_id for it, _, _ in shares],
+                    "ats": [it.at for it, _, _ in shares],
+                    "quantities": [figures.quantity for _, _, figures in shares],
+                    "amounts": [figures.amount_minor for _, _, figures in shares],
+                },
+            )
+        return places
 
     async def lock_keys(
-        self, tx: Transaction, purchases: Sequence[Purchase]
-    ) -> dict[VelocityKey, int]:
-        """Locks each key until commit and adds the purchases to its total, which is answered."""
-        added = Counter((key, it.merchant_id) for it in purchases for key in it.velocity_keys())
+        self, tx: Transaction, added: Mapping[VelocityKey, tuple[UUID, int, datetime]]
+    ) -> dict[VelocityKey, KeyState]:
+        """Locks each key until commit and adds to its total. Values: merchant, number, newest."""
         if not added:
             return {}
         rows = await tx.execute(
             _LOCK_KEYS,
             {
-                "keys": [key.digest for key, _ in added],
-                "merchants": [merchant_id for _, merchant_id in added],
-                "kinds": [key.kind.value for key, _ in added],
-                "purchases": list(added.values()),
+                "keys": [key.digest for key in added],
+                "kinds": [key.kind.value for key in added],
+                "merchants": [merchant_id for merchant_id, _, _ in added.values()],
+                "purchases": [number for _, number, _ in added.values()],
+                "newest": [newest for _, _, newest in added.values()],
             },
         )
-        totals = {row.key: row.purchases_total for row in rows}
-        return {key: totals[key.digest] for key, _ in added}
+        states = {row.key: _state(row) for row in rows}
+        return {key: states[key.digest] for key in added}
 
-    async def add_events(self, tx: Transaction, purchases: Sequence[Purchase]) -> list[Counted]:
-        """Records each purchase under each of its keys, in the order given."""
-        pairs = [(it, key) for it in purchases for key in it.velocity_keys()]
-        if not pairs:
-            return []
-        rows = await tx.execute(
-            _INSERT_EVENTS,
+    async def find_keys(
+        self, tx: Transaction, keys: Collection[VelocityKey]
+    ) -> dict[VelocityKey, KeyState]:
+        rows = await tx.execute(_FIND_KEYS, {"keys": [key.digest for key in keys]})
+        states = {row.key: _state(row) for row in rows}
+        return {key: states.get(key.digest, KeyState()) for key in keys}
+
+    async def add_totals(self, tx: Transaction, added: Mapping[VelocityKey, int]) -> None:
+        await tx.execute(
+            _ADD_TOTALS,
+            {"keys": [key.digest for key in added], "added": list(added.values())},
+        )
+
+    async def mark_rolled(
+        self, tx: Transaction, paired: Mapping[VelocityKey, frozenset[KeyKind]]
+    ) -> None:
+        """The keys have roll-ups from here on, and pairs with values of these kinds."""
+        await tx.execute(
+            _MARK_ROLLED,
             {
-                "purchases": [it.id for it, _ in pairs],
-                "kinds": [key.kind.value for _, key in pairs],
-                "merchants": [it.merchant_id for it, _ in pairs],
-                "keys": [key.digest for _, key in pairs],
-                "ats": [it.at for it, _ in pairs],
+                "keys": [key.digest for key in paired],
+                "kinds": ["{" + ",".join(kinds) + "}" for kinds in paired.values()],
             },
         )
-        seqs = {(row.purchase_id, row.kind): row.seq for row in rows}
-        return [Counted(it, key, seqs[it.id, key.kind.value]) for it, key in pairs]
-
-    async def count(
-        self, tx: Transaction, counted: Sequence[Counted]
-    ) -> dict[tuple[UUID, KeyKind, str], int]:
-        """(purchase, kind, window) -> purchases recorded up to it, less than the window away."""
-        if not counted:
-            return {}
-        rows = await tx.execute(
-            _COUNT,
-            {
-                "keys": [it.key.digest for it in counted],
-                "ats": [it.purchase.at for it in counted],
-                "seqs": [it.seq for it in counted],
-                "count_max": COUNT_MAX,
-            },
-        )
-        counts: dict[tuple[UUID, KeyKind, str], int] = {}
-        for row in rows.mappings():
-            it = counted[row["position"] - 1]
-            for window in WINDOWS:
-                counts[it.purchase.id, it.key.kind, window] = row[window]
-        return counts
-
-    async def find_totals(
-        self, tx: Transaction, keys: Sequence[VelocityKey]
-    ) -> dict[VelocityKey, int]:
-        """Purchases ever recorded per key."""
-        rows = await tx.execute(_TOTALS, {"keys": [key.digest for key in keys]})
-        totals = {row.key: row.purchases_total for row in rows}
-        return {key: totals.get(key.digest, 0) for key in keys}
 
 
-def _lines(purchase: Purchase) -> str:
-    """Arrays of arrays must be rectangular in PostgreSQL, lines are not: they travel as JSON."""
-    skus = [line.sku for line in purchase.lines]
-    quantities = [line.quantity for line in purchase.lines]
-    return json.dumps([skus, quantities])
+def _watch(words: Iterable[str]) -> Watch:
+    kinds, pairs = set(ALWAYS_COUNTED), set()
+    for word in words:
+        kind, _, of = word.partition(":")
+        kinds.add(KeyKind(kind))
+        if of:
+            pairs.add((KeyKind(kind), KeyKind(of)))
+    return Watch(frozenset(kinds), frozenset(pairs))
+
+
+def _state(row: Any) -> KeyState:
+    return KeyState(
+        row.purchases_total,
+        microseconds(row.newest_at),
+        row.is_rolled,
+        frozenset(KeyKind(kind) for kind in row.paired),
+    )
+
+
+def _columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        for name, value in row.items():
+            columns[name].append(value)
+    return columns
+
+
+def _purchase_values(purchase: Purchase) -> dict[str, Any]:
+    products = purchase.keys_of(KeyKind.PRODUCT)
+    # Arrays of arrays must be rectangular in PostgreSQL, lines are not: they travel as text.
+    lines = purchase.lines
+    return {
+        "id": purchase.id,
+        "merchant_id": purchase.merchant_id,
+        "source": purchase.source.value,
+        "at": purchase.at,
+        "channel_id": purchase.channel_id,
+        "reference": purchase.reference,
+        "customer_id": purchase.customer_id,
+        "ip": purchase.ip,
+        "device_id": purchase.device_id,
+        "contact_hash": purchase.contact_hash,
+        "payer_hash": purchase.payer_hash,
+        "registered_at": purchase.registered_at,
+        "amount_minor": purchase.amount_minor,
+        "currency": purchase.currency,
+        "quantity": purchase.quantity,
+        **{f"{kind}_key": purchase.key_of(KeyKind(kind)) for kind in SINGLE_KEYS},
+        "product_keys": "{" + ",".join(str(key.digest) for key in products) + "}",
+        "lines": json.dumps([[it.sku for it in lines], [it.quantity for it in lines]]),
+    }

@@ -27,7 +27,7 @@ from lockstock.common.v1 import money_pb2 as lockstock_dot_common_dot_v1_dot_mon
 from lockstock.common.v1 import options_pb2 as lockstock_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%lockstock/order/v1/order_events.proto\x12\x12lockstock.order.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1flockstock/common/v1/money.proto\x1a!lockstock/common/v1/options.proto\"~\n\x08\x43ustomer\x12\n\n\x02id\x18\x01 \x01(\t\x12\n\n\x02ip\x18\x02 \x01(\t\x12\x11\n\tdevice_id\x18\x03 \x01(\t\x12\x31\n\rregistered_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63ontact_hash\x18\x05 \x01(\t\"\xbd\x01\n\x0bOrderedLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x0f\n\x07line_no\x18\x02 \x01(\x05\x12\x12\n\nproduct_id\x18\x03 \x01(\t\x12\x0b\n\x03sku\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x05\x12.\n\nunit_price\x18\x06 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12)\n\x05total\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\"\xc8\x02\n\x0bOrderPlaced\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x12\n\nchannel_id\x18\x03 \x01(\t\x12\x11\n\treference\x18\x04 \x01(\t\x12.\n\x08\x63ustomer\x18\x05 \x01(\x0b\x32\x1c.lockstock.order.v1.Customer\x12.\n\x05lines\x18\x06 \x03(\x0b\x32\x1f.lockstock.order.v1.OrderedLine\x12)\n\x05total\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x16\n\x0ereservation_id\x18\x08 \x01(\t\x12-\n\tpay_until\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x19\x8a\xb5\x18\x15lockstock.order.order\"\x84\x02\n\tOrderPaid\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x12\n\nchannel_id\x18\x03 \x01(\t\x12\x16\n\x0ereservation_id\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\x1a\n\x12provider_reference\x18\x06 \x01(\t\x12*\n\x06\x61mount\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12+\n\x07\x65\x61rlier\x18\x08 \x01(\x0b\x32\x1a.lockstock.common.v1.Money:\x1d\x8a\xb5\x18\x15lockstock.order.order\x98\xb5\x18\x64\"\xe0\x02\n\x0fPaymentReceived\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x12\n\nchannel_id\x18\x03 \x01(\t\x12\x12\n\npayment_id\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\x1a\n\x12provider_reference\x18\x06 \x01(\t\x12*\n\x06\x61mount\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x36\n\x04kind\x18\x08 \x01(\x0e\x32(.lockstock.order.v1.PaymentReceived.Kind\x12\x0e\n\x06reason\x18\t \x01(\t\"=\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\r\n\tKIND_PART\x10\x01\x12\x10\n\x0cKIND_SURPLUS\x10\x02:\x1d\x8a\xb5\x18\x15lockstock.order.order\x98\xb5\x18\x64\"\xf7\x02\n\nRefundMade\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x12\n\nchannel_id\x18\x03 \x01(\t\x12\x11\n\trefund_id\x18\x04 \x01(\t\x12\x12\n\npayment_id\x18\x05 \x01(\t\x12*\n\x06\x61mount\x18\x06 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x31\n\x04kind\x18\x08 \x01(\x0e\x32#.lockstock.order.v1.RefundMade.Kind\x12\x0f\n\x07line_id\x18\t \x01(\t\x12\x12\n\nproduct_id\x18\n \x01(\t\x12\x0b\n\x03sku\x18\x0b \x01(\t\"G\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_PAYMENT\x10\x01\x12\x17\n\x13KIND_DELIVERED_LINE\x10\x02:\x1d\x8a\xb5\x18\x15lockstock.order.order\x98\xb5\x18\x64\"t\n\tOrderHeld\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x15\n\rassessment_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t:\x19\x8a\xb5\x18\x15lockstock.order.order\"\x9c\x03\n\rRequestedLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x0f\n\x07line_no\x18\x02 \x01(\x05\x12\x0b\n\x03sku\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x05\x12\x0f\n\x07pool_id\x18\x06 \x01(\t\x12\x14\n\x0cinstructions\x18\x07 \x01(\t\x12\x0c\n\x04kind\x18\x08 \x01(\t\x12=\n\x06inputs\x18\t \x03(\x0b\x32-.lockstock.order.v1.RequestedLine.InputsEntry\x12.\n\x06top_up\x18\n \x01(\x0b\x32\x1e.lockstock.order.v1.TopUpTerms\x12/\n\x06manual\x18\x0b \x01(\x0b\x32\x1f.lockstock.order.v1.ManualTerms\x12\x12\n\nbundle_sku\x18\x0c \x01(\t\x12\x10\n\x08template\x18\r \x01(\t\x12\x12\n\ninstead_of\x18\x0e \x01(\t\x1a-\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"V\n\nTopUpTerms\x12\x31\n\x06offers\x18\x01 \x03(\x0b\x32!.lockstock.order.v1.SupplierOffer\x12\x15\n\raccount_input\x18\x02 \x01(\t\"e\n\rSupplierOffer\x12\x10\n\x08supplier\x18\x01 \x01(\t\x12\x14\n\x0csupplier_sku\x18\x02 \x01(\t\x12,\n\x08\x63ost_max\x18\x03 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\"/\n\x0bManualTerms\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x11\n\tfulfiller\x18\x02 \x01(\t\"\xfd\x02\n\x14\x46ulfillmentRequested\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x12\n\nchannel_id\x18\x03 \x01(\t\x12\x11\n\treference\x18\x04 \x01(\t\x12\x16\n\x0ereservation_id\x18\x05 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x06 \x01(\t\x12\r\n\x05\x65mail\x18\x07 \x01(\t\x12\r\n\x05phone\x18\x08 \x01(\t\x12\x0e\n\x06locale\x18\t \x01(\t\x12\x30\n\x05lines\x18\n \x03(\x0b\x32!.lockstock.order.v1.RequestedLine\x12\x1c\n\x14recipient_public_key\x18\x0b \x01(\x0c\x12+\n\x07paid_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05round\x18\r \x01(\x05\x12\x15\n\rhold_has_more\x18\x0e \x01(\x08:\x19\x8a\xb5\x18\x15lockstock.order.order\"\x81\x01\n\x07LotCost\x12\x0e\n\x06lot_id\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x05\x12-\n\tunit_cost\x18\x03 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x10\n\x08supplier\x18\x04 \x01(\t\x12\x13\n\x0bpurchase_id\x18\x05 \x01(\t\"\xbb\x01\n\x0bSettledLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x12\n\nproduct_id\x18\x02 \x01(\t\x12\x0b\n\x03sku\x18\x03 \x01(\t\x12\x10\n\x08quantity\x18\x04 \x01(\x05\x12)\n\x05total\x18\x05 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x11\n\tdelivered\x18\x06 \x01(\x08\x12*\n\x05\x63osts\x18\x07 \x03(\x0b\x32\x1b.lockstock.order.v1.LotCost\"\xc5\x01\n\x0eOrderCompleted\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x12\n\nchannel_id\x18\x03 \x01(\t\x12)\n\x05total\x18\x04 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12.\n\x05lines\x18\x05 \x03(\x0b\x32\x1f.lockstock.order.v1.SettledLine:\x1d\x8a\xb5\x18\x15lockstock.order.order\x98\xb5\x18\x64\"\xfc\x01\n\x17OrderPartiallyCompleted\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x12\n\nchannel_id\x18\x03 \x01(\t\x12)\n\x05total\x18\x04 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12,\n\x08refunded\x18\x05 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12.\n\x05lines\x18\x06 \x03(\x0b\x32\x1f.lockstock.order.v1.SettledLine:\x1d\x8a\xb5\x18\x15lockstock.order.order\x98\xb5\x18\x64\"\xbd\x01\n\rOrderRefunded\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x12\n\nchannel_id\x18\x03 \x01(\t\x12*\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x16\n\x0ereservation_id\x18\x06 \x01(\t:\x1d\x8a\xb5\x18\x15lockstock.order.order\x98\xb5\x18\x64\"~\n\x0eOrderCancelled\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x16\n\x0ereservation_id\x18\x04 \x01(\t:\x1d\x8a\xb5\x18\x15lockstock.order.order\x98\xb5\x18\x64\"l\n\x0cOrderExpired\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x16\n\x0ereservation_id\x18\x03 \x01(\t:\x1d\x8a\xb5\x18\x15lockstock.order.order\x98\xb5\x18\x64\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%lockstock/order/v1/order_events.proto\x12\x12lockstock.order.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1flockstock/common/v1/money.proto\x1a!lockstock/common/v1/options.proto\"\x92\x01\n\x08\x43ustomer\x12\n\n\x02id\x18\x01 \x01(\t\x12\n\n\x02ip\x18\x02 \x01(\t\x12\x11\n\tdevice_id\x18\x03 \x01(\t\x12\x31\n\rregistered_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63ontact_hash\x18\x05 \x01(\t\x12\x12\n\npayer_hash\x18\x06 \x01(\t\"\xbd\x01\n\x0bOrderedLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x0f\n\x07line_no\x18\x02 \x01(\x05\x12\x12\n\nproduct_id\x18\x03 \x01(\t\x12\x0b\n\x03sku\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x05\x12.\n\nunit_price\x18\x06 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12)\n\x05total\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\"\xc8\x02\n\x0bOrderPlaced\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x12\n\nchannel_id\x18\x03 \x01(\t\x12\x11\n\treference\x18\x04 \x01(\t\x12.\n\x08\x63ustomer\x18\x05 \x01(\x0b\x32\x1c.lockstock.order.v1.Customer\x12.\n\x05lines\x18\x06 \x03(\x0b\x32\x1f.lockstock.order.v1.OrderedLine\x12)\n\x05total\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x16\n\x0ereservation_id\x18\x08 \x01(\t\x12-\n\tpay_until\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x19\x8a\xb5\x18\x15lockstock.order.order\"\x84\x02\n\tOrderPaid\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x12\n\nchannel_id\x18\x03 \x01(\t\x12\x16\n\x0ereservation_id\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\x1a\n\x12provider_reference\x18\x06 \x01(\t\x12*\n\x06\x61mount\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12+\n\x07\x65\x61rlier\x18\x08 \x01(\x0b\x32\x1a.lockstock.common.v1.Money:\x1d\x8a\xb5\x18\x15lockstock.order.order\x98\xb5\x18\x64\"\xe0\x02\n\x0fPaymentReceived\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x12\n\nchannel_id\x18\x03 \x01(\t\x12\x12\n\npayment_id\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\x1a\n\x12provider_reference\x18\x06 \x01(\t\x12*\n\x06\x61mount\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x36\n\x04kind\x18\x08 \x01(\x0e\x32(.lockstock.order.v1.PaymentReceived.Kind\x12\x0e\n\x06reason\x18\t \x01(\t\"=\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\r\n\tKIND_PART\x10\x01\x12\x10\n\x0cKIND_SURPLUS\x10\x02:\x1d\x8a\xb5\x18\x15lockstock.order.order\x98\xb5\x18\x64\"\xf7\x02\n\nRefundMade\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x12\n\nchannel_id\x18\x03 \x01(\t\x12\x11\n\trefund_id\x18\x04 \x01(\t\x12\x12\n\npayment_id\x18\x05 \x01(\t\x12*\n\x06\x61mount\x18\x06 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x31\n\x04kind\x18\x08 \x01(\x0e\x32#.lockstock.order.v1.RefundMade.Kind\x12\x0f\n\x07line_id\x18\t \x01(\t\x12\x12\n\nproduct_id\x18\n \x01(\t\x12\x0b\n\x03sku\x18\x0b \x01(\t\"G\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_PAYMENT\x10\x01\x12\x17\n\x13KIND_DELIVERED_LINE\x10\x02:\x1d\x8a\xb5\x18\x15lockstock.order.order\x98\xb5\x18\x64\"t\n\tOrderHeld\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x15\n\rassessment_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t:\x19\x8a\xb5\x18\x15lockstock.order.order\"\x9c\x03\n\rRequestedLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x0f\n\x07line_no\x18\x02 \x01(\x05\x12\x0b\n\x03sku\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x05\x12\x0f\n\x07pool_id\x18\x06 \x01(\t\x12\x14\n\x0cinstructions\x18\x07 \x01(\t\x12\x0c\n\x04kind\x18\x08 \x01(\t\x12=\n\x06inputs\x18\t \x03(\x0b\x32-.lockstock.order.v1.RequestedLine.InputsEntry\x12.\n\x06top_up\x18\n \x01(\x0b\x32\x1e.lockstock.order.v1.TopUpTerms\x12/\n\x06manual\x18\x0b \x01(\x0b\x32\x1f.lockstock.order.v1.ManualTerms\x12\x12\n\nbundle_sku\x18\x0c \x01(\t\x12\x10\n\x08template\x18\r \x01(\t\x12\x12\n\ninstead_of\x18\x0e \x01(\t\x1a-\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"V\n\nTopUpTerms\x12\x31\n\x06offers\x18\x01 \x03(\x0b\x32!.lockstock.order.v1.SupplierOffer\x12\x15\n\raccount_input\x18\x02 \x01(\t\"e\n\rSupplierOffer\x12\x10\n\x08supplier\x18\x01 \x01(\t\x12\x14\n\x0csupplier_sku\x18\x02 \x01(\t\x12,\n\x08\x63ost_max\x18\x03 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\"/\n\x0bManualTerms\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x11\n\tfulfiller\x18\x02 \x01(\t\"\xfd\x02\n\x14\x46ulfillmentRequested\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x12\n\nchannel_id\x18\x03 \x01(\t\x12\x11\n\treference\x18\x04 \x01(\t\x12\x16\n\x0ereservation_id\x18\x05 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x06 \x01(\t\x12\r\n\x05\x65mail\x18\x07 \x01(\t\x12\r\n\x05phone\x18\x08 \x01(\t\x12\x0e\n\x06locale\x18\t \x01(\t\x12\x30\n\x05lines\x18\n \x03(\x0b\x32!.lockstock.order.v1.RequestedLine\x12\x1c\n\x14recipient_public_key\x18\x0b \x01(\x0c\x12+\n\x07paid_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05round\x18\r \x01(\x05\x12\x15\n\rhold_has_more\x18\x0e \x01(\x08:\x19\x8a\xb5\x18\x15lockstock.order.order\"\x81\x01\n\x07LotCost\x12\x0e\n\x06lot_id\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x05\x12-\n\tunit_cost\x18\x03 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x10\n\x08supplier\x18\x04 \x01(\t\x12\x13\n\x0bpurchase_id\x18\x05 \x01(\t\"\xbb\x01\n\x0bSettledLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x12\n\nproduct_id\x18\x02 \x01(\t\x12\x0b\n\x03sku\x18\x03 \x01(\t\x12\x10\n\x08quantity\x18\x04 \x01(\x05\x12)\n\x05total\x18\x05 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x11\n\tdelivered\x18\x06 \x01(\x08\x12*\n\x05\x63osts\x18\x07 \x03(\x0b\x32\x1b.lockstock.order.v1.LotCost\"\xc5\x01\n\x0eOrderCompleted\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x12\n\nchannel_id\x18\x03 \x01(\t\x12)\n\x05total\x18\x04 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12.\n\x05lines\x18\x05 \x03(\x0b\x32\x1f.lockstock.order.v1.SettledLine:\x1d\x8a\xb5\x18\x15lockstock.order.order\x98\xb5\x18\x64\"\xfc\x01\n\x17OrderPartiallyCompleted\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x12\n\nchannel_id\x18\x03 \x01(\t\x12)\n\x05total\x18\x04 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12,\n\x08refunded\x18\x05 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12.\n\x05lines\x18\x06 \x03(\x0b\x32\x1f.lockstock.order.v1.SettledLine:\x1d\x8a\xb5\x18\x15lockstock.order.order\x98\xb5\x18\x64\"\xbd\x01\n\rOrderRefunded\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x12\n\nchannel_id\x18\x03 \x01(\t\x12*\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x16\n\x0ereservation_id\x18\x06 \x01(\t:\x1d\x8a\xb5\x18\x15lockstock.order.order\x98\xb5\x18\x64\"~\n\x0eOrderCancelled\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x16\n\x0ereservation_id\x18\x04 \x01(\t:\x1d\x8a\xb5\x18\x15lockstock.order.order\x98\xb5\x18\x64\"l\n\x0cOrderExpired\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x16\n\x0ereservation_id\x18\x03 \x01(\t:\x1d\x8a\xb5\x18\x15lockstock.order.order\x98\xb5\x18\x64\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,48 +58,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDERCANCELLED']._serialized_options = b'\212\265\030\025lockstock.order.order\230\265\030d'
   _globals['_ORDEREXPIRED']._loaded_options = None
   _globals['_ORDEREXPIRED']._serialized_options = b'\212\265\030\025lockstock.order.order\230\265\030d'
-  _globals['_CUSTOMER']._serialized_start=162
-  _globals['_CUSTOMER']._serialized_end=288
-  _globals['_ORDEREDLINE']._serialized_start=291
-  _globals['_ORDEREDLINE']._serialized_end=480
-  _globals['_ORDERPLACED']._serialized_start=483
-  _globals['_ORDERPLACED']._serialized_end=811
-  _globals['_ORDERPAID']._serialized_start=814
-  _globals['_ORDERPAID']._serialized_end=1074
-  _globals['_PAYMENTRECEIVED']._serialized_start=1077
-  _globals['_PAYMENTRECEIVED']._serialized_end=1429
-  _globals['_PAYMENTRECEIVED_KIND']._serialized_start=1337
-  _globals['_PAYMENTRECEIVED_KIND']._serialized_end=1398
-  _globals['_REFUNDMADE']._serialized_start=1432
-  _globals['_REFUNDMADE']._serialized_end=1807
-  _globals['_REFUNDMADE_KIND']._serialized_start=1705
-  _globals['_REFUNDMADE_KIND']._serialized_end=1776
-  _globals['_ORDERHELD']._serialized_start=1809
-  _globals['_ORDERHELD']._serialized_end=1925
-  _globals['_REQUESTEDLINE']._serialized_start=1928
-  _globals['_REQUESTEDLINE']._serialized_end=2340
-  _globals['_REQUESTEDLINE_INPUTSENTRY']._serialized_start=2295
-  _globals['_REQUESTEDLINE_INPUTSENTRY']._serialized_end=2340
-  _globals['_TOPUPTERMS']._serialized_start=2342
-  _globals['_TOPUPTERMS']._serialized_end=2428
-  _globals['_SUPPLIEROFFER']._serialized_start=2430
-  _globals['_SUPPLIEROFFER']._serialized_end=2531
-  _globals['_MANUALTERMS']._serialized_start=2533
-  _globals['_MANUALTERMS']._serialized_end=2580
-  _globals['_FULFILLMENTREQUESTED']._serialized_start=2583
-  _globals['_FULFILLMENTREQUESTED']._serialized_end=2964
-  _globals['_LOTCOST']._serialized_start=2967
-  _globals['_LOTCOST']._serialized_end=3096
-  _globals['_SETTLEDLINE']._serialized_start=3099
-  _globals['_SETTLEDLINE']._serialized_end=3286
-  _globals['_ORDERCOMPLETED']._serialized_start=3289
-  _globals['_ORDERCOMPLETED']._serialized_end=3486
-  _globals['_ORDERPARTIALLYCOMPLETED']._serialized_start=3489
-  _globals['_ORDERPARTIALLYCOMPLETED']._serialized_end=3741
-  _globals['_ORDERREFUNDED']._serialized_start=3744
-  _globals['_ORDERREFUNDED']._serialized_end=3933
-  _globals['_ORDERCANCELLED']._serialized_start=3935
-  _globals['_ORDERCANCELLED']._serialized_end=4061
-  _globals['_ORDEREXPIRED']._serialized_start=4063
-  _globals['_ORDEREXPIRED']._serialized_end=4171
+  _globals['_CUSTOMER']._serialized_start=163
+  _globals['_CUSTOMER']._serialized_end=309
+  _globals['_ORDEREDLINE']._serialized_start=312
+  _globals['_ORDEREDLINE']._serialized_end=501
+  _globals['_ORDERPLACED']._serialized_start=504
+  _globals['_ORDERPLACED']._serialized_end=832
+  _globals['_ORDERPAID']._serialized_start=835
+  _globals['_ORDERPAID']._serialized_end=1095
+  _globals['_PAYMENTRECEIVED']._serialized_start=1098
+  _globals['_PAYMENTRECEIVED']._serialized_end=1450
+  _globals['_PAYMENTRECEIVED_KIND']._serialized_start=1358
+  _globals['_PAYMENTRECEIVED_KIND']._serialized_end=1419
+  _globals['_REFUNDMADE']._serialized_start=1453
+  _globals['_REFUNDMADE']._serialized_end=1828
+  _globals['_REFUNDMADE_KIND']._serialized_start=1726
+  _globals['_REFUNDMADE_KIND']._serialized_end=1797
+  _globals['_ORDERHELD']._serialized_start=1830
+  _globals['_ORDERHELD']._serialized_end=1946
+  _globals['_REQUESTEDLINE']._serialized_start=1949
+  _globals['_REQUESTEDLINE']._serialized_end=2361
+  _globals['_REQUESTEDLINE_INPUTSENTRY']._serialized_start=2316
+  _globals['_REQUESTEDLINE_INPUTSENTRY']._serialized_end=2361
+  _globals['_TOPUPTERMS']._serialized_start=2363
+  _globals['_TOPUPTERMS']._serialized_end=2449
+  _globals['_SUPPLIEROFFER']._serialized_start=2451
+  _globals['_SUPPLIEROFFER']._serialized_end=2552
+  _globals['_MANUALTERMS']._serialized_start=2554
+  _globals['_MANUALTERMS']._serialized_end=2601
+  _globals['_FULFILLMENTREQUESTED']._serialized_start=2604
+  _globals['_FULFILLMENTREQUESTED']._serialized_end=2985
+  _globals['_LOTCOST']._serialized_start=2988
+  _globals['_LOTCOST']._serialized_end=3117
+  _globals['_SETTLEDLINE']._serialized_start=3120
+  _globals['_SETTLEDLINE']._serialized_end=3307
+  _globals['_ORDERCOMPLETED']._serialized_start=3310
+  _globals['_ORDERCOMPLETED']._serialized_end=3507
+  _globals['_ORDERPARTIALLYCOMPLETED']._serialized_start=3510
+  _globals['_ORDERPARTIALLYCOMPLETED']._serialized_end=3762
+  _globals['_ORDERREFUNDED']._serialized_start=3765
+  _globals['_ORDERREFUNDED']._serialized_end=3954
+  _globals['_ORDERCANCELLED']._serialized_start=3956
+  _globals['_ORDERCANCELLED']._serialized_end=4082
+  _globals['_ORDEREXPIRED']._serialized_start=4084
+  _globals['_ORDEREXPIRED']._serialized_end=4192
 # @@protoc_insertion_point(module_scope)

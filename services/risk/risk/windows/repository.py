@@ -1,0 +1,386 @@
+"""Reads and builds what windows of keys hold, set-based.
+
+Statements that work on the keys of several kinds are made of one part per kind that is meant; their
+texts are as many as the sets of kinds in use, which is a handful.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+
+from kit.db import Transaction
+from risk.counts import DISTINCT_MAX, KeyKind
+from risk.windows.domain import (
+    ROLLED_FROM,
+    Entry,
+    Figures,
+    Question,
+    Sighting,
+    VelocityKey,
+    moment,
+)
+
+_ADD_BUCKETS = text("""
+    INSERT INTO velocity_bucket AS held (key, level, start_at, currency, merchant_id, purchases,
+        quantity, amount_minor, unpaid, failed, refunded)
+    SELECT key, level, start_at, currency, merchant_id, sum(purchases), sum(quantity),
+        sum(amount_minor), sum(unpaid), sum(failed), sum(refunded)
+    FROM unnest(CAST(:keys AS uuid[]), CAST(:merchants AS uuid[]), CAST(:ats AS timestamptz[]),
+            CAST(:currencies AS text[]), CAST(:purchases AS int[]), CAST(:quantities AS bigint[]),
+            CAST(:amounts AS bigint[]), CAST(:unpaid AS int[]), CAST(:failed AS int[]),
+            CAST(:refunded AS int[]))
+        AS given(key, merchant_id, at, currency, purchases, quantity, amount_minor, unpaid, failed,
+            refunded)
+    CROSS JOIN (VALUES ('m', interval '60 s'), ('h', interval '3600 s'), ('d', interval '86400 s'))
+        AS lengths(level, length)
+    CROSS JOIN LATERAL (SELECT date_bin(length, at, 'epoch'::timestamptz)) AS bucket(start_at)
+    GROUP BY key, level, start_at, currency, merchant_id ORDER BY key, level, start_at, currency
+    ON CONFLICT (key, level, start_at, currency) DO UPDATE SET
+        purchases = held.purchases + excluded.purchases,
+        quantity = held.quantity + excluded.quantity,
+        amount_minor = held.amount_minor + excluded.amount_minor,
+        unpaid = held.unpaid + excluded.unpaid,
+        failed = held.failed + excluded.failed,
+        refunded = held.refunded + excluded.refunded
+""")
+_ADD_PAIRS = text("""
+    INSERT INTO velocity_pair AS held (key, kind, value, merchant_id, first_at, last_at)
+    SELECT key, kind, value, merchant_id, min(at), max(at)
+    FROM unnest(CAST(:keys AS uuid[]), CAST(:kinds AS text[]), CAST(:values AS uuid[]),
+        CAST(:merchants AS uuid[]), CAST(:ats AS timestamptz[]))
+        AS given(key, kind, value, merchant_id, at)
+    GROUP BY key, kind, value, merchant_id ORDER BY key, kind, value
+    ON CONFLICT (key, kind, value) DO UPDATE SET
+        first_at = least(held.first_at, excluded.first_at),
+        last_at = greatest(held.last_at, excluded.last_at)
+""")
+_SEQ_MAX = 2**63 - 1
+
+
+class WindowRepository:
+    async def count_few(
+        self, tx: Transaction, keys: Collection[VelocityKey]
+    ) -> dict[VelocityKey, int]:
+        """Purchases that are written down for each key, at most ROLLED_FROM."""
+        by_kind = _by_kind(keys)
+        rows = await tx.execute(_counting(tuple(by_kind)), _keys_of(by_kind) | {"few": ROLLED_FROM})
+        found = {row.key: row.purchases for row in rows}
+        return {key: found.get(key.digest, 0) for key in keys}
+
+    async def roll(self, tx: Transaction, keys: Collection[VelocityKey]) -> None:
+        """Builds the buckets of keys that were counted one by one so far."""
+        by_kind = _by_kind(keys)
+        await tx.execute(_rolling(tuple(by_kind)), _keys_of(by_kind))
+
+    async def pair(
+        self, tx: Transaction, wanted: Mapping[VelocityKey, Collection[KeyKind]]
+    ) -> None:
+        """Builds the pairs of keys with values of these kinds."""
+        pairs: dict[tuple[KeyKind, KeyKind], list[UUID]] = defaultdict(list)
+        for key, kinds in wanted.items():
+            for of in kinds:
+                pairs[key.kind, of].append(key.digest)
+        if pairs:
+            parameters = {f"{kind}_{of}_keys": keys for (kind, of), keys in pairs.items()}
+            await tx.execute(_pairing(tuple(sorted(pairs))), parameters)
+
+    async def add_entries(self, tx: Transaction, entries: Sequence[Entry]) -> None:
+        """Adds to the buckets of rolled keys."""
+        figures = [it.figures for it in entries]
+        await tx.execute(
+            _ADD_BUCKETS,
+            {
+                "keys": [it.key.digest for it in entries],
+                "merchants": [it.merchant_id for it in entries],
+                "ats": [it.at for it in entries],
+                "currencies": [it.currency for it in entries],
+                "purchases": [it.purchases for it in figures],
+                "quantities": [it.quantity for it in figures],
+                "amounts": [it.amount_minor for it in figures],
+                "unpaid": [it.unpaid for it in figures],
+                "failed": [it.failed for it in figures],
+                "refunded": [it.refunded for it in figures],
+            },
+        )
+
+    async def add_sightings(self, tx: Transaction, sightings: Sequence[Sighting]) -> None:
+        """Adds to the pairs of rolled keys."""
+        await tx.execute(
+            _ADD_PAIRS,
+            {
+                "keys": [it.key.digest for it in sightings],
+                "kinds": [it.of.value for it in sightings],
+                "values": [it.value for it in sightings],
+                "merchants": [it.merchant_id for it in sightings],
+                "ats": [it.at for it in sightings],
+            },
+        )
+
+    async def answer(
+        self, tx: Transaction, questions: Sequence[Question], *, before_seq: int | None = None
+    ) -> list[Figures]:
+        """What each question's window holds of purchases recorded before `before_seq`; of a
+        question about different values only `purchases`, which is their number.
+        """
+        rows_of: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for number, question in enumerate(questions):
+            for part, row in _parts(number, question):
+                rows_of[part].append(row)
+        if not rows_of:
+            return [Figures() for _ in questions]
+        parameters = _parameters(rows_of, _SEQ_MAX if before_seq is None else before_seq)
+        found = [[0] * 6 for _ in questions]
+        figures: list[int]
+        for number, *figures in await tx.execute(_answering(tuple(sorted(rows_of))), parameters):
+            found[number] = [one + more for one, more in zip(found[number], figures, strict=True)]
+        return [Figures(*sums) for sums in found]
+
+
+def _parameters(rows_of: Mapping[str, list[dict[str, Any]]], before_seq: int) -> dict[str, Any]:
+    parameters: dict[str, Any] = {
+        f"{part}_{name}": [row[name] for row in rows]
+        for part, rows in rows_of.items()
+        for name in rows[0]
+    }
+    if set(rows_of) != {"bucket"}:
+        parameters["before_seq"] = before_seq
+    if any(part.startswith(("values", "pairs")) for part in rows_of):
+        parameters["distinct_max"] = DISTINCT_MAX
+    return parameters
+
+
+def _by_kind(keys: Iterable[VelocityKey]) -> dict[KeyKind, list[UUID]]:
+    by_kind: dict[KeyKind, list[UUID]] = defaultdict(list)
+    for key in sorted(keys, key=lambda it: (it.kind, it.digest)):
+        by_kind[key.kind].append(key.digest)
+    return by_kind
+
+
+def _keys_of(by_kind: Mapping[KeyKind, list[UUID]]) -> dict[str, Any]:
+    return {f"{kind}_keys": digests for kind, digests in by_kind.items()}
+
+
+def _parts(number: int, question: Question) -> Iterable[tuple[str, dict[str, Any]]]:
+    """The parts of the answering statement that a question needs, with its row for each."""
+    key, of = question.key, question.of
+    if of is not None:
+        values = "{" + ",".join(str(it) for it in question.candidates) + "}"
+        yield (
+            f"{'pairs' if question.is_rolled else 'values'}_{key.kind}",
+            {
+                "n": number,
+                "key": key.digest,
+                "first": moment(question.first_us),
+                "last": moment(question.end_us),
+                "of": of.value,
+                "candidates": values,
+            },
+        )
+        return
+    for part in question.parts():
+        row = {
+            "n": number,
+            "key": key.digest,
+            "first": moment(part.first),
+            "last": moment(part.end),
+            "currency": question.currency,
+        }
+        if part.level is None:
+            yield f"raw_{key.kind}", row
+        else:
+            yield "bucket", row | {"level": part.level.value}
+
+
+_LENGTHS = """
+    (VALUES ('m', interval '60 s'), ('h', interval '3600 s'), ('d', interval '86400 s'))
+        AS lengths(level, length)
+"""
+_VALUES_OF = (
+    "CASE {of} "
+    + " ".join(
+        f"WHEN '{kind}' THEN it.product_keys"
+        if kind is KeyKind.PRODUCT
+        else f"WHEN '{kind}' THEN ARRAY[it.{kind}_key]"
+        for kind in KeyKind
+    )
+    + " END"
+)
+
+
+def _past(kind: KeyKind) -> tuple[str, str]:
+    """Purchases of the key `given.key`, as `it`; and whose columns say what counts for the key."""
+    if kind is KeyKind.PRODUCT:
+        source = """purchase_product AS share JOIN purchase AS it ON it.id = share.purchase_id
+            WHERE share.key = given.key"""
+        return source, "share"
+    return f"purchase AS it WHERE it.{kind}_key = given.key", "it"
+
+
+def _recorded(share: str) -> str:
+    """Of the window, and recorded before this batch."""
+    return f"{share}.at >= given.first AND {share}.at < given.last AND it.seq < :before_seq"
+
+
+@lru_cache
+def _counting(kinds: tuple[KeyKind, ...]) -> TextClause:
+    return text(
+        " UNION ALL ".join(
+            f"""SELECT given.key,
+                (SELECT count(*) FROM (SELECT FROM {_past(kind)[0]} LIMIT :few) AS few) AS purchases
+            FROM unnest(CAST(:{kind}_keys AS uuid[])) AS given(key)"""  # noqa: S608 - of the kinds
+            for kind in kinds
+        )
+    )
+
+
+@lru_cache
+def _rolling(kinds: tuple[KeyKind, ...]) -> TextClause:
+    parts = []
+    for kind in kinds:
+        source, share = _past(kind)
+        parts.append(f"""
+            SELECT given.key, it.merchant_id, it.at, it.currency, {share}.quantity,
+                {share}.amount_minor, it.unpaid, it.failed, it.refunded
+            FROM unnest(CAST(:{kind}_keys AS uuid[])) AS given(key), {source}
+        """)  # noqa: S608 - made of the kinds of keys
+    # What an earlier life of the key left behind is replaced.
+    return text(f"""
+        INSERT INTO velocity_bucket (key, level, start_at, currency, merchant_id, purchases,
+            quantity, amount_minor, unpaid, failed, refunded)
+        SELECT key, level, start_at, currency, merchant_id, count(*), sum(quantity),
+            sum(amount_minor), sum(unpaid), sum(failed), sum(refunded)
+        FROM ({" UNION ALL ".join(parts)}) AS past CROSS JOIN {_LENGTHS}
+        CROSS JOIN LATERAL (SELECT date_bin(length, at, 'epoch'::timestamptz)) AS bucket(start_at)
+        GROUP BY key, level, start_at, currency, merchant_id
+        ON CONFLICT (key, level, start_at, currency) DO UPDATE SET
+            purchases = excluded.purchases, quantity = excluded.quantity,
+            amount_minor = excluded.amount_minor, unpaid = excluded.unpaid,
+            failed = excluded.failed, refunded = excluded.refunded
+    """)  # noqa: S608 - made of the kinds of keys
+
+
+@lru_cache
+def _pairing(pairs: tuple[tuple[KeyKind, KeyKind], ...]) -> TextClause:
+    parts = []
+    for kind, of in pairs:
+        source, _ = _past(kind)
+        values = _VALUES_OF.format(of=f"'{of}'")
+        parts.append(f"""
+            SELECT given.key, '{of}' AS kind, seen.value, it.merchant_id, it.at
+            FROM unnest(CAST(:{kind}_{of}_keys AS uuid[])) AS given(key)
+            CROSS JOIN LATERAL (SELECT it.* FROM {source}) AS it
+            CROSS JOIN LATERAL unnest({values}) AS seen(value)
+            WHERE seen.value IS NOT NULL
+        """)  # noqa: S608 - made of the kinds of keys
+    return text(f"""
+        INSERT INTO velocity_pair (key, kind, value, merchant_id, first_at, last_at)
+        SELECT key, kind, value, merchant_id, min(at), max(at)
+        FROM ({" UNION ALL ".join(parts)}) AS past
+        GROUP BY key, kind, value, merchant_id
+        ON CONFLICT (key, kind, value) DO UPDATE SET
+            first_at = excluded.first_at, last_at = excluded.last_at
+    """)  # noqa: S608 - made of the kinds of keys
+
+
+@lru_cache
+def _answering(parts: tuple[str, ...]) -> TextClause:
+    return text(" UNION ALL ".join(_answering_part(*part.partition("_")[::2]) for part in parts))
+
+
+def _answering_part(what: str, kind: str) -> str:
+    match what:
+        case "bucket":
+            return _from_buckets()
+        case "raw":
+            return _from_purchases(KeyKind(kind))
+        case "values":
+            return _from_values(KeyKind(kind))
+        case "pairs":
+            return _from_pairs(KeyKind(kind))
+        case _:
+            raise AssertionError(f"no part {what}")
+
+
+_SUMS = """
+    coalesce(sum({share}.quantity), 0)::bigint AS quantity,
+    coalesce(sum({share}.amount_minor) FILTER (WHERE it.currency = given.currency), 0)::bigint
+        AS amount_minor,
+    coalesce(sum(it.unpaid), 0)::bigint AS unpaid,
+    coalesce(sum(it.failed), 0)::bigint AS failed,
+    coalesce(sum(it.refunded), 0)::bigint AS refunded
+"""
+
+
+def _from_buckets() -> str:
+    return f"""
+        SELECT given.n, held.*
+        FROM unnest(CAST(:bucket_n AS int[]), CAST(:bucket_key AS uuid[]),
+            CAST(:bucket_first AS timestamptz[]), CAST(:bucket_last AS timestamptz[]),
+            CAST(:bucket_currency AS text[]), CAST(:bucket_level AS text[]))
+            AS given(n, key, first, last, currency, level)
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(it.purchases), 0)::bigint AS purchases, {_SUMS.format(share="it")}
+            FROM velocity_bucket AS it
+            WHERE it.key = given.key AND it.level = given.level
+                AND it.start_at >= given.first AND it.start_at < given.last
+        ) AS held
+    """  # noqa: S608 - made of constants
+
+
+def _from_purchases(kind: KeyKind) -> str:
+    source, share = _past(kind)
+    given = f":raw_{kind}"
+    return f"""
+        SELECT given.n, held.*
+        FROM unnest(CAST({given}_n AS int[]), CAST({given}_key AS uuid[]),
+            CAST({given}_first AS timestamptz[]), CAST({given}_last AS timestamptz[]),
+            CAST({given}_currency AS text[])) AS given(n, key, first, last, currency)
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS purchases, {_SUMS.format(share=share)}
+            FROM {source} AND {_recorded(share)}
+        ) AS held
+    """  # noqa: S608 - made of the kinds of keys
+
+
+def _from_values(kind: KeyKind) -> str:
+    source, share = _past(kind)
+    return _distinct(
+        f"values_{kind}",
+        f"""SELECT seen.value FROM (SELECT it.* FROM {source} AND {_recorded(share)}) AS it
+            CROSS JOIN LATERAL unnest({_VALUES_OF.format(of="given.of")}) AS seen(value)
+            WHERE seen.value IS NOT NULL""",  # noqa: S608 - made of the kinds of keys
+    )
+
+
+def _from_pairs(kind: KeyKind) -> str:
+    """A value counts when its first or last time lies in the window; when they lie on either side
+    of it, the purchases tell. The newest purchases never need that.
+    """
+    source, share = _past(kind)
+    return _distinct(
+        f"pairs_{kind}",
+        f"""(SELECT pair.value FROM velocity_pair AS pair
+            WHERE pair.key = given.key AND pair.kind = given.of AND pair.last_at >= given.first
+                AND (pair.last_at < given.last
+                    OR (pair.first_at >= given.first AND pair.first_at < given.last)
+                    OR (pair.first_at < given.first AND EXISTS (
+                        SELECT FROM {source} AND {_recorded(share)}
+                            AND pair.value = ANY({_VALUES_OF.format(of="given.of")}))))
+            LIMIT :distinct_max)""",  # noqa: S608 - made of the kinds of keys
+    )
+
+
+def _distinct(part: str, values: str) -> str:
+    return f"""
+        SELECT given.n, least(:distinct_max, (
+            SELECT count(*) FROM ({values} UNION SELECT unnest(CAST(given.candidates AS uuid[])))
+                AS one)), 0, 0, 0, 0, 0
+        FROM unnest(CAST(:{part}_n AS int[]), CAST(:{part}_key AS uuid[]),
+            CAST(:{part}_first AS timestamptz[]), CAST(:{part}_last AS timestamptz[]),
+            CAST(:{part}_of AS text[]), CAST(:{part}_candidates AS text[]))
+            AS given(n, key, first, last, of, candidates)
+    """  # noqa: S608 - made of the kinds of keys
