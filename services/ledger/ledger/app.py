@@ -6,7 +6,7 @@ from kit.service import Service, open_database
 from ledger.accounts import routes as account_routes
 from ledger.accounts.repository import AccountRepository
 from ledger.accounts.service import AccountService
-from ledger.posting_rules.consumers import PostingConsumers
+from ledger.posting_rules import consumers as posting_rules
 from ledger.reports import routes as report_routes
 from ledger.reports.repository import ReportRepository
 from ledger.reports.service import ReportService
@@ -34,7 +34,7 @@ def create_service(settings: Settings) -> Service:
         db=open_database(settings),
         metadata=metadata,
         routers=[account_routes.router, transaction_routes.router, report_routes.router],
-        handlers=[*PostingConsumers(transactions).handlers(), *replica_handlers()],
+        handlers=[*posting_rules.handlers(transactions), *replica_handlers()],
         state={
             "accounts": accounts,
             "transactions": transactions,

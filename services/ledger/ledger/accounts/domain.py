@@ -56,14 +56,48 @@ CUSTOMER_DEPOSITS = AccountRef("customer-deposits", AccountKind.LIABILITY)
 BUYER_CREDITS = AccountRef("buyer-credits", AccountKind.LIABILITY)
 """Came from buyers and pays no order: parts of a price, and what must go back."""
 REVENUE = AccountRef("revenue", AccountKind.INCOME)
+"""Gross: before discounts, which have accounts of their own. Net is all income of a sale."""
+COUPON_DISCOUNTS = AccountRef("discounts:coupon", AccountKind.INCOME)
+PROMOTION_DISCOUNTS = AccountRef("discounts:promotion", AccountKind.INCOME)
+VOUCHER_DISCOUNTS = AccountRef("discounts:voucher", AccountKind.INCOME)
+"""Own vouchers sold for less than they are worth; credited when for more."""
+REFUNDS = AccountRef("refunds", AccountKind.INCOME)
+"""Prices of delivered lines that went back; lowers income."""
+DEFERRED_REVENUE = AccountRef("deferred-revenue", AccountKind.LIABILITY)
+"""Own vouchers sold and not redeemed yet, at what they are worth."""
+BREAKAGE = AccountRef("breakage", AccountKind.INCOME)
+"""What was left on own vouchers when their time was over."""
 COST_OF_GOODS = AccountRef("cost-of-goods", AccountKind.EXPENSE)
-
+CHANNEL_FEES = AccountRef("channel-fees", AccountKind.EXPENSE)
+PLATFORM_RECEIVABLE = AccountRef("platform-receivable", AccountKind.ASSET)
+"""Channel fees that the platform bears: it owes them to the merchant."""
+EXPIRED_STOCK = AccountRef("stock-losses:expired", AccountKind.EXPENSE)
+VOIDED_STOCK = AccountRef("stock-losses:voided", AccountKind.EXPENSE)
+LOST_PURCHASES = AccountRef("lost-purchases", AccountKind.EXPENSE)
+"""Bought of a supplier and of no use: done after the line it was for was refunded."""
 CLAW_BACKS_PENDING = AccountRef("claw-backs-pending", AccountKind.LIABILITY)
 """Claimed of suppliers for bad units and not answered yet: not earned before they accept."""
+ROUNDING = AccountRef("rounding", AccountKind.EXPENSE)
+"""What dividing money leaves; a credit is a gain."""
+FX_POSITION = AccountRef("fx-position", AccountKind.EQUITY)
+"""What was changed into other currencies: lets each currency balance by itself."""
+FX_GAINS = AccountRef("fx-gains", AccountKind.INCOME)
+"""Changed at a better rate than it stood in the books; a debit is a loss."""
+
+# Between a merchant and the platform. The first group is in the merchant's books, the second in
+# the platform's.
+PLATFORM_FEES = AccountRef("platform-fees", AccountKind.EXPENSE)
+SETTLEMENT_PENDING = AccountRef("settlement:pending", AccountKind.ASSET)
+SETTLEMENT_AVAILABLE = AccountRef("settlement:available", AccountKind.ASSET)
+PAYOUTS_UNDER_WAY = AccountRef("payouts-under-way", AccountKind.ASSET)
+BANK = AccountRef("bank", AccountKind.ASSET)
+PLATFORM_REVENUE = AccountRef("platform-revenue", AccountKind.INCOME)
 
 CHANNEL_CLEARING_PREFIX = "channel-clearing:"
 SUPPLIER_PAYABLE_PREFIX = "supplier-payable:"
 CLAW_BACK_PREFIX = "supplier-claw-back:"
+MERCHANT_PAYABLE_PREFIX = "merchant-payable:"
+PREPAID_PREFIX = "prepaid:"
 UNNAMED_SUPPLIER = "unnamed"
 
 _FIXED: Mapping[str, AccountRef] = {
@@ -73,8 +107,28 @@ _FIXED: Mapping[str, AccountRef] = {
         CUSTOMER_DEPOSITS,
         BUYER_CREDITS,
         REVENUE,
+        COUPON_DISCOUNTS,
+        PROMOTION_DISCOUNTS,
+        VOUCHER_DISCOUNTS,
+        REFUNDS,
+        DEFERRED_REVENUE,
+        BREAKAGE,
         COST_OF_GOODS,
+        CHANNEL_FEES,
+        PLATFORM_RECEIVABLE,
+        EXPIRED_STOCK,
+        VOIDED_STOCK,
+        LOST_PURCHASES,
         CLAW_BACKS_PENDING,
+        ROUNDING,
+        FX_POSITION,
+        FX_GAINS,
+        PLATFORM_FEES,
+        SETTLEMENT_PENDING,
+        SETTLEMENT_AVAILABLE,
+        PAYOUTS_UNDER_WAY,
+        BANK,
+        PLATFORM_REVENUE,
     )
 }
 
@@ -86,17 +140,37 @@ def channel_clearing(channel_id: UUID) -> AccountRef:
 
 def supplier_payable(supplier: str) -> AccountRef:
     """What is owed to a supplier for stock."""
-    name = supplier.strip() or UNNAMED_SUPPLIER
+    name = supplier_name(supplier)
     return AccountRef(f"{SUPPLIER_PAYABLE_PREFIX}{name}", AccountKind.LIABILITY)
 
 
 def supplier_claw_back(supplier: str) -> AccountRef:
     """What a supplier is asked to pay back for bad units."""
-    name = supplier.strip() or UNNAMED_SUPPLIER
-    return AccountRef(f"{CLAW_BACK_PREFIX}{name}", AccountKind.ASSET)
+    return AccountRef(f"{CLAW_BACK_PREFIX}{supplier_name(supplier)}", AccountKind.ASSET)
 
 
-_PREFIXES = (CHANNEL_CLEARING_PREFIX, SUPPLIER_PAYABLE_PREFIX, CLAW_BACK_PREFIX)
+def merchant_payable(merchant_id: UUID) -> AccountRef:
+    """In the platform's books: what it owes a merchant."""
+    return AccountRef(f"{MERCHANT_PAYABLE_PREFIX}{merchant_id}", AccountKind.LIABILITY)
+
+
+def prepaid_balance(partner: str) -> AccountRef:
+    """What a partner has paid in advance."""
+    return AccountRef(f"{PREPAID_PREFIX}{partner}", AccountKind.LIABILITY)
+
+
+def supplier_name(supplier: str) -> str:
+    """As accounts and dimensions have it."""
+    return supplier.strip() or UNNAMED_SUPPLIER
+
+
+_PREFIXES = (
+    CHANNEL_CLEARING_PREFIX,
+    SUPPLIER_PAYABLE_PREFIX,
+    CLAW_BACK_PREFIX,
+    MERCHANT_PAYABLE_PREFIX,
+    PREPAID_PREFIX,
+)
 
 
 def is_reserved(code: str) -> bool:

@@ -13,13 +13,21 @@ from ledger.accounts.domain import AccountKey, AccountKind, AccountRef
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dimensions:
-    """What a posting is about; reports group by these."""
+    """What a posting is about; reports group by these.
+
+    `buyer` is a hash that is the same for all orders of one buyer of the merchant; `buyer_group`
+    the shop's groups of buyers.
+    """
 
     channel_id: UUID | None = None
     product_id: UUID | None = None
     sku: str | None = None
     lot_id: UUID | None = None
     order_id: UUID | None = None
+    line_id: UUID | None = None
+    supplier: str | None = None
+    buyer: str | None = None
+    buyer_group: str | None = None
 
 
 NO_DIMENSIONS = Dimensions()
@@ -27,15 +35,21 @@ NO_DIMENSIONS = Dimensions()
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """`amount_minor` is signed: debits are positive, credits negative, zero does not exist."""
+    """`amount_minor` is signed: debits are positive, credits negative, zero does not exist.
+
+    `quantity`: how many units the amount is for, where it is for units: sold, given or received.
+    Negative in a reversal.
+    """
 
     account: AccountRef
     currency: str
     amount_minor: int
     dimensions: Dimensions = NO_DIMENSIONS
+    quantity: int | None = None
 
     def reversed(self) -> "Posting":
-        return replace(self, amount_minor=-self.amount_minor)
+        quantity = None if self.quantity is None else -self.quantity
+        return replace(self, amount_minor=-self.amount_minor, quantity=quantity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,12 +23,14 @@ _INSERT_TRANSACTIONS = text("""
 """)
 _INSERT_POSTINGS = text("""
     INSERT INTO posting (transaction_id, line_no, merchant_id, account_id, currency, amount_minor,
-        at, channel_id, product_id, sku, lot_id, order_id)
+        at, quantity, channel_id, product_id, sku, lot_id, order_id, line_id, supplier, buyer,
+        buyer_group)
     SELECT * FROM unnest(CAST(:transactions AS uuid[]), CAST(:line_nos AS smallint[]),
         CAST(:merchants AS uuid[]), CAST(:accounts AS uuid[]), CAST(:currencies AS text[]),
-        CAST(:amounts AS bigint[]), CAST(:ats AS timestamptz[]), CAST(:channels AS uuid[]),
-        CAST(:products AS uuid[]), CAST(:skus AS text[]), CAST(:lots AS uuid[]),
-        CAST(:orders AS uuid[]))
+        CAST(:amounts AS bigint[]), CAST(:ats AS timestamptz[]), CAST(:quantities AS integer[]),
+        CAST(:channels AS uuid[]), CAST(:products AS uuid[]), CAST(:skus AS text[]),
+        CAST(:lots AS uuid[]), CAST(:orders AS uuid[]), CAST(:lines AS uuid[]),
+        CAST(:suppliers AS text[]), CAST(:buyers AS text[]), CAST(:buyer_groups AS text[]))
 """)
 _COLUMNS = """
     transaction.id, transaction.merchant_id, transaction.source, transaction.at,
@@ -52,8 +54,9 @@ _LIST_OF_ORDER = text(f"""
 """)  # noqa: S608 - made of constants above
 _POSTINGS = text("""
     SELECT posting.transaction_id, account.code, account.kind, posting.currency,
-        posting.amount_minor, posting.channel_id, posting.product_id, posting.sku, posting.lot_id,
-        posting.order_id
+        posting.amount_minor, posting.quantity, posting.channel_id, posting.product_id, posting.sku,
+        posting.lot_id, posting.order_id, posting.line_id, posting.supplier, posting.buyer,
+        posting.buyer_group
     FROM posting JOIN account ON account.id = posting.account_id
     WHERE posting.transaction_id = ANY(CAST(:ids AS uuid[]))
     ORDER BY posting.transaction_id, posting.line_no
@@ -96,11 +99,16 @@ class TransactionRepository:
                 "currencies": [posting.currency for _, _, posting in lines],
                 "amounts": [posting.amount_minor for _, _, posting in lines],
                 "ats": [draft.at for draft, _, _ in lines],
+                "quantities": [posting.quantity for _, _, posting in lines],
                 "channels": [it.channel_id for it in dimensions],
                 "products": [it.product_id for it in dimensions],
                 "skus": [it.sku for it in dimensions],
                 "lots": [it.lot_id for it in dimensions],
                 "orders": [it.order_id for it in dimensions],
+                "lines": [it.line_id for it in dimensions],
+                "suppliers": [it.supplier for it in dimensions],
+                "buyers": [it.buyer for it in dimensions],
+                "buyer_groups": [it.buyer_group for it in dimensions],
             },
         )
 
@@ -148,7 +156,12 @@ def _to_posting(row: Any) -> Posting:
             sku=row.sku,
             lot_id=row.lot_id,
             order_id=row.order_id,
+            line_id=row.line_id,
+            supplier=row.supplier,
+            buyer=row.buyer,
+            buyer_group=row.buyer_group,
         ),
+        row.quantity,
     )
 
 

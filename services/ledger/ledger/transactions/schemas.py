@@ -41,6 +41,10 @@ class DimensionsModel(Model):
     sku: CodeText | None = None
     lot_id: UUID | None = None
     order_id: UUID | None = None
+    line_id: UUID | None = None
+    supplier: CodeText | None = None
+    buyer: CodeText | None = Field(default=None, description="a hash, never a name")
+    buyer_group: CodeText | None = None
 
     def to_domain(self) -> Dimensions:
         return Dimensions(
@@ -49,6 +53,10 @@ class DimensionsModel(Model):
             sku=self.sku,
             lot_id=self.lot_id,
             order_id=self.order_id,
+            line_id=self.line_id,
+            supplier=self.supplier,
+            buyer=self.buyer,
+            buyer_group=self.buyer_group,
         )
 
     @classmethod
@@ -60,6 +68,10 @@ class DimensionsModel(Model):
             sku=dimensions.sku,
             lot_id=dimensions.lot_id,
             order_id=dimensions.order_id,
+            line_id=dimensions.line_id,
+            supplier=dimensions.supplier,
+            buyer=dimensions.buyer,
+            buyer_group=dimensions.buyer_group,
         )
 
 
@@ -131,6 +143,7 @@ class PostingRead(Model):
     kind: AccountKind
     side: Side
     amount: PostedAmount
+    quantity: int | None = Field(description="units it is for; negative in a reversal")
     dimensions: DimensionsModel
 
     @classmethod
@@ -143,6 +156,7 @@ class PostingRead(Model):
             amount=PostedAmount.model_construct(
                 amount=abs(posting.amount_minor), currency=posting.currency
             ),
+            quantity=posting.quantity,
             dimensions=DimensionsModel.from_domain(posting.dimensions),
         )
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Index,
+    Integer,
     MetaData,
     SmallInteger,
     Table,
@@ -63,6 +64,13 @@ def transaction_tables(metadata: MetaData) -> None:
         Column("sku", Text),
         Column("lot_id", Uuid),
         Column("order_id", Uuid),
+        Column("line_id", Uuid),
+        Column("supplier", Text),
+        # A hash, and the shop's groups of buyers.
+        Column("buyer", Text),
+        Column("buyer_group", Text),
+        # Of units sold, given or received; negative in a reversal.
+        Column("quantity", Integer),
         CheckConstraint("amount_minor <> 0", name="amount_not_zero"),
         CheckConstraint("line_no BETWEEN 1 AND 1000", name="line_no_range"),
         Index("ix_posting_merchant_id_at", "merchant_id", "at"),

@@ -60,3 +60,17 @@ class UnitOpened(_message.Message):
     reservation_id: str
     merchant_id: str
     def __init__(self, unit_id: _Optional[str] = ..., lot_id: _Optional[str] = ..., reservation_id: _Optional[str] = ..., merchant_id: _Optional[str] = ...) -> None: ...
+
+class VoucherExpired(_message.Message):
+    __slots__ = ("unit_id", "lot_id", "pool_id", "merchant_id", "balance")
+    UNIT_ID_FIELD_NUMBER: _ClassVar[int]
+    LOT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
+    BALANCE_FIELD_NUMBER: _ClassVar[int]
+    unit_id: str
+    lot_id: str
+    pool_id: str
+    merchant_id: str
+    balance: _money_pb2.Money
+    def __init__(self, unit_id: _Optional[str] = ..., lot_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., balance: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...

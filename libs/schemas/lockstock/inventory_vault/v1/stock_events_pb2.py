@@ -27,7 +27,7 @@ from lockstock.common.v1 import money_pb2 as lockstock_dot_common_dot_v1_dot_mon
 from lockstock.common.v1 import options_pb2 as lockstock_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/lockstock/inventory_vault/v1/stock_events.proto\x12\x1clockstock.inventory_vault.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1flockstock/common/v1/money.proto\x1a!lockstock/common/v1/options.proto\"\xa1\x02\n\rStockImported\x12\x0e\n\x06lot_id\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x10\n\x08supplier\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x05\x12-\n\tunit_cost\x18\x06 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12.\n\ntotal_cost\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\'\x8a\xb5\x18\x1flockstock.inventory-vault.stock\x98\xb5\x18\x64\"\xc0\x01\n\x0bStockUndone\x12\x0e\n\x06lot_id\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x10\n\x08supplier\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x05\x12.\n\ntotal_cost\x18\x06 \x01(\x0b\x32\x1a.lockstock.common.v1.Money:\'\x8a\xb5\x18\x1flockstock.inventory-vault.stock\x98\xb5\x18\x64\"\xe7\x01\n\x08StockLow\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x11\n\tavailable\x18\x03 \x01(\x03\x12\x11\n\tthreshold\x18\x04 \x01(\x03\x12!\n\x14projected_cover_days\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0csold_per_day\x18\x06 \x01(\x01H\x01\x88\x01\x01:\'\x8a\xb5\x18\x1flockstock.inventory-vault.stock\x98\xb5\x18\x64\x42\x17\n\x15_projected_cover_daysB\x0f\n\r_sold_per_day\"Y\n\x08StockOut\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t:\'\x8a\xb5\x18\x1flockstock.inventory-vault.stock\x98\xb5\x18\x64\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/lockstock/inventory_vault/v1/stock_events.proto\x12\x1clockstock.inventory_vault.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1flockstock/common/v1/money.proto\x1a!lockstock/common/v1/options.proto\"\xa1\x02\n\rStockImported\x12\x0e\n\x06lot_id\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x10\n\x08supplier\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x05\x12-\n\tunit_cost\x18\x06 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12.\n\ntotal_cost\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\'\x8a\xb5\x18\x1flockstock.inventory-vault.stock\x98\xb5\x18\x64\"\xc0\x01\n\x0bStockUndone\x12\x0e\n\x06lot_id\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x10\n\x08supplier\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x05\x12.\n\ntotal_cost\x18\x06 \x01(\x0b\x32\x1a.lockstock.common.v1.Money:\'\x8a\xb5\x18\x1flockstock.inventory-vault.stock\x98\xb5\x18\x64\"\xe3\x02\n\x0fStockWrittenOff\x12\x14\n\x0cwrite_off_id\x18\x01 \x01(\t\x12\x0e\n\x06lot_id\x18\x02 \x01(\t\x12\x0f\n\x07pool_id\x18\x03 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x04 \x01(\t\x12\x10\n\x08supplier\x18\x05 \x01(\t\x12\x44\n\x06reason\x18\x06 \x01(\x0e\x32\x34.lockstock.inventory_vault.v1.StockWrittenOff.Reason\x12\x10\n\x08quantity\x18\x07 \x01(\x05\x12(\n\x04\x63ost\x18\x08 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\"G\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x12\n\x0eREASON_EXPIRED\x10\x01\x12\x11\n\rREASON_VOIDED\x10\x02:\'\x8a\xb5\x18\x1flockstock.inventory-vault.stock\x98\xb5\x18\x64\"\xe7\x01\n\x08StockLow\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x11\n\tavailable\x18\x03 \x01(\x03\x12\x11\n\tthreshold\x18\x04 \x01(\x03\x12!\n\x14projected_cover_days\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0csold_per_day\x18\x06 \x01(\x01H\x01\x88\x01\x01:\'\x8a\xb5\x18\x1flockstock.inventory-vault.stock\x98\xb5\x18\x64\x42\x17\n\x15_projected_cover_daysB\x0f\n\r_sold_per_day\"Y\n\x08StockOut\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t:\'\x8a\xb5\x18\x1flockstock.inventory-vault.stock\x98\xb5\x18\x64\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STOCKIMPORTED']._serialized_options = b'\212\265\030\037lockstock.inventory-vault.stock\230\265\030d'
   _globals['_STOCKUNDONE']._loaded_options = None
   _globals['_STOCKUNDONE']._serialized_options = b'\212\265\030\037lockstock.inventory-vault.stock\230\265\030d'
+  _globals['_STOCKWRITTENOFF']._loaded_options = None
+  _globals['_STOCKWRITTENOFF']._serialized_options = b'\212\265\030\037lockstock.inventory-vault.stock\230\265\030d'
   _globals['_STOCKLOW']._loaded_options = None
   _globals['_STOCKLOW']._serialized_options = b'\212\265\030\037lockstock.inventory-vault.stock\230\265\030d'
   _globals['_STOCKOUT']._loaded_options = None
@@ -46,8 +48,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STOCKIMPORTED']._serialized_end=472
   _globals['_STOCKUNDONE']._serialized_start=475
   _globals['_STOCKUNDONE']._serialized_end=667
-  _globals['_STOCKLOW']._serialized_start=670
-  _globals['_STOCKLOW']._serialized_end=901
-  _globals['_STOCKOUT']._serialized_start=903
-  _globals['_STOCKOUT']._serialized_end=992
+  _globals['_STOCKWRITTENOFF']._serialized_start=670
+  _globals['_STOCKWRITTENOFF']._serialized_end=1025
+  _globals['_STOCKWRITTENOFF_REASON']._serialized_start=913
+  _globals['_STOCKWRITTENOFF_REASON']._serialized_end=984
+  _globals['_STOCKLOW']._serialized_start=1028
+  _globals['_STOCKLOW']._serialized_end=1259
+  _globals['_STOCKOUT']._serialized_start=1261
+  _globals['_STOCKOUT']._serialized_end=1350
 # @@protoc_insertion_point(module_scope)

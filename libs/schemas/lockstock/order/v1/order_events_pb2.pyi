@@ -68,8 +68,24 @@ class OrderPlaced(_message.Message):
     pay_until: _timestamp_pb2.Timestamp
     def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., reference: _Optional[str] = ..., customer: _Optional[_Union[Customer, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[OrderedLine, _Mapping]]] = ..., total: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., reservation_id: _Optional[str] = ..., pay_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
+class PaidLine(_message.Message):
+    __slots__ = ("line_id", "product_id", "sku", "quantity", "total", "fee")
+    LINE_ID_FIELD_NUMBER: _ClassVar[int]
+    PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
+    SKU_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    FEE_FIELD_NUMBER: _ClassVar[int]
+    line_id: str
+    product_id: str
+    sku: str
+    quantity: int
+    total: _money_pb2.Money
+    fee: _money_pb2.Money
+    def __init__(self, line_id: _Optional[str] = ..., product_id: _Optional[str] = ..., sku: _Optional[str] = ..., quantity: _Optional[int] = ..., total: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., fee: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
+
 class OrderPaid(_message.Message):
-    __slots__ = ("order_id", "merchant_id", "channel_id", "reservation_id", "provider", "provider_reference", "amount", "earlier")
+    __slots__ = ("order_id", "merchant_id", "channel_id", "reservation_id", "provider", "provider_reference", "amount", "earlier", "lines", "fee_bearer", "buyer", "buyer_group")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +94,10 @@ class OrderPaid(_message.Message):
     PROVIDER_REFERENCE_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
     EARLIER_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    FEE_BEARER_FIELD_NUMBER: _ClassVar[int]
+    BUYER_FIELD_NUMBER: _ClassVar[int]
+    BUYER_GROUP_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     merchant_id: str
     channel_id: str
@@ -86,7 +106,11 @@ class OrderPaid(_message.Message):
     provider_reference: str
     amount: _money_pb2.Money
     earlier: _money_pb2.Money
-    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., reservation_id: _Optional[str] = ..., provider: _Optional[str] = ..., provider_reference: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., earlier: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
+    lines: _containers.RepeatedCompositeFieldContainer[PaidLine]
+    fee_bearer: str
+    buyer: str
+    buyer_group: str
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., reservation_id: _Optional[str] = ..., provider: _Optional[str] = ..., provider_reference: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., earlier: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[PaidLine, _Mapping]]] = ..., fee_bearer: _Optional[str] = ..., buyer: _Optional[str] = ..., buyer_group: _Optional[str] = ...) -> None: ...
 
 class PaymentReceived(_message.Message):
     __slots__ = ("order_id", "merchant_id", "channel_id", "payment_id", "provider", "provider_reference", "amount", "kind", "reason")
@@ -119,7 +143,7 @@ class PaymentReceived(_message.Message):
     def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., payment_id: _Optional[str] = ..., provider: _Optional[str] = ..., provider_reference: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., kind: _Optional[_Union[PaymentReceived.Kind, str]] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class RefundMade(_message.Message):
-    __slots__ = ("order_id", "merchant_id", "channel_id", "refund_id", "payment_id", "amount", "reason", "kind", "line_id", "product_id", "sku")
+    __slots__ = ("order_id", "merchant_id", "channel_id", "refund_id", "payment_id", "amount", "reason", "kind", "line_id", "product_id", "sku", "fee_returned", "fee_bearer", "buyer", "buyer_group")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         KIND_UNSPECIFIED: _ClassVar[RefundMade.Kind]
@@ -139,6 +163,10 @@ class RefundMade(_message.Message):
     LINE_ID_FIELD_NUMBER: _ClassVar[int]
     PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
     SKU_FIELD_NUMBER: _ClassVar[int]
+    FEE_RETURNED_FIELD_NUMBER: _ClassVar[int]
+    FEE_BEARER_FIELD_NUMBER: _ClassVar[int]
+    BUYER_FIELD_NUMBER: _ClassVar[int]
+    BUYER_GROUP_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     merchant_id: str
     channel_id: str
@@ -150,7 +178,11 @@ class RefundMade(_message.Message):
     line_id: str
     product_id: str
     sku: str
-    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., refund_id: _Optional[str] = ..., payment_id: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., reason: _Optional[str] = ..., kind: _Optional[_Union[RefundMade.Kind, str]] = ..., line_id: _Optional[str] = ..., product_id: _Optional[str] = ..., sku: _Optional[str] = ...) -> None: ...
+    fee_returned: _money_pb2.Money
+    fee_bearer: str
+    buyer: str
+    buyer_group: str
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., refund_id: _Optional[str] = ..., payment_id: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., reason: _Optional[str] = ..., kind: _Optional[_Union[RefundMade.Kind, str]] = ..., line_id: _Optional[str] = ..., product_id: _Optional[str] = ..., sku: _Optional[str] = ..., fee_returned: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., fee_bearer: _Optional[str] = ..., buyer: _Optional[str] = ..., buyer_group: _Optional[str] = ...) -> None: ...
 
 class OrderHeld(_message.Message):
     __slots__ = ("order_id", "merchant_id", "assessment_id", "reason")
@@ -262,21 +294,23 @@ class FulfillmentRequested(_message.Message):
     def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., reference: _Optional[str] = ..., reservation_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., email: _Optional[str] = ..., phone: _Optional[str] = ..., locale: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[RequestedLine, _Mapping]]] = ..., recipient_public_key: _Optional[bytes] = ..., paid_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., round: _Optional[int] = ..., hold_has_more: _Optional[bool] = ...) -> None: ...
 
 class LotCost(_message.Message):
-    __slots__ = ("lot_id", "quantity", "unit_cost", "supplier", "purchase_id")
+    __slots__ = ("lot_id", "quantity", "unit_cost", "supplier", "purchase_id", "face_value")
     LOT_ID_FIELD_NUMBER: _ClassVar[int]
     QUANTITY_FIELD_NUMBER: _ClassVar[int]
     UNIT_COST_FIELD_NUMBER: _ClassVar[int]
     SUPPLIER_FIELD_NUMBER: _ClassVar[int]
     PURCHASE_ID_FIELD_NUMBER: _ClassVar[int]
+    FACE_VALUE_FIELD_NUMBER: _ClassVar[int]
     lot_id: str
     quantity: int
     unit_cost: _money_pb2.Money
     supplier: str
     purchase_id: str
-    def __init__(self, lot_id: _Optional[str] = ..., quantity: _Optional[int] = ..., unit_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., supplier: _Optional[str] = ..., purchase_id: _Optional[str] = ...) -> None: ...
+    face_value: _money_pb2.Money
+    def __init__(self, lot_id: _Optional[str] = ..., quantity: _Optional[int] = ..., unit_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., supplier: _Optional[str] = ..., purchase_id: _Optional[str] = ..., face_value: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
 
 class SettledLine(_message.Message):
-    __slots__ = ("line_id", "product_id", "sku", "quantity", "total", "delivered", "costs")
+    __slots__ = ("line_id", "product_id", "sku", "quantity", "total", "delivered", "costs", "coupon_discount", "promotion_discount", "fee_returned")
     LINE_ID_FIELD_NUMBER: _ClassVar[int]
     PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
     SKU_FIELD_NUMBER: _ClassVar[int]
@@ -284,6 +318,9 @@ class SettledLine(_message.Message):
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     DELIVERED_FIELD_NUMBER: _ClassVar[int]
     COSTS_FIELD_NUMBER: _ClassVar[int]
+    COUPON_DISCOUNT_FIELD_NUMBER: _ClassVar[int]
+    PROMOTION_DISCOUNT_FIELD_NUMBER: _ClassVar[int]
+    FEE_RETURNED_FIELD_NUMBER: _ClassVar[int]
     line_id: str
     product_id: str
     sku: str
@@ -291,53 +328,74 @@ class SettledLine(_message.Message):
     total: _money_pb2.Money
     delivered: bool
     costs: _containers.RepeatedCompositeFieldContainer[LotCost]
-    def __init__(self, line_id: _Optional[str] = ..., product_id: _Optional[str] = ..., sku: _Optional[str] = ..., quantity: _Optional[int] = ..., total: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., delivered: _Optional[bool] = ..., costs: _Optional[_Iterable[_Union[LotCost, _Mapping]]] = ...) -> None: ...
+    coupon_discount: _money_pb2.Money
+    promotion_discount: _money_pb2.Money
+    fee_returned: _money_pb2.Money
+    def __init__(self, line_id: _Optional[str] = ..., product_id: _Optional[str] = ..., sku: _Optional[str] = ..., quantity: _Optional[int] = ..., total: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., delivered: _Optional[bool] = ..., costs: _Optional[_Iterable[_Union[LotCost, _Mapping]]] = ..., coupon_discount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., promotion_discount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., fee_returned: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
 
 class OrderCompleted(_message.Message):
-    __slots__ = ("order_id", "merchant_id", "channel_id", "total", "lines")
+    __slots__ = ("order_id", "merchant_id", "channel_id", "total", "lines", "buyer", "buyer_group")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     LINES_FIELD_NUMBER: _ClassVar[int]
+    BUYER_FIELD_NUMBER: _ClassVar[int]
+    BUYER_GROUP_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     merchant_id: str
     channel_id: str
     total: _money_pb2.Money
     lines: _containers.RepeatedCompositeFieldContainer[SettledLine]
-    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., total: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[SettledLine, _Mapping]]] = ...) -> None: ...
+    buyer: str
+    buyer_group: str
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., total: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[SettledLine, _Mapping]]] = ..., buyer: _Optional[str] = ..., buyer_group: _Optional[str] = ...) -> None: ...
 
 class OrderPartiallyCompleted(_message.Message):
-    __slots__ = ("order_id", "merchant_id", "channel_id", "total", "refunded", "lines")
+    __slots__ = ("order_id", "merchant_id", "channel_id", "total", "refunded", "lines", "buyer", "buyer_group", "fee_bearer")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     REFUNDED_FIELD_NUMBER: _ClassVar[int]
     LINES_FIELD_NUMBER: _ClassVar[int]
+    BUYER_FIELD_NUMBER: _ClassVar[int]
+    BUYER_GROUP_FIELD_NUMBER: _ClassVar[int]
+    FEE_BEARER_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     merchant_id: str
     channel_id: str
     total: _money_pb2.Money
     refunded: _money_pb2.Money
     lines: _containers.RepeatedCompositeFieldContainer[SettledLine]
-    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., total: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., refunded: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[SettledLine, _Mapping]]] = ...) -> None: ...
+    buyer: str
+    buyer_group: str
+    fee_bearer: str
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., total: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., refunded: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[SettledLine, _Mapping]]] = ..., buyer: _Optional[str] = ..., buyer_group: _Optional[str] = ..., fee_bearer: _Optional[str] = ...) -> None: ...
 
 class OrderRefunded(_message.Message):
-    __slots__ = ("order_id", "merchant_id", "channel_id", "amount", "reason", "reservation_id")
+    __slots__ = ("order_id", "merchant_id", "channel_id", "amount", "reason", "reservation_id", "lines", "fee_bearer", "buyer", "buyer_group")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    FEE_BEARER_FIELD_NUMBER: _ClassVar[int]
+    BUYER_FIELD_NUMBER: _ClassVar[int]
+    BUYER_GROUP_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     merchant_id: str
     channel_id: str
     amount: _money_pb2.Money
     reason: str
     reservation_id: str
-    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., reason: _Optional[str] = ..., reservation_id: _Optional[str] = ...) -> None: ...
+    lines: _containers.RepeatedCompositeFieldContainer[SettledLine]
+    fee_bearer: str
+    buyer: str
+    buyer_group: str
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., reason: _Optional[str] = ..., reservation_id: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[SettledLine, _Mapping]]] = ..., fee_bearer: _Optional[str] = ..., buyer: _Optional[str] = ..., buyer_group: _Optional[str] = ...) -> None: ...
 
 class OrderCancelled(_message.Message):
     __slots__ = ("order_id", "merchant_id", "reason", "reservation_id")

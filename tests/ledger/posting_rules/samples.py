@@ -1,0 +1,271 @@
+"""For each rule, by its name: drafts that show every line of its table."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from google.protobuf.message import Message
+
+from kit.ids import new_id
+from kit.money import Money
+from ledger.posting_rules.consumers import load_rules
+from ledger.transactions.domain import Dimensions, Draft
+from lockstock.fulfillment.v1.claim_events_pb2 import ClaimDecided, ClawBackSettled
+from lockstock.fulfillment.v1.delivery_events_pb2 import DeliveredUnit
+from lockstock.fulfillment.v1.purchase_events_pb2 import CaseOpened
+from lockstock.inventory_vault.v1.redemption_events_pb2 import (
+    RedemptionRolledBack,
+    VoucherExpired,
+    VoucherRedeemed,
+)
+from lockstock.inventory_vault.v1.stock_events_pb2 import StockWrittenOff
+from lockstock.order.v1.order_events_pb2 import LotCost, OrderPaid, PaidLine, RefundMade
+from tests.ledger.factories import (
+    CHANNEL,
+    MERCHANT,
+    NOON,
+    OTHER_MERCHANT,
+    PRODUCT,
+    a_completion,
+    a_cost,
+    a_line,
+    a_partial_completion,
+    a_payment,
+    a_purchase,
+    a_refund,
+    a_refund_made,
+    an_arrival,
+    an_event,
+    an_import,
+    an_undo,
+    cny,
+)
+
+RULES = {rule.name: rule for rule in load_rules()}
+ORDER, LOT = new_id(), new_id()
+BEARERS = ("merchant", "platform")
+ABOUT = {
+    "merchant_id": str(MERCHANT),
+    "channel_id": str(CHANNEL),
+    "order_id": str(ORDER),
+    "lot_id": str(LOT),
+}
+
+
+def _of(message: Message) -> Any:
+    return an_event(message, str(ORDER))
+
+
+def paid_with_fee(fee: int, bearer: str = "merchant", **more: Any) -> Any:
+    line = PaidLine(
+        line_id=str(new_id()), product_id=str(PRODUCT), sku="STEAM-50", quantity=1, fee=cny(fee)
+    )
+    return _of(
+        OrderPaid(
+            order_id=str(more.pop("order_id", ORDER)),
+            merchant_id=str(MERCHANT),
+            channel_id=str(CHANNEL),
+            amount=cny(10_000),
+            lines=[line],
+            fee_bearer=bearer,
+            **more,
+        )
+    )
+
+
+def voucher_cost(face: int, quantity: int = 1) -> LotCost:
+    return LotCost(
+        lot_id=str(LOT), quantity=quantity, unit_cost=cny(0), face_value=cny(face), supplier="own"
+    )
+
+
+def a_claim(**given: Any) -> Any:
+    unit = DeliveredUnit(unit_id=str(new_id()), mask="a*", lot_id=str(new_id()))
+    return _of(
+        ClaimDecided(
+            **{
+                **ABOUT,
+                "claim_id": str(new_id()),
+                "sku": "STEAM-50",
+                "outcome": ClaimDecided.Outcome.OUTCOME_REPLACED,
+                "replacement": unit,
+                "replacement_cost": cny(1300),
+                "supplier": "Kinguin",
+                "claw_back": cny(1200),
+                **given,
+            }
+        )
+    )
+
+
+def an_answer(*, accepted: bool) -> Any:
+    return _of(
+        ClawBackSettled(
+            **ABOUT,
+            claim_id=str(new_id()),
+            sku="STEAM-50",
+            supplier="Kinguin",
+            amount=cny(1200),
+            accepted=accepted,
+        )
+    )
+
+
+def a_write_off(reason: str, cost: int = 2400, **given: Any) -> Any:
+    return _of(
+        StockWrittenOff(
+            **{
+                "write_off_id": str(new_id()),
+                "lot_id": str(LOT),
+                "merchant_id": str(MERCHANT),
+                "supplier": "Kinguin",
+                "reason": StockWrittenOff.Reason.Value(f"REASON_{reason}"),
+                "quantity": 2,
+                "cost": cny(cost),
+                **given,
+            }
+        )
+    )
+
+
+def a_redemption(amount: int, redemption_id: UUID | None = None) -> Any:
+    return _of(
+        VoucherRedeemed(
+            redemption_id=str(redemption_id or new_id()),
+            unit_id=str(new_id()),
+            lot_id=str(LOT),
+            merchant_id=str(MERCHANT),
+            amount=cny(amount),
+            balance=cny(100),
+        )
+    )
+
+
+def a_roll_back(amount: int, redemption_id: UUID | None = None) -> Any:
+    return _of(
+        RedemptionRolledBack(
+            redemption_id=str(redemption_id or new_id()),
+            unit_id=str(new_id()),
+            lot_id=str(LOT),
+            merchant_id=str(MERCHANT),
+            amount=cny(amount),
+        )
+    )
+
+
+def an_expiry(balance: int, unit_id: UUID | None = None) -> Any:
+    return _of(
+        VoucherExpired(
+            unit_id=str(unit_id or new_id()),
+            lot_id=str(LOT),
+            merchant_id=str(MERCHANT),
+            balance=cny(balance),
+        )
+    )
+
+
+def a_late_success(amount: int, **given: Any) -> Any:
+    return _of(
+        CaseOpened(
+            **{
+                "case_id": str(new_id()),
+                "merchant_id": str(MERCHANT),
+                "kind": "late_success",
+                "supplier": "Kinguin",
+                "purchase_id": str(new_id()),
+                "order_id": str(ORDER),
+                "amount": cny(amount),
+                **given,
+            }
+        )
+    )
+
+
+def _delivered_lines() -> list[Any]:
+    sold = a_line(cny(900), a_cost(LOT, cny(500)), a_purchase("Kinguin", cny(40)))
+    sold.coupon_discount.CopyFrom(cny(60))
+    sold.promotion_discount.CopyFrom(cny(40))
+    return [sold, a_line(cny(9_000), voucher_cost(10_000))]
+
+
+def _partly(bearer: str) -> Any:
+    failed = a_line(cny(100), delivered=False)
+    failed.fee_returned.CopyFrom(cny(3))
+    event = a_partial_completion(ORDER, cny(100), failed, *_delivered_lines())
+    event.message.fee_bearer = bearer
+    return event
+
+
+def _refunded(bearer: str) -> Any:
+    failed = a_line(cny(100), delivered=False)
+    failed.fee_returned.CopyFrom(cny(3))
+    event = a_refund(ORDER, cny(100))
+    event.message.lines.append(failed)
+    event.message.fee_bearer = bearer
+    return event
+
+
+def refund_with_fee(amount: int, fee: int, bearer: str = "merchant", **given: Any) -> Any:
+    kind = RefundMade.Kind.KIND_DELIVERED_LINE
+    event = a_refund_made(given.pop("order_id", ORDER), cny(amount), kind=kind, **given)
+    event.message.fee_returned.CopyFrom(cny(fee))
+    event.message.fee_bearer = bearer
+    return event
+
+
+def _split(name: str, **given: Any) -> list[Draft]:
+    money = {"share": Money(900, "CNY"), "fee": Money(100, "CNY")}
+    about = {"source": "split:1", "at": NOON, "channel_id": CHANNEL, "order_id": ORDER}
+    return [RULES[name](**given, **about, **money)]
+
+
+def _payout(name: str, **given: Any) -> Draft:
+    amount = Money(900, "CNY")
+    return RULES[name](merchant_id=MERCHANT, source="payout:1", at=NOON, amount=amount, **given)
+
+
+def _each(name: str, *events: Any) -> Callable[[], list[Draft]]:
+    return lambda: [RULES[name](event) for event in events]
+
+
+_LINE_REFUND = RefundMade.Kind.KIND_DELIVERED_LINE
+SAMPLES: dict[str, Callable[[], Sequence[Draft]]] = {
+    "stock_imported": _each("stock_imported", an_import()),
+    "stock_undone": _each("stock_undone", an_undo(lot_id=LOT, total=cny(5))),
+    "stock_written_off": _each("stock_written_off", a_write_off("EXPIRED"), a_write_off("VOIDED")),
+    "order_paid": _each(
+        "order_paid",
+        a_payment(ORDER, cny(900), earlier=cny(300)),
+        *(paid_with_fee(5, bearer) for bearer in BEARERS),
+    ),
+    "payment_received": _each("payment_received", an_arrival(ORDER, new_id(), cny(5))),
+    "order_completed": _each("order_completed", a_completion(ORDER, *_delivered_lines())),
+    "order_partially_completed": _each(
+        "order_partially_completed", *(_partly(bearer) for bearer in BEARERS)
+    ),
+    "order_refunded": _each("order_refunded", *(_refunded(bearer) for bearer in BEARERS)),
+    "refund_made": _each(
+        "refund_made",
+        a_refund_made(ORDER, cny(5)),
+        a_refund_made(ORDER, cny(5), kind=_LINE_REFUND),
+        *(refund_with_fee(50, 2, bearer) for bearer in BEARERS),
+    ),
+    "claim_decided": _each("claim_decided", a_claim()),
+    "claw_back_settled": _each(
+        "claw_back_settled", an_answer(accepted=True), an_answer(accepted=False)
+    ),
+    "voucher_redeemed": _each("voucher_redeemed", a_redemption(400)),
+    "redemption_rolled_back": _each("redemption_rolled_back", a_roll_back(400)),
+    "voucher_expired": _each("voucher_expired", an_expiry(600)),
+    "case_opened": _each("case_opened", a_late_success(700)),
+    "split_of_merchant": lambda: _split("split_of_merchant", merchant_id=MERCHANT),
+    "split_of_platform": lambda: _split(
+        "split_of_platform", platform_id=OTHER_MERCHANT, merchant_id=MERCHANT
+    ),
+    "share_released": lambda: [_payout("share_released", about=Dimensions(order_id=ORDER))],
+    "payout_sent": lambda: [_payout("payout_sent")],
+    "payout_arrived": lambda: [_payout("payout_arrived")],
+    "payout_reversed": lambda: [
+        _payout("payout_reversed", had_arrived=had_arrived) for had_arrived in (True, False)
+    ],
+}
