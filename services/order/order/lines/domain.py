@@ -70,6 +70,7 @@ class Line:
     instead: Mapping[str, Any] = field(default_factory=dict)  # the substitute of this round
     refund_minor: int = 0  # of its price: asked back, done or not
     refunded_minor: int = 0  # of that: back with the buyer
+    fee_minor: int = 0  # its part of the channel's fee on the order
 
     @property
     def refundable(self) -> Money:
@@ -79,6 +80,33 @@ class Line:
     @property
     def is_wholly_refunded(self) -> bool:
         return 0 < self.total.amount_minor == self.refunded_minor
+
+    @property
+    def coupon_discount_minor(self) -> int:
+        """What coupons took off its price."""
+        return self._taken_off("coupon")
+
+    @property
+    def promotion_discount_minor(self) -> int:
+        return self._taken_off("promotion")
+
+    def _taken_off(self, kind: str) -> int:
+        told = f"{kind}_discount"
+        for step in self.price_derivation:
+            if told in step:  # a component's share of what was taken off its bundle
+                return int(step[told])
+        return sum(
+            (step["before"] - step["after"]) * (1 if step["of"] == "line" else self.quantity)
+            for step in self.price_derivation
+            if step["rule"] == kind
+        )
+
+    def fee_of(self, before_minor: int, after_minor: int) -> int:
+        """The part of its fee that belongs to refunds from `before_minor` to `after_minor` of its
+        price; all parts of a whole refund are the whole fee.
+        """
+        whole = self.total.amount_minor
+        return self.fee_minor * after_minor // whole - self.fee_minor * before_minor // whole
 
     @property
     def has_open_refund(self) -> bool:

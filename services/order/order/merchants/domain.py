@@ -1,6 +1,6 @@
 """Merchants own goods and orders; a channel is one way a merchant sells."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from kit.errors import Conflict, Denied, NotFound
+from kit.money import share_out
 
 
 class FeeBearer(StrEnum):
@@ -15,6 +16,13 @@ class FeeBearer(StrEnum):
 
     MERCHANT = "merchant"
     PLATFORM = "platform"
+
+
+class FeeOnRefund(StrEnum):
+    """What a channel does with its fee when money goes back."""
+
+    KEPT = "kept"
+    RETURNED = "returned"  # in proportion to what goes back
 
 
 class LatePayments(StrEnum):
@@ -45,8 +53,21 @@ class FeeRule:
     basis_points: int = 0
     fixed_minor: int = 0
     bearer: FeeBearer = FeeBearer.MERCHANT
+    on_refund: FeeOnRefund = FeeOnRefund.KEPT
+
+    def parts(self, totals: Sequence[int]) -> list[int]:
+        """The fee on an order, shared out to its lines by their totals. The share is rounded to the
+        nearest minor unit, half of one up. An order that costs nothing bears no fee.
+        """
+        whole = sum(totals)
+        if not whole or not (self.basis_points or self.fixed_minor):
+            return [0] * len(totals)
+        share = (whole * self.basis_points + _HALF) // _WHOLE
+        return share_out(share + self.fixed_minor, totals)
 
 
+_WHOLE = 10_000
+_HALF = _WHOLE // 2
 NO_FEE = FeeRule()
 
 

@@ -6,7 +6,7 @@ import orjson
 from sqlalchemy import text
 
 from kit.db import Transaction
-from order.merchants.domain import Channel, FeeBearer, FeeRule, LatePayments, Merchant
+from order.merchants.domain import Channel, FeeBearer, FeeOnRefund, FeeRule, LatePayments, Merchant
 
 _INSERT_MERCHANT = text("INSERT INTO merchant (id, name) VALUES (:id, :name) RETURNING *")
 _ENSURE_MERCHANT = text(
@@ -45,7 +45,8 @@ _UPDATE_CHANNEL = text(
     "UPDATE channel SET name = :name, kind = :kind, is_trusted = :is_trusted, "
     "is_active = :is_active, price_list_id = :price_list_id, "
     "fee_basis_points = :fee_basis_points, fee_fixed_minor = :fee_fixed_minor, "
-    "fee_bearer = :fee_bearer, allowed_skus = :allowed_skus, denied_skus = :denied_skus, "
+    "fee_bearer = :fee_bearer, fee_on_refund = :fee_on_refund, "
+    "allowed_skus = :allowed_skus, denied_skus = :denied_skus, "
     "region = :region, min_valid_seconds = :min_valid_seconds, late_payments = :late_payments, "
     "shortage = CAST(:shortage AS jsonb) "
     "WHERE id = :id AND merchant_id = :merchant_id"
@@ -180,6 +181,7 @@ def _values(channel: Channel) -> dict[str, Any]:
         "fee_basis_points": channel.fee.basis_points,
         "fee_fixed_minor": channel.fee.fixed_minor,
         "fee_bearer": channel.fee.bearer.value,
+        "fee_on_refund": channel.fee.on_refund.value,
         "allowed_skus": sorted(channel.allowed_skus),
         "denied_skus": sorted(channel.denied_skus),
         "region": channel.region,
@@ -213,7 +215,12 @@ def _channel(row: Any) -> Channel:  # a row has no static type
         is_active=row.is_active,
         created_at=row.created_at,
         price_list_id=row.price_list_id,
-        fee=FeeRule(row.fee_basis_points, row.fee_fixed_minor, FeeBearer(row.fee_bearer)),
+        fee=FeeRule(
+            row.fee_basis_points,
+            row.fee_fixed_minor,
+            FeeBearer(row.fee_bearer),
+            FeeOnRefund(row.fee_on_refund),
+        ),
         allowed_skus=frozenset(row.allowed_skus),
         denied_skus=frozenset(row.denied_skus),
         region=row.region,

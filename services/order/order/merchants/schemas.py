@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from kit.http import CodeText, Model, Name
 from kit.http.wire import AMOUNT_MINOR_MAX
 from order.catalogue.schemas import ShortageModel
-from order.merchants.domain import Channel, FeeBearer, FeeRule, LatePayments, Merchant
+from order.merchants.domain import Channel, FeeBearer, FeeOnRefund, FeeRule, LatePayments, Merchant
 
 SKUS_MAX = 1_000
 MIN_VALID_SECONDS_MAX = 315_360_000
@@ -94,13 +94,23 @@ class FeeModel(Model):
     basis_points: Annotated[int, Field(ge=0, le=10_000, strict=True, examples=[60])] = 0
     fixed: Annotated[int, Field(ge=0, le=AMOUNT_MINOR_MAX, strict=True, examples=[30])] = 0
     bearer: Literal["merchant", "platform"] = "merchant"
+    on_refund: Literal["kept", "returned"] = Field(
+        default="kept", description="whether the channel gives it back with a refund, in proportion"
+    )
 
     def to_domain(self) -> FeeRule:
-        return FeeRule(self.basis_points, self.fixed, FeeBearer(self.bearer))
+        return FeeRule(
+            self.basis_points, self.fixed, FeeBearer(self.bearer), FeeOnRefund(self.on_refund)
+        )
 
     @classmethod
     def from_domain(cls, fee: FeeRule) -> Self:
-        return cls(basis_points=fee.basis_points, fixed=fee.fixed_minor, bearer=fee.bearer.value)
+        return cls(
+            basis_points=fee.basis_points,
+            fixed=fee.fixed_minor,
+            bearer=fee.bearer.value,
+            on_refund=fee.on_refund.value,
+        )
 
 
 class ChannelCreate(Model):

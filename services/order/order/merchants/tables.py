@@ -43,6 +43,7 @@ channel = Table(
     Column("fee_basis_points", Integer, nullable=False, server_default="0"),
     Column("fee_fixed_minor", BigInteger, nullable=False, server_default="0"),
     Column("fee_bearer", Text, nullable=False, server_default="merchant"),
+    Column("fee_on_refund", Text, nullable=False, server_default="kept"),
     Column("allowed_skus", ARRAY(Text), nullable=False, server_default="{}"),
     Column("denied_skus", ARRAY(Text), nullable=False, server_default="{}"),
     Column("region", Text),
@@ -52,6 +53,7 @@ channel = Table(
     CheckConstraint("fee_basis_points BETWEEN 0 AND 10000", name="fee_share"),
     CheckConstraint("fee_fixed_minor >= 0", name="fee_not_negative"),
     CheckConstraint("fee_bearer IN ('merchant', 'platform')", name="fee_bearer_known"),
+    CheckConstraint("fee_on_refund IN ('kept', 'returned')", name="fee_on_refund_known"),
     CheckConstraint("min_valid_seconds >= 0", name="min_valid_not_negative"),
     CheckConstraint(
         "late_payments IN ('give_back', 'expired', 'expired_or_cancelled')",

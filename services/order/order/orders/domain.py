@@ -1,7 +1,7 @@
 """An order: what it is, and which state may follow which."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -191,6 +191,9 @@ class Order:
     returned_minor: int = 0  # of that: back with the buyer
     is_closed: bool = False  # the event of its end was published
     is_revived: bool = False  # it had ended unpaid, and its price came late
+    # For the books, as it was when it was placed: who bears the channel's fee (`fee_bearer`), what
+    # becomes of it on a refund (`fee_on_refund`), the buyer's groups (`groups`); only what is said.
+    terms: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def payments(self) -> tuple[Payment, ...]:

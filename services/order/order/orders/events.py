@@ -1,6 +1,7 @@
 """How each piece of news about an order is worded for the world."""
 
 from collections.abc import Callable, Mapping
+from hashlib import blake2b
 from typing import Any
 
 from google.protobuf.message import Message
@@ -10,6 +11,8 @@ from lockstock.common.v1 import money_pb2
 from lockstock.order.v1 import order_events_pb2 as pb
 from order.lines.domain import Line, LineStatus
 from order.orders.domain import Arrival, GivenBack, News, Order, Payment
+
+BUYER_BYTES = 16
 
 
 def word(news: News, order: Order) -> Message:
@@ -51,7 +54,20 @@ def _given_back(given: GivenBack, order: Order) -> pb.RefundMade:
         line_id=str(line.id) if line else "",
         product_id=str(line.product_id) if line else "",
         sku=line.sku if line else "",
+        fee_returned=_fee_back(given, order),
+        fee_bearer=_bearer(order),
+        **_buyer(order),
     )
+
+
+def _fee_back(given: GivenBack, order: Order) -> money_pb2.Money | None:
+    """The line is as it was after this refund."""
+    line = given.line
+    if line is None or not _gives_fee_back(order):
+        return None
+    after = line.refunded_minor
+    fee = line.fee_of(after - given.refund.amount.amount_minor, after)
+    return _amount(fee, order.total.currency)
 
 
 def _placed(order: Order) -> pb.OrderPlaced:
@@ -98,6 +114,20 @@ def _paid(order: Order) -> pb.OrderPaid:
         provider_reference=order.payment.provider_reference,
         amount=_money(order.total),
         earlier=_money(_earlier(order, order.payment)),
+        lines=[_paid_line(line) for line in order.lines],
+        fee_bearer=_bearer(order),
+        **_buyer(order),
+    )
+
+
+def _paid_line(line: Line) -> pb.PaidLine:
+    return pb.PaidLine(
+        line_id=str(line.id),
+        product_id=str(line.product_id),
+        sku=line.sku,
+        quantity=line.quantity,
+        total=_money(line.total),
+        fee=_amount(line.fee_minor, line.total.currency),
     )
 
 
@@ -185,7 +215,8 @@ def _completed(order: Order) -> pb.OrderCompleted:
         merchant_id=str(order.merchant_id),
         channel_id=str(order.channel_id),
         total=_money(order.total),
-        lines=[_settled(line) for line in order.lines],
+        lines=[_settled(line, order) for line in order.lines],
+        **_buyer(order),
     )
 
 
@@ -196,11 +227,15 @@ def _partially_completed(order: Order) -> pb.OrderPartiallyCompleted:
         channel_id=str(order.channel_id),
         total=_money(order.total),
         refunded=_money(order.undelivered),
-        lines=[_settled(line) for line in order.lines],
+        lines=[_settled(line, order) for line in order.lines],
+        fee_bearer=_bearer(order),
+        **_buyer(order),
     )
 
 
-def _settled(line: Line) -> pb.SettledLine:
+def _settled(line: Line, order: Order) -> pb.SettledLine:
+    currency, is_back = line.total.currency, line.status is LineStatus.REFUNDED
+    fee_back = line.fee_minor if is_back and _gives_fee_back(order) else 0
     return pb.SettledLine(
         line_id=str(line.id),
         product_id=str(line.product_id),
@@ -218,6 +253,9 @@ def _settled(line: Line) -> pb.SettledLine:
             )
             for cost in line.costs
         ],
+        coupon_discount=_amount(line.coupon_discount_minor, currency),
+        promotion_discount=_amount(line.promotion_discount_minor, currency),
+        fee_returned=_amount(fee_back, currency),
     )
 
 
@@ -229,6 +267,9 @@ def _refunded(order: Order) -> pb.OrderRefunded:
         amount=_money(order.undelivered),
         reason=order.reason,
         reservation_id=_reservation(order),
+        lines=[_settled(line, order) for line in order.lines],
+        fee_bearer=_bearer(order),
+        **_buyer(order),
     )
 
 
@@ -251,6 +292,26 @@ def _expired(order: Order) -> pb.OrderExpired:
 
 def _reservation(order: Order) -> str:
     return str(order.reservation_id) if order.reservation_id else ""
+
+
+def _gives_fee_back(order: Order) -> bool:
+    return order.terms.get("fee_on_refund") == "returned"
+
+
+def _bearer(order: Order) -> str:
+    return order.terms.get("fee_bearer", "merchant")
+
+
+def _buyer(order: Order) -> dict[str, str]:
+    """The same for all orders of one buyer of the merchant."""
+    named = f"{order.merchant_id}:{order.customer.id}".encode()
+    digest = blake2b(named, digest_size=BUYER_BYTES, person=b"buyer").hexdigest()
+    return {"buyer": digest, "buyer_group": order.terms.get("groups", "")}
+
+
+def _amount(amount_minor: int, currency: str) -> money_pb2.Money | None:
+    """Left out when it is nothing."""
+    return money_pb2.Money(amount_minor=amount_minor, currency=currency) if amount_minor else None
 
 
 def _money(money: Money) -> money_pb2.Money:

@@ -30,7 +30,7 @@ _INSERT = text(
         reservation_id, verdict, customer_id, customer_email, customer_phone, customer_ip,
         customer_device_id, customer_registered_at, customer_locale, customer_region, contact_hash,
         recipient_public_key, payment_id, payment_via, payment_provider, payment_reference,
-        pay_until, placed_at, paid_at)
+        pay_until, placed_at, paid_at, terms)
       SELECT o.* FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS o(
         id uuid, merchant_id uuid, channel_id uuid, reference text, status text,
         total_minor bigint, currency text, reservation_id uuid, verdict text, customer_id text,
@@ -38,20 +38,20 @@ _INSERT = text(
         customer_registered_at timestamptz, customer_locale text, customer_region text,
         contact_hash text, recipient_public_key bytea, payment_id uuid, payment_via text,
         payment_provider text, payment_reference text, pay_until timestamptz, placed_at timestamptz,
-        paid_at timestamptz)
+        paid_at timestamptz, terms jsonb)
       ORDER BY merchant_id, reference, channel_id
       ON CONFLICT (merchant_id, reference, channel_id) DO NOTHING RETURNING id
     ), lines AS (
       INSERT INTO order_line (id, order_id, line_no, product_id, sku, name, kind, pool_id,
         quantity, unit_price_minor, total_minor, currency, instructions, inputs, terms, form,
         template, region, redemption, price_derivation, bundle_sku, bundle_no, bundle_policy,
-        image_url, options)
+        image_url, options, fee_minor)
       SELECT l.* FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS l(
         id uuid, order_id uuid, line_no int, product_id uuid, sku text, name text, kind text,
         pool_id uuid, quantity int, unit_price_minor bigint, total_minor bigint, currency text,
         instructions text, inputs jsonb, terms jsonb, form jsonb, template text, region jsonb,
         redemption jsonb, price_derivation jsonb, bundle_sku text, bundle_no int,
-        bundle_policy text, image_url text, options jsonb)
+        bundle_policy text, image_url text, options jsonb, fee_minor bigint)
       JOIN placed ON placed.id = l.order_id
     ), terms AS (
       INSERT INTO order_search (merchant_id, term, placed_at, order_id)
@@ -240,6 +240,7 @@ def _order_values(order: Order) -> dict[str, object]:
         "recipient_public_key": f"\\x{key.hex()}" if key else None,
         "pay_until": order.pay_until,
         "placed_at": order.placed_at,
+        "terms": order.terms,
     }
 
 
@@ -270,6 +271,7 @@ def _line_values(order: Order, line: Line) -> dict[str, object]:
         "bundle_policy": line.bundle_policy,
         "image_url": line.image_url,
         "options": line.options,
+        "fee_minor": line.fee_minor,
     }
 
 
@@ -325,6 +327,7 @@ def _order(row: Any, lines: tuple[Line, ...]) -> Order:  # a row has no static t
         returned_minor=row.returned_minor,
         is_closed=row.is_closed,
         is_revived=row.revived_at is not None,
+        terms=row.terms,
     )
 
 
@@ -398,4 +401,5 @@ def _line(row: Any) -> Line:  # a row has no static type
         instead=row.instead,
         image_url=row.image_url,
         options=row.options,
+        fee_minor=row.fee_minor,
     )

@@ -73,6 +73,9 @@ orders = Table(
     Column("pay_until", DateTime(timezone=True), nullable=False),
     Column("placed_at", DateTime(timezone=True), nullable=False),
     Column("paid_at", DateTime(timezone=True)),
+    # What the books need to know of the channel's fee and the buyer's groups, where it is not the
+    # usual.
+    Column("terms", JSONB, nullable=False, server_default=_EMPTY),
     clock_time("updated_at"),
     # A channel belongs to one merchant, so this makes the reference unique in its channel; in this
     # order the index also finds a merchant's orders by reference.
@@ -146,6 +149,8 @@ order_line = Table(
     # What of its price was asked back, and is back. Kept by the trigger order_refund_count.
     Column("refund_minor", BigInteger, nullable=False, server_default="0"),
     Column("refunded_minor", BigInteger, nullable=False, server_default="0"),
+    # Its part of the channel's fee on the order.
+    Column("fee_minor", BigInteger, nullable=False, server_default="0"),
     # Of the ladder for lines that stock ran out for: the round that fulfilment works on, the rungs
     # that were tried, and the substitute ({} for none). order_line_round guards them.
     Column("round", Integer, nullable=False, server_default="1"),
@@ -159,6 +164,7 @@ order_line = Table(
     CheckConstraint("quantity > 0", name="quantity_positive"),
     CheckConstraint("refund_minor BETWEEN 0 AND total_minor", name="refund_was_paid"),
     CheckConstraint("refunded_minor BETWEEN 0 AND refund_minor", name="refunded_was_due"),
+    CheckConstraint("fee_minor >= 0", name="fee_not_negative"),
     CheckConstraint("unit_price_minor >= 0 AND total_minor >= 0", name="price_not_negative"),
     CheckConstraint(f"status IN ({_LINE_STATUSES})", name="status_known"),
     postgresql_with=_STORAGE,

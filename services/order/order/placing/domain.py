@@ -22,7 +22,7 @@ from order.coupons.domain import CouponClaim, LimitUse
 from order.forms.domain import form_terms
 from order.limits.domain import Asked, Claim, Per, claims_of
 from order.lines.domain import Line
-from order.merchants.domain import Channel
+from order.merchants.domain import Channel, FeeBearer, FeeOnRefund
 from order.orders.domain import Change, Customer, News, Order, Payment
 from order.payments.domain import PaymentWord
 from order.price_rules.domain import CouponTerms, Rule
@@ -119,8 +119,11 @@ def claims_on(
 
 
 def draft_order(
-    request: Request, lines: tuple[Line, ...], now: datetime, pay_seconds: int
+    request: Request, channel: Channel, lines: tuple[Line, ...], now: datetime, pay_seconds: int
 ) -> Order:
+    fees = channel.fee.parts([line.total.amount_minor for line in lines])
+    if any(fees):
+        lines = tuple(replace(line, fee_minor=fee) for line, fee in zip(lines, fees, strict=True))
     return Order(
         id=new_id(),
         merchant_id=request.merchant_id,
@@ -132,7 +135,20 @@ def draft_order(
         pay_until=now + timedelta(seconds=pay_seconds),
         placed_at=now,
         recipient_public_key=request.recipient_public_key,
+        terms=_books_terms(request, channel),
     )
+
+
+def _books_terms(request: Request, channel: Channel) -> dict[str, str]:
+    """What the books need to know, where it is not the usual."""
+    fee, terms = channel.fee, {}
+    if fee.bearer is not FeeBearer.MERCHANT:
+        terms["fee_bearer"] = fee.bearer.value
+    if fee.on_refund is not FeeOnRefund.KEPT:
+        terms["fee_on_refund"] = fee.on_refund.value
+    if request.groups:
+        terms["groups"] = ",".join(sorted(request.groups))
+    return terms
 
 
 def lines_of(
@@ -182,6 +198,7 @@ def _component_lines(
     weights = [product.price.amount_minor * quantity for product, quantity in parts]
     shares = share_out(priced.total.amount_minor, weights)
     steps = tuple(step.document for step in priced.steps)
+    discounts = [share_out(each, weights) for each in _discounts(priced)]
     return [
         replace(
             _line(priced, locale, product),
@@ -189,18 +206,35 @@ def _component_lines(
             # Rounded down where a share is no multiple of the quantity; the total is what counts.
             unit_price=Money(share // quantity, priced.total.currency),
             total=Money(share, priced.total.currency),
-            price_derivation=(*steps, _share_step(priced, share, weight, sum(weights))),
+            price_derivation=(*steps, _share_step(priced, share, weight, sum(weights), off)),
             bundle_sku=priced.product.sku,
             bundle_no=priced.line_no,
             bundle_policy=bundle.policy.value,
         )
-        for (product, quantity), weight, share in zip(parts, weights, shares, strict=True)
+        for (product, quantity), weight, share, off in zip(
+            parts, weights, shares, zip(*discounts, strict=True), strict=True
+        )
     ]
 
 
-def _share_step(priced: PricedLine, share: int, weight: int, whole: int) -> dict[str, str | int]:
-    """`weight` of `whole`: the components by base price."""
+def _discounts(priced: PricedLine) -> tuple[int, int]:
+    """What coupons and what promotions took off the whole line."""
+    off = {"coupon": 0, "promotion": 0}
+    for step in priced.steps:
+        if step.kind in off:
+            units = 1 if step.of == "line" else priced.quantity
+            off[step.kind] += (step.before - step.after) * units
+    return off["coupon"], off["promotion"]
+
+
+def _share_step(
+    priced: PricedLine, share: int, weight: int, whole: int, off: tuple[int, ...]
+) -> dict[str, str | int]:
+    """`weight` of `whole`: the components by base price. Of discounts it has its share too."""
+    coupon, promotion = off
+    told = {"coupon_discount": coupon, "promotion_discount": promotion} if any(off) else {}
     return {
+        **told,
         "rule": "bundle_share",
         "of": "line",
         "before": priced.total.amount_minor,

@@ -170,7 +170,7 @@ class PlacingService:
         claims = claims_on(request, wanted, found.products)
         if claims:
             await self._limits((request, claims))
-        order = draft_order(request, lines, found.now, self._pay_seconds)
+        order = draft_order(request, found.channel, lines, found.now, self._pay_seconds)
         payment = self._prepaid(request, found, order)
         reservation_id = await self._hold(order, found.channel, is_paid=payment is not None)
         change = begin(
