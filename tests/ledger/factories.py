@@ -197,15 +197,17 @@ def a_refund(
     )
 
 
-def an_event(message: M, key: str) -> Event[M]:
+def an_event(
+    message: M, key: str, *, merchant_id: UUID = MERCHANT, time: datetime = NOON
+) -> Event[M]:
     return Event(
         id=new_id(),
         type=type_of(type(message)),
         topic=topic_of(type(message)),
         key=key,
         version=1,
-        time=NOON,
-        merchant_id=str(MERCHANT),
+        time=time,
+        merchant_id=str(merchant_id),
         traceparent=None,
         request_id=None,
         message=message,
