@@ -30,9 +30,9 @@ def test_the_parts_of_a_fee_sum_up_to_it(totals: list[int], basis_points: int, f
     parts = FeeRule(basis_points, fixed).parts(totals)
 
     whole = sum(totals)
-    exact = whole * basis_points / 10_000 + fixed if whole else 0
+    exact_10_000 = whole * basis_points + fixed * 10_000 if whole and (basis_points or fixed) else 0
     assert min(parts) >= 0
-    assert abs(sum(parts) - exact) <= 0.5 + exact / 10**12
+    assert abs(sum(parts) * 10_000 - exact_10_000) <= 5_000
 
 
 @pytest.mark.parametrize(

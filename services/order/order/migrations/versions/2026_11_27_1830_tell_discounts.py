@@ -14,7 +14,7 @@ UP = (
     """,
     "ALTER TABLE orders ADD COLUMN terms jsonb NOT NULL DEFAULT '{}'::jsonb",
     """
-    ALTER TABLE order_line ADD COLUMN fee_minor bigint NOT NULL DEFAULT 0,
+    ALTER TABLE order_line ADD COLUMN fee_minor bigint NOT NULL DEFAULT '0',
       ADD CONSTRAINT ck_order_line_fee_not_negative CHECK (fee_minor >= 0)
     """,
 )
