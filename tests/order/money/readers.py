@@ -12,7 +12,7 @@ from sqlalchemy import text
 from kit.db import Database, Transaction
 from kit.messaging.events import Event, topic_of, type_of
 from kit.service import Service
-from ledger.posting_rules.consumers import PostingConsumers
+from ledger.posting_rules.consumers import load_rules
 from ledger.transactions.domain import Draft
 from lockstock.order.v1 import order_events_pb2 as pb
 from order.orders import service as orders
@@ -105,30 +105,17 @@ def _refund(row: Any) -> RefundRow:
     )
 
 
-class _Books:
-    """Takes what the ledger's own consumers post."""
-
-    def __init__(self) -> None:
-        self.drafts: list[Draft] = []
-
-    async def post(self, _: object, drafts: Sequence[Draft]) -> set[UUID]:
-        self.drafts += drafts
-        return set()
-
-
 async def liability(events: Iterable[tuple[str, bytes]]) -> dict[str, int]:
     """What the ledger owes the buyer after these events, by currency. Every draft balances."""
-    books = _Books()
-    handlers = {
-        handler.type: handler
-        for handler in PostingConsumers(books).handlers()  # type: ignore[arg-type]  # only post()
-    }
+    rules = {type_of(rule.cause): rule for rule in load_rules() if isinstance(rule.cause, type)}
+    drafts: dict[str, Draft] = {}
     for type_, payload in events:
-        if handler := handlers.get(type_):
+        if rule := rules.get(type_):
             message = getattr(pb, type_.rpartition(".")[2]).FromString(payload)
-            await handler.fn(None, [_event(message)])  # type: ignore[arg-type]  # books are here
+            draft = rule(_event(message))
+            drafts[draft.source] = draft
     owed: defaultdict[str, int] = defaultdict(int)
-    for draft in {draft.source: draft for draft in books.drafts}.values():
+    for draft in drafts.values():
         assert not draft.differences(), draft.source
         for posting in draft.postings:
             owed[posting.currency] -= posting.amount_minor * (posting.account.code in _OWED)
