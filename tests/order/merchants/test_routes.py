@@ -73,7 +73,7 @@ async def test_a_channel_keeps_the_rules_it_is_given(api: httpx.AsyncClient) -> 
     price_list = str(new_id())
     rules = {
         "price_list_id": price_list,
-        "fee": {"basis_points": 60, "fixed": 30, "bearer": "platform"},
+        "fee": {"basis_points": 60, "fixed": 30, "bearer": "platform", "on_refund": "returned"},
         "allowed_skus": ["B-1", "A-1"],
         "denied_skus": ["C-1"],
         "region": "CN-SH",
