@@ -8,10 +8,12 @@ from kit.messaging.events import Event, M, topic_of, type_of
 from lockstock.common.v1.money_pb2 import Money
 from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported, StockUndone
 from lockstock.order.v1.order_events_pb2 import (
+    Customer,
     LotCost,
     OrderCompleted,
     OrderPaid,
     OrderPartiallyCompleted,
+    OrderPlaced,
     OrderRefunded,
     PaymentReceived,
     RefundMade,
@@ -66,6 +68,28 @@ def an_undo(*, lot_id: UUID, total: Money, supplier: str = "Kinguin") -> Event[S
             total_cost=total,
         ),
         str(lot_id),
+    )
+
+
+def an_order(
+    order_id: UUID,
+    total: Money,
+    *,
+    buyer: str = "buyer-1",
+    merchant_id: UUID = MERCHANT,
+    channel_id: UUID = CHANNEL,
+    at: datetime = NOON,
+) -> Event[OrderPlaced]:
+    return an_event(
+        OrderPlaced(
+            order_id=str(order_id),
+            merchant_id=str(merchant_id),
+            channel_id=str(channel_id),
+            customer=Customer(id=buyer),
+            total=total,
+        ),
+        str(order_id),
+        time=at,
     )
 
 
@@ -131,13 +155,14 @@ def a_line(
     *costs: LotCost,
     sku: str = "STEAM-50",
     product_id: UUID = PRODUCT,
+    quantity: int = 1,
     delivered: bool = True,
 ) -> SettledLine:
     return SettledLine(
         line_id=str(new_id()),
         product_id=str(product_id),
         sku=sku,
-        quantity=1,
+        quantity=quantity,
         total=total,
         delivered=delivered,
         costs=costs,

@@ -5,9 +5,13 @@ from sqlalchemy import MetaData
 from kit.backbone import backbone_tables
 from kit.db import new_metadata
 from ledger.accounts.tables import account_tables
+from ledger.facts.tables import fact_tables
+from ledger.rollups.tables import rollup_tables
 from ledger.transactions.tables import transaction_tables
 
 metadata: MetaData = new_metadata()
 backbone_tables(metadata)
 account_tables(metadata)
 transaction_tables(metadata)
+fact_tables(metadata)
+rollup_tables(metadata)

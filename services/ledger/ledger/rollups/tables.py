@@ -1,0 +1,92 @@
+"""Sums that reports are read from. Written by triggers on the facts and the postings, and by the
+rebuild; by nobody else.
+
+Time is cut at quarter hours (UTC), the finest that any zone in use needs (Nepal is 5:45 off). Sums
+by product and lot are kept by the quarter hour, the day and the month as well: a report over a year
+reads a few month rows and not half a million of quarter hours.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+)
+
+MONEY = ("sales", "discounts", "refunds", "cost", "fees", "other")
+"""From the postings, minor units; `other` is what else went through income and expenses."""
+COUNTS = ("placed", "paid", "delivered", "refunded", "ended")
+"""Orders by when each happened."""
+OF_PLACED = ("of_placed_paid", "of_placed_delivered", "of_placed_refunded", "of_placed_ended")
+"""What became of the orders that were placed in the quarter hour."""
+
+
+def rollup_tables(metadata: MetaData) -> None:
+    Table(
+        "rollup_time",
+        metadata,
+        Column("merchant_id", Uuid, primary_key=True),
+        Column("at", DateTime(timezone=True), primary_key=True),
+        Column("currency", Text, primary_key=True),
+        Column("channel_id", Uuid, primary_key=True),
+        Column("buyer_group", Text, primary_key=True),
+        *_sums(*COUNTS, *OF_PLACED, "units", *MONEY),
+        postgresql_with={"fillfactor": 70},
+    )
+    Table(
+        "rollup_goods",
+        metadata,
+        Column("merchant_id", Uuid, primary_key=True),
+        Column("grain", Text, primary_key=True),
+        Column("at", DateTime(timezone=True), primary_key=True),
+        Column("currency", Text, primary_key=True),
+        Column("channel_id", Uuid, primary_key=True),
+        Column("product_id", Uuid, primary_key=True),
+        Column("sku", Text, primary_key=True),
+        Column("buyer_group", Text, primary_key=True),
+        Column("supplier", Text, primary_key=True),
+        Column("lot_id", Uuid, primary_key=True),
+        *_sums("units", "shares", *MONEY),
+        CheckConstraint("grain IN ('quarter', 'day', 'month')", name="grain_known"),
+        postgresql_with={"fillfactor": 70},
+    )
+    # Orders that had both products, by UTC day of delivery; a product with itself: orders with it.
+    Table(
+        "rollup_basket",
+        metadata,
+        Column("merchant_id", Uuid, primary_key=True),
+        Column("day", Date, primary_key=True),
+        Column("first_product", Uuid, primary_key=True),
+        Column("second_product", Uuid, primary_key=True),
+        *_sums("orders"),
+    )
+    # Purchases by when their buyer first bought, when this one was, and when the one before. The
+    # three are cut so coarsely that no zone's months can tell the difference: see slot_of.
+    Table(
+        "rollup_cohort",
+        metadata,
+        Column("merchant_id", Uuid, primary_key=True),
+        Column("currency", Text, primary_key=True),
+        Column("first_slot", DateTime(timezone=True), primary_key=True),
+        Column("slot", DateTime(timezone=True), primary_key=True),
+        Column("previous_slot", DateTime(timezone=True), primary_key=True),
+        *_sums("orders", "spent"),
+    )
+    Table(
+        "rollup_stock",
+        metadata,
+        Column("merchant_id", Uuid, primary_key=True),
+        Column("lot_id", Uuid, primary_key=True),
+        Column("currency", Text, primary_key=True),
+        # What the lot's units on the shelf cost: the balance of its postings to `inventory`.
+        *_sums("value_minor", "received_minor"),
+    )
+
+
+def _sums(*names: str) -> list[Column[int]]:
+    return [Column(name, BigInteger, nullable=False, server_default="0") for name in names]

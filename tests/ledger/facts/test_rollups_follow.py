@@ -1,0 +1,284 @@
+"""Whatever comes, however often and in which order: the roll-ups are what the facts say, and what a
+rebuild makes of them.
+"""
+
+import random
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import combinations_with_replacement
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import TextClause, text
+
+from kit.db import Database
+from kit.ids import new_id
+from kit.messaging.events import Event
+from ledger.rollups.domain import TABLES
+from ledger.rollups.repository import RollupRepository
+from ledger.rollups.service import RollupService
+from lockstock.order.v1.order_events_pb2 import RefundMade
+from tests.ledger.conftest import Deliver
+from tests.ledger.factories import (
+    a_completion,
+    a_cost,
+    a_line,
+    a_partial_completion,
+    a_payment,
+    a_purchase,
+    a_refund,
+    a_refund_made,
+    an_order,
+    cny,
+)
+
+START = datetime(2026, 1, 20, tzinfo=UTC)
+CHANNELS = [new_id() for _ in range(3)]
+PRODUCTS = [new_id() for _ in range(5)]
+LOTS = [new_id() for _ in range(4)]
+ZONES = ["UTC", "Asia/Shanghai", "Asia/Kathmandu", "America/New_York", "Pacific/Kiritimati"]
+
+
+@dataclass(frozen=True)
+class Bought:
+    """One order as the shop knows it: what the roll-ups must come to."""
+
+    id: UUID
+    channel: UUID
+    buyer: str
+    lines: tuple[tuple[UUID, int, int, UUID | None, int], ...]
+    """(product, quantity, price, lot, unit cost)"""
+    placed_at: datetime
+    paid_at: datetime | None
+    end: str
+
+    @property
+    def total(self) -> int:
+        return sum(price for _, _, price, _, _ in self.lines)
+
+    @property
+    def settled_at(self) -> datetime:
+        assert self.paid_at is not None
+        return self.paid_at + timedelta(minutes=7)
+
+
+def _orders(dice: random.Random, number: int) -> list[Bought]:
+    return [_order(dice) for _ in range(number)]
+
+
+def _order(dice: random.Random) -> Bought:
+    # Close to the ends of months, where zones differ, more often than not.
+    at = START + timedelta(minutes=dice.randrange(90 * 24 * 60))
+    if dice.random() < 0.6:
+        at = datetime(2026, dice.randrange(2, 5), 1, tzinfo=UTC) + timedelta(
+            minutes=dice.randrange(-1_000, 1_000)
+        )
+    lines = tuple(
+        (
+            dice.choice(PRODUCTS),
+            dice.randrange(1, 4),
+            dice.randrange(0, 5_000),
+            dice.choice([*LOTS, None]),
+            dice.randrange(0, 900),
+        )
+        for _ in range(dice.randrange(1, 5))
+    )
+    end = dice.choice(["unpaid", "completed", "completed", "partly", "refunded", "paid", "after"])
+    paid = None if end == "unpaid" else at + timedelta(minutes=dice.randrange(60))
+    return Bought(
+        new_id(), dice.choice(CHANNELS), f"buyer-{dice.randrange(8)}", lines, at, paid, end
+    )
+
+
+def _events(merchant: UUID, order: Bought) -> list[Event[Any]]:
+    events: list[Event[Any]] = [
+        an_order(order.id, cny(order.total), buyer=order.buyer, at=order.placed_at)
+    ]
+    if order.paid_at is not None:
+        events.append(replace(a_payment(order.id, cny(order.total)), time=order.paid_at))
+    if order.end in ("completed", "partly", "after"):
+        lines = [
+            a_line(
+                cny(price),
+                a_cost(lot, cny(cost), quantity) if lot else a_purchase("SUP", cny(cost)),
+                product_id=product,
+                sku=f"SKU-{product}",
+                quantity=quantity,
+                delivered=order.end != "partly" or number == 0,
+            )
+            for number, (product, quantity, price, lot, cost) in enumerate(order.lines)
+        ]
+        back = order.total - order.lines[0][2]
+        settled: Event[Any] = (
+            a_partial_completion(order.id, cny(back), *lines)
+            if order.end == "partly"
+            else a_completion(order.id, *lines)
+        )
+        events.append(replace(settled, time=order.settled_at))
+    if order.end == "refunded":
+        events.append(replace(a_refund(order.id, cny(order.total)), time=order.settled_at))
+    if order.end == "after":
+        kind = RefundMade.Kind.KIND_DELIVERED_LINE
+        made = a_refund_made(order.id, cny(order.lines[0][2]), kind=kind)
+        events.append(replace(made, time=order.settled_at + timedelta(days=2)))
+    for event in events:
+        event.message.merchant_id = str(merchant)
+        event.message.channel_id = str(order.channel)
+    return events
+
+
+def _delivered(order: Bought) -> tuple[tuple[UUID, int, int, UUID | None, int], ...]:
+    return {"completed": order.lines, "after": order.lines, "partly": order.lines[:1]}.get(
+        order.end, ()
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_roll_ups_are_what_the_orders_say_and_what_a_rebuild_makes(
+    db: Database, deliver: Deliver, seed: int
+):
+    dice = random.Random(seed)
+    merchant = new_id()
+    orders = _orders(dice, 40)
+    events = [event for order in orders for event in _events(merchant, order)]
+    events += dice.sample(events, len(events) // 3)
+    dice.shuffle(events)
+
+    while events:
+        batch = [events.pop() for _ in range(min(len(events), dice.randrange(1, 12)))]
+        for kind in {type(event.message) for event in batch}:
+            await deliver(*(event for event in batch if type(event.message) is kind))
+
+    await _agrees_with_orders(db, merchant, orders)
+    kept = await _everything(db)
+    async for _ in RollupService(RollupRepository()).rebuild(db):
+        pass
+    assert await _everything(db) == kept
+
+
+async def _agrees_with_orders(db: Database, merchant: UUID, orders: list[Bought]) -> None:
+    paid = [order for order in orders if order.paid_at]
+    async with db.read() as tx:
+        rows = (await tx.execute(_BY_CHANNEL, {"merchant_id": merchant})).all()
+        assert {row.channel_id: tuple(row)[1:] for row in rows} == _by_channel(orders)
+        for grain in ("quarter", "day", "month"):
+            values = {"merchant_id": merchant, "grain": grain}
+            rows = (await tx.execute(_BY_PRODUCT, values)).all()
+            assert {row.product_id: tuple(row)[1:] for row in rows} == _by_product(orders)
+        rows = (await tx.execute(_BASKETS, {"merchant_id": merchant})).all()
+        assert Counter({tuple(row)[:2]: row.orders for row in rows}) == _baskets(orders)
+        for zone in ZONES:
+            starts = [
+                datetime(2026, month, 1, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+                for month in range(1, 8)
+            ]
+            rows = (await tx.execute(_COHORTS, {"merchant_id": merchant, "starts": starts})).all()
+            assert {tuple(row)[:2]: tuple(row)[2:] for row in rows} == _cohorts(paid, zone)
+
+
+def _by_channel(orders: list[Bought]) -> dict[UUID, tuple[int, ...]]:
+    found: dict[UUID, list[int]] = defaultdict(lambda: [0] * 11)
+    for order in orders:
+        lines, sums = _delivered(order), found[order.channel]
+        is_refunded = order.end in ("partly", "refunded", "after")
+        if order.end == "partly" and order.total == order.lines[0][2]:
+            is_refunded = False
+        sums[0] += 1
+        sums[1] += order.paid_at is not None
+        sums[2] += bool(lines)
+        sums[3] += is_refunded
+        sums[4] += order.paid_at is not None
+        sums[5] += bool(lines)
+        sums[6] += is_refunded
+        sums[7] += sum(quantity for _, quantity, _, _, _ in lines)
+        sums[8] += sum(price for _, _, price, _, _ in lines)
+        sums[9] += order.lines[0][2] if order.end == "after" else 0
+        sums[10] += sum(cost * (quantity if lot else 1) for _, quantity, _, lot, cost in lines)
+    return {channel: tuple(sums) for channel, sums in found.items()}
+
+
+def _by_product(orders: list[Bought]) -> dict[UUID, tuple[int, ...]]:
+    found: dict[UUID, list[int]] = defaultdict(lambda: [0] * 4)
+    for order in orders:
+        for product, quantity, price, lot, cost in _delivered(order):
+            sums = found[product]
+            sums[0] += quantity
+            sums[1] += price
+            sums[2] += price
+            sums[3] += cost * (quantity if lot else 1)
+    return {product: tuple(sums) for product, sums in found.items()}
+
+
+def _baskets(orders: list[Bought]) -> Counter[Any]:
+    found: Counter[Any] = Counter()
+    for order in orders:
+        products = sorted({product for product, *_ in _delivered(order)})
+        found.update(combinations_with_replacement(products, 2))
+    return found
+
+
+def _cohorts(paid: list[Bought], zone: str) -> dict[tuple[int, int], tuple[int, ...]]:
+    """(month of the first purchase, month) -> buyers, orders, spent; months from 1 for January."""
+
+    def month(order: Bought) -> int:
+        assert order.paid_at is not None
+        return order.paid_at.astimezone(ZoneInfo(zone)).month
+
+    buyers: dict[str, list[Bought]] = defaultdict(list)
+    for order in paid:
+        buyers[order.buyer].append(order)
+    cells: dict[tuple[int, int], list[Bought]] = defaultdict(list)
+    for bought in buyers.values():
+        first = min(month(order) for order in bought)
+        for order in bought:
+            cells[first, month(order)].append(order)
+    return {
+        cell: (len({o.buyer for o in them}), len(them), sum(o.total for o in them))
+        for cell, them in cells.items()
+    }
+
+
+async def _everything(db: Database) -> dict[str, Any]:
+    tables = (*TABLES, "buyer_order", "buyer_fact")
+    async with db.read() as tx:
+        rows = {table: (await tx.execute(_all(table))).all() for table in tables}
+    sums = {"rollup_time": 5, "rollup_goods": 10, "rollup_basket": 4, "rollup_cohort": 5}
+    kept = {}
+    for table, found in rows.items():
+        key = sums.get(table)
+        # A row of zeros is as good as none: a rebuild does not write it.
+        kept[table] = sorted(tuple(map(str, row)) for row in found if key is None or any(row[key:]))
+    return kept
+
+
+_BY_CHANNEL = text("""
+    SELECT channel_id, sum(placed)::int, sum(paid)::int, sum(delivered)::int, sum(refunded)::int,
+        sum(of_placed_paid)::int, sum(of_placed_delivered)::int, sum(of_placed_refunded)::int,
+        sum(units)::int, sum(sales)::int, sum(refunds)::int, sum(cost)::int
+    FROM rollup_time WHERE merchant_id = :merchant_id GROUP BY channel_id
+""")
+_BY_PRODUCT = text("""
+    SELECT product_id, sum(units)::int, sum(shares)::int, sum(sales)::int, sum(cost)::int
+    FROM rollup_goods WHERE merchant_id = :merchant_id AND grain = :grain
+        AND product_id <> '0190b1c2-0000-7000-8000-0000000000f1'
+    GROUP BY product_id
+""")
+_BASKETS = text("""
+    SELECT first_product, second_product, sum(orders)::int AS orders FROM rollup_basket
+    WHERE merchant_id = :merchant_id GROUP BY 1, 2
+""")
+_COHORTS = text("""
+    SELECT width_bucket(first_slot, CAST(:starts AS timestamptz[])),
+        width_bucket(slot, CAST(:starts AS timestamptz[])),
+        sum(orders) FILTER (WHERE width_bucket(previous_slot, CAST(:starts AS timestamptz[]))
+            < width_bucket(slot, CAST(:starts AS timestamptz[])))::int,
+        sum(orders)::int, sum(spent)::int
+    FROM rollup_cohort WHERE merchant_id = :merchant_id GROUP BY 1, 2 HAVING sum(orders) <> 0
+""")
+
+
+def _all(table: str) -> TextClause:
+    return text(f"SELECT * FROM {table}")  # noqa: S608 - our own tables
