@@ -8,7 +8,6 @@ from kit.messaging.events import Event, M, topic_of, type_of
 from lockstock.common.v1.money_pb2 import Money
 from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported, StockUndone
 from lockstock.order.v1.order_events_pb2 import (
-    Customer,
     LotCost,
     OrderCompleted,
     OrderPaid,
@@ -76,6 +75,7 @@ def an_order(
     total: Money,
     *,
     buyer: str = "buyer-1",
+    buyer_group: str = "",
     merchant_id: UUID = MERCHANT,
     channel_id: UUID = CHANNEL,
     at: datetime = NOON,
@@ -85,7 +85,8 @@ def an_order(
             order_id=str(order_id),
             merchant_id=str(merchant_id),
             channel_id=str(channel_id),
-            customer=Customer(id=buyer),
+            buyer=buyer,
+            buyer_group=buyer_group,
             total=total,
         ),
         str(order_id),

@@ -81,6 +81,11 @@ def page_of(
     )
 
 
+def next_cursor_of(position: Sequence[Any]) -> str:
+    """For a list that is not made by `page_of`."""
+    return _encode(position)
+
+
 def _encode(values: Sequence[Any]) -> str:
     return base64.urlsafe_b64encode(orjson.dumps(list(values), default=str)).decode().rstrip("=")
 

@@ -6,10 +6,25 @@ from kit.service import Service, open_database
 from ledger.accounts import routes as account_routes
 from ledger.accounts.repository import AccountRepository
 from ledger.accounts.service import AccountService
+from ledger.buyer_reports import routes as buyer_report_routes
+from ledger.buyer_reports.repository import BuyerRepository
+from ledger.buyer_reports.service import BuyerService
+from ledger.facts.consumers import FactConsumers
+from ledger.facts.repository import FactRepository
+from ledger.facts.service import FactService
+from ledger.goods_reports import routes as goods_report_routes
+from ledger.goods_reports.repository import GoodsRepository
+from ledger.goods_reports.service import GoodsService
 from ledger.posting_rules import consumers as posting_rules
+from ledger.postings import routes as posting_routes
+from ledger.postings.repository import PostingRepository
+from ledger.postings.service import PostingService
 from ledger.reports import routes as report_routes
 from ledger.reports.repository import ReportRepository
 from ledger.reports.service import ReportService
+from ledger.sales_reports import routes as sales_report_routes
+from ledger.sales_reports.repository import SalesRepository
+from ledger.sales_reports.service import SalesService
 from ledger.settings import Settings
 from ledger.tables import metadata
 from ledger.transactions import routes as transaction_routes
@@ -33,12 +48,28 @@ def create_service(settings: Settings) -> Service:
         description=DESCRIPTION,
         db=open_database(settings),
         metadata=metadata,
-        routers=[account_routes.router, transaction_routes.router, report_routes.router],
-        handlers=[*posting_rules.handlers(transactions), *replica_handlers()],
+        routers=[
+            account_routes.router,
+            transaction_routes.router,
+            posting_routes.router,
+            report_routes.router,
+            sales_report_routes.router,
+            buyer_report_routes.router,
+            goods_report_routes.router,
+        ],
+        handlers=[
+            *posting_rules.handlers(transactions),
+            *FactConsumers(FactService(FactRepository())).handlers(),
+            *replica_handlers(),
+        ],
         state={
             "accounts": accounts,
             "transactions": transactions,
             "reports": reports,
+            "postings": PostingService(PostingRepository()),
+            "sales_reports": SalesService(SalesRepository()),
+            "buyer_reports": BuyerService(BuyerRepository()),
+            "goods_reports": GoodsService(GoodsRepository()),
             "clock": SystemClock(),
         },
     )

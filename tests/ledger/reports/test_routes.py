@@ -1,5 +1,4 @@
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -8,13 +7,9 @@ import pytest
 from kit.ids import new_id
 from tests.ledger.conftest import Deliver
 from tests.ledger.factories import (
-    CHANNEL,
-    NOON,
-    PRODUCT,
     a_completion,
     a_cost,
     a_line,
-    a_partial_completion,
     a_payment,
     an_import,
     cny,
@@ -73,53 +68,6 @@ async def test_the_trial_balance_is_balanced_at_every_moment(
     assert total["debit"] == 600
 
 
-async def test_margin_is_revenue_less_the_cost_of_the_lots(
-    client: httpx.AsyncClient, deliver: Deliver
-) -> None:
-    lot, other_product = new_id(), new_id()
-    await deliver(
-        a_completion(
-            new_id(),
-            a_line(cny(3000), a_cost(lot, cny(1000), 2)),
-            a_line(cny(500), a_cost(lot, cny(400)), sku="QQ-10", product_id=other_product),
-        )
-    )
-    await deliver(
-        a_partial_completion(
-            new_id(),
-            cny(9),
-            a_line(cny(1000), a_cost(lot, cny(1000))),
-            a_line(cny(9), delivered=False),
-        )
-    )
-
-    async def margin(group: str) -> list[tuple[str, int, int, int]]:
-        answer = await client.get("/v1/reports/margin", params={"group_by": group})
-        return [
-            (it["group"], it["revenue"], it["cost"], it["margin"]) for it in answer.json()["items"]
-        ]
-
-    assert await margin("sku") == [("STEAM-50", 4000, 3000, 1000), ("QQ-10", 500, 400, 100)]
-    assert await margin("product") == [
-        (str(PRODUCT), 4000, 3000, 1000),
-        (str(other_product), 500, 400, 100),
-    ]
-    assert await margin("channel") == [(str(CHANNEL), 4500, 3400, 1100)]
-
-
-async def test_margin_covers_the_asked_time_from_its_start_to_before_its_end(
-    client: httpx.AsyncClient, deliver: Deliver
-) -> None:
-    await deliver(a_completion(new_id(), a_line(cny(3000), a_cost(new_id(), cny(1000)))))
-
-    async def found(start: timedelta, end: timedelta) -> int:
-        params = {"from": (NOON + start).isoformat(), "to": (NOON + end).isoformat()}
-        return len((await client.get("/v1/reports/margin", params=params)).json()["items"])
-
-    assert await found(timedelta(0), timedelta(seconds=1)) == 1
-    assert await found(timedelta(seconds=-1), timedelta(0)) == 0
-
-
 async def test_a_lot_shows_what_is_left_of_its_value(
     client: httpx.AsyncClient, deliver: Deliver
 ) -> None:
@@ -132,8 +80,12 @@ async def test_a_lot_shows_what_is_left_of_its_value(
     ]
 
 
-async def test_an_unknown_group_is_refused(client: httpx.AsyncClient) -> None:
-    refused = await client.get("/v1/reports/margin", params={"group_by": "moon"})
+async def test_the_catalogue_defines_every_figure(client: httpx.AsyncClient) -> None:
+    catalogue = (await client.get("/v1/reports")).json()
 
-    assert refused.status_code == 422
-    assert refused.json()["errors"][0]["pointer"] == "query/group_by"
+    assert {it["name"] for it in catalogue["reports"]} >= {"sales", "cohorts", "baskets"}
+    for report in catalogue["reports"]:
+        answer = await client.get(report["path"])
+        assert answer.status_code == 200, report
+        for name, definition in answer.json()["definitions"].items():
+            assert catalogue["figures"][name] == definition

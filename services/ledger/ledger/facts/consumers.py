@@ -15,7 +15,6 @@ from ledger.facts.domain import (
     LotNews,
     OrderNews,
     SoldLine,
-    buyer_mark,
 )
 from ledger.facts.service import FactService
 from lockstock.fulfillment.v1.claim_events_pb2 import ClaimDecided, ClaimOpened
@@ -130,6 +129,8 @@ def _news(event: Event[Any], **known: Any) -> OrderNews:
         order_id=UUID(message.order_id),
         merchant_id=UUID(message.merchant_id),
         channel_id=UUID(channel_id) if channel_id else None,
+        buyer=getattr(message, "buyer", ""),
+        buyer_group=getattr(message, "buyer_group", ""),
         **known,
     )
 
@@ -138,7 +139,6 @@ def _placed(event: Event[OrderPlaced]) -> OrderNews:
     message = event.message
     return _news(
         event,
-        buyer=buyer_mark(UUID(message.merchant_id), message.customer.id),
         currency=message.total.currency or None,
         total_minor=message.total.amount_minor,
         placed_at=event.time,
@@ -176,7 +176,7 @@ def _line(event: Settled, line: SettledLine) -> SoldLine:
         channel_id=UUID(message.channel_id),
         product_id=UUID(line.product_id) if line.product_id else NOWHERE,
         sku=line.sku,
-        buyer_group="",
+        buyer_group=message.buyer_group,
         quantity=line.quantity,
         total_minor=line.total.amount_minor,
         currency=line.total.currency,
@@ -186,7 +186,8 @@ def _line(event: Settled, line: SettledLine) -> SoldLine:
 
 
 def _given(cost: LotCost) -> Given:
-    return Given(UUID(cost.lot_id) if cost.lot_id else NOWHERE, cost.quantity, cost.supplier)
+    lot_id = UUID(cost.lot_id) if cost.lot_id else NOWHERE
+    return Given(lot_id, cost.quantity, cost.supplier, cost.HasField("face_value"))
 
 
 def _lot(event: Event[StockImported] | Event[StockUndone], **times: datetime | None) -> LotNews:

@@ -5,7 +5,6 @@ known, the earliest time stands; so it does not matter how often and in which or
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -97,6 +96,8 @@ class Given:
     lot_id: UUID
     quantity: int
     supplier: str = ""
+    is_deferred: bool = False
+    """An own voucher: sold when it is redeemed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +121,8 @@ class SoldLine:
         """What gave units, each lot once, and its share of the line's price, to the cent."""
         parts = self._by_lot()
         whole = sum(part.quantity for part in parts)
+        if any(part.is_deferred for part in self.given):
+            return [(part, 0) for part in parts]
         shared, seen, answer = 0, 0, []
         for part in parts:
             seen += part.quantity
@@ -141,10 +144,3 @@ class SoldLine:
         if rest > 0 or not parts:
             parts.append(Given(NOWHERE, max(rest, 0), supplier))
         return parts
-
-
-def buyer_mark(merchant_id: UUID, customer_id: str) -> str:
-    """The same for all orders of a shop's buyer, and says nothing of who that is."""
-    if not customer_id:
-        return ""
-    return blake2b(customer_id.encode(), key=merchant_id.bytes, digest_size=16).hexdigest()

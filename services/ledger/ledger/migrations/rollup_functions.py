@@ -5,13 +5,14 @@ same numbers. Made by the migration 2026_11_27_1830.
 
 BASKET_MAX = 12
 """Products of one order that are paired with each other, at most: 66 pairs."""
-POSTING_GROUP = "''"
-POSTING_SUPPLIER = "''"
-# What a posting to an income or expense account is in a report. Money back after a delivery lowers
-# `revenue`, so its debits are refunds.
+# What a posting to an income or expense account is in a report. Sales are gross; what is put off
+# until a voucher is redeemed lowers them.
 MEASURE = """
-    SELECT CASE WHEN code = 'revenue' THEN CASE WHEN amount < 0 THEN 'sales' ELSE 'refunds' END
+    SELECT CASE WHEN code = 'revenue' THEN 'sales'
+        WHEN starts_with(code, 'discounts:') THEN 'discounts'
+        WHEN code = 'refunds' THEN 'refunds'
         WHEN code = 'cost-of-goods' THEN 'cost'
+        WHEN code IN ('channel-fees', 'platform-fees') THEN 'fees'
         ELSE 'other' END
 """
 TRIGGERS = (
@@ -90,12 +91,12 @@ def _postings(source: str) -> str:
     figures = f"""
         SELECT merchant_id, report_quarter(at) AS at, report_quarter(at) AS quarter, currency,
             coalesce(channel_id, {NIL}) AS channel_id, coalesce(product_id, {NIL}) AS product_id,
-            coalesce(sku, '') AS sku, {POSTING_GROUP} AS buyer_group,
-            {POSTING_SUPPLIER} AS supplier, coalesce(lot_id, {NIL}) AS lot_id, {money}
+            coalesce(sku, '') AS sku, coalesce(buyer_group, '') AS buyer_group,
+            coalesce(supplier, '') AS supplier, coalesce(lot_id, {NIL}) AS lot_id, {money}
         FROM (
             SELECT posting.*,
-                report_measure(account.code, account.kind, posting.amount_minor) AS measure,
-                report_value(account.code, account.kind, posting.amount_minor) AS value
+                report_measure(account.code) AS measure,
+                report_value(account.code, posting.amount_minor) AS value
             FROM ({source}) AS posting JOIN account ON account.id = posting.account_id
             WHERE account.kind IN ('income', 'expense')
         ) AS measured
@@ -286,13 +287,13 @@ FUNCTIONS = (
         THEN report_slot(previous) ELSE '-infinity'::timestamptz END $$
     """,
     f"""
-    CREATE FUNCTION report_measure(code text, kind text, amount bigint) RETURNS text
+    CREATE FUNCTION report_measure(code text) RETURNS text
     LANGUAGE sql IMMUTABLE AS $$ {MEASURE} $$
     """,
     """
-    CREATE FUNCTION report_value(code text, kind text, amount bigint) RETURNS bigint
+    CREATE FUNCTION report_value(code text, amount bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE AS $$
-        SELECT CASE WHEN report_measure(code, kind, amount) IN ('sales', 'other') THEN -amount
+        SELECT CASE WHEN report_measure(code) IN ('sales', 'other') THEN -amount
             ELSE amount END $$
     """,
     _function("rollup_buyers", _BUYERS, given="orders uuid[]"),

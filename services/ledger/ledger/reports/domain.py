@@ -2,16 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from uuid import UUID
 
 from ledger.accounts.domain import AccountKind
-
-
-class MarginGroup(StrEnum):
-    CHANNEL = "channel"
-    PRODUCT = "product"
-    SKU = "sku"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +38,6 @@ class TrialBalance:
     @property
     def is_balanced(self) -> bool:
         return all(total.is_balanced for total in self.totals)
-
-
-@dataclass(frozen=True, slots=True)
-class MarginLine:
-    """`group` is the channel's or product's id, or the SKU; None for postings without one."""
-
-    group: str | None
-    currency: str
-    revenue_minor: int
-    cost_minor: int
-
-    @property
-    def margin_minor(self) -> int:
-        return self.revenue_minor - self.cost_minor
 
 
 @dataclass(frozen=True, slots=True)

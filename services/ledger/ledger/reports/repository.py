@@ -1,17 +1,13 @@
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 
 from kit.db import Transaction
 from ledger.accounts.domain import INVENTORY, AccountKind
 from ledger.reports.domain import (
     CurrencyTotal,
     LotValue,
-    MarginGroup,
-    MarginLine,
     TrialBalance,
     TrialBalanceLine,
 )
@@ -33,26 +29,6 @@ _TRIAL_BALANCE = text("""
 """)
 
 
-def _margin(column: str) -> TextClause:
-    return text(f"""
-        SELECT posting.{column}::text AS "group", posting.currency,
-            coalesce(-sum(posting.amount_minor) FILTER (WHERE account.kind = 'income'), 0)
-                AS revenue,
-            coalesce(sum(posting.amount_minor) FILTER (WHERE account.kind = 'expense'), 0) AS cost
-        FROM posting JOIN account ON account.id = posting.account_id
-        WHERE posting.merchant_id = :merchant_id AND account.kind IN ('income', 'expense')
-            AND posting.at >= :from_at AND posting.at < :until_at
-        GROUP BY 1, 2
-        ORDER BY 3 DESC, 1, 2
-        LIMIT :lines_max
-    """)  # noqa: S608 - `column` is one of three constants below
-
-
-_MARGINS: Mapping[MarginGroup, TextClause] = {
-    MarginGroup.CHANNEL: _margin("channel_id"),
-    MarginGroup.PRODUCT: _margin("product_id"),
-    MarginGroup.SKU: _margin("sku"),
-}
 _LOT = text("""
     SELECT posting.currency,
         coalesce(sum(posting.amount_minor) FILTER (WHERE posting.amount_minor > 0), 0) AS received,
@@ -81,30 +57,6 @@ class ReportRepository:
         }
         lines = sorted((_line(row) for row in rows), key=lambda line: (line.currency, line.code))
         return TrialBalance(lines, list(totals.values()))
-
-    async def margin(
-        self,
-        tx: Transaction,
-        merchant_id: UUID,
-        group: MarginGroup,
-        *,
-        from_at: datetime,
-        until_at: datetime,
-        lines_max: int,
-    ) -> list[MarginLine]:
-        """Highest revenue first."""
-        rows = await tx.execute(
-            _MARGINS[group],
-            {
-                "merchant_id": merchant_id,
-                "from_at": from_at,
-                "until_at": until_at,
-                "lines_max": lines_max,
-            },
-        )
-        return [
-            MarginLine(row.group, row.currency, int(row.revenue), int(row.cost)) for row in rows
-        ]
 
     async def lot_values(self, tx: Transaction, merchant_id: UUID, lot_id: UUID) -> list[LotValue]:
         rows = await tx.execute(

@@ -1,25 +1,37 @@
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 
 from kit.db import Database
-from kit.http import Caller, Timestamp, caller
-from ledger.reports.domain import MarginGroup
+from kit.http import Caller, caller
+from ledger.figures import DEFINITIONS
 from ledger.reports.schemas import (
+    CatalogueRead,
     LotValueRead,
     LotValuesRead,
-    MarginLineRead,
-    MarginRead,
+    ReportNameRead,
     TrialBalanceRead,
 )
 from ledger.reports.service import ReportService
 
 router = APIRouter(tags=["reports"])
 
-BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
-END = datetime(2201, 1, 1, tzinfo=UTC)
+REPORTS: Mapping[str, str] = {
+    "sales": "What was sold, by channel, product, SKU, buyer group, supplier, lot.",
+    "margin": "Sales less refunds, cost and fees, by the same.",
+    "trends": "Sales and margin by hour, day, week or month, beside the period before.",
+    "best-sellers": "Products by units or sales.",
+    "peak-hours": "Orders paid by weekday and hour.",
+    "conversion": "What became of placed orders, by channel and buyer group.",
+    "repurchase": "New buyers who bought again within 30, 60, 90 days.",
+    "cohorts": "Buyers by the month of their first order, month by month.",
+    "stock": "Lots on the shelf: value, age, time left.",
+    "stock-ageing": "Value of the shelf by age and by time left.",
+    "dead-codes": "Units that turned out bad, by supplier.",
+    "baskets": "Products that are bought together.",
+}
 
 
 def _reports(request: Request) -> ReportService:
@@ -42,20 +54,15 @@ async def trial_balance(
         return TrialBalanceRead.from_domain(await reports.trial_balance(tx, who.merchant))
 
 
-@router.get("/v1/reports/margin", summary="Revenue, cost and margin")
-async def margin(
-    reports: Reports,
-    db: Db,
-    group_by: Annotated[MarginGroup, Query(description="one line per")] = MarginGroup.PRODUCT,
-    from_at: Annotated[Timestamp, Query(alias="from", description="from this moment on")] = (
-        BEGINNING
-    ),
-    until_at: Annotated[Timestamp, Query(alias="to", description="before this moment")] = END,
-    who: Caller = caller("ledger:read"),
-) -> MarginRead:
-    async with db.read() as tx:
-        lines = await reports.margin(tx, who.merchant, group_by, from_at=from_at, until_at=until_at)
-    return MarginRead(group_by=group_by, items=[MarginLineRead.from_domain(it) for it in lines])
+@router.get("/v1/reports", summary="All reports, and what each figure is")
+async def list_reports(_: Caller = caller("ledger:read")) -> CatalogueRead:
+    return CatalogueRead(
+        reports=[
+            ReportNameRead(name=name, path=f"/v1/reports/{name}", shows=shows)
+            for name, shows in REPORTS.items()
+        ],
+        figures=dict(DEFINITIONS),
+    )
 
 
 @router.get("/v1/reports/lots/{lot_id}", summary="A lot's value on the shelf, at cost")

@@ -8,8 +8,6 @@ from ledger.accounts.domain import AccountKind
 from ledger.reports.domain import (
     CurrencyTotal,
     LotValue,
-    MarginGroup,
-    MarginLine,
     TrialBalance,
     TrialBalanceLine,
 )
@@ -69,31 +67,6 @@ class TrialBalanceRead(Model):
         )
 
 
-class MarginLineRead(Model):
-    group: str | None = Field(description="id of the channel or product, or the SKU")
-    currency: str
-    revenue: int
-    cost: int
-    margin: int = Field(description="revenue less cost of goods in this currency")
-
-    @classmethod
-    def from_domain(cls, line: MarginLine) -> Self:
-        return cls(
-            group=line.group,
-            currency=line.currency,
-            revenue=line.revenue_minor,
-            cost=line.cost_minor,
-            margin=line.margin_minor,
-        )
-
-
-class MarginRead(Model):
-    """In minor units, highest revenue first, at most 1,000 groups."""
-
-    group_by: MarginGroup
-    items: list[MarginLineRead]
-
-
 class LotValueRead(Model):
     currency: str
     received: int
@@ -113,3 +86,16 @@ class LotValueRead(Model):
 class LotValuesRead(Model):
     lot_id: UUID
     items: list[LotValueRead]
+
+
+class ReportNameRead(Model):
+    name: str
+    path: str
+    shows: str
+
+
+class CatalogueRead(Model):
+    """`figures`: the definition of each figure, by its name."""
+
+    reports: list[ReportNameRead]
+    figures: dict[str, str]

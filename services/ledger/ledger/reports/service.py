@@ -1,14 +1,11 @@
-from datetime import datetime
 from uuid import UUID
 
 from kit.db import Transaction
-from ledger.reports.domain import LotValue, MarginGroup, MarginLine, TrialBalance
+from ledger.reports.domain import LotValue, TrialBalance
 from ledger.reports.repository import ReportRepository
 
 TRIAL_BALANCE_LINES_MAX = 2_000
 """Accounts shown; the totals cover all of them."""
-MARGIN_LINES_MAX = 1_000
-"""Groups shown, those with the highest revenue."""
 
 
 class ReportService:
@@ -19,25 +16,6 @@ class ReportService:
         """Everything ever posted, per account and currency."""
         return await self._repository.trial_balance(
             tx, merchant_id, lines_max=TRIAL_BALANCE_LINES_MAX
-        )
-
-    async def margin(
-        self,
-        tx: Transaction,
-        merchant_id: UUID,
-        group: MarginGroup,
-        *,
-        from_at: datetime,
-        until_at: datetime,
-    ) -> list[MarginLine]:
-        """Revenue less cost of goods for [from_at, until_at), in each currency by itself."""
-        return await self._repository.margin(
-            tx,
-            merchant_id,
-            group,
-            from_at=from_at,
-            until_at=until_at,
-            lines_max=MARGIN_LINES_MAX,
         )
 
     async def lot_values(self, tx: Transaction, merchant_id: UUID, lot_id: UUID) -> list[LotValue]:

@@ -88,6 +88,7 @@ def _placed(order: Order) -> pb.OrderPlaced:
         total=_money(order.total),
         reservation_id=_reservation(order),
         pay_until=order.pay_until,
+        **_buyer(order),
     )
 
 

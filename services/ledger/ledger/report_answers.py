@@ -1,0 +1,183 @@
+"""How reports go over the wire: JSON, or CSV that a spreadsheet opens without running anything."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import Depends, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import Field
+
+from kit.http import Model, Timestamp
+from kit.paging import BadCursor, PageRequest, next_cursor_of, page_request
+from ledger.figures import DEFINITIONS, Number, Report, Row
+from ledger.periods import Period, read_zone
+
+CSV_ROWS_MAX = 100_000
+DAYS_DEFAULT = 30
+_OFFSET_MAX = 100_000
+_ROWS_TOGETHER = 500
+_RISKY = ("=", "+", "-", "@", "\t", "\r")
+CSV_RESPONSE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {"text/csv": {"schema": {"type": "string"}}},
+        "description": "JSON, or CSV in UTF-8 with `format=csv`",
+    }
+}
+
+
+class Format(StrEnum):
+    JSON = "json"
+    CSV = "csv"
+
+
+class RowRead(Model):
+    """Figures in minor units and numbers; `previous` those of the period before, when asked for."""
+
+    groups: dict[str, str | None] = Field(description="by dimension; null: has none")
+    at: datetime | None = Field(description="when the bucket begins")
+    currency: str | None
+    figures: dict[str, Number]
+    previous: dict[str, Number] | None
+    postings: str | None = Field(
+        description="what the money is made of; add `&figure=sales` for one figure"
+    )
+
+    @classmethod
+    def from_domain(cls, row: Row) -> "RowRead":
+        return cls(
+            groups=dict(row.groups),
+            at=row.at,
+            currency=row.currency,
+            figures=dict(row.figures),
+            previous=None if row.previous is None else dict(row.previous),
+            postings=row.postings,
+        )
+
+
+class ReportRead(Model):
+    """A report. Each currency stands by itself; `definitions` say what each figure is."""
+
+    report: str
+    from_at: datetime | None = Field(serialization_alias="from")
+    to: datetime | None
+    zone: str
+    bucket: str | None
+    previous_from: datetime | None
+    group_by: list[str]
+    items: list[RowRead]
+    totals: list[RowRead] = Field(description="of all groups and buckets, by currency")
+    definitions: dict[str, str]
+    next_cursor: str | None
+
+    @classmethod
+    def from_domain(cls, report: Report, next_cursor: str | None) -> "ReportRead":
+        return cls(
+            report=report.name,
+            from_at=report.since,
+            to=report.until,
+            zone=report.zone,
+            bucket=report.bucket,
+            previous_from=report.previous_since,
+            group_by=list(report.dimensions),
+            items=[RowRead.from_domain(row) for row in report.rows],
+            totals=[RowRead.from_domain(row) for row in report.totals],
+            definitions={name: DEFINITIONS[name] for name in report.columns},
+            next_cursor=next_cursor,
+        )
+
+
+class Paper:
+    """How much of a report is asked for, and in which form."""
+
+    def __init__(self, asked: Format, page: PageRequest) -> None:
+        self.is_csv = asked is Format.CSV
+        after = page.after_as(int)
+        self.offset = 0 if self.is_csv or after is None else int(after[0])
+        if not 0 <= self.offset <= _OFFSET_MAX:
+            raise BadCursor
+        self.limit = CSV_ROWS_MAX if self.is_csv else page.limit
+
+    def answer(self, report: Report) -> Response:
+        if self.is_csv:
+            headers = {"Content-Disposition": f'attachment; filename="{report.name}.csv"'}
+            return StreamingResponse(
+                csv_of(report), media_type="text/csv; charset=utf-8", headers=headers
+            )
+        cursor = next_cursor_of([self.offset + self.limit]) if report.has_more else None
+        read = ReportRead.from_domain(report, cursor)
+        return JSONResponse(read.model_dump(mode="json", by_alias=True))
+
+
+def paper(
+    page: Annotated[PageRequest, Depends(page_request)],
+    asked: Annotated[Format, Query(alias="format", description="csv: all rows")] = Format.JSON,
+) -> Paper:
+    return Paper(asked, page)
+
+
+def period(
+    request: Request,
+    since: Annotated[
+        Timestamp | None, Query(alias="from", description="30 days before `to` if left out")
+    ] = None,
+    until: Annotated[
+        Timestamp | None, Query(alias="to", description="before this moment; else the day's end")
+    ] = None,
+    zone: Annotated[
+        str, Query(max_length=60, description="IANA time zone of days, weeks and months")
+    ] = "UTC",
+) -> Period:
+    """Raises UnknownZone, PeriodEmpty."""
+    named = read_zone(zone)
+    latest = Period.last_days(DAYS_DEFAULT, request.app.state.clock.now(), named)
+    if since is None and until is None:
+        return latest
+    until = until or latest.until
+    if since is None:
+        since = until - (latest.until - latest.since)
+    return Period.of(since, until, named)
+
+
+Papers = Annotated[Paper, Depends(paper)]
+Periods = Annotated[Period, Depends(period)]
+
+
+def csv_of(report: Report) -> Iterator[bytes]:
+    """Piece by piece. A text that a spreadsheet would take for a formula begins with an apostrophe
+    instead.
+    """
+    is_compared = any(row.previous is not None for row in report.rows)
+    before = [f"previous_{name}" for name in report.columns] if is_compared else []
+    head = [*(["at"] if report.bucket else []), *report.dimensions, "currency", *report.columns]
+    yield _csv([[*head, *before, "postings"]])
+    for start in range(0, len(report.rows), _ROWS_TOGETHER):
+        rows = report.rows[start : start + _ROWS_TOGETHER]
+        yield _csv([_cells(report, row, is_compared=is_compared) for row in rows])
+
+
+def _cells(report: Report, row: Row, *, is_compared: bool) -> list[object]:
+    at = [row.at.astimezone(UTC).isoformat().replace("+00:00", "Z")] if row.at else []
+    groups = [harmless(row.groups.get(name) or "") for name in report.dimensions]
+    figures = [_number(row.figures.get(name)) for name in report.columns]
+    previous = row.previous or {}
+    before = [_number(previous.get(name)) for name in report.columns] if is_compared else []
+    return [*at, *groups, row.currency or "", *figures, *before, row.postings or ""]
+
+
+def harmless(cell: str) -> str:
+    """Never a formula."""
+    return f"'{cell}" if cell.startswith(_RISKY) else cell
+
+
+def _number(value: Number) -> object:
+    return "" if value is None else value
+
+
+def _csv(rows: Sequence[Sequence[object]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return text.getvalue().encode()

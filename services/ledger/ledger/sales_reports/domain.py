@@ -1,0 +1,126 @@
+"""Questions about sales: which figures, by what, of when; and what is reckoned from the sums."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from urllib.parse import urlencode
+from uuid import UUID
+
+from kit.errors import Invalid
+from ledger.figures import Number, rate
+from ledger.periods import Bucket, Period
+
+NONE = "none"
+"""In a filter: what has no such dimension."""
+
+
+class Dimension(StrEnum):
+    CHANNEL = "channel"
+    PRODUCT = "product"
+    SKU = "sku"
+    BUYER_GROUP = "buyer_group"
+    SUPPLIER = "supplier"
+    LOT = "lot"
+
+
+TIME_DIMENSIONS = frozenset({Dimension.CHANNEL, Dimension.BUYER_GROUP})
+"""What orders are counted by; the rest are about goods."""
+_PARAMETERS = {
+    Dimension.CHANNEL: "channel_id",
+    Dimension.PRODUCT: "product_id",
+    Dimension.LOT: "lot_id",
+}
+COUNTS = ("placed", "paid", "delivered", "refunded", "ended")
+OF_PLACED = ("of_placed_paid", "of_placed_delivered", "of_placed_refunded", "of_placed_ended")
+MONEY = ("sales", "discounts", "refunds", "cost", "fees", "other")
+SUMS = ("units", *MONEY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """`where` keeps only what has these values; NONE: no value. `sort` is one of the sums."""
+
+    merchant_id: UUID
+    period: Period
+    dimensions: tuple[Dimension, ...] = ()
+    bucket: Bucket | None = None
+    where: Mapping[Dimension, str] = field(default_factory=dict)
+    sort: str | None = "sales"
+
+    @property
+    def is_about_goods(self) -> bool:
+        return not {*self.dimensions, *self.where} <= TIME_DIMENSIONS
+
+    @property
+    def is_by_lot(self) -> bool:
+        """Sales have no lot: they are shared among the lots of their line."""
+        return bool({*self.dimensions, *self.where} & {Dimension.LOT, Dimension.SUPPLIER})
+
+    def of_previous(self) -> "Question":
+        return replace(self, period=self.period.previous())
+
+    def without_groups(self) -> "Question":
+        return replace(self, dimensions=(), bucket=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """One group's sums. `bucket` is the number of its bucket, from 0."""
+
+    groups: tuple[str | None, ...]
+    bucket: int
+    currency: str
+    sums: Mapping[str, int]
+
+    @property
+    def key(self) -> tuple[tuple[str | None, ...], int, str]:
+        return self.groups, self.bucket, self.currency
+
+
+def figures_of(sums: Mapping[str, int], wanted: Sequence[str]) -> dict[str, Number]:
+    """Those that are wanted, reckoned from the sums."""
+    known: dict[str, Number] = dict(sums)
+    net = sums["sales"] - sums["discounts"] - sums["refunds"]
+    margin = net - sums["cost"] - sums["fees"]
+    known |= {"net_sales": net, "margin": margin, "margin_rate": rate(margin, net)}
+    if "of_placed_paid" in sums:
+        placed = sums["placed"]
+        known |= {
+            "paid_rate": rate(sums["of_placed_paid"], placed),
+            "delivered_rate": rate(sums["of_placed_delivered"], placed),
+            "refunded_rate": rate(sums["of_placed_refunded"], placed),
+            "ended_rate": rate(sums["of_placed_ended"], placed),
+        }
+    return {name: known[name] for name in wanted}
+
+
+def postings_link(
+    question: Question,
+    groups: Sequence[str | None],
+    since: datetime,
+    until: datetime,
+    currency: str,
+) -> str:
+    """Where the money of a group comes from."""
+    values = {"from": _iso(since), "to": _iso(until), "currency": currency}
+    given = {**dict(zip(question.dimensions, groups, strict=True)), **question.where}
+    for dimension, value in given.items():
+        values[_PARAMETERS.get(dimension, dimension.value)] = NONE if value is None else value
+    return "/v1/postings?" + urlencode(values)
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+class SortUnknown(Invalid):
+    """This report cannot be sorted so; `sort` is one of its sums."""
+
+    code = "sort_unknown"
+
+
+class OnlyByChannel(Invalid):
+    """This report counts orders, which have a channel and a buyer group; group it by these."""
+
+    code = "only_by_channel"
