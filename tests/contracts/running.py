@@ -29,6 +29,7 @@ from order.api_keys.domain import MERCHANT_SCOPES
 from tests.contracts.services import build, closing, settings_of, variables
 
 START_SECONDS_MAX = 60.0
+_PEERS = {"vault_url": "inventory-vault", "fulfillment_url": "fulfillment"}
 MERCHANT = UUID("0193a3f0-0000-7000-8000-000000000001")
 STRANGER = UUID("0193a3f0-0000-7000-8000-000000000002")
 
@@ -124,8 +125,9 @@ def _all(
     for name, port in ports.items():
         settings = settings_of(name, folder, database_urls[name])
         more: dict[str, Any] = {"port": port}
-        if "vault_url" in type(settings).model_fields:
-            more["vault_url"] = f"http://127.0.0.1:{ports['inventory-vault']}"
+        for field, other in _PEERS.items():
+            if field in type(settings).model_fields:
+                more[field] = f"http://127.0.0.1:{ports[other]}"
         yield build(settings.model_copy(update=more))
 
 

@@ -45,6 +45,7 @@ from kit.messaging.handlers import handles
 from kit.peers import Peer
 from kit.periodic import Periodic
 from kit.service import Service, open_database, service_tokens
+from lockstock.fulfillment.v1.challenge_events_pb2 import ChallengeNotSent, ChallengeSent
 from lockstock.fulfillment.v1.delivery_events_pb2 import LineDelivered, LineFailed, LineUnknown
 from lockstock.fulfillment.v1.page_events_pb2 import PageLinkChanged
 from lockstock.fulfillment.v1.webhook_events_pb2 import WebhookEndpointDisabled
@@ -149,6 +150,7 @@ def create_service(
             *buying.handlers,
             *after.handlers,
             *replica_handlers(),
+            *telling.handlers,
             *webhooks.handlers,
         ],
         jobs=[*dispatchers.values(), *telling.jobs, *buying.jobs, *webhooks.jobs, *after.jobs],
@@ -158,6 +160,8 @@ def create_service(
             LineUnknown,
             PageLinkChanged,
             WebhookEndpointDisabled,
+            ChallengeSent,
+            ChallengeNotSent,
             *BUYING_EVENTS,
             *after.publishes,
         ],

@@ -210,6 +210,12 @@ class Settings(ServiceSettings):
     one_time_codes_per_hour: int = Field(
         default=5, ge=1, le=20, description="codes sent to one subject in an hour; codes"
     )
+    one_time_codes_per_contact: int = Field(
+        default=10,
+        ge=1,
+        le=100,
+        description="codes sent to one address in an hour, whatever they are for; codes",
+    )
     webhook_timeout_seconds: float = Field(
         default=15.0, ge=0.1, le=30.0, description="how long a receiver may take; seconds"
     )

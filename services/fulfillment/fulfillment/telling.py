@@ -1,6 +1,6 @@
 """Builds what tells buyers things: contacts, templates, messages, one-time codes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -9,6 +9,9 @@ from typing import Any
 import orjson
 
 from fulfillment.addresses import usable_email, usable_phone
+from fulfillment.challenges import routes as challenge_routes
+from fulfillment.challenges.consumers import ChallengeConsumers
+from fulfillment.challenges.service import ChallengeService
 from fulfillment.code_opening import CodeOpening
 from fulfillment.contacts.jobs import Forgetting as ContactForgetting
 from fulfillment.contacts.repository import ContactRepository
@@ -47,6 +50,7 @@ from fulfillment.templates.service import TemplateService
 from fulfillment.vault import Vault
 from fulfillment.wording import Wording
 from kit.db import Database
+from kit.messaging.handlers import Handler
 from kit.periodic import Periodic
 
 FORGET_SECONDS = 300.0
@@ -59,16 +63,18 @@ ROUTERS = (
     inbox_routes.router,
     sender_routes.router,
     sending_routes.router,
+    challenge_routes.router,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class TellingParts:
-    """What the service is given: `state` for its routes, `jobs` for its worker."""
+    """What the service is given: `state` for its routes, `jobs` and `handlers` for its worker."""
 
     contacts: ContactService
     messages: MessageService
     one_time_codes: OneTimeCodeService
+    handlers: Sequence[Handler]
     jobs: tuple[Periodic, ...]
     state: Mapping[str, Any]
 
@@ -105,6 +111,7 @@ def build_telling(
     codes = OneTimeCodeService(
         OneTimeCodeRepository(safe), messages, sendings, _code_rules(settings)
     )
+    challenges = ChallengeService(contacts, codes)
     telling = Telling(db, messages)
     sending = Sending(db, sendings, senders, CodeOpening(vault))
     jobs["notices"] = Periodic("tell", settings.message_poll_seconds, telling.run)
@@ -120,12 +127,15 @@ def build_telling(
         contacts,
         messages,
         codes,
+        ChallengeConsumers(challenges, contacts).handlers(),
         (*jobs.values(), *forgetters),
         {
             "contacts": contacts,
             "templates": templates,
             "messages": messages,
             "one_time_codes": codes,
+            "one_time_code_life": timedelta(minutes=settings.one_time_code_minutes),
+            "challenges": challenges,
             "inbox": inbox,
             "sender_accounts": accounts,
             "sendings": sendings,
@@ -194,4 +204,5 @@ def _code_rules(settings: Settings) -> CodeRules:
         again_after=timedelta(seconds=settings.one_time_code_again_seconds),
         sends_max=settings.one_time_codes_per_hour,
         window=timedelta(hours=1),
+        per_contact_max=settings.one_time_codes_per_contact,
     )

@@ -12,6 +12,7 @@ from kit.peers import Peer
 from kit.periodic import Periodic
 from kit.service import Service, open_database, service_tokens
 from lockstock.order.v1.api_key_events_pb2 import ApiKeyChanged
+from lockstock.order.v1.challenge_events_pb2 import ChallengeRequested
 from lockstock.order.v1.order_events_pb2 import OrderPlaced
 from lockstock.order.v1.restock_events_pb2 import RestockNoticeDue
 from order.account_secrets import AccountSecrets
@@ -70,6 +71,7 @@ from order.refunds import tables as refund_tables
 from order.restock import jobs as restock_jobs
 from order.restock import routes as restock_routes
 from order.restock import tables as restock_tables
+from order.risk_defaults import jobs as risk_default_jobs
 from order.saga import consumers as saga_consumers
 from order.saga import jobs as saga_jobs
 from order.saga import routes as saga_routes
@@ -184,7 +186,7 @@ def create_service(
             *stock_consumers.handlers(),
         ],
         jobs=[*_looking_jobs(parts), *_calling_jobs(parts)],
-        publishes=[OrderPlaced, ApiKeyChanged, RestockNoticeDue],
+        publishes=[OrderPlaced, ChallengeRequested, ApiKeyChanged, RestockNoticeDue],
         state=_state(parts),
         large_bodies={"/v1/products/csv": FILE_BYTES_MAX},
         closing=[
@@ -323,6 +325,7 @@ def _looking_jobs(parts: _Parts) -> list[Periodic]:
     return [
         limit_jobs.prune_limit_uses(db),
         saga_jobs.expire_unpaid(db, every_seconds=settings.expire_every_seconds),
+        risk_default_jobs.apply_risk_defaults(db, every_seconds=settings.expire_every_seconds),
         stock_jobs.ask_for_stock(
             db,
             parts.vault,

@@ -1,18 +1,34 @@
 """Builds the service: the only place that makes objects."""
 
+from datetime import timedelta
+
+import httpx
+
 from kit.clock import SystemClock
 from kit.keys import replica_handlers
-from kit.service import Service, open_database
+from kit.peers import Peer
+from kit.service import Service, open_database, service_tokens
 from lockstock.risk.v1.assessment_events_pb2 import OrderAssessed
 from risk.assessments import routes as assessment_routes
 from risk.assessments.consumers import AssessmentConsumers
 from risk.assessments.domain import PURCHASE_FACTS
 from risk.assessments.repository import AssessmentRepository
 from risk.assessments.service import AssessmentService, FactSource
+from risk.challenges import routes as challenge_routes
+from risk.challenges.consumers import ChallengeConsumers
+from risk.challenges.domain import ChallengeRules
+from risk.challenges.jobs import expire_challenges
+from risk.challenges.repository import ChallengeRepository
+from risk.challenges.service import ChallengeService
+from risk.code_sending import CodeSending
 from risk.conditions import Conditions
 from risk.facts import Catalogue
+from risk.review_policies import routes as policy_routes
+from risk.review_policies.repository import ReviewPolicyRepository
+from risk.review_policies.service import ReviewPolicyService
 from risk.reviews import routes as review_routes
 from risk.reviews.consumers import ReviewConsumers
+from risk.reviews.jobs import decide_due_reviews
 from risk.reviews.repository import ReviewRepository
 from risk.reviews.service import ReviewService
 from risk.rules import routes as rule_routes
@@ -31,31 +47,70 @@ Rules are conditions in [CEL](https://cel.dev) over the facts of `GET /v1/facts`
 enforce or shadow mode. Every decision can be read back with its facts, rules and values."""
 
 
-def create_service(settings: Settings) -> Service:
+def create_service(
+    settings: Settings, *, fulfillment_transport: httpx.AsyncBaseTransport | None = None
+) -> Service:
+    """The transport replaces the network between this service and fulfillment."""
+    db = open_database(settings)
+    peer = Peer(
+        settings.fulfillment_url,
+        service=settings.service,
+        tokens=service_tokens(settings),
+        timeout_seconds=settings.fulfillment_timeout_seconds,
+        transport=fulfillment_transport,
+    )
     sources: list[FactSource] = []
     catalogue = Catalogue(PURCHASE_FACTS, *(source.facts for source in sources))
     velocity = VelocityService(VelocityRepository(), WindowService(WindowRepository()))
     rules = RuleService(RuleRepository(), Conditions(catalogue), velocity)
-    reviews = ReviewService(ReviewRepository())
-    assessments = AssessmentService(AssessmentRepository(), velocity, rules, reviews, sources)
+    policies = ReviewPolicyService(ReviewPolicyRepository())
+    reviews = ReviewService(ReviewRepository(), policies)
+    challenges = ChallengeService(
+        ChallengeRepository(), policies, reviews, CodeSending(peer), _challenge_rules(settings)
+    )
+    assessments = AssessmentService(
+        AssessmentRepository(), velocity, rules, reviews, challenges, sources
+    )
     return Service(
         settings=settings,
         package="risk",
         title="Lockstock risk",
         description=DESCRIPTION,
-        db=open_database(settings),
+        db=db,
         metadata=metadata,
-        routers=[rule_routes.router, assessment_routes.router, review_routes.router],
+        routers=[
+            rule_routes.router,
+            assessment_routes.router,
+            review_routes.router,
+            policy_routes.router,
+            challenge_routes.router,
+        ],
         handlers=[
             *AssessmentConsumers(assessments).handlers(),
             *ReviewConsumers(reviews).handlers(),
+            *ChallengeConsumers(challenges).handlers(),
             *replica_handlers(),
+        ],
+        jobs=[
+            expire_challenges(db, challenges, every_seconds=settings.challenge_poll_seconds),
+            decide_due_reviews(db, reviews, every_seconds=settings.review_poll_seconds),
         ],
         publishes=[OrderAssessed],
         state={
             "rules": rules,
             "reviews": reviews,
+            "review_policies": policies,
+            "challenges": challenges,
             "assessments": assessments,
             "clock": SystemClock(),
         },
+        closing=[peer.close],
+    )
+
+
+def _challenge_rules(settings: Settings) -> ChallengeRules:
+    return ChallengeRules(
+        timedelta(minutes=settings.challenge_minutes),
+        settings.challenge_tries_max,
+        settings.challenge_resends_max,
     )

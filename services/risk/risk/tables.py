@@ -5,6 +5,8 @@ from sqlalchemy import MetaData
 from kit.backbone import backbone_tables
 from kit.db import new_metadata
 from risk.assessments.tables import assessment_tables
+from risk.challenges.tables import challenge_tables
+from risk.review_policies.tables import review_policy_tables
 from risk.reviews.tables import review_tables
 from risk.rules.tables import rule_tables
 from risk.velocity.tables import velocity_tables
@@ -15,5 +17,7 @@ backbone_tables(metadata)
 velocity_tables(metadata)
 window_tables(metadata)
 rule_tables(metadata)
+review_policy_tables(metadata)
 review_tables(metadata)
+challenge_tables(metadata)
 assessment_tables(metadata)

@@ -223,7 +223,7 @@ async def test_a_shadow_condition_that_cannot_be_decided_changes_nothing(
     assert decisions(await assess([an_order()])) == [ALLOWED]
 
 
-async def test_a_challenge_is_held_and_says_why(
+async def test_a_challenge_without_a_contact_is_held_and_says_why(
     service: Service, assess: Assess, db: Database
 ) -> None:
     await add_rule(service, a_rule("first_purchase", action=Action.CHALLENGE))
@@ -231,7 +231,7 @@ async def test_a_challenge_is_held_and_says_why(
     (assessed,) = await assess([an_order()])
 
     assert assessed.decision == HELD
-    assert assessed.note == "a challenge is due and there is no channel for it yet"
+    assert assessed.note == "a code is due and the buyer gave no contact to send it to"
     async with db.read() as tx:
         reason = (await tx.execute(text("SELECT reason FROM review"))).scalar_one()
     assert reason.startswith(assessed.note)

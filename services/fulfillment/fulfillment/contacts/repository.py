@@ -18,7 +18,9 @@ class ContactRepository:
         self._safe = safe
 
     async def add(self, tx: Transaction, contacts: Sequence[Contact]) -> None:
-        """What is known of an order already stays as it is."""
+        """What is known of an order already stays as it is; a challenge, which comes before the
+        request, does not know its template.
+        """
         await tx.execute(_ADD, self._values(contacts))
 
     async def change(self, tx: Transaction, contact: Contact) -> None:
@@ -75,7 +77,8 @@ _ADD = text(
     SELECT * FROM unnest(CAST(:order_id AS uuid[]), CAST(:merchant_id AS uuid[]),
         CAST(:customer_id AS text[]), CAST(:locale AS text[]), CAST(:template AS text[]),
         CAST(:addresses AS bytea[]))
-    ON CONFLICT (order_id) DO NOTHING
+    ON CONFLICT (order_id) DO UPDATE SET template = EXCLUDED.template
+    WHERE contact.template = '' AND EXCLUDED.template <> ''
     """
 )
 _CHANGE = text(

@@ -2,7 +2,6 @@
 
 from sqlalchemy import (
     Column,
-    ForeignKey,
     Index,
     LargeBinary,
     MetaData,
@@ -19,7 +18,8 @@ def contact_tables(metadata: MetaData) -> None:
     Table(
         "contact",
         metadata,
-        Column("order_id", Uuid, ForeignKey("request.order_id"), primary_key=True),
+        # No foreign key: an order that is challenged is known by its contact before its request.
+        Column("order_id", Uuid, primary_key=True),
         Column("merchant_id", Uuid, nullable=False),
         Column("customer_id", Text, nullable=False, server_default=""),
         Column("locale", Text, nullable=False, server_default=""),

@@ -170,6 +170,7 @@ _ADD = text(
         CAST(:key AS text[]), CAST(:values AS bytea[]))
         AS own (id, merchant_id, order_id, delivery_id, purpose, key, message_values)
     WHERE EXISTS (SELECT FROM request r WHERE r.order_id = own.order_id)
+       OR EXISTS (SELECT FROM contact c WHERE c.order_id = own.order_id)
     ON CONFLICT (order_id, purpose, key) DO NOTHING
     """
 )

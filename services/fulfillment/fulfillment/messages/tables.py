@@ -61,7 +61,8 @@ def _message(metadata: MetaData) -> None:
         metadata,
         Column("id", Uuid, primary_key=True),
         Column("merchant_id", Uuid, nullable=False),
-        Column("order_id", Uuid, ForeignKey("request.order_id"), nullable=False),
+        # Known by its request, or by its contact alone while it is challenged.
+        Column("order_id", Uuid, nullable=False),
         Column("delivery_id", Uuid, ForeignKey("delivery.id")),
         Column("purpose", Text, nullable=False),
         _word("key"),

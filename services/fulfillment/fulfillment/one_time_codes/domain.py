@@ -24,13 +24,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CodeRules:
-    """`again_after`: no second sending to one subject before; `sends_max` in one `window`."""
+    """`again_after`: no second sending to one subject before; `sends_max` in one `window`, and
+    `per_contact_max` to one address, whatever they are for and whoever's order it is.
+    """
 
     life: timedelta
     tries_max: int
     again_after: timedelta
     sends_max: int
     window: timedelta
+    per_contact_max: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,10 +65,13 @@ class OneTimeCodeRepository:
         return wait or timedelta(seconds=1)
 
     async def try_code(
-        self, tx: Transaction, subject: str, code: str, tries_max: int
+        self, tx: Transaction, subject: str, code: str, tries_max: int, *, repeats: bool
     ) -> Tried | None:
-        """Counts the try; None when there is nothing (any more) to be tried. Right once only."""
+        """Counts the try; None when there is nothing (any more) to be tried. Right once only,
+        unless it `repeats`.
+        """
         values = {
+            "repeats": repeats,
             "subject": subject,
             "code_hash": self._hash(subject, code),
             "tries_max": tries_max,
@@ -115,8 +118,8 @@ _TRY = text(
     """
     UPDATE one_time_code SET tries = tries + 1,
         used_at = CASE WHEN code_hash = :code_hash THEN clock_timestamp() END
-    WHERE subject = :subject AND used_at IS NULL AND expires_at > clock_timestamp()
-      AND tries < :tries_max
+    WHERE subject = :subject AND expires_at > clock_timestamp() AND tries < :tries_max
+      AND (used_at IS NULL OR (:repeats AND code_hash = :code_hash))
     RETURNING code_hash = :code_hash AS is_right, tries
     """
 )

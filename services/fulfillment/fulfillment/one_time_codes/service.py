@@ -1,6 +1,8 @@
 """Sending a code to the buyer of an order, and looking at what somebody says it is."""
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from uuid import UUID
 
 from fulfillment.messages.domain import Wanted
@@ -14,13 +16,16 @@ from fulfillment.one_time_codes.domain import (
     new_code,
 )
 from fulfillment.one_time_codes.repository import OneTimeCodeRepository
+from fulfillment.sendings.domain import Way
 from fulfillment.sendings.service import SendingService
 from kit.db import Transaction
 from kit.ids import new_id
 
 PURPOSE = "one_time_code"
+BUDGET = "one_time_codes"
 FORGET_BATCH_MAX = 500
 _SECONDS_PER_MINUTE = 60
+_NONE: Mapping[str, str | int] = MappingProxyType({})
 
 
 class OneTimeCodeService:
@@ -36,35 +41,55 @@ class OneTimeCodeService:
         self._sendings = sendings
         self._rules = rules
 
-    async def begin(self, tx: Transaction, subject: str, order_id: UUID) -> Challenge:
+    async def begin(
+        self,
+        tx: Transaction,
+        subject: str,
+        order_id: UUID,
+        purpose: str = PURPOSE,
+        more_values: Mapping[str, str | int] = _NONE,
+    ) -> Challenge:
         """Sends the order's buyer a code for `subject` (what it shall open: `page:<id>`); an
         earlier one counts no longer. Raises NoContact when there is no way to send it,
-        TooManyCodes when one was sent a moment ago or too many were.
+        TooManyCodes when one was sent a moment ago or too many were, to this buyer or for this.
         """
-        way = await self._sendings.way_to(tx, order_id, PURPOSE)
+        way = await self._sendings.way_to(tx, order_id, purpose)
         code, code_id = new_code(), new_id()
-        expires_at = await self._repository.put(
-            tx, subject, code, self._rules, code_id=code_id, order_id=order_id
-        )
-        if expires_at is None:
-            wait = await self._repository.wait_of(tx, subject, self._rules)
-            raise TooManyCodes(retry_after_seconds=max(1, math.ceil(wait.total_seconds())))
+        # Undone together: a code that is not sent does not end the one before.
+        async with tx.savepoint():
+            expires_at = await self._repository.put(
+                tx, subject, code, self._rules, code_id=code_id, order_id=order_id
+            )
+            if expires_at is None:
+                wait = await self._repository.wait_of(tx, subject, self._rules)
+                raise TooManyCodes(retry_after_seconds=max(1, math.ceil(wait.total_seconds())))
+            await self._use_budget(tx, way)
         minutes = int(self._rules.life.total_seconds() // _SECONDS_PER_MINUTE)
         wanted = Wanted(
             way.merchant_id,
             order_id,
-            PURPOSE,
-            {"code": code, "minutes": minutes},
+            purpose,
+            {"code": code, "minutes": minutes, **more_values},
             key=str(code_id),
         )
         await self._messages.send(tx, wanted)
         return Challenge(code_id, way.channel, way.target, expires_at)
 
-    async def verify(self, tx: Transaction, subject: str, code: str) -> Verified:
-        """Whether `code` is the one sent last for `subject`. Right once; each wrong try is counted,
-        so the caller must commit whatever the verdict is.
+    async def _use_budget(self, tx: Transaction, way: Way) -> None:
+        used = await self._messages.use_budget(tx, BUDGET, {way.whose: 1}, self._rules.window)
+        if used[way.whose] > self._rules.per_contact_max:
+            raise TooManyCodes(retry_after_seconds=int(self._rules.window.total_seconds()))
+
+    async def verify(
+        self, tx: Transaction, subject: str, code: str, *, repeats: bool = False
+    ) -> Verified:
+        """Whether `code` is the one sent last for `subject`. Right once, unless it `repeats`: then
+        whoever did not hear the answer may ask again. Each try is counted, so the caller must
+        commit whatever the verdict is.
         """
-        tried = await self._repository.try_code(tx, subject, code.strip(), self._rules.tries_max)
+        tried = await self._repository.try_code(
+            tx, subject, code.strip(), self._rules.tries_max, repeats=repeats
+        )
         if tried is None:
             return Verified(Verdict.GONE)
         left = self._rules.tries_max - tried.tries

@@ -63,11 +63,12 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How somebody would be told; `target` is a mask."""
+    """How somebody would be told; `target` is a mask, `whose` the address's keyed hash."""
 
     merchant_id: UUID
     channel: Channel
     target: str
+    whose: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

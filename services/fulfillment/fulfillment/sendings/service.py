@@ -160,7 +160,8 @@ class SendingService:
         for channel in self._parts.wording.purpose(purpose).channels:
             rung = self._rung(contact, channel, accounts.get(contact.merchant_id, {}))
             if not rung.problem:
-                return Way(contact.merchant_id, channel, mask_address(rung.to))
+                whose = self._parts.contacts.fingerprint(rung.to)
+                return Way(contact.merchant_id, channel, mask_address(rung.to), whose)
         raise NoContact
 
     def _step(self, plan: Plan, outcome: SendOutcome) -> Step:
@@ -289,7 +290,7 @@ class SendingService:
         spare = purpose.texts.get((template.place.language, channel))
         spare = spare or purpose.texts["en", channel]
         if draft.with_codes:
-            _, deliveries = known.orders[taken.order_id]
+            _, deliveries = known.orders.get(taken.order_id, (None, ()))
             units = tuple(unit for delivery in deliveries for unit in delivery.units)
             return replace(plan, unworded=Unworded(draft, spare, values, units))
         try:
@@ -299,6 +300,9 @@ class SendingService:
         return replace(plan, letter=_worded(letter, rendered))
 
     def _order(self, taken: Taken, known: _Known) -> dict[str, Any]:
+        if taken.order_id not in known.orders:
+            # Challenged, and not asked to be delivered yet: the message brings what it names.
+            return {**line_lists(()), "reference": taken.values.get("reference", ""), "url": ""}
         request, deliveries = known.orders[taken.order_id]
         return {
             **line_lists([_line(delivery) for delivery in deliveries]),

@@ -33,6 +33,14 @@ class LatePayments(StrEnum):
     ENDED = "expired_or_cancelled"  # also those that the shop or the buyer cancelled
 
 
+class RiskDefault(StrEnum):
+    """What becomes of a paid order that risk says nothing about."""
+
+    WAIT = "wait"  # for as long as it takes
+    ALLOW = "allow"
+    HOLD = "hold"  # until risk says something, or a person
+
+
 @dataclass(frozen=True, slots=True)
 class Merchant:
     """A suspended one takes no orders, and its API keys open nothing."""
@@ -92,6 +100,9 @@ class Channel:
     # Only units that stay valid at least so long are sold here.
     min_valid_seconds: int = 0
     late_payments: LatePayments = LatePayments.EXPIRED
+    # What counts once risk was silent for so long about a paid order.
+    risk_default: RiskDefault = RiskDefault.WAIT
+    risk_wait_seconds: int = 30
     is_suspended: bool = False
     # What is tried for a short line of a product that does not say: the channel's, else the
     # merchant's; a document as a product's `shortage`.

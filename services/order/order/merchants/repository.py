@@ -6,7 +6,15 @@ import orjson
 from sqlalchemy import text
 
 from kit.db import Transaction
-from order.merchants.domain import Channel, FeeBearer, FeeOnRefund, FeeRule, LatePayments, Merchant
+from order.merchants.domain import (
+    Channel,
+    FeeBearer,
+    FeeOnRefund,
+    FeeRule,
+    LatePayments,
+    Merchant,
+    RiskDefault,
+)
 
 _INSERT_MERCHANT = text("INSERT INTO merchant (id, name) VALUES (:id, :name) RETURNING *")
 _ENSURE_MERCHANT = text(
@@ -48,7 +56,8 @@ _UPDATE_CHANNEL = text(
     "fee_bearer = :fee_bearer, fee_on_refund = :fee_on_refund, "
     "allowed_skus = :allowed_skus, denied_skus = :denied_skus, "
     "region = :region, min_valid_seconds = :min_valid_seconds, late_payments = :late_payments, "
-    "shortage = CAST(:shortage AS jsonb) "
+    "shortage = CAST(:shortage AS jsonb), risk_default = :risk_default, "
+    "risk_wait_seconds = :risk_wait_seconds "
     "WHERE id = :id AND merchant_id = :merchant_id"
 )
 _CHANNELS = (
@@ -188,6 +197,8 @@ def _values(channel: Channel) -> dict[str, Any]:
         "min_valid_seconds": channel.min_valid_seconds,
         "late_payments": channel.late_payments.value,
         "shortage": _document(channel.shortage),
+        "risk_default": channel.risk_default.value,
+        "risk_wait_seconds": channel.risk_wait_seconds,
     }
 
 
@@ -226,6 +237,8 @@ def _channel(row: Any) -> Channel:  # a row has no static type
         region=row.region,
         min_valid_seconds=row.min_valid_seconds,
         late_payments=LatePayments(row.late_payments),
+        risk_default=RiskDefault(row.risk_default),
+        risk_wait_seconds=row.risk_wait_seconds,
         is_suspended=row.is_suspended,
         shortage=row.shortage,
         merchant_shortage=row.merchant_shortage,

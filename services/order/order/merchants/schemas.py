@@ -7,7 +7,15 @@ from pydantic import ConfigDict, Field, StringConstraints
 from kit.http import CodeText, Model, Name
 from kit.http.wire import AMOUNT_MINOR_MAX
 from order.catalogue.schemas import ShortageModel
-from order.merchants.domain import Channel, FeeBearer, FeeOnRefund, FeeRule, LatePayments, Merchant
+from order.merchants.domain import (
+    Channel,
+    FeeBearer,
+    FeeOnRefund,
+    FeeRule,
+    LatePayments,
+    Merchant,
+    RiskDefault,
+)
 
 SKUS_MAX = 1_000
 MIN_VALID_SECONDS_MAX = 315_360_000
@@ -38,6 +46,17 @@ Late = Annotated[
         description="of which ended orders a whole price that a provider tells of late is kept "
         "while their goods are held anew; of others it goes back at once"
     ),
+]
+Default = Annotated[
+    Literal["wait", "allow", "hold"],
+    Field(
+        description="what counts for a paid order that risk says nothing about; a late word of "
+        "risk undoes no `allow`, and ends a `hold`"
+    ),
+]
+RiskWait = Annotated[
+    int,
+    Field(ge=1, le=86_400, strict=True, description="how long risk may be silent before; seconds"),
 ]
 ChannelShortage = Annotated[
     ShortageModel | None,
@@ -143,6 +162,8 @@ class ChannelCreate(Model):
     )
     min_valid_seconds: MinValid = 0
     late_payments: Late = "expired"
+    risk_default: Default = "wait"
+    risk_wait_seconds: RiskWait = 30
     shortage: ChannelShortage = None
 
     def rules(self) -> dict[str, Any]:
@@ -156,6 +177,8 @@ class ChannelCreate(Model):
             "region": self.region,
             "min_valid_seconds": self.min_valid_seconds,
             "late_payments": LatePayments(self.late_payments),
+            "risk_default": RiskDefault(self.risk_default),
+            "risk_wait_seconds": self.risk_wait_seconds,
             "shortage": self.shortage.model_dump() if self.shortage else None,
         }
 
@@ -178,6 +201,8 @@ class ChannelEdit(Model):
     region: Region | None = None
     min_valid_seconds: MinValid | None = None
     late_payments: Late | None = None
+    risk_default: Default | None = None
+    risk_wait_seconds: RiskWait | None = None
     shortage: ChannelShortage = None
 
     def changes(self) -> dict[str, Any]:
@@ -192,6 +217,8 @@ class ChannelEdit(Model):
             "denied_skus": _set_of(self.denied_skus),
             "min_valid_seconds": self.min_valid_seconds,
             "late_payments": LatePayments(self.late_payments) if self.late_payments else None,
+            "risk_default": RiskDefault(self.risk_default) if self.risk_default else None,
+            "risk_wait_seconds": self.risk_wait_seconds,
         }
         found = {name: value for name, value in found.items() if value is not None}
         for name in ("price_list_id", "region"):
@@ -216,6 +243,8 @@ class ChannelRead(Model):
     region: str | None
     min_valid_seconds: int
     late_payments: Late
+    risk_default: Default
+    risk_wait_seconds: int
     shortage: ChannelShortage
     created_at: datetime
 
@@ -235,6 +264,8 @@ class ChannelRead(Model):
             region=channel.region,
             min_valid_seconds=channel.min_valid_seconds,
             late_payments=channel.late_payments.value,
+            risk_default=channel.risk_default.value,
+            risk_wait_seconds=channel.risk_wait_seconds,
             shortage=channel.shortage,
             created_at=channel.created_at,
         )

@@ -84,6 +84,7 @@ class News(StrEnum):
     PLACED = "placed"
     PAID = "paid"
     HELD = "held"
+    CHALLENGED = "challenged"
     FULFILLMENT_REQUESTED = "fulfillment_requested"
     # The same, of lines whose hold has units of other lines too: those are not wanted any more.
     PART_REQUESTED = "part_requested"
@@ -121,12 +122,23 @@ class Assessment:
     rules: tuple[Mapping[str, str | int], ...] = ()
     reviewer: str = ""
     note: str = ""
+    challenge_id: str = ""
 
     @property
     def reason(self) -> str:
         """The fired rules' explanations in one line, for events and people."""
         told = "; ".join(str(rule["explanation"]) for rule in self.rules)
-        return (told or self.note or self.verdict)[:500]
+        asked = "challenge: " if self.verdict is Verdict.CHALLENGE else ""
+        return f"{asked}{told or self.note or self.verdict}"[:500]
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What the buyer's code is shown for; where it was sent, as a mask, once it was."""
+
+    id: str
+    channel: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +194,9 @@ class Order:
     status: OrderStatus = OrderStatus.PENDING_PAYMENT
     verdict: Verdict | None = None
     assessment_id: str = ""
+    is_default_verdict: bool = False  # the channel's, since risk was silent
+    late_verdict: Verdict | None = None  # what risk said when that had counted already
+    challenge: Challenge | None = None
     payment: Payment | None = None
     paid_at: datetime | None = None
     reason: str = ""  # why it is held, cancelled or refunded

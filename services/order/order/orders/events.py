@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from kit.money import Money
 from lockstock.common.v1 import money_pb2
 from lockstock.order.v1 import order_events_pb2 as pb
+from lockstock.order.v1.challenge_events_pb2 import ChallengeRequested
 from order.lines.domain import Line, LineStatus
 from order.orders.domain import Arrival, GivenBack, News, Order, Payment
 
@@ -145,6 +146,21 @@ def _held(order: Order) -> pb.OrderHeld:
         merchant_id=str(order.merchant_id),
         assessment_id=order.assessment_id,
         reason=order.reason,
+    )
+
+
+def _challenged(order: Order) -> ChallengeRequested:
+    assert order.challenge is not None, f"order {order.id} is told challenged without a challenge"
+    return ChallengeRequested(
+        order_id=str(order.id),
+        merchant_id=str(order.merchant_id),
+        channel_id=str(order.channel_id),
+        reference=order.reference,
+        challenge_id=order.challenge.id,
+        customer_id=order.customer.id,
+        email=order.customer.email or "",
+        phone=order.customer.phone or "",
+        locale=order.customer.locale or "",
     )
 
 
@@ -323,6 +339,7 @@ _WORDS: Mapping[News, Callable[[Order], Message]] = {
     News.PLACED: _placed,
     News.PAID: _paid,
     News.HELD: _held,
+    News.CHALLENGED: _challenged,
     News.FULFILLMENT_REQUESTED: _fulfillment_requested,
     News.PART_REQUESTED: _part_requested,
     News.COMPLETED: _completed,

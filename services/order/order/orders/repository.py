@@ -13,6 +13,7 @@ from kit.db import Transaction
 from kit.money import Money
 from order.lines.domain import Line, LineStatus, LotCost
 from order.orders.domain import (
+    Challenge,
     Change,
     Customer,
     Order,
@@ -85,14 +86,18 @@ _FIND_REFERENCES = text(
 _UPDATE = text(
     """
     UPDATE orders SET status = c.status, verdict = c.verdict, assessment_id = c.assessment_id,
-      reason = c.reason, payment_id = c.payment_id, payment_via = c.payment_via,
-      payment_provider = c.payment_provider, payment_reference = c.payment_reference,
-      paid_at = c.paid_at, parts = c.parts, surplus_minor = c.surplus_minor,
-      returned_minor = c.returned_minor, is_closed = c.is_closed, updated_at = clock_timestamp()
+      challenge = c.challenge, is_default_verdict = c.is_default_verdict,
+      late_verdict = c.late_verdict, reason = c.reason, payment_id = c.payment_id,
+      payment_via = c.payment_via, payment_provider = c.payment_provider,
+      payment_reference = c.payment_reference, paid_at = c.paid_at, parts = c.parts,
+      surplus_minor = c.surplus_minor, returned_minor = c.returned_minor, is_closed = c.is_closed,
+      updated_at = clock_timestamp()
     FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS c(
-      id uuid, status text, verdict text, assessment_id text, reason text, payment_id uuid,
-      payment_via text, payment_provider text, payment_reference text, paid_at timestamptz,
-      parts jsonb, surplus_minor bigint, returned_minor bigint, is_closed boolean)
+      id uuid, status text, verdict text, assessment_id text, challenge jsonb,
+      is_default_verdict boolean, late_verdict text, reason text,
+      payment_id uuid, payment_via text, payment_provider text, payment_reference text,
+      paid_at timestamptz, parts jsonb, surplus_minor bigint, returned_minor bigint,
+      is_closed boolean)
     WHERE orders.id = c.id
     """
 )
@@ -106,6 +111,12 @@ _UPDATE_LINES = text(
     "UPDATE order_line SET status = c.status, costs = c.costs, round = c.round, tried = c.tried, "
     "instead = c.instead FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS c(id uuid, status text, "
     "costs jsonb, round int, tried jsonb, instead jsonb) WHERE order_line.id = c.id"
+)
+# Columns of a new line that are called as in Line.
+_SAME_IN_LINE = (
+    *("id", "line_no", "product_id", "sku", "name", "kind", "pool_id", "quantity", "instructions"),
+    *("inputs", "terms", "form", "template", "region", "redemption", "price_derivation"),
+    *("bundle_sku", "bundle_no", "bundle_policy", "image_url", "options", "fee_minor"),
 )
 
 
@@ -194,6 +205,9 @@ def _state_values(order: Order) -> dict[str, object]:
         "status": order.status,
         "verdict": order.verdict,
         "assessment_id": order.assessment_id,
+        "challenge": order.challenge,
+        "is_default_verdict": order.is_default_verdict,
+        "late_verdict": order.late_verdict,
         "reason": order.reason,
         "payment_id": payment.id if payment else None,
         "payment_via": payment.via if payment else None,
@@ -246,32 +260,11 @@ def _order_values(order: Order) -> dict[str, object]:
 
 def _line_values(order: Order, line: Line) -> dict[str, object]:
     return {
-        "id": line.id,
+        **{name: getattr(line, name) for name in _SAME_IN_LINE},
         "order_id": order.id,
-        "line_no": line.line_no,
-        "product_id": line.product_id,
-        "sku": line.sku,
-        "name": line.name,
-        "kind": line.kind,
-        "pool_id": line.pool_id,
-        "quantity": line.quantity,
         "unit_price_minor": line.unit_price.amount_minor,
         "total_minor": line.total.amount_minor,
         "currency": line.total.currency,
-        "instructions": line.instructions,
-        "inputs": line.inputs,
-        "terms": line.terms,
-        "form": line.form,
-        "template": line.template,
-        "region": line.region,
-        "redemption": line.redemption,
-        "price_derivation": line.price_derivation,
-        "bundle_sku": line.bundle_sku,
-        "bundle_no": line.bundle_no,
-        "bundle_policy": line.bundle_policy,
-        "image_url": line.image_url,
-        "options": line.options,
-        "fee_minor": line.fee_minor,
     }
 
 
@@ -319,6 +312,9 @@ def _order(row: Any, lines: tuple[Line, ...]) -> Order:  # a row has no static t
         status=OrderStatus(row.status),
         verdict=Verdict(row.verdict) if row.verdict else None,
         assessment_id=row.assessment_id,
+        is_default_verdict=row.is_default_verdict,
+        late_verdict=Verdict(row.late_verdict) if row.late_verdict else None,
+        challenge=Challenge(**row.challenge) if row.challenge else None,
         payment=_payment(row, parts),
         paid_at=row.paid_at,
         reason=row.reason,

@@ -8,7 +8,7 @@ from pydantic import Field
 from kit.http import Model, MoneyModel
 from order.deliveries.domain import Delivery
 from order.lines.domain import Line
-from order.orders.domain import Order, OrderView
+from order.orders.domain import Challenge, Order, OrderView
 from order.timeline.domain import ToldEntry
 
 
@@ -114,6 +114,22 @@ class DeliveryRead(Model):
         )
 
 
+class ChallengeRead(Model):
+    """The code that the buyer is to show: `POST /v1/challenges/{id}/verify` of the risk service."""
+
+    id: UUID
+    channel: str | None = Field(description="sms, mail; null until a code was sent")
+    target: str | None = Field(description="where it was sent, masked")
+
+    @classmethod
+    def from_domain(cls, challenge: Challenge) -> Self:
+        return cls(
+            id=UUID(challenge.id),
+            channel=challenge.channel or None,
+            target=challenge.target or None,
+        )
+
+
 class OrderRead(Model):
     """An order. The buyer's contact is not shown: it is kept for delivery only."""
 
@@ -131,6 +147,15 @@ class OrderRead(Model):
         description="of that: neither delivered nor back; held, under way, or being refunded"
     )
     verdict: str | None = Field(description="risk's last word: allow, challenge, hold, decline")
+    verdict_by: str | None = Field(
+        description="risk, or default: risk was silent, and the channel's default counts"
+    )
+    late_verdict: str | None = Field(
+        description="what risk said when the channel's default had let the order go already"
+    )
+    challenge: ChallengeRead | None = Field(
+        description="set once its buyer was to show a code; `verdict` says whether still"
+    )
     reason: str | None = Field(description="why it is held, cancelled or refunded")
     placed_at: datetime
     pay_until: datetime
@@ -153,6 +178,9 @@ class OrderRead(Model):
             refunded=MoneyModel.from_domain(order.refunded),
             open=MoneyModel.from_domain(order.open),
             verdict=order.verdict.value if order.verdict else None,
+            verdict_by=_verdict_by(order),
+            late_verdict=order.late_verdict.value if order.late_verdict else None,
+            challenge=ChallengeRead.from_domain(order.challenge) if order.challenge else None,
             reason=order.reason or None,
             placed_at=order.placed_at,
             pay_until=order.pay_until,
@@ -164,6 +192,12 @@ class OrderRead(Model):
     @classmethod
     def from_view(cls, view: OrderView) -> Self:
         return cls.from_domain(view.order, view.deliveries)
+
+
+def _verdict_by(order: Order) -> str | None:
+    if order.verdict is None:
+        return None
+    return "default" if order.is_default_verdict else "risk"
 
 
 class TimelineEntryRead(Model):

@@ -44,6 +44,11 @@ orders = Table(
     Column("reservation_id", Uuid),
     Column("verdict", Text),
     Column("assessment_id", Text, nullable=False, server_default=""),
+    # Risk was silent, and its channel's default counts; what risk said when it was too late.
+    Column("is_default_verdict", Boolean, nullable=False, server_default=text("false")),
+    Column("late_verdict", Text),
+    # {"id", "channel", "target"} of an order whose buyer was to show a code.
+    Column("challenge", JSONB(none_as_null=True)),
     Column("reason", Text, nullable=False, server_default=""),
     Column("customer_id", Text, nullable=False),
     Column("customer_email", Text),
@@ -104,6 +109,11 @@ orders = Table(
         "merchant_id",
         "id",
         postgresql_where=text("status IN ('paid', 'on_hold', 'fulfilling', 'refunding')"),
+    ),
+    Index(
+        "ix_orders_undecided",
+        "paid_at",
+        postgresql_where=text("status = 'paid' AND verdict IS NULL"),
     ),
     Index("ix_orders_unpaid", "pay_until", postgresql_where=text("status = 'pending_payment'")),
     postgresql_with=_STORAGE,

@@ -9,13 +9,15 @@ from kit.errors import Invalid
 from kit.messaging.events import Event
 from kit.messaging.handlers import Handler, handles
 from kit.money import Money
+from lockstock.fulfillment.v1.challenge_events_pb2 import ChallengeNotSent, ChallengeSent
 from lockstock.fulfillment.v1.delivery_events_pb2 import LineDelivered, LineFailed, LineUnknown
 from lockstock.fulfillment.v1.page_events_pb2 import PageLinkChanged
 from lockstock.risk.v1.assessment_events_pb2 import Decision, OrderAssessed
+from order.challenges.domain import CodeNews
 from order.deliveries import service as deliveries
 from order.deliveries.domain import DeliveredUnit, LineOutcome
 from order.lines.domain import LineStatus, LotCost
-from order.orders.domain import Assessment, Verdict
+from order.orders.domain import Assessment, Challenge, Verdict
 from order.saga import service
 from order.saga.service import Fact
 
@@ -50,9 +52,19 @@ async def on_page_link_changed(tx: Transaction, events: Sequence[Event[PageLinkC
     )
 
 
+async def on_challenge_sent(tx: Transaction, events: Sequence[Event[ChallengeSent]]) -> None:
+    await service.note_challenges(tx, [_fact(event, _sent(event.message)) for event in events])
+
+
+async def on_challenge_not_sent(tx: Transaction, events: Sequence[Event[ChallengeNotSent]]) -> None:
+    await service.note_challenges(tx, [_fact(event, _not_sent(event.message)) for event in events])
+
+
 def handlers() -> list[Handler]:
     return [
         handles(OrderAssessed, on_order_assessed),
+        handles(ChallengeSent, on_challenge_sent),
+        handles(ChallengeNotSent, on_challenge_not_sent),
         handles(LineDelivered, on_line_delivered),
         handles(LineFailed, on_line_failed),
         handles(LineUnknown, on_line_unknown),
@@ -82,7 +94,16 @@ def _assessment(message: OrderAssessed) -> Assessment:
         ),
         reviewer=message.reviewer,
         note=message.note,
+        challenge_id=message.challenge_id,
     )
+
+
+def _sent(message: ChallengeSent) -> CodeNews:
+    return CodeNews(Challenge(message.challenge_id, message.channel, message.target))
+
+
+def _not_sent(message: ChallengeNotSent) -> CodeNews:
+    return CodeNews(Challenge(message.challenge_id), message.reason)
 
 
 def _outcome(message: LineDelivered | LineFailed | LineUnknown) -> LineOutcome:

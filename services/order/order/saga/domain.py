@@ -9,12 +9,14 @@ from typing import assert_never
 from uuid import UUID
 
 from kit.money import Money
+from order.challenges import domain as challenges
 from order.deliveries.domain import LineOutcome
 from order.lines.domain import SETTLED, Line, LineStatus, LotCost
 from order.orders.domain import (
     ENDED_UNPAID,
     UNPAID,
     Assessment,
+    Challenge,
     Change,
     GivenBack,
     News,
@@ -26,6 +28,7 @@ from order.orders.domain import (
 )
 from order.payments import domain as money
 from order.refunds.domain import Refund, RefundAnswer
+from order.risk_defaults import domain as risk_defaults
 from order.shortages import domain as shortages
 from order.stages import domain as stages
 from order.steps.domain import plan
@@ -65,19 +68,31 @@ def assess(change: Change, assessment: Assessment) -> Change:
     )
     if change.order.status in ENDED_UNPAID:
         # Should its price come late, this is what counts then.
-        change = change.with_order(verdict=assessment.verdict, assessment_id=assessment.id)
+        change = _judged(change, assessment)
     if change.order.status not in (UNPAID, OrderStatus.PAID, OrderStatus.ON_HOLD):
-        return change.told("assessed_too_late", f"the order is {change.order.status} already")
+        change = change.told("assessed_too_late", f"the order is {change.order.status} already")
+        is_default = change.order.is_default_verdict
+        return risk_defaults.note_late(change, assessment) if is_default else change
     if change.order.status is OrderStatus.ON_HOLD and assessment.verdict is Verdict.ALLOW:
         who = assessment.reviewer or "risk"
         change = change.told("released", f"released by {who}", note=assessment.note)
-    change = change.with_order(
-        verdict=assessment.verdict, assessment_id=assessment.id, reason=_reason(assessment)
-    )
+    change = _judged(change, assessment).with_order(reason=_reason(assessment))
+    if assessment.verdict is Verdict.CHALLENGE:
+        change = challenges.begin(change)
     if change.order.status is UNPAID:
         declined = assessment.verdict is Verdict.DECLINE
         return cancel(change, assessment.reason) if declined else change
     return proceed(change)
+
+
+def _judged(change: Change, assessment: Assessment) -> Change:
+    is_challenge = assessment.verdict is Verdict.CHALLENGE
+    return change.with_order(
+        verdict=assessment.verdict,
+        assessment_id=assessment.id,
+        is_default_verdict=False,
+        challenge=Challenge(assessment.challenge_id) if is_challenge else change.order.challenge,
+    )
 
 
 def _reason(assessment: Assessment) -> str:
@@ -93,8 +108,12 @@ def proceed(change: Change) -> Change:
             return change.moved(OrderStatus.PAID) if is_new else change
         case Verdict.ALLOW:
             return _request_fulfillment(change)
-        case Verdict.HOLD | Verdict.CHALLENGE:
-            return _hold(change)
+        case Verdict.HOLD:
+            return _hold(change, "a review")
+        case Verdict.CHALLENGE:
+            change = _hold(change, "the buyer's code")
+            # It had ended, and so had its challenge: with the price that came late it begins anew.
+            return challenges.begin(change) if order.is_revived else change
         case Verdict.DECLINE:
             return _refund_whole(change)
         case _:
@@ -141,11 +160,11 @@ def _request_rest(change: Change) -> Change:
     return change.with_steps(plan(order.merchant_id, order.id, "release", args=args))
 
 
-def _hold(change: Change) -> Change:
+def _hold(change: Change, awaited: str) -> Change:
     if change.order.status is OrderStatus.ON_HOLD:
         return change
     change = change.moved(OrderStatus.ON_HOLD).told(
-        "held", "paid, and waits for a review", reason=change.order.reason
+        "held", f"paid, and waits for {awaited}", reason=change.order.reason
     )
     return change.announced(News.HELD)
 

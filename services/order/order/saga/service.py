@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from prometheus_client import Counter
+
 from kit.db import Transaction
+from kit.logging import get_logger
+from order.challenges import domain as challenges
+from order.challenges.domain import CodeNews
 from order.deliveries.domain import LineOutcome
 from order.orders import service as orders
 from order.orders.domain import Assessment, Change, Order
@@ -20,6 +25,11 @@ from order.refunds.domain import (
 from order.saga import domain
 
 F = TypeVar("F")
+log = get_logger(__name__)
+
+LET_GO_WRONGLY = Counter(
+    "lockstock_order_let_go_wrongly", "Orders a default let go that risk would not have allowed"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +43,16 @@ class Fact(Generic[F]):
 
 async def assess(tx: Transaction, facts: Sequence[Fact[Assessment]]) -> None:
     """Risk's decisions, in their order. Raises OrderNotFound when an order is not here (yet)."""
-    await _decide(tx, facts, domain.assess)
+    for change in await _decide(tx, facts, domain.assess):
+        for entry in change.entries:
+            if entry.kind == "let_go_wrongly":
+                LET_GO_WRONGLY.inc()
+                log.warning("let_go_wrongly", order_id=str(change.order.id))
+
+
+async def note_challenges(tx: Transaction, facts: Sequence[Fact[CodeNews]]) -> None:
+    """What became of the codes that buyers are to show. Raises OrderNotFound."""
+    await _decide(tx, facts, challenges.note)
 
 
 async def settle_lines(tx: Transaction, facts: Sequence[Fact[LineOutcome]]) -> None:
@@ -80,13 +99,14 @@ async def refund(
 
 async def _decide(
     tx: Transaction, facts: Sequence[Fact[F]], rule: Callable[[Change, F], Change]
-) -> None:
+) -> list[Change]:
     locked = await orders.lock_many(tx, {fact.order_id for fact in facts})
     changes: dict[UUID, Change] = {}
     for fact in facts:
         change = changes.get(fact.order_id) or Change(locked.get(fact.order_id), fact.cause)
         changes[fact.order_id] = rule(change.because(fact.cause), fact.what)
     await orders.save_many(tx, list(changes.values()))
+    return list(changes.values())
 
 
 async def cancel(

@@ -15,7 +15,7 @@ REASON_LENGTH_MAX = 2_000
 """Characters."""
 RULES_TOLD_MAX = 50
 """Fired rules named in the event; the assessment keeps all of them."""
-CHALLENGE_WITHOUT_CHANNEL = "a challenge is due and there is no channel for it yet"
+CHALLENGE_WITHOUT_CONTACT = "a code is due and the buyer gave no contact to send it to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,13 @@ class Assessment:
 
     @property
     def decision(self) -> Action:
-        """What happens: a challenge is held for review until there is a channel for it."""
-        return Action.HOLD if self.asked is Action.CHALLENGE else self.asked
+        """What happens: who cannot be sent a code is held for review."""
+        return Action.HOLD if self.lacks_contact else self.asked
+
+    @property
+    def lacks_contact(self) -> bool:
+        """A code is due, and there is nowhere to send it."""
+        return self.asked is Action.CHALLENGE and not self.facts["has_contact"]
 
     @property
     def deciding(self) -> list[Outcome]:
@@ -43,8 +48,8 @@ class Assessment:
     def reason(self) -> str:
         """Why it was not simply allowed, for a reviewer."""
         said = [f"{outcome.name}: {outcome.explain()}" for outcome in self.deciding]
-        if self.asked is Action.CHALLENGE:
-            said.insert(0, CHALLENGE_WITHOUT_CHANNEL)
+        if self.lacks_contact:
+            said.insert(0, CHALLENGE_WITHOUT_CONTACT)
         return shorten("; ".join(said), REASON_LENGTH_MAX)
 
 

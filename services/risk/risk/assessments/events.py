@@ -9,7 +9,7 @@ from lockstock.risk.v1.assessment_events_pb2 import (
     FiredRule,
     OrderAssessed,
 )
-from risk.assessments.domain import CHALLENGE_WITHOUT_CHANNEL, RULES_TOLD_MAX, Assessment
+from risk.assessments.domain import CHALLENGE_WITHOUT_CONTACT, RULES_TOLD_MAX, Assessment
 from risk.rules.domain import Action
 
 _DECISIONS: Mapping[Action, Decision] = {
@@ -36,5 +36,6 @@ def order_assessed(assessment: Assessment) -> OrderAssessed:
             )
             for outcome in assessment.deciding[:RULES_TOLD_MAX]
         ],
-        note=CHALLENGE_WITHOUT_CHANNEL if assessment.asked is Action.CHALLENGE else "",
+        note=CHALLENGE_WITHOUT_CONTACT if assessment.lacks_contact else "",
+        challenge_id=str(assessment.id) if assessment.decision is Action.CHALLENGE else "",
     )

@@ -107,7 +107,7 @@ class AssessmentAsk(Model):
 class AssessmentAnswer(Model):
     id: UUID | None = Field(description="null when the purchase was not recorded")
     decision: Action
-    asked: Action = Field(description="what the rules ask for; a challenge is held for now")
+    asked: Action = Field(description="by the rules; a challenge without a contact is held")
     reason: str
     facts: dict[str, Any]
     rules: list[OutcomeRead]

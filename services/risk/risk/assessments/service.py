@@ -11,6 +11,8 @@ from kit.messaging import outbox
 from risk.assessments import events
 from risk.assessments.domain import AlreadyAssessed, Assessment, StoredAssessment, values_of
 from risk.assessments.repository import AssessmentRepository
+from risk.challenges.domain import ChallengeOpening
+from risk.challenges.service import ChallengeService
 from risk.facts import FactKind, Facts, FactValue
 from risk.reviews.domain import ReviewOpening
 from risk.reviews.service import ReviewService
@@ -51,19 +53,22 @@ class AssessmentService:
         velocity: VelocityService,
         rules: RuleService,
         reviews: ReviewService,
+        challenges: ChallengeService,
         sources: Sequence[FactSource] = (),
     ) -> None:
         self._repository = repository
         self._velocity = velocity
         self._rules = rules
         self._reviews = reviews
+        self._challenges = challenges
         self._sources = sources
 
     async def assess(self, tx: Transaction, purchases: Sequence[Purchase]) -> list[Assessment]:
         """Records and judges the purchases not seen before, as if they came one by one.
 
-        Orders get their OrderAssessed, and a review where a person must decide. A shop that asked
-        about a purchase of its own gets the answer only: there is no order to hold.
+        Orders get their OrderAssessed, a review where a person must decide, a challenge where the
+        buyer must show a code. A shop that asked about a purchase of its own gets the answer only:
+        there is no order to hold.
         """
         merchants = list({purchase.merchant_id for purchase in purchases})
         rules = await self._rules.in_force(tx, merchants)
@@ -79,6 +84,9 @@ class AssessmentService:
         await self._repository.add_assessments(tx, made)
         orders = [it for it in made if it.purchase.source is PurchaseSource.ORDER]
         await self._reviews.open(tx, [_opening(it) for it in orders if it.decision is Action.HOLD])
+        await self._challenges.open(
+            tx, [_challenge(it) for it in orders if it.decision is Action.CHALLENGE]
+        )
         for it in orders:
             outbox.add(
                 tx,
@@ -152,5 +160,15 @@ def _opening(assessment: Assessment) -> ReviewOpening:
         assessment.purchase.merchant_id,
         assessment.purchase.id,
         assessment.id,
+        assessment.reason(),
+    )
+
+
+def _challenge(assessment: Assessment) -> ChallengeOpening:
+    return ChallengeOpening(
+        assessment.id,
+        assessment.purchase.merchant_id,
+        assessment.purchase.id,
+        assessment.purchase.reference,
         assessment.reason(),
     )

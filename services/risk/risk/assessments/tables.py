@@ -33,7 +33,9 @@ def assessment_tables(metadata: MetaData) -> None:
         Column("outcomes", JSONB, nullable=False),
         Column("duration_us", BigInteger, nullable=False),
         clock_time("assessed_at"),
-        CheckConstraint("decision IN ('allow', 'hold', 'decline')", name="decision_known"),
+        CheckConstraint(
+            "decision IN ('allow', 'challenge', 'hold', 'decline')", name="decision_known"
+        ),
         CheckConstraint("asked IN ('allow', 'challenge', 'hold', 'decline')", name="asked_known"),
         UniqueConstraint("purchase_id"),
         Index("ix_assessment_merchant_id_id", "merchant_id", "id"),

@@ -46,7 +46,7 @@ class RuleBody(Model):
     condition: ConditionText
     action: Annotated[
         Action,
-        Field(description="challenge has no channel yet: the order is held for review instead"),
+        Field(description="challenge: the buyer shows a code; without a contact it is held"),
     ]
 
     def to_domain(self) -> RuleText:

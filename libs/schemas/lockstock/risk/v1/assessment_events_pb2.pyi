@@ -34,7 +34,7 @@ class FiredRule(_message.Message):
     def __init__(self, rule_id: _Optional[str] = ..., version: _Optional[int] = ..., name: _Optional[str] = ..., explanation: _Optional[str] = ...) -> None: ...
 
 class OrderAssessed(_message.Message):
-    __slots__ = ("assessment_id", "order_id", "merchant_id", "decision", "rules", "reviewer", "note")
+    __slots__ = ("assessment_id", "order_id", "merchant_id", "decision", "rules", "reviewer", "note", "challenge_id")
     ASSESSMENT_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -42,6 +42,7 @@ class OrderAssessed(_message.Message):
     RULES_FIELD_NUMBER: _ClassVar[int]
     REVIEWER_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
+    CHALLENGE_ID_FIELD_NUMBER: _ClassVar[int]
     assessment_id: str
     order_id: str
     merchant_id: str
@@ -49,4 +50,5 @@ class OrderAssessed(_message.Message):
     rules: _containers.RepeatedCompositeFieldContainer[FiredRule]
     reviewer: str
     note: str
-    def __init__(self, assessment_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ..., rules: _Optional[_Iterable[_Union[FiredRule, _Mapping]]] = ..., reviewer: _Optional[str] = ..., note: _Optional[str] = ...) -> None: ...
+    challenge_id: str
+    def __init__(self, assessment_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ..., rules: _Optional[_Iterable[_Union[FiredRule, _Mapping]]] = ..., reviewer: _Optional[str] = ..., note: _Optional[str] = ..., challenge_id: _Optional[str] = ...) -> None: ...
