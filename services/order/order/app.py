@@ -24,6 +24,7 @@ from order.callbacks import tables as callback_tables
 from order.callbacks.service import CallbackService
 from order.catalogue import routes as catalogue_routes
 from order.catalogue import tables as catalogue_tables
+from order.chargebacks import routes as chargeback_routes
 from order.checkouts import routes as checkout_routes
 from order.checkouts import tables as checkout_tables
 from order.checkouts.service import CheckoutService, ThroughAccounts
@@ -140,6 +141,7 @@ ROUTERS = (
     restock_routes.router,
     payment_routes.router,
     refund_routes.router,
+    chargeback_routes.router,
     account_routes.router,
     checkout_routes.router,
     callback_routes.router,

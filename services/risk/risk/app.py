@@ -23,6 +23,10 @@ from risk.challenges.service import ChallengeService
 from risk.code_sending import CodeSending
 from risk.conditions import Conditions
 from risk.facts import Catalogue
+from risk.labels import routes as label_routes
+from risk.labels.consumers import LabelConsumers
+from risk.labels.repository import LabelRepository
+from risk.labels.service import LabelService
 from risk.review_policies import routes as policy_routes
 from risk.review_policies.repository import ReviewPolicyRepository
 from risk.review_policies.service import ReviewPolicyService
@@ -59,7 +63,8 @@ def create_service(
         timeout_seconds=settings.fulfillment_timeout_seconds,
         transport=fulfillment_transport,
     )
-    sources: list[FactSource] = []
+    labels = LabelService(LabelRepository())
+    sources: list[FactSource] = [labels]
     catalogue = Catalogue(PURCHASE_FACTS, *(source.facts for source in sources))
     velocity = VelocityService(VelocityRepository(), WindowService(WindowRepository()))
     rules = RuleService(RuleRepository(), Conditions(catalogue), velocity)
@@ -84,11 +89,13 @@ def create_service(
             review_routes.router,
             policy_routes.router,
             challenge_routes.router,
+            label_routes.router,
         ],
         handlers=[
             *AssessmentConsumers(assessments).handlers(),
             *ReviewConsumers(reviews).handlers(),
             *ChallengeConsumers(challenges).handlers(),
+            *LabelConsumers(labels).handlers(),
             *replica_handlers(),
         ],
         jobs=[
@@ -101,6 +108,7 @@ def create_service(
             "reviews": reviews,
             "review_policies": policies,
             "challenges": challenges,
+            "labels": labels,
             "assessments": assessments,
             "clock": SystemClock(),
         },

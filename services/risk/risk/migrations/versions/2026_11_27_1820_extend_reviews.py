@@ -44,6 +44,30 @@ _TABLES = (
       CONSTRAINT ck_challenge_counts_not_negative CHECK (tries >= 0 AND resends >= 0)
     )
     """,
+    """
+    CREATE TABLE order_label (
+      order_id uuid NOT NULL,
+      kind text NOT NULL,
+      source text NOT NULL,
+      merchant_id uuid NOT NULL,
+      at timestamptz NOT NULL,
+      amount_minor bigint NOT NULL,
+      currency text NOT NULL,
+      customer_key uuid,
+      contact_key uuid,
+      CONSTRAINT pk_order_label PRIMARY KEY (order_id, kind, source),
+      CONSTRAINT ck_order_label_kind_known CHECK (kind IN
+        ('completed', 'undelivered', 'refund', 'claim', 'chargeback'))
+    )
+    """,
+    """
+    CREATE INDEX ix_order_label_customer_key ON order_label (customer_key)
+      WHERE customer_key IS NOT NULL AND kind IN ('refund', 'claim', 'chargeback')
+    """,
+    """
+    CREATE INDEX ix_order_label_contact_key ON order_label (contact_key)
+      WHERE contact_key IS NOT NULL AND kind IN ('refund', 'claim', 'chargeback')
+    """,
     "CREATE INDEX ix_challenge_order_id ON challenge (order_id)",
     """
     ALTER TABLE review
@@ -104,6 +128,7 @@ def downgrade() -> None:
     """What was challenged reads as held, as it was before."""
     op.execute("UPDATE assessment SET decision = 'hold' WHERE decision = 'challenge'")
     op.execute(_decisions("allow", "hold", "decline"))
+    op.drop_table("order_label")
     op.drop_table("review_act")
     op.execute("DROP FUNCTION review_act_is_final")
     op.execute(

@@ -1,0 +1,126 @@
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from kit.db import Transaction
+from risk.labels.domain import BAD, Label, LabelKind
+
+_BAD = ", ".join(f"'{kind}'" for kind in BAD)
+_ADD = text("""
+    INSERT INTO order_label (order_id, kind, source, merchant_id, at, amount_minor, currency,
+        customer_key, contact_key)
+    SELECT given.order_id, given.kind, given.source, given.merchant_id, given.at,
+        given.amount_minor, given.currency, purchase.customer_key, purchase.contact_key
+    FROM unnest(CAST(:orders AS uuid[]), CAST(:kinds AS text[]), CAST(:sources AS text[]),
+        CAST(:merchants AS uuid[]), CAST(:ats AS timestamptz[]), CAST(:amounts AS bigint[]),
+        CAST(:currencies AS text[]))
+        AS given(order_id, kind, source, merchant_id, at, amount_minor, currency)
+    LEFT JOIN purchase ON purchase.id = given.order_id
+    ON CONFLICT (order_id, kind, source) DO NOTHING
+""")
+_COUNT = text(f"""
+    SELECT 'customer' AS of, customer_key AS key, kind, count(DISTINCT order_id) AS orders
+    FROM order_label WHERE customer_key = ANY(CAST(:customers AS uuid[])) AND kind IN ({_BAD})
+    GROUP BY customer_key, kind
+    UNION ALL
+    SELECT 'contact', contact_key, kind, count(DISTINCT order_id)
+    FROM order_label WHERE contact_key = ANY(CAST(:contacts AS uuid[])) AND kind IN ({_BAD})
+    GROUP BY contact_key, kind
+""")  # noqa: S608 - made of constants of the domain
+# Ids grow with time: they find the rows that the times then choose from.
+_WORTH = text(f"""
+    WITH fired AS MATERIALIZED (
+        SELECT CAST(said ->> 'rule_id' AS uuid) AS rule_id,
+            CAST(said ->> 'version' AS int) AS version, said ->> 'name' AS name, a.order_id,
+            p.amount_minor, p.currency
+        FROM assessment a CROSS JOIN jsonb_array_elements(a.outcomes) AS said
+        JOIN purchase p ON p.id = a.purchase_id
+        WHERE a.merchant_id = :merchant_id AND a.order_id IS NOT NULL
+            AND a.id BETWEEN :first_id AND :last_id
+            AND a.assessed_at >= :since AND a.assessed_at < :until
+            AND said ->> 'failure' IS NULL
+    ), labelled AS (
+        SELECT order_id, bool_or(kind IN ({_BAD})) AS is_bad,
+            bool_or(kind = 'completed') AS is_completed, bool_or(kind = 'refund') AS refund,
+            bool_or(kind = 'claim') AS claim, bool_or(kind = 'chargeback') AS chargeback
+        FROM order_label WHERE order_id IN (SELECT order_id FROM fired) GROUP BY order_id
+    ), judged AS (
+        SELECT fired.*, labelled.refund, labelled.claim, labelled.chargeback,
+            review.order_id IS NOT NULL AS is_declined,
+            coalesce(labelled.is_bad, false) OR review.order_id IS NOT NULL AS is_bad,
+            coalesce(labelled.is_completed, false) AS is_completed
+        FROM fired LEFT JOIN labelled USING (order_id)
+        LEFT JOIN (
+            SELECT DISTINCT order_id FROM review
+            WHERE status = 'declined' AND decided_by <> :time_limit
+        ) AS review USING (order_id)
+    )
+    SELECT rule_id, currency, max(version) AS version,
+        (array_agg(name ORDER BY version DESC))[1] AS name, count(*) AS fired,
+        count(*) FILTER (WHERE is_bad) AS bad,
+        count(*) FILTER (WHERE is_completed AND NOT is_bad) AS good,
+        count(*) FILTER (WHERE is_declined) AS declined,
+        count(*) FILTER (WHERE refund) AS refund, count(*) FILTER (WHERE claim) AS claim,
+        count(*) FILTER (WHERE chargeback) AS chargeback,
+        sum(amount_minor) FILTER (WHERE is_bad) AS bad_sum,
+        sum(amount_minor) FILTER (WHERE is_completed AND NOT is_bad) AS good_sum
+    FROM judged GROUP BY rule_id, currency
+""")  # noqa: S608 - made of constants of the domain
+_SLACK = timedelta(minutes=10)
+"""Clocks of processes and of the database differ by less."""
+
+
+class LabelRepository:
+    async def add(self, tx: Transaction, labels: Sequence[Label]) -> None:
+        """What is known already stays as it is."""
+        await tx.execute(
+            _ADD,
+            {
+                "orders": [it.order_id for it in labels],
+                "kinds": [it.kind.value for it in labels],
+                "sources": [it.source for it in labels],
+                "merchants": [it.merchant_id for it in labels],
+                "ats": [it.at for it in labels],
+                "amounts": [it.amount_minor for it in labels],
+                "currencies": [it.currency for it in labels],
+            },
+        )
+
+    async def count(
+        self, tx: Transaction, customers: Sequence[UUID], contacts: Sequence[UUID]
+    ) -> dict[tuple[str, UUID, LabelKind], int]:
+        """(`customer` or `contact`, its key, kind) -> orders with such a label."""
+        rows = await tx.execute(_COUNT, {"customers": list(customers), "contacts": list(contacts)})
+        return {(row.of, row.key, LabelKind(row.kind)): row.orders for row in rows}
+
+    async def worth(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        since: datetime,
+        until: datetime,
+        *,
+        time_limit: str,
+    ) -> list[Mapping[str, Any]]:
+        """Per rule and currency. What the time limit declined nobody looked at."""
+        rows = await tx.execute(
+            _WORTH,
+            {
+                "merchant_id": merchant_id,
+                "since": since,
+                "until": until,
+                "first_id": _id_at(since - _SLACK),
+                "last_id": _id_at(until + _SLACK),
+                "time_limit": time_limit,
+            },
+        )
+        return [dict(row) for row in rows.mappings()]
+
+
+def _id_at(moment: datetime) -> UUID:
+    """The first id of a moment: UUIDv7 begins with its milliseconds."""
+    milliseconds = max(0, (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1))
+    return UUID(int=min(milliseconds, 2**48 - 1) << 80)
