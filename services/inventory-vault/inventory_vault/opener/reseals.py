@@ -68,11 +68,16 @@ async def begin(
     return Wish(found.id, old.key_id, found.reason, found.requested_by)
 
 
-async def next_seal(tx: Transaction, key_id: UUID, skipped_lots: Sequence[UUID]) -> WornSeal | None:
-    """A seal under this key whose lot is imported whole."""
-    row = (
-        await tx.execute(_NEXT_SEAL, {"key": key_id, "skipped": list(skipped_lots)})
-    ).one_or_none()
+async def next_seal(
+    tx: Transaction, key_id: UUID, skipped: Sequence[tuple[UUID, int]]
+) -> WornSeal | None:
+    """A seal under this key, none of the skipped ones, whose lot is imported whole."""
+    values = {
+        "key": key_id,
+        "lots": [lot_id for lot_id, _ in skipped],
+        "numbers": [seal_no for _, seal_no in skipped],
+    }
+    row = (await tx.execute(_NEXT_SEAL, values)).one_or_none()
     if row is None:
         return None
     seal = Seal(row.merchant_id, row.lot_id, row.seal_no, key_id, bytes(row.sender_public_key))
@@ -83,19 +88,17 @@ async def next_seal_no(tx: Transaction, lot_id: UUID) -> int:
     return int((await tx.execute(_NEXT_SEAL_NO, {"lot": lot_id})).one().seal_no)
 
 
-async def add_seal(tx: Transaction, seal: Seal, proof: bytes) -> None:
-    """An empty seal that units move to."""
-    await tx.execute(
-        _ADD_SEAL,
-        {
-            "lot": seal.lot_id,
-            "no": seal.seal_no,
-            "merchant": seal.merchant_id,
-            "key": seal.key_id,
-            "sender": seal.sender_public_key,
-            "proof": proof,
-        },
-    )
+async def add_seal(tx: Transaction, seal: Seal, proof: bytes) -> bool:
+    """An empty seal that units move to; False when another opener took its number."""
+    values = {
+        "lot": seal.lot_id,
+        "no": seal.seal_no,
+        "merchant": seal.merchant_id,
+        "key": seal.key_id,
+        "sender": seal.sender_public_key,
+        "proof": proof,
+    }
+    return (await tx.execute(_ADD_SEAL, values)).rowcount == 1
 
 
 async def count_units(tx: Transaction, seal: Seal) -> None:
@@ -134,7 +137,10 @@ async def move(tx: Transaction, old: Seal, seal_no: int, units: Sequence[Moved])
 async def drop_if_bare(tx: Transaction, seal: Seal) -> bool:
     """Deletes a seal that no unit names any more; False when one still does."""
     values = {"lot": seal.lot_id, "no": seal.seal_no}
-    return (await tx.execute(_DROP_IF_BARE, values)).rowcount == 1
+    if (await tx.execute(_DROP_IF_BARE, values)).rowcount == 1:
+        return True
+    # Another opener may have dropped it meanwhile: a statement of its own sees that.
+    return (await tx.execute(_SEAL, values)).one_or_none() is None
 
 
 async def is_needed(tx: Transaction, key_id: UUID, grace_seconds: float) -> bool:
@@ -175,7 +181,10 @@ _NEXT_SEAL = text(
     """
     SELECT s.lot_id, s.seal_no, s.merchant_id, s.sender_public_key, s.proof
     FROM lot_seal s JOIN lot l ON l.id = s.lot_id AND l.state <> 'importing'
-    WHERE s.key_id = :key AND NOT s.lot_id = ANY(CAST(:skipped AS uuid[]))
+    WHERE s.key_id = :key AND NOT EXISTS (
+      SELECT 1 FROM unnest(CAST(:lots AS uuid[]), CAST(:numbers AS smallint[]))
+        AS skipped(lot_id, seal_no)
+      WHERE skipped.lot_id = s.lot_id AND skipped.seal_no = s.seal_no)
     ORDER BY s.lot_id, s.seal_no LIMIT 1
     """
 )
@@ -188,6 +197,7 @@ _ADD_SEAL = text(
     """
     INSERT INTO lot_seal (lot_id, seal_no, merchant_id, key_id, sender_public_key, proof, units)
     VALUES (:lot, :no, :merchant, :key, :sender, :proof, 0)
+    ON CONFLICT (lot_id, seal_no) DO NOTHING
     """
 )
 
@@ -238,6 +248,8 @@ _DROP_IF_BARE = text(
         AND u.shredding_id IS NULL)
     """
 )
+
+_SEAL = text("SELECT 1 FROM lot_seal WHERE lot_id = :lot AND seal_no = :no")
 
 _IS_NEEDED = text(
     """

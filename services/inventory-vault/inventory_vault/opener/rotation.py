@@ -75,8 +75,7 @@ class Rotation:
             return True
         for key_id in self._keyring.old_ids():
             async with self._db.read() as tx:
-                skipped = [lot for lot, _ in self._stuck_now()]
-                worn = await reseals.next_seal(tx, key_id, skipped)
+                worn = await reseals.next_seal(tx, key_id, self._stuck_now())
             if worn is not None:
                 await self._reseal_lot(worn)
                 return True
@@ -111,7 +110,8 @@ class Rotation:
         async with self._db.transaction() as tx:
             seal_no = await reseals.next_seal_no(tx, worn.seal.lot_id)
             seal = Seal(worn.seal.merchant_id, worn.seal.lot_id, seal_no, key_id, sealer.public_key)
-            await reseals.add_seal(tx, seal, self._keyring.prover.prove(seal))
+            if not await reseals.add_seal(tx, seal, self._keyring.prover.prove(seal)):
+                return  # another opener is at this lot: the next step looks again
             await reseals.count_units(tx, worn.seal)
         after, moved, refused = 0, 0, 0
         while True:
@@ -122,10 +122,10 @@ class Rotation:
             after = units[-1].seq
             resealed, refusals = await self._reseal(worn, units, seal, sealer)
             async with self._db.transaction() as tx:
-                moved += await reseals.move(tx, worn.seal, seal_no, resealed)
+                moved += await reseals.move(tx, worn.seal, seal.seal_no, resealed)
             await alarm_refusals(self._db, refusals)
             refused += len(refusals)
-        await self._finish_lot(worn, seal_no, moved, refused)
+        await self._finish_lot(worn, seal, moved, refused)
 
     async def _reseal(
         self, worn: WornSeal, units: Sequence[StoredUnit], seal: Seal, sealer: Sealer
@@ -150,7 +150,7 @@ class Rotation:
             resealed.append(Resealed(unit.seq, box.nonce, box.ciphertext))
         return resealed, refusals
 
-    async def _finish_lot(self, worn: WornSeal, seal_no: int, moved: int, refused: int) -> None:
+    async def _finish_lot(self, worn: WornSeal, seal: Seal, moved: int, refused: int) -> None:
         lot_id = worn.seal.lot_id
         async with self._db.transaction() as tx:
             is_done = await reseals.drop_if_bare(tx, worn.seal)
@@ -162,11 +162,14 @@ class Rotation:
                     merchant_id=worn.seal.merchant_id,
                     actor=SYSTEM,
                     old_key_id=str(worn.seal.key_id),
-                    key_id=str(self._keyring.active_id),
-                    seal_no=seal_no,
+                    key_id=str(seal.key_id),
+                    seal_no=seal.seal_no,
                     units=moved,
                     refused=refused,
                 )
+            else:
+                # A lot that stays stuck would get one more at each look.
+                await reseals.drop_if_bare(tx, seal)
         if not is_done:
             # What does not open keeps its seal and the key: a restored backup opens again. Looked
             # at again in a while.
