@@ -52,10 +52,16 @@ def logged() -> Iterator[StringIO]:
     root.setLevel(level)
 
 
+# What only a machine's crash would need. What the tests kill are processes: what those have
+# written is the system's, whether it is on the disk or not. tests/onebox has servers with it on.
+UNFLUSHED = {"fsync": "off", "full_page_writes": "off", "wal_compression": "off"}
+
+
 @pytest.fixture(scope="session")
 async def postgres(run_dir: Path) -> AsyncIterator[str]:
     """The administrator's URL of a real server, started for this run."""
-    server = EmbeddedPostgres(run_dir / "postgres", free_ports(1)[0], PASSWORD)
+    port = free_ports(1)[0]
+    server = EmbeddedPostgres(run_dir / "postgres", port, PASSWORD, settings=UNFLUSHED)
     await server.start()
     yield server.url
     await server.stop()

@@ -31,8 +31,8 @@ async def commit_rows(server: EmbeddedPostgres, count: int) -> None:
         await connection.close()
 
 
-async def test_checksums_and_flushes_are_on(postgres: str) -> None:
-    connection = await asyncpg.connect(postgres)
+async def test_checksums_and_flushes_are_on(server: EmbeddedPostgres) -> None:
+    connection = await asyncpg.connect(server.url)
     try:
         shown = {
             name: await connection.fetchval("SELECT current_setting($1)", name)

@@ -12,6 +12,7 @@ import shutil
 import signal
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import asyncpg
@@ -93,12 +94,22 @@ class EmbeddedPostgres:
     """One server on the loopback interface; `data_dir` is its data directory and is kept.
 
     As root the server runs as `nobody`, so `data_dir` must be reachable for that user.
+    `settings` are what differs from SETTINGS.
     """
 
-    def __init__(self, data_dir: Path, port: int, password: str, *, log_file: Path | None = None):
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int,
+        password: str,
+        *,
+        log_file: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+    ):
         self.data_dir = data_dir.resolve()
         self.port = port
         self._password = password
+        self._settings = {**SETTINGS, **(settings or {})}
         self._log_file = log_file or self.data_dir.with_name(self.data_dir.name + ".log")
         self.child: Child | None = None
 
@@ -124,7 +135,7 @@ class EmbeddedPostgres:
         await self._end_earlier_run()
         if not (self.data_dir / "PG_VERSION").exists():
             await self._initialise()
-        options = [part for pair in SETTINGS.items() for part in ("-c", "=".join(pair))]
+        options = [part for pair in self._settings.items() for part in ("-c", "=".join(pair))]
         argv = [str(binaries() / "postgres"), "-D", str(self.data_dir), "-h", LOOPBACK]
         spec = Spec(
             "postgres",
@@ -168,6 +179,8 @@ class EmbeddedPostgres:
             secret.flush()
             _give_to_nobody(Path(secret.name))
             argv = [str(binaries() / "initdb"), "-D", str(making), *INITDB]
+            if self._settings.get("fsync") == "off":
+                argv.append("--no-sync")
             await processes.run([*argv, f"--pwfile={secret.name}"], seconds_max=120, as_nobody=True)
         making.rename(self.data_dir)
 
