@@ -16,8 +16,9 @@ from tests.fulfillment.real_vault import SECRET, RealVault
 from tests.suppliers.code_shop import CodeShop, running_code_shop
 from tests.suppliers.simulator import listening
 
-PROCUREMENTS = int(os.environ.get("PROCURE_KILLS_PROCUREMENTS", "6"))
-KILLS = int(os.environ.get("PROCURE_KILLS", "6"))
+# One kill at each of the three moments; a longer run takes more of both.
+PROCUREMENTS = int(os.environ.get("PROCURE_KILLS_PROCUREMENTS", "3"))
+KILLS = int(os.environ.get("PROCURE_KILLS", "3"))
 WORKER = """
 import sys
 import fulfillment.connectors

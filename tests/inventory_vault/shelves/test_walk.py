@@ -1,5 +1,6 @@
 """The shelf against a model that knows every single unit, over a long random walk."""
 
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +15,8 @@ from kit.service import Service
 from tests.inventory_vault.factories import Vault
 from tests.inventory_vault.raw_lots import add_raw_lot
 
-STEPS = 2_200
+# LOCKSTOCK_WALK_STEPS=2200 for a long walk: about 1,500 units are taken.
+STEPS = int(os.environ.get("LOCKSTOCK_WALK_STEPS", "350"))
 LOT_UNITS = 60
 LOTS = 3
 HOUR = 3600.0
@@ -235,7 +237,7 @@ class Walk:
         assert levels["total"] == len(self.model.units)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(120 + STEPS // 5)
 async def test_a_long_walk_agrees_with_a_model_that_knows_every_unit(
     vault: Vault, service: Service, db: Database, rows: Any
 ):
@@ -275,4 +277,4 @@ async def test_a_long_walk_agrees_with_a_model_that_knows_every_unit(
             assert await vault.conserved(pool_id)
     await walk.check()
     assert await vault.conserved(pool_id)
-    assert walk.taken > 500
+    assert walk.taken > STEPS / 5

@@ -1,5 +1,7 @@
-"""5,000 keys, each sent 1 to 20 times at once to two API processes that are killed in the middle:
+"""Many keys, each sent 1 to 20 times at once to two API processes that are killed in the middle:
 one effect each, identical answers, altered bodies refused.
+
+RACE_KEYS=5000 is the size that the suite must show; a run of `make test` has 120.
 """
 
 import asyncio
@@ -25,7 +27,7 @@ from tests.order.money.api import ApiProcess, api_processes
 from tests.order.money.test_race import sell
 from tests.order.money.wire import Answer, Line
 
-KEYS = int(os.environ.get("RACE_KEYS", "1500"))
+KEYS = int(os.environ.get("RACE_KEYS", "120"))
 SENDS_MAX = 20
 ALTERED = min(600, KEYS)
 SENDERS = 8  # keys that are under way at once
@@ -157,7 +159,7 @@ async def _effects(db: Database) -> Counter[str]:
         return Counter((await tx.execute(query)).scalars())
 
 
-async def test_5_000_keys_have_one_effect_and_one_answer_each_whatever_is_killed(
+async def test_each_of_many_keys_has_one_effect_and_one_answer_whatever_is_killed(
     service: Service, api: Any, consume: Any
 ) -> None:
     await sell(api)

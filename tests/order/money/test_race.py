@@ -1,5 +1,8 @@
-"""10,000 orders by 64 callers, each payment told 5 times at once, in every order of pay, cancel and
+"""Many orders by 64 callers, each payment told 5 times at once, in every order of pay, cancel and
 expire: exact money for each order. What is paid after its time is held anew, where there is stock.
+
+RACE_ORDERS=10000 is the size that the suite must show; a run of `make test` has 600: every plot
+twice.
 """
 
 import asyncio
@@ -47,7 +50,7 @@ from tests.order.money.tales import Tale
 from tests.order.money.wire import Line
 from tests.order.vaults import ScriptedVault
 
-ORDERS = int(os.environ.get("RACE_ORDERS", "3000"))
+ORDERS = int(os.environ.get("RACE_ORDERS", "600"))
 CALLERS = 64
 SECONDS_MAX = 1_500  # for a machine that does other things as well
 
@@ -172,7 +175,7 @@ async def _lives(port: int, token: str, service: Service) -> list[Caller]:
     return callers
 
 
-async def test_money_is_exact_for_each_of_10_000_orders_whatever_happens_at_once(
+async def test_money_is_exact_for_each_order_whatever_happens_at_once(
     service: Service, api: Any
 ) -> None:
     await sell(api)
@@ -208,7 +211,7 @@ async def test_money_is_exact_for_each_of_10_000_orders_whatever_happens_at_once
 
 def _happened(tales: Sequence[Tale]) -> None:
     """A run in which nothing rare happened would prove nothing."""
-    rare = len(tales) // 500
+    rare = max(1, len(tales) // 500)
     ends = Counter(tale.status for tale in tales)
     states = Counter(payment.status for tale in tales for payment in tale.payments)
     for status in (
