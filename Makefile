@@ -53,7 +53,9 @@ secrets: ## make the secret files that docker compose hands to the containers (o
 
 test: setup ## every test; each of WORKERS=3 starts its own PostgreSQL and Kafka
 	@$(PYTHON) -m onebox install --browser
-	@$(PYTHON) -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
+	@# Each test that starts a service would else compile its sources anew.
+	@$(PYTHON) -m compileall -q libs services deploy/onebox
+	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: lint types imports proto-check ## every gate: style, types, layers, schemas
 
