@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from io import StringIO
@@ -15,9 +16,19 @@ from onebox.ports import free_ports
 from onebox.postgres import EmbeddedPostgres
 from tests.stack.run_dir import make_run_dir
 from tests.stack.service_databases import PASSWORD, ServiceDatabases
+from tests.stack.sharing import PlaceScheduling, longest_first
 
 _numbers = itertools.count(1)
 ServiceDatabase = Callable[[str], Awaitable[str]]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> PlaceScheduling:
+    return PlaceScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        longest_first(items)
 
 
 @pytest.fixture(scope="session")
