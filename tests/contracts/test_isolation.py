@@ -44,7 +44,12 @@ OPEN = {
 }
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 # Whose answers concern nobody's things: the vault's public keys.
-NOBODYS = {"GET /v1/sealing-key", "GET /v1/sealing-keys"}
+# A batch of the ledger's chain is a digest of everybody's.
+NOBODYS = {
+    "GET /v1/sealing-key",
+    "GET /v1/sealing-keys",
+    "GET /v1/ledger-proof/batches/{batch_no}",
+}
 # What differs each time the owner looks: the head of the one log for all merchants, and the record
 # that taking out the orders leaves.
 RESTLESS = (
@@ -52,6 +57,7 @@ RESTLESS = (
     "/v1/audit/proofs",
     "/v1/audit/consistency",
     "/v1/order-exports",
+    "/v1/ledger-proof",
 )
 # When the owner looks, this moves by itself.
 _MOVING = {"last_used_at", "request_id", "as_of", "age_seconds", "cover_days", "sold_per_day"}

@@ -235,7 +235,7 @@ class _Maker:
         return str(self.post("risk", "/v1/rules", rule)["id"])
 
     def books(self) -> dict[str, str]:
-        """An account and a transaction."""
+        """An account, a transaction and a pending one."""
         accounts = [
             self.post("ledger", "/v1/accounts", {"code": code, "currency": "CNY", "kind": kind})
             for code, kind in (("bank:known", "asset"), ("capital:known", "equity"))
@@ -247,7 +247,11 @@ class _Maker:
         ]
         body = {"description": "known", "reference": str(uuid4()), "postings": postings}
         posted = self.post("ledger", "/v1/transactions", body)
+        pending = self.post(
+            "ledger", "/v1/pending-transactions", {**body, "reference": str(uuid4())}
+        )
         return {
+            "pending_id": pending["id"],
             "account_id": accounts[0]["id"],
             "transaction_id": posted["id"],
             "account": "bank:known",

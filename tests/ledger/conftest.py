@@ -82,11 +82,22 @@ async def api(service: Service) -> AsyncIterator[ApiClient]:
 
 async def _empty(service: Service) -> None:
     """The ledger refuses this; only the owner of the tables may take its guards off."""
-    guarded = ("transaction", "posting", "account", "account_balance")
+    guarded = (
+        "transaction",
+        "posting",
+        "account",
+        "account_balance",
+        "period_change",
+        "pending_transaction",
+        "pending_posting",
+        "chain_batch",
+        "chained_transaction",
+    )
     async with service.db.transaction() as tx:
         for name in guarded:
             await tx.execute(text(f"ALTER TABLE {name} DISABLE TRIGGER USER"))
         await tx.execute(delete_all(service))
+        await tx.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
         for name in guarded:
             await tx.execute(text(f"ALTER TABLE {name} ENABLE TRIGGER USER"))
 

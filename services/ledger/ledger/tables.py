@@ -5,7 +5,10 @@ from sqlalchemy import MetaData
 from kit.backbone import backbone_tables
 from kit.db import new_metadata
 from ledger.accounts.tables import account_tables
+from ledger.book_periods.tables import period_tables
 from ledger.facts.tables import fact_tables
+from ledger.pending_transactions.tables import pending_tables
+from ledger.proofs.tables import chain_tables
 from ledger.rollups.tables import rollup_tables
 from ledger.transactions.tables import transaction_tables
 
@@ -15,3 +18,6 @@ account_tables(metadata)
 transaction_tables(metadata)
 fact_tables(metadata)
 rollup_tables(metadata)
+pending_tables(metadata)
+period_tables(metadata)
+chain_tables(metadata)

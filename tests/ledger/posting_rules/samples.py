@@ -1,6 +1,7 @@
 """For each rule, by its name: drafts that show every line of its table."""
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from google.protobuf.message import Message
 
 from kit.ids import new_id
 from kit.money import Money
+from ledger.accounts.domain import AccountKind, AccountRef
 from ledger.posting_rules.consumers import load_rules
 from ledger.transactions.domain import Dimensions, Draft
 from lockstock.fulfillment.v1.claim_events_pb2 import ClaimDecided, ClawBackSettled
@@ -228,6 +230,18 @@ def _each(name: str, *events: Any) -> Callable[[], list[Draft]]:
     return lambda: [RULES[name](event) for event in events]
 
 
+def _exchanged(book_rate: Fraction | None) -> Draft:
+    return RULES["exchanged"](
+        merchant_id=MERCHANT,
+        source="exchange:1",
+        at=NOON,
+        description="Changed",
+        given=(AccountRef("bank:ccb", AccountKind.ASSET), Money(1_000, "CNY")),
+        received=(AccountRef("bank:hsbc", AccountKind.ASSET), Money(140, "USD")),
+        book_rate=book_rate,
+    )
+
+
 _LINE_REFUND = RefundMade.Kind.KIND_DELIVERED_LINE
 SAMPLES: dict[str, Callable[[], Sequence[Draft]]] = {
     "stock_imported": _each("stock_imported", an_import()),
@@ -258,6 +272,7 @@ SAMPLES: dict[str, Callable[[], Sequence[Draft]]] = {
     "redemption_rolled_back": _each("redemption_rolled_back", a_roll_back(400)),
     "voucher_expired": _each("voucher_expired", an_expiry(600)),
     "case_opened": _each("case_opened", a_late_success(700)),
+    "exchanged": lambda: [_exchanged(Fraction(100, 712)), _exchanged(Fraction(1, 8))],
     "split_of_merchant": lambda: _split("split_of_merchant", merchant_id=MERCHANT),
     "split_of_platform": lambda: _split(
         "split_of_platform", platform_id=OTHER_MERCHANT, merchant_id=MERCHANT

@@ -25,6 +25,10 @@ _NAMED = {
     "merchant-payable": "merchant",
     "prepaid": "partner",
 }
+_OWN = {
+    "bank:ccb": "<account of the given currency>",
+    "bank:hsbc": "<account of the other currency>",
+}
 RULES = load_rules()
 
 
@@ -77,5 +81,7 @@ def _pairs(draft: Draft) -> Iterator[tuple[str, str]]:
 
 
 def _named(code: str) -> str:
+    if code in _OWN:
+        return _OWN[code]
     match = _VARYING.match(code)
     return f"{match[1]}:<{_NAMED[match[1]]}>" if match else code

@@ -19,10 +19,15 @@ class AccountKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccountRef:
-    """An account by name. The ledger makes it when it is first posted to."""
+    """An account by name. The ledger makes it when it is first posted to.
+
+    `never_overdrawn`: the database refuses what would leave less than nothing on it, with what is
+    reserved of it counted as gone.
+    """
 
     code: str
     kind: AccountKind
+    never_overdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,9 @@ class AccountKey:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """`debit_minor` and `credit_minor` are everything ever posted, in minor units."""
+    """`debit_minor` and `credit_minor` are everything ever posted, in minor units; the pending ones
+    are what is reserved on top of it.
+    """
 
     id: UUID
     key: AccountKey
@@ -42,11 +49,38 @@ class Account:
     created_at: datetime
     debit_minor: int
     credit_minor: int
+    pending_debit_minor: int = 0
+    pending_credit_minor: int = 0
+    never_overdrawn: bool = False
 
     @property
     def balance_minor(self) -> int:
         """Debits less credits; liabilities, income and equity are usually negative."""
         return self.debit_minor - self.credit_minor
+
+    @property
+    def available_minor(self) -> int:
+        """What is left in the account's own direction when what is reserved of it is gone."""
+        if self.kind in (AccountKind.ASSET, AccountKind.EXPENSE):
+            return self.balance_minor - self.pending_credit_minor
+        return -self.balance_minor - self.pending_debit_minor
+
+    @property
+    def parent(self) -> str:
+        """The group it belongs to: `channel-clearing` of `channel-clearing:<channel>`."""
+        return self.key.code.partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceAt:
+    """What was posted on an account with a time up to `at`."""
+
+    account_id: UUID
+    code: str
+    kind: AccountKind
+    currency: str
+    debit_minor: int
+    credit_minor: int
 
 
 INVENTORY = AccountRef("inventory", AccountKind.ASSET)
@@ -156,7 +190,7 @@ def merchant_payable(merchant_id: UUID) -> AccountRef:
 
 def prepaid_balance(partner: str) -> AccountRef:
     """What a partner has paid in advance."""
-    return AccountRef(f"{PREPAID_PREFIX}{partner}", AccountKind.LIABILITY)
+    return AccountRef(f"{PREPAID_PREFIX}{partner}", AccountKind.LIABILITY, never_overdrawn=True)
 
 
 def supplier_name(supplier: str) -> str:
@@ -194,6 +228,14 @@ class AccountExists(Conflict):
     """There is an account with this code and currency already."""
 
     code = "account_exists"
+
+
+class Overdrawn(Conflict):
+    """An account that is never overdrawn has less left than this would take, reservations counted;
+    read its balance.
+    """
+
+    code = "account_overdrawn"
 
 
 class AccountCodeReserved(Invalid):

@@ -1,5 +1,6 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,7 @@ from sqlalchemy import text
 
 from kit.db import Transaction
 from kit.ids import new_id
-from ledger.accounts.domain import Account, AccountKey, AccountKind
+from ledger.accounts.domain import Account, AccountKey, AccountKind, AccountRef, BalanceAt
 
 KNOWN_ACCOUNTS_MAX = 50_000
 """Account ids kept in memory, about 300 bytes each; an id never changes."""
@@ -22,11 +23,11 @@ _FIND_IDS = text("""
 """)
 # One order of locking, so that writers who open the same accounts never deadlock.
 _OPEN = text("""
-    INSERT INTO account (id, merchant_id, code, currency, kind)
-    SELECT id, merchant_id, code, currency, kind
+    INSERT INTO account (id, merchant_id, code, currency, kind, never_overdrawn)
+    SELECT id, merchant_id, code, currency, kind, never_overdrawn
     FROM unnest(CAST(:ids AS uuid[]), CAST(:merchants AS uuid[]), CAST(:codes AS text[]),
-        CAST(:currencies AS text[]), CAST(:kinds AS text[]))
-        AS given(id, merchant_id, code, currency, kind)
+        CAST(:currencies AS text[]), CAST(:kinds AS text[]), CAST(:guards AS boolean[]))
+        AS given(id, merchant_id, code, currency, kind, never_overdrawn)
     ORDER BY merchant_id, code, currency
     ON CONFLICT (merchant_id, code, currency) DO NOTHING
     RETURNING id
@@ -34,7 +35,9 @@ _OPEN = text("""
 _READ = """
     SELECT account.id, account.merchant_id, account.code, account.currency, account.kind,
         account.created_at, coalesce(balance.debit_minor, 0) AS debit_minor,
-        coalesce(balance.credit_minor, 0) AS credit_minor
+        coalesce(balance.credit_minor, 0) AS credit_minor,
+        coalesce(balance.pending_debit_minor, 0) AS pending_debit_minor,
+        coalesce(balance.pending_credit_minor, 0) AS pending_credit_minor, account.never_overdrawn
     FROM account LEFT JOIN account_balance AS balance ON balance.account_id = account.id
 """
 _GET = text(f"{_READ} WHERE account.merchant_id = :merchant_id AND account.id = :id")
@@ -43,7 +46,38 @@ _LIST = text(f"""
     WHERE account.merchant_id = :merchant_id
         AND (CAST(:after AS uuid) IS NULL OR account.id > :after)
         AND (CAST(:currency AS text) IS NULL OR account.currency = :currency)
+        AND (CAST(:parent AS text) IS NULL OR split_part(account.code, ':', 1) = :parent)
     ORDER BY account.id LIMIT :limit
+""")
+
+# Whole days come from their sums, the rest of the day from postings. What the chain has not reached
+# yet is in no sum: it is added from the postings themselves. One statement, so one moment.
+_BALANCES_AT = text("""
+    WITH wanted AS (
+        SELECT id, code, kind, currency FROM account
+        WHERE merchant_id = :merchant AND (CAST(:account AS uuid) IS NULL OR id = :account)
+    ), day AS (
+        SELECT (CAST(:at AS timestamptz) AT TIME ZONE 'UTC')::date AS day,
+            date_trunc('day', CAST(:at AS timestamptz), 'UTC') AS begins_at
+    ), parts AS (
+        SELECT past.account_id, past.debit_minor, past.credit_minor
+        FROM account_day AS past JOIN wanted ON wanted.id = past.account_id, day
+        WHERE past.day < day.day
+        UNION ALL
+        SELECT posting.account_id, greatest(amount_minor, 0), greatest(-amount_minor, 0)
+        FROM posting, day
+        WHERE posting.merchant_id = :merchant
+            AND posting.at >= day.begins_at AND posting.at <= :at
+        UNION ALL
+        SELECT posting.account_id, greatest(amount_minor, 0), greatest(-amount_minor, 0)
+        FROM unchained JOIN posting USING (transaction_id), day
+        WHERE posting.merchant_id = :merchant AND posting.at < day.begins_at
+    )
+    SELECT wanted.*, coalesce(sum(parts.debit_minor), 0) AS debit_minor,
+        coalesce(sum(parts.credit_minor), 0) AS credit_minor
+    FROM wanted LEFT JOIN parts ON parts.account_id = wanted.id
+    GROUP BY wanted.id, wanted.code, wanted.kind, wanted.currency
+    ORDER BY wanted.currency, wanted.code
 """)
 
 
@@ -64,14 +98,15 @@ class AccountRepository:
                 tx.on_commit(partial(self._remember, key, row.id))
         return found
 
-    async def open(self, tx: Transaction, kinds: Mapping[AccountKey, AccountKind]) -> list[UUID]:
+    async def open(self, tx: Transaction, refs: Mapping[AccountKey, AccountRef]) -> list[UUID]:
         """Opens the accounts that do not exist; answers the ids of the new ones."""
-        keys = list(kinds)
+        keys = list(refs)
         rows = await tx.execute(
             _OPEN,
             {
                 "ids": [new_id() for _ in keys],
-                "kinds": [kinds[key].value for key in keys],
+                "kinds": [refs[key].kind.value for key in keys],
+                "guards": [refs[key].never_overdrawn for key in keys],
                 **_columns(keys),
             },
         )
@@ -89,14 +124,38 @@ class AccountRepository:
         merchant_id: UUID,
         *,
         currency: str | None,
+        parent: str | None,
         after: UUID | None,
         limit: int,
     ) -> list[Account]:
         rows = await tx.execute(
             _LIST,
-            {"merchant_id": merchant_id, "currency": currency, "after": after, "limit": limit},
+            {
+                "merchant_id": merchant_id,
+                "currency": currency,
+                "parent": parent,
+                "after": after,
+                "limit": limit,
+            },
         )
         return [_to_domain(row) for row in rows]
+
+    async def balances_at(
+        self, tx: Transaction, merchant_id: UUID, at: datetime, *, account_id: UUID | None
+    ) -> list[BalanceAt]:
+        """Of one account or all, by currency and code."""
+        values = {"merchant": merchant_id, "at": at, "account": account_id}
+        return [
+            BalanceAt(
+                row.id,
+                row.code,
+                AccountKind(row.kind),
+                row.currency,
+                int(row.debit_minor),
+                int(row.credit_minor),
+            )
+            for row in await tx.execute(_BALANCES_AT, values)
+        ]
 
     def _remember(self, key: AccountKey, account_id: UUID) -> None:
         self._known[key] = account_id
@@ -120,4 +179,7 @@ def _to_domain(row: Any) -> Account:
         row.created_at,
         int(row.debit_minor),
         int(row.credit_minor),
+        int(row.pending_debit_minor),
+        int(row.pending_credit_minor),
+        row.never_overdrawn,
     )

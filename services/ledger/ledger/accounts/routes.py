@@ -4,9 +4,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from kit.db import Database, Transaction
-from kit.http import Caller, CurrencyCode, Once, caller, once
+from kit.http import Caller, CurrencyCode, Once, Timestamp, caller, once
 from kit.paging import Page, PageRequest, page_of, page_request
-from ledger.accounts.schemas import AccountOpen, AccountRead
+from ledger.accounts.schemas import AccountOpen, AccountRead, BalanceRead
 from ledger.accounts.service import AccountService
 
 router = APIRouter(tags=["accounts"])
@@ -30,6 +30,10 @@ async def list_accounts(
     db: Db,
     page: Annotated[PageRequest, Depends(page_request)],
     currency: Annotated[CurrencyCode | None, Query(description="only in this one")] = None,
+    parent: Annotated[
+        str | None,
+        Query(max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$", description="only of this group"),
+    ] = None,
     who: Caller = caller("ledger:read"),
 ) -> Page[AccountRead]:
     after = page.after_as(UUID)
@@ -38,6 +42,7 @@ async def list_accounts(
             tx,
             who.merchant,
             currency=currency,
+            parent=parent,
             after=after[0] if after else None,
             limit=page.limit + 1,
         )
@@ -57,7 +62,9 @@ async def open_account(
     who: Caller = caller("ledger:write"),
 ) -> Response:
     async def work(tx: Transaction) -> AccountRead:
-        account = await accounts.open(tx, body.key(who.merchant), body.kind)
+        account = await accounts.open(
+            tx, body.key(who.merchant), body.kind, never_overdrawn=body.never_overdrawn
+        )
         return AccountRead.from_domain(account)
 
     return await run(who, work, location=lambda account: f"/v1/accounts/{account.id}")
@@ -69,3 +76,16 @@ async def get_account(
 ) -> AccountRead:
     async with db.read() as tx:
         return AccountRead.from_domain(await accounts.get_account(tx, who.merchant, account_id))
+
+
+@router.get("/v1/accounts/{account_id}/balance", summary="Its balance as of any time")
+async def get_balance(
+    account_id: UUID,
+    accounts: Accounts,
+    db: Db,
+    at: Annotated[Timestamp, Query(description="with all that happened up to this moment")],
+    who: Caller = caller("ledger:read"),
+) -> BalanceRead:
+    async with db.read() as tx:
+        found = await accounts.balance_at(tx, who.merchant, account_id, at)
+    return BalanceRead.from_domain(found, at)

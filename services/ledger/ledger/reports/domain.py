@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from ledger.accounts.domain import AccountKind
+from ledger.accounts.domain import AccountKind, BalanceAt
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,22 @@ class TrialBalance:
     @property
     def is_balanced(self) -> bool:
         return all(total.is_balanced for total in self.totals)
+
+
+def trial_balance_of(balances: Sequence[BalanceAt], lines_max: int) -> TrialBalance:
+    """Totals of all; when there are too many lines to show, the first ones."""
+    totals: dict[str, list[int]] = {}
+    for balance in balances:
+        total = totals.setdefault(balance.currency, [0, 0])
+        total[0] += balance.debit_minor
+        total[1] += balance.credit_minor
+    lines = [
+        TrialBalanceLine(
+            it.account_id, it.code, it.kind, it.currency, it.debit_minor, it.credit_minor
+        )
+        for it in balances[:lines_max]
+    ]
+    return TrialBalance(lines, [CurrencyTotal(it, *total) for it, total in totals.items()])
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@ from collections.abc import Mapping
 from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from kit.db import Database
-from kit.http import Caller, caller
+from kit.http import Caller, Timestamp, caller
 from ledger.figures import DEFINITIONS
 from ledger.reports.schemas import (
     CatalogueRead,
@@ -48,10 +48,15 @@ Db = Annotated[Database, Depends(_db)]
 
 @router.get("/v1/trial-balance", summary="Debits and credits per account and currency")
 async def trial_balance(
-    reports: Reports, db: Db, who: Caller = caller("ledger:read")
+    reports: Reports,
+    db: Db,
+    at: Annotated[
+        Timestamp | None, Query(description="with all that happened up to this moment; or all")
+    ] = None,
+    who: Caller = caller("ledger:read"),
 ) -> TrialBalanceRead:
     async with db.read() as tx:
-        return TrialBalanceRead.from_domain(await reports.trial_balance(tx, who.merchant))
+        return TrialBalanceRead.from_domain(await reports.trial_balance(tx, who.merchant, at))
 
 
 @router.get("/v1/reports", summary="All reports, and what each figure is")

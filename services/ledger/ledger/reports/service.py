@@ -1,7 +1,13 @@
+from datetime import datetime
 from uuid import UUID
 
 from kit.db import Transaction
-from ledger.reports.domain import LotValue, TrialBalance
+from ledger.accounts.service import AccountService
+from ledger.reports.domain import (
+    LotValue,
+    TrialBalance,
+    trial_balance_of,
+)
 from ledger.reports.repository import ReportRepository
 
 TRIAL_BALANCE_LINES_MAX = 2_000
@@ -9,11 +15,17 @@ TRIAL_BALANCE_LINES_MAX = 2_000
 
 
 class ReportService:
-    def __init__(self, repository: ReportRepository) -> None:
+    def __init__(self, repository: ReportRepository, accounts: AccountService) -> None:
         self._repository = repository
+        self._accounts = accounts
 
-    async def trial_balance(self, tx: Transaction, merchant_id: UUID) -> TrialBalance:
-        """Everything ever posted, per account and currency."""
+    async def trial_balance(
+        self, tx: Transaction, merchant_id: UUID, at: datetime | None = None
+    ) -> TrialBalance:
+        """Everything posted with a time up to `at`, or ever, per account and currency."""
+        if at is not None:
+            balances = await self._accounts.balances_at(tx, merchant_id, at)
+            return trial_balance_of(balances, TRIAL_BALANCE_LINES_MAX)
         return await self._repository.trial_balance(
             tx, merchant_id, lines_max=TRIAL_BALANCE_LINES_MAX
         )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from kit.errors import Conflict, Invalid, NotFound
 from kit.ids import new_id
-from ledger.accounts.domain import AccountKey, AccountKind, AccountRef
+from ledger.accounts.domain import AccountKey, AccountRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +71,9 @@ class Draft:
             sums[posting.currency] += posting.amount_minor
         return {currency: total for currency, total in sums.items() if total}
 
-    def account_kinds(self) -> dict[AccountKey, AccountKind]:
+    def account_refs(self) -> dict[AccountKey, AccountRef]:
         """Every account this transaction touches."""
-        return {self.account_key(posting): posting.account.kind for posting in self.postings}
+        return {self.account_key(posting): posting.account for posting in self.postings}
 
     def account_key(self, posting: Posting) -> AccountKey:
         return AccountKey(self.merchant_id, posting.account.code, posting.currency)
@@ -81,12 +81,15 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class PostedTransaction:
-    """A transaction as it stands in the ledger."""
+    """A transaction as it stands in the ledger. `occurred_at` is set where that was before `at`,
+    in a period that was closed when it was told.
+    """
 
     id: UUID
     merchant_id: UUID
     source: str
     at: datetime
+    occurred_at: datetime | None
     description: str
     reverses: UUID | None
     reversed_by: UUID | None

@@ -1,25 +1,32 @@
 """Set-based: three statements post any number of transactions."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
-from kit.db import Transaction
-from ledger.accounts.domain import AccountKey, AccountKind, AccountRef
+from kit.db import Transaction, constraint_of
+from ledger.accounts.domain import AccountKey, AccountKind, AccountRef, Overdrawn
 from ledger.transactions.domain import Dimensions, Draft, PostedTransaction, Posting
 
 # One order of inserting, so that two batches with the same events wait and never deadlock.
 _INSERT_TRANSACTIONS = text("""
-    INSERT INTO transaction (id, merchant_id, source, at, description, reverses)
-    SELECT id, merchant_id, source, at, description, reverses
+    INSERT INTO transaction
+        (id, merchant_id, source, at, occurred_at, description, reverses)
+    SELECT given.id, given.merchant_id, given.source,
+        greatest(given.at, period.closed_until),
+        CASE WHEN given.at < period.closed_until THEN given.at END,
+        given.description, given.reverses
     FROM unnest(CAST(:ids AS uuid[]), CAST(:merchants AS uuid[]), CAST(:sources AS text[]),
         CAST(:ats AS timestamptz[]), CAST(:descriptions AS text[]), CAST(:reverses AS uuid[]))
         AS given(id, merchant_id, source, at, description, reverses)
-    ORDER BY merchant_id, source
+    LEFT JOIN book_period AS period ON period.merchant_id = given.merchant_id
+    ORDER BY given.merchant_id, given.source
     ON CONFLICT (merchant_id, source) DO NOTHING
-    RETURNING id
+    RETURNING id, at
 """)
 _INSERT_POSTINGS = text("""
     INSERT INTO posting (transaction_id, line_no, merchant_id, account_id, currency, amount_minor,
@@ -34,6 +41,7 @@ _INSERT_POSTINGS = text("""
 """)
 _COLUMNS = """
     transaction.id, transaction.merchant_id, transaction.source, transaction.at,
+    transaction.occurred_at,
     transaction.description, transaction.reverses, transaction.recorded_at,
     (SELECT undo.id FROM transaction AS undo WHERE undo.reverses = transaction.id) AS reversed_by
 """
@@ -64,8 +72,12 @@ _POSTINGS = text("""
 
 
 class TransactionRepository:
-    async def add_transactions(self, tx: Transaction, drafts: Sequence[Draft]) -> set[UUID]:
-        """Adds those whose source is new; answers their ids."""
+    async def add_transactions(
+        self, tx: Transaction, drafts: Sequence[Draft]
+    ) -> dict[UUID, datetime]:
+        """Adds those whose source is new; answers their ids with the time they are posted at: the
+        end of what is closed, for those that happened before.
+        """
         rows = await tx.execute(
             _INSERT_TRANSACTIONS,
             {
@@ -77,20 +89,26 @@ class TransactionRepository:
                 "reverses": [draft.reverses for draft in drafts],
             },
         )
-        return set(rows.scalars())
+        return {row.id: row.at for row in rows}
 
     async def add_postings(
-        self, tx: Transaction, drafts: Sequence[Draft], accounts: Mapping[AccountKey, UUID]
+        self,
+        tx: Transaction,
+        drafts: Sequence[Draft],
+        accounts: Mapping[AccountKey, UUID],
+        ats: Mapping[UUID, datetime],
     ) -> None:
-        """The postings of fresh transactions; the database moves the balances and checks."""
+        """The postings of fresh transactions; the database moves the balances and checks. Raises
+        Overdrawn.
+        """
         lines = [
             (draft, line_no, posting)
             for draft in drafts
             for line_no, posting in enumerate(draft.postings, 1)
         ]
         dimensions = [posting.dimensions for _, _, posting in lines]
-        await tx.execute(
-            _INSERT_POSTINGS,
+        await _checked(
+            tx,
             {
                 "transactions": [draft.id for draft, _, _ in lines],
                 "line_nos": [line_no for _, line_no, _ in lines],
@@ -98,7 +116,7 @@ class TransactionRepository:
                 "accounts": [accounts[draft.account_key(posting)] for draft, _, posting in lines],
                 "currencies": [posting.currency for _, _, posting in lines],
                 "amounts": [posting.amount_minor for _, _, posting in lines],
-                "ats": [draft.at for draft, _, _ in lines],
+                "ats": [ats[draft.id] for draft, _, _ in lines],
                 "quantities": [posting.quantity for _, _, posting in lines],
                 "channels": [it.channel_id for it in dimensions],
                 "products": [it.product_id for it in dimensions],
@@ -145,6 +163,15 @@ class TransactionRepository:
         return [_to_transaction(row, postings[row.id]) for row in rows]
 
 
+async def _checked(tx: Transaction, values: dict[str, Any]) -> None:
+    try:
+        await tx.execute(_INSERT_POSTINGS, values)
+    except IntegrityError as error:
+        if constraint_of(error) == "ledger_overdrawn":
+            raise Overdrawn from error
+        raise
+
+
 def _to_posting(row: Any) -> Posting:
     return Posting(
         AccountRef(row.code, AccountKind(row.kind)),
@@ -171,6 +198,7 @@ def _to_transaction(row: Any, postings: Sequence[Posting]) -> PostedTransaction:
         row.merchant_id,
         row.source,
         row.at,
+        row.occurred_at,
         row.description,
         row.reverses,
         row.reversed_by,

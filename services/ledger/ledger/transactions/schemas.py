@@ -164,7 +164,10 @@ class PostingRead(Model):
 class TransactionRead(Model):
     id: UUID
     source: str = Field(description="what caused it: an event's kind and id, or manual")
-    at: datetime = Field(description="when it happened")
+    at: datetime = Field(description="when it counts")
+    occurred_at: datetime | None = Field(
+        description="when it happened, if that was in a period closed by then"
+    )
     recorded_at: datetime
     description: str
     reverses: UUID | None
@@ -177,6 +180,7 @@ class TransactionRead(Model):
             id=transaction.id,
             source=transaction.source,
             at=transaction.at,
+            occurred_at=transaction.occurred_at,
             recorded_at=transaction.recorded_at,
             description=transaction.description,
             reverses=transaction.reverses,

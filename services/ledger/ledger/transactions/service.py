@@ -5,8 +5,9 @@ from uuid import UUID
 from prometheus_client import Counter
 
 from kit.db import Transaction
-from ledger.accounts.domain import AccountKey, AccountKind, AccountUnknown
+from ledger.accounts.domain import AccountKey, AccountRef, AccountUnknown
 from ledger.accounts.service import AccountService
+from ledger.book_periods.domain import PeriodClosed
 from ledger.transactions.domain import (
     AlreadyPosted,
     AlreadyReversed,
@@ -33,25 +34,48 @@ class TransactionService:
         first: dict[tuple[UUID, str], Draft] = {}
         for draft in drafts:
             if draft.postings:
-                _require_balance(draft)
+                require_balance(draft)
                 first.setdefault((draft.merchant_id, draft.source), draft)
         if not first:
             return set()
-        fresh_ids = await self._repository.add_transactions(tx, list(first.values()))
-        fresh = [draft for draft in first.values() if draft.id in fresh_ids]
+        return set(await self._post(tx, list(first.values())))
+
+    async def _post(self, tx: Transaction, drafts: Sequence[Draft]) -> dict[UUID, datetime]:
+        """Answers the ids of the new ones with the time they were posted at."""
+        ats = await self._repository.add_transactions(tx, drafts)
+        fresh = [draft for draft in drafts if draft.id in ats]
         if fresh:
-            kinds: dict[AccountKey, AccountKind] = {}
+            refs: dict[AccountKey, AccountRef] = {}
             for draft in fresh:
-                kinds |= draft.account_kinds()
-            accounts = await self._accounts.ids_of(tx, kinds)
-            await self._repository.add_postings(tx, fresh, accounts)
+                refs |= draft.account_refs()
+            accounts = await self._accounts.ids_of(tx, refs)
+            await self._repository.add_postings(tx, fresh, accounts, ats)
             POSTED.inc(len(fresh))
-        return fresh_ids
+        return ats
+
+    async def post_exactly(self, tx: Transaction, draft: Draft) -> PostedTransaction:
+        """One balanced transaction, at its own time. Raises AlreadyPosted, PeriodClosed when that
+        is in a closed period, Overdrawn.
+        """
+        require_balance(draft)
+        ats = await self._post(tx, [draft])
+        if not ats:
+            raise AlreadyPosted(source=draft.source)
+        if ats[draft.id] != draft.at:
+            raise PeriodClosed(closed_until=ats[draft.id].isoformat())
+        return await self.get_transaction(tx, draft.merchant_id, draft.id)
 
     async def post_by_hand(self, tx: Transaction, draft: Draft) -> PostedTransaction:
-        """Raises Unbalanced, AccountUnknown for accounts nobody opened, AlreadyPosted."""
-        _require_balance(draft)
-        keys = list(draft.account_kinds())
+        """Raises Unbalanced, AccountUnknown for accounts nobody opened, AlreadyPosted,
+        PeriodClosed, Overdrawn.
+        """
+        require_balance(draft)
+        await self.require_accounts(tx, draft)
+        return await self.post_exactly(tx, draft)
+
+    async def require_accounts(self, tx: Transaction, draft: Draft) -> None:
+        """Raises AccountUnknown naming the postings on accounts that nobody opened."""
+        keys = list(draft.account_refs())
         known = await self._accounts.find_ids(tx, keys)
         unknown = [
             {
@@ -64,9 +88,6 @@ class TransactionService:
         ]
         if unknown:
             raise AccountUnknown(errors=unknown)
-        if not await self.post(tx, [draft]):
-            raise AlreadyPosted(source=draft.source)
-        return await self.get_transaction(tx, draft.merchant_id, draft.id)
 
     async def reverse(
         self,
@@ -77,7 +98,7 @@ class TransactionService:
         at: datetime,
         description: str,
     ) -> PostedTransaction:
-        """Raises TransactionNotFound, AlreadyReversed, ReversalOfReversal."""
+        """Raises TransactionNotFound, AlreadyReversed, ReversalOfReversal, Overdrawn."""
         original = await self.get_transaction(tx, merchant_id, transaction_id)
         reversal = original.reversal(at=at, description=description)
         if not await self.post(tx, [reversal]):
@@ -108,7 +129,8 @@ class TransactionService:
         )
 
 
-def _require_balance(draft: Draft) -> None:
+def require_balance(draft: Draft) -> None:
+    """Raises Unbalanced naming the differences."""
     differences = draft.differences()
     if not differences:
         return

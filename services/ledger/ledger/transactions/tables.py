@@ -32,6 +32,8 @@ def transaction_tables(metadata: MetaData) -> None:
         Column("merchant_id", Uuid, nullable=False),
         Column("source", Text, nullable=False),
         Column("at", DateTime(timezone=True), nullable=False),
+        # When it happened, where that was in a closed period: `at` is then the period's end.
+        Column("occurred_at", DateTime(timezone=True)),
         Column("description", Text, nullable=False),
         Column("reverses", Uuid, ForeignKey("transaction.id")),
         # The database transaction that wrote it: nobody adds postings later, balanced or not.
