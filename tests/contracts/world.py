@@ -45,7 +45,7 @@ def furnish(running: RunningSet) -> Known:
                 "entry_id": made.entry(),
             },
             "order": order,
-            "risk": {"rule_id": made.rule()},
+            "risk": {"rule_id": made.rule(), **made.listed(), "assessment_id": made.assessment()},
             "ledger": made.books(),
             "fulfillment": {
                 "supplier_id": made.supplier(),
@@ -233,6 +233,22 @@ class _Maker:
     def rule(self) -> str:
         rule = {"name": "Known", "condition": "purchases_by_ip_1h > 9", "action": "hold"}
         return str(self.post("risk", "/v1/rules", rule)["id"])
+
+    def listed(self) -> dict[str, str]:
+        """A list with an entry."""
+        body = {"entries": [{"kind": "customer", "value": "known"}]}
+        put = self.post("risk", "/v1/lists/watch/entries", body)
+        return {"name": "watch", "entry_id": str(put["entries"][0]["id"])}
+
+    def assessment(self) -> str:
+        ask = {
+            "reference": "known",
+            "customer": {"id": "known"},
+            "total": {"amount": 1990, "currency": "CNY"},
+            "lines": [{"sku": "KNOWN", "quantity": 1}],
+            "record": True,
+        }
+        return str(self.post("risk", "/v1/assessments", ask)["id"])
 
     def books(self) -> dict[str, str]:
         """An account, a transaction and a pending one."""

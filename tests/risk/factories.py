@@ -11,13 +11,14 @@ from lockstock.common.v1.money_pb2 import Money
 from lockstock.order.v1.order_events_pb2 import Customer, OrderedLine, OrderPlaced
 from risk.assessments.domain import PURCHASE_FACTS
 from risk.facts import Catalogue, Facts, FactValue
+from risk.lists.service import ListService
 from risk.rules.domain import Action, Mode, RuleText
 
 MERCHANT = UUID("0190b1c2-0000-7000-8000-000000000001")
 OTHER_MERCHANT = UUID("0190b1c2-0000-7000-8000-000000000002")
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 IP = "203.0.113.7"
-CATALOGUE = Catalogue(PURCHASE_FACTS)
+CATALOGUE = Catalogue(PURCHASE_FACTS, ListService.facts)
 
 
 def facts(**values: FactValue) -> Facts:

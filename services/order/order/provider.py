@@ -109,6 +109,8 @@ class Notice:
     provider_reference: str = ""
     amount: Money | None = None
     refund_id: UUID | None = None
+    is_refusal: bool = False
+    """Of what failed: the buyer's bank said no. Otherwise nobody paid in time."""
 
 
 @dataclass(frozen=True, slots=True)

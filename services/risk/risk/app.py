@@ -27,6 +27,9 @@ from risk.labels import routes as label_routes
 from risk.labels.consumers import LabelConsumers
 from risk.labels.repository import LabelRepository
 from risk.labels.service import LabelService
+from risk.lists import routes as list_routes
+from risk.lists.repository import ListRepository
+from risk.lists.service import ListService
 from risk.review_policies import routes as policy_routes
 from risk.review_policies.repository import ReviewPolicyRepository
 from risk.review_policies.service import ReviewPolicyService
@@ -40,6 +43,7 @@ from risk.rules.repository import RuleRepository
 from risk.rules.service import RuleService
 from risk.settings import Settings
 from risk.tables import metadata
+from risk.velocity.consumers import VelocityConsumers
 from risk.velocity.repository import VelocityRepository
 from risk.velocity.service import VelocityService
 from risk.windows.repository import WindowRepository
@@ -64,7 +68,8 @@ def create_service(
         transport=fulfillment_transport,
     )
     labels = LabelService(LabelRepository())
-    sources: list[FactSource] = [labels]
+    lists = ListService(ListRepository())
+    sources: list[FactSource] = [lists, labels]
     catalogue = Catalogue(PURCHASE_FACTS, *(source.facts for source in sources))
     velocity = VelocityService(VelocityRepository(), WindowService(WindowRepository()))
     rules = RuleService(RuleRepository(), Conditions(catalogue), velocity)
@@ -90,9 +95,11 @@ def create_service(
             policy_routes.router,
             challenge_routes.router,
             label_routes.router,
+            list_routes.router,
         ],
         handlers=[
             *AssessmentConsumers(assessments).handlers(),
+            *VelocityConsumers(velocity).handlers(),
             *ReviewConsumers(reviews).handlers(),
             *ChallengeConsumers(challenges).handlers(),
             *LabelConsumers(labels).handlers(),
@@ -110,6 +117,8 @@ def create_service(
             "challenges": challenges,
             "labels": labels,
             "assessments": assessments,
+            "velocity": velocity,
+            "lists": lists,
             "clock": SystemClock(),
         },
         closing=[peer.close],

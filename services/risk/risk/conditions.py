@@ -3,8 +3,8 @@
 Common Expression Language cannot loop, reach out or run code; the engine limits nesting (32) and
 the steps of comprehensions, its regular expressions take linear time, and no string extension is
 loaded (nested `replace` would blow memory up). A condition is checked against the facts' types when
-it is compiled. Rules that are judged together become one expression (a `Program`): one step into
-the engine costs as much as ten comparisons.
+it is compiled, and its shape against what an evaluation may cost. Rules that are judged together
+become one expression (a `Program`): one step into the engine costs as much as ten comparisons.
 """
 
 import re
@@ -35,9 +35,40 @@ _TYPES = {
     FactType.INTS: cel.Type.List(cel.Type.INT),
     FactType.TIMESTAMP: cel.Type.TIMESTAMP,
 }
+LOOPS_MAX = 8
+"""Comprehensions (all, exists, exists_one) in one condition, none within another: the engine stops
+after 10,000 steps, and each step may do what a whole condition does."""
+MATCHES_MAX = 10
+"""Regular expressions in one condition."""
+
+# Numbers add up, texts and lists do not; nothing is made of a list but an answer. So nothing in a
+# condition is larger than the facts and the condition itself, and no chain of steps can double it.
+_STANDARD = cel.NewEnvConfigFromYaml("""
+name: facts
+stdlib:
+  exclude_functions:
+    - name: _+_
+      overloads: [{id: add_string}, {id: add_bytes}, {id: add_list}]
+    - name: dyn
+  exclude_macros: [map, filter]
+""")
+_LOOPS = frozenset({"all", "exists", "exists_one"})
+# What the engine notes of an addition whose operands it cannot type (elements of a mixed list):
+# more than one kind of addition may be meant, and which one shows only when texts are there.
+_UNTYPED_SUM = b"\x1a\tadd_int64\x1a\nadd_double"
+# As the engine reads: a raw text ends at its next quote, any other at one without a backslash.
+_TOKEN = re.compile(
+    r"""(?P<skip>//[^\n]*|\s+)
+    |(?P<text>[bB]?[rR](?:\'{3}.*?\'{3}|"{3}.*?"{3}|'[^'\n]*'|"[^"\n]*")
+        |[bB]?(?:\'{3}(?:\\.|.)*?\'{3}|"{3}(?:\\.|.)*?"{3}
+            |'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"))
+    |(?P<word>[A-Za-z_][A-Za-z0-9_]*)
+    |(?P<number>[0-9]+)
+    |(?P<sign>.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_REPEATED = re.compile(r"\{[0-9,]*[0-9]{3}")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_TEXT = re.compile(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"|//[^\n]*")
-_COMPARED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*(?:[<>]=?|[=!]=)\s*([0-9]+)")
 _POSITION = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): ([^\n]*)")
 _UNDECLARED = re.compile(r"undeclared reference to '([A-Za-z_][A-Za-z0-9_]*)'")
 _MESSAGE_LENGTH_MAX = 300
@@ -144,7 +175,6 @@ class Conditions:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
-        self._environment = cel.NewEnv()
         self._compiled: OrderedDict[str, Condition] = OrderedDict()
         self._programs: OrderedDict[tuple[str, ...], Program] = OrderedDict()
 
@@ -162,7 +192,9 @@ class Conditions:
             raise ConditionRefused(f"a condition must be true or false, this is a {found}")
         if len(counts_of(mentions)) > COUNTS_MAX:
             raise ConditionRefused(f"mentions more than {COUNTS_MAX} counts")
-        _check_numbers(source)
+        if _UNTYPED_SUM in expression.serialize():
+            raise ConditionRefused("what is of no certain type is not added up")
+        _check_shape(source)
         return Condition(source, mentions, expression)
 
     def compiled(self, source: str) -> Condition:
@@ -222,7 +254,9 @@ class Conditions:
 
     def _environment_of(self, mentions: Sequence[str]) -> Any:  # the engine's own object
         kinds = (self.catalogue.kind(name) for name in mentions)
-        return cel.NewEnv(variables={kind.name: _TYPES[kind.type] for kind in kinds})
+        return cel.NewEnv(
+            config=_STANDARD, variables={kind.name: _TYPES[kind.type] for kind in kinds}
+        )
 
 
 def _mentions(catalogue: Catalogue, source: str) -> list[str]:
@@ -263,16 +297,52 @@ def _balanced(terms: Sequence[str]) -> str:
     return f"({_balanced(terms[:half])} + {_balanced(terms[half:])})"
 
 
-def _check_numbers(source: str) -> None:
+def _check_shape(source: str) -> None:
+    """Bounds what one evaluation can cost. Raises ConditionRefused at what is too much."""
+    tokens = [it for it in _TOKEN.finditer(source) if it.lastgroup != "skip"]
+    has_patterns = any(it[0] == "matches" for it in tokens)
+    counted = {"loops": 0, "regular expressions": 0}
+    maxima = (LOOPS_MAX, MATCHES_MAX)
+    open_loops: list[bool] = []
+    for number, token in enumerate(tokens):
+        word = token[0]
+        if has_patterns and token.lastgroup == "text" and _REPEATED.search(word):
+            raise _refused_at(source, token, "a pattern repeats something 100 times or more")
+        if word == "(":
+            is_loop = number > 1 and _is_call(tokens[number - 2 : number], _LOOPS)
+            counted["loops"] += is_loop
+            counted["regular expressions"] += number > 0 and tokens[number - 1][0] == "matches"
+            open_loops.append(is_loop)
+        elif word == ")" and open_loops:
+            open_loops.pop()
+        if sum(open_loops) > 1:
+            raise _refused_at(source, token, "a loop in a loop; `in` or a pattern may say the same")
+        for (what, times), most in zip(counted.items(), maxima, strict=True):
+            if times > most:
+                raise _refused_at(source, token, f"more than {most} {what} in one condition")
+        _check_comparison(source, tokens[max(0, number - 3) : number + 1])
+
+
+def _is_call(before: Sequence[re.Match[str]], names: frozenset[str]) -> bool:
+    return before[0][0] == "." and before[1][0] in names
+
+
+def _check_comparison(source: str, tokens: Sequence[re.Match[str]]) -> None:
     """A count that ends at a maximum cannot be compared with more."""
-    masked = _TEXT.sub(lambda text: " " * len(text[0]), source)
-    for found in _COMPARED.finditer(masked):
-        counts = counts_of([found[1]])
-        if counts and counts[0].measure.of is not None and int(found[2]) >= DISTINCT_MAX:
-            line = source.count("\n", 0, found.start(2)) + 1
-            column = found.start(2) - source.rfind("\n", 0, found.start(2))
-            problem = f"{found[1]} is counted up to {DISTINCT_MAX}; compare with less"
-            raise ConditionRefused(problem, line=line, column=column)
+    if tokens[-1].lastgroup != "number" or int(tokens[-1][0]) < DISTINCT_MAX:
+        return
+    signs = "".join(it[0] for it in tokens[1:-1] if it.lastgroup == "sign")
+    name = next((it[0] for it in reversed(tokens[:-1]) if it.lastgroup == "word"), "")
+    counts = counts_of([name])
+    if counts and counts[0].measure.of is not None and set(signs) <= set("<>=!"):
+        problem = f"{name} is counted up to {DISTINCT_MAX}; compare with less"
+        raise _refused_at(source, tokens[-1], problem)
+
+
+def _refused_at(source: str, token: re.Match[str], problem: str) -> ConditionRefused:
+    line = source.count("\n", 0, token.start()) + 1
+    column = token.start() - source.rfind("\n", 0, token.start())
+    return ConditionRefused(problem, line=line, column=column)
 
 
 def _refusal(catalogue: Catalogue, text: str) -> ConditionRefused:

@@ -7,6 +7,7 @@ from kit.db import new_metadata
 from risk.assessments.tables import assessment_tables
 from risk.challenges.tables import challenge_tables
 from risk.labels.tables import label_tables
+from risk.lists.tables import list_tables
 from risk.review_policies.tables import review_policy_tables
 from risk.reviews.tables import review_tables
 from risk.rules.tables import rule_tables
@@ -19,6 +20,7 @@ velocity_tables(metadata)
 window_tables(metadata)
 rule_tables(metadata)
 review_policy_tables(metadata)
+list_tables(metadata)
 review_tables(metadata)
 challenge_tables(metadata)
 label_tables(metadata)

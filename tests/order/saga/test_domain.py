@@ -1,6 +1,6 @@
 """Each decision of an order's life: the yes, the no and the edge. No database needed."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -267,3 +267,27 @@ def test_a_refund_is_settled_once() -> None:
 
 def test_customers_do_not_show_their_contact_when_printed() -> None:
     assert "example.com" not in repr(an_order())
+
+
+@pytest.mark.parametrize(("hold_seconds", "is_shortened"), [(0, False), (60, True), (10**9, False)])
+def test_an_unpaid_order_holds_its_stock_no_longer_than_risk_lets_it(
+    hold_seconds: int, *, is_shortened: bool
+) -> None:
+    change = begun()
+    until = change.order.pay_until
+
+    assessed = saga.assess(change, an_assessment(hold_seconds=hold_seconds))
+
+    shortened = change.order.placed_at + timedelta(seconds=hold_seconds)
+    assert assessed.order.pay_until == (shortened if is_shortened else until)
+    assert assessed.order.status is OrderStatus.PENDING_PAYMENT
+    again = saga.assess(assessed, an_assessment(hold_seconds=hold_seconds))
+    assert again.order.pay_until == assessed.order.pay_until
+
+
+def test_a_paid_order_is_not_hurried() -> None:
+    change = paid(begun())
+
+    assessed = saga.assess(change, an_assessment(hold_seconds=1))
+
+    assert assessed.order.pay_until == change.order.pay_until

@@ -197,6 +197,7 @@ async def _deliver(service: Service, message: Message) -> None:
         request_id=None,
         message=message,
     )
-    handler = next(it for it in service.handlers if it.message_class is type(message))
     async with service.db.transaction() as tx:
-        await handler.fn(tx, [event])
+        for handler in service.handlers:
+            if handler.message_class is type(message):
+                await handler.fn(tx, [event])

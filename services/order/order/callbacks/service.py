@@ -15,7 +15,8 @@ from kit.db import Database, Transaction
 from kit.errors import DomainError, ErrorKind
 from kit.ids import new_id
 from kit.logging import get_logger
-from order.callbacks import repository
+from kit.messaging import outbox
+from order.callbacks import events, repository
 from order.callbacks.domain import OPEN_VERDICTS, Record, Source, ToldNotice, Verdict
 from order.checkouts import service as checkouts
 from order.checkouts.domain import Checkout, CheckoutState, Due
@@ -245,6 +246,8 @@ class CallbackService:
                 if notice.kind is NoticeKind.PAID:
                     return await self._take(tx, notice, heard.checkout)
                 await checkouts.end(tx, heard.checkout.id, CheckoutState.FAILED, notice.event)
+                if notice.is_refusal:
+                    _tell_refusal(tx, heard.checkout, notice)
                 return Verdict.NOTED, ""
             case _:
                 assert_never(notice.kind)
@@ -276,6 +279,11 @@ class CallbackService:
         if isinstance(result, DomainError):
             return Verdict.NOT_TAKEN, result.code
         return Verdict.TAKEN, ""
+
+
+def _tell_refusal(tx: Transaction, checkout: Checkout, notice: Notice) -> None:
+    failed = events.payment_failed(checkout, notice.event)
+    outbox.add(tx, failed, key=checkout.order_id, merchant_id=checkout.merchant_id)
 
 
 async def _close(provider: object, access: Access, checkout: Checkout) -> PaymentState:

@@ -110,6 +110,8 @@ class Customer:
     # Of e-mail and phone, to be found by either; known while the order is placed only.
     contact_hashes: tuple[str, ...] = ()
     region: str | None = None  # country
+    # The shop's hash of the card or its holder: told to risk when the order is placed, not kept.
+    payer_hash: str | None = None
 
     def __repr__(self) -> str:
         return f"Customer({self.id!r}, ***)"
@@ -123,6 +125,8 @@ class Assessment:
     reviewer: str = ""
     note: str = ""
     challenge_id: str = ""
+    hold_seconds: int = 0
+    """The longest time, from when it was placed, that it holds its stock unpaid; 0: no bound."""
 
     @property
     def reason(self) -> str:

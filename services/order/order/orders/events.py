@@ -84,6 +84,7 @@ def _placed(order: Order) -> pb.OrderPlaced:
             device_id=customer.device_id or "",
             registered_at=customer.registered_at,
             contact_hash=customer.contact_hash or "",
+            payer_hash=customer.payer_hash or "",
         ),
         lines=[_ordered(line) for line in order.lines],
         total=_money(order.total),

@@ -91,13 +91,13 @@ _UPDATE = text(
       payment_via = c.payment_via, payment_provider = c.payment_provider,
       payment_reference = c.payment_reference, paid_at = c.paid_at, parts = c.parts,
       surplus_minor = c.surplus_minor, returned_minor = c.returned_minor, is_closed = c.is_closed,
-      updated_at = clock_timestamp()
+      pay_until = c.pay_until, updated_at = clock_timestamp()
     FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS c(
       id uuid, status text, verdict text, assessment_id text, challenge jsonb,
       is_default_verdict boolean, late_verdict text, reason text,
       payment_id uuid, payment_via text, payment_provider text, payment_reference text,
       paid_at timestamptz, parts jsonb, surplus_minor bigint, returned_minor bigint,
-      is_closed boolean)
+      is_closed boolean, pay_until timestamptz)
     WHERE orders.id = c.id
     """
 )
@@ -218,6 +218,7 @@ def _state_values(order: Order) -> dict[str, object]:
         "surplus_minor": order.surplus_minor,
         "returned_minor": order.returned_minor,
         "is_closed": order.is_closed,
+        "pay_until": order.pay_until,
     }
 
 
@@ -252,7 +253,6 @@ def _order_values(order: Order) -> dict[str, object]:
         "customer_region": customer.region,
         "contact_hash": customer.contact_hash,
         "recipient_public_key": f"\\x{key.hex()}" if key else None,
-        "pay_until": order.pay_until,
         "placed_at": order.placed_at,
         "terms": order.terms,
     }

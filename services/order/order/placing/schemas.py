@@ -57,6 +57,11 @@ class CustomerCreate(Model):
     registered_at: Timestamp | None = Field(
         default=None, description="when the buyer's account at the shop was made"
     )
+    payer_hash: Name | None = Field(
+        default=None,
+        description="the shop's own hash of the card or its holder, never the number: risk counts "
+        "by it",
+    )
     locale: Locale | None = Field(default=None, examples=["zh-CN"])
     region: Country | None = Field(
         default=None, description="the buyer's country; some products are sold in some only"
@@ -78,6 +83,7 @@ class CustomerCreate(Model):
             contact_hashes=hashes,
             locale=self.locale,
             region=self.region,
+            payer_hash=self.payer_hash,
         )
 
 

@@ -95,6 +95,7 @@ def _assessment(message: OrderAssessed) -> Assessment:
         reviewer=message.reviewer,
         note=message.note,
         challenge_id=message.challenge_id,
+        hold_seconds=message.limits.hold_seconds,
     )
 
 

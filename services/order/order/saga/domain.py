@@ -4,7 +4,7 @@ place -> (assess | pay, in any order) -> hold or fulfil -> settle each line -> c
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 from uuid import UUID
 
@@ -81,7 +81,7 @@ def assess(change: Change, assessment: Assessment) -> Change:
         change = challenges.begin(change)
     if change.order.status is UNPAID:
         declined = assessment.verdict is Verdict.DECLINE
-        return cancel(change, assessment.reason) if declined else change
+        return cancel(change, assessment.reason) if declined else _hurried(change, assessment)
     return proceed(change)
 
 
@@ -92,6 +92,17 @@ def _judged(change: Change, assessment: Assessment) -> Change:
         assessment_id=assessment.id,
         is_default_verdict=False,
         challenge=Challenge(assessment.challenge_id) if is_challenge else change.order.challenge,
+    )
+
+
+def _hurried(change: Change, assessment: Assessment) -> Change:
+    """An unpaid order keeps its stock no longer than risk lets it."""
+    order = change.order
+    until = order.placed_at + timedelta(seconds=assessment.hold_seconds)
+    if assessment.hold_seconds == 0 or order.pay_until <= until:
+        return change
+    return change.with_order(pay_until=until).told(
+        "hurried", "risk shortens the time to pay", pay_until=until.isoformat()
     )
 
 

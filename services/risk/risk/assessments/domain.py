@@ -1,14 +1,14 @@
 """An assessment: what is known about a purchase, what the rules say, what is decided."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from kit.errors import Conflict
+from kit.errors import Conflict, Invalid, NotFound
 from risk.facts import FactKind, Facts, FactType, FactValue
-from risk.rules.domain import Action, Outcome, shorten
+from risk.rules.domain import NO_LIMITS, Action, Limits, Outcome, shorten
 from risk.velocity.domain import Purchase, Velocity, address_key, network_key, normal_address
 
 REASON_LENGTH_MAX = 2_000
@@ -29,6 +29,11 @@ class Assessment:
     asked: Action
     """What the rules ask for."""
     duration_us: int
+    limits: Limits = NO_LIMITS
+    shadow_asked: Action | None = None
+    """What would be asked for, were the shadow rules enforced; None when none of them fired."""
+    rule_set_id: UUID | None = None
+    """Which versions of which rules were judged."""
 
     @property
     def decision(self) -> Action:
@@ -52,6 +57,10 @@ class Assessment:
             said.insert(0, CHALLENGE_WITHOUT_CONTACT)
         return shorten("; ".join(said), REASON_LENGTH_MAX)
 
+    def recorded_outcomes(self) -> list[dict[str, Any]]:
+        """As they are stored."""
+        return recorded(self.outcomes)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredAssessment:
@@ -67,6 +76,54 @@ class StoredAssessment:
     outcomes: list[dict[str, Any]]
     duration_us: int
     assessed_at: datetime
+    limits: Limits
+    shadow_asked: Action | None
+    rule_set_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A recorded decision, made again from the same facts and the same versions of rules."""
+
+    stored: StoredAssessment
+    asked: Action
+    limits: Limits
+    outcomes: list[dict[str, Any]]
+    duration_us: int
+
+    @property
+    def is_same(self) -> bool:
+        before = (self.stored.asked, self.stored.limits, self.stored.outcomes)
+        return before == (self.asked, self.limits, self.outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowRule:
+    """How a shadow rule did beside the live ones."""
+
+    rule_id: UUID
+    version: int
+    name: str
+    action: str
+    fired: int
+    failed: int
+    live: dict[str, int]
+    """What the live rules asked for, where it fired -> how often."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowReport:
+    judged: int
+    fired: int
+    """Assessments in which a shadow rule fired."""
+    differed: int
+    """Of these, where the decision would have been another one."""
+    rules: list[ShadowRule]
+
+
+def recorded(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """Outcomes as JSON knows them; the same again when they come back from the database."""
+    return [{**asdict(outcome), "rule_id": str(outcome.rule_id)} for outcome in outcomes]
 
 
 _B, _I, _S, _L = FactType.BOOL, FactType.INT, FactType.STRING, FactType.STRINGS
@@ -154,3 +211,21 @@ class AlreadyAssessed(Conflict):
     """A purchase with this reference was recorded before; read its assessment."""
 
     code = "already_assessed"
+
+
+class AssessmentNotFound(NotFound):
+    """There is no such assessment, or it is not yours."""
+
+    code = "assessment_not_found"
+
+
+class NotReplayable(Conflict):
+    """It was made before the versions of all rules were kept; nothing can be compared."""
+
+    code = "not_replayable"
+
+
+class ReportTooLong(Invalid):
+    """A report is about at most 92 days, and ends after it begins."""
+
+    code = "report_too_long"

@@ -8,9 +8,10 @@ from lockstock.risk.v1.assessment_events_pb2 import (
     Decision,
     FiredRule,
     OrderAssessed,
+    OrderLimits,
 )
 from risk.assessments.domain import CHALLENGE_WITHOUT_CONTACT, RULES_TOLD_MAX, Assessment
-from risk.rules.domain import Action
+from risk.rules.domain import Action, Limits
 
 _DECISIONS: Mapping[Action, Decision] = {
     Action.ALLOW: DECISION_ALLOW,
@@ -36,6 +37,13 @@ def order_assessed(assessment: Assessment) -> OrderAssessed:
             )
             for outcome in assessment.deciding[:RULES_TOLD_MAX]
         ],
+        limits=_limits(assessment.limits),
         note=CHALLENGE_WITHOUT_CONTACT if assessment.lacks_contact else "",
         challenge_id=str(assessment.id) if assessment.decision is Action.CHALLENGE else "",
     )
+
+
+def _limits(limits: Limits) -> OrderLimits | None:
+    if limits == Limits():
+        return None
+    return OrderLimits(quantity_max=limits.quantity_max, hold_seconds=limits.hold_seconds)

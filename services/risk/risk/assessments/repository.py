@@ -1,37 +1,69 @@
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
 from kit.db import Transaction
-from risk.assessments.domain import Assessment, StoredAssessment
-from risk.rules.domain import Action
+from risk.assessments.domain import Assessment, ShadowReport, ShadowRule, StoredAssessment
+from risk.rules.domain import Action, Limits
 from risk.velocity.domain import PurchaseSource
 
 _INSERT = text("""
     INSERT INTO assessment (id, merchant_id, purchase_id, order_id, reference, decision, asked,
-        facts, outcomes, duration_us)
+        facts, outcomes, duration_us, quantity_max, hold_seconds, shadow_asked, rule_set_id)
     SELECT id, merchant_id, purchase_id, order_id, reference, decision, asked, facts::jsonb,
-        outcomes::jsonb, duration_us
+        outcomes::jsonb, duration_us, quantity_max, hold_seconds, shadow_asked, rule_set_id
     FROM unnest(CAST(:ids AS uuid[]), CAST(:merchants AS uuid[]), CAST(:purchases AS uuid[]),
         CAST(:orders AS uuid[]), CAST(:references AS text[]), CAST(:decisions AS text[]),
         CAST(:asked AS text[]), CAST(:facts AS text[]), CAST(:outcomes AS text[]),
-        CAST(:durations AS bigint[]))
+        CAST(:durations AS bigint[]), CAST(:quantities AS int[]), CAST(:holds AS int[]),
+        CAST(:shadows AS text[]), CAST(:sets AS uuid[]))
         AS given(id, merchant_id, purchase_id, order_id, reference, decision, asked, facts,
-            outcomes, duration_us)
+            outcomes, duration_us, quantity_max, hold_seconds, shadow_asked, rule_set_id)
 """)
-_LIST = text("""
-    SELECT id, purchase_id, order_id, reference, decision, asked, facts, outcomes, duration_us,
-        assessed_at
-    FROM assessment
+_COLUMNS = """id, purchase_id, order_id, reference, decision, asked, facts, outcomes, duration_us,
+    assessed_at, quantity_max, hold_seconds, shadow_asked, rule_set_id"""
+_GET = text(f"""
+    SELECT {_COLUMNS} FROM assessment WHERE merchant_id = :merchant_id AND id = :id
+""")  # noqa: S608 - made of constants above
+# Ids grow with time: they find the rows that the times then choose from.
+_JUDGED = """
+    merchant_id = :merchant_id AND id BETWEEN :first_id AND :last_id
+        AND assessed_at >= :since AND assessed_at < :until
+"""
+_SHADOW_TOTALS = text(f"""
+    SELECT count(*) AS judged, count(shadow_asked) AS fired,
+        count(*) FILTER (WHERE shadow_asked <> asked) AS differed
+    FROM assessment WHERE {_JUDGED}
+""")  # noqa: S608 - made of constants above
+_SHADOW_RULES = text(f"""
+    SELECT rule_id, version, name, action, sum(fired)::int AS fired, sum(failed)::int AS failed,
+        jsonb_object_agg(asked, fired + failed) AS live
+    FROM (
+        SELECT said ->> 'rule_id' AS rule_id, (said ->> 'version')::int AS version,
+            min(said ->> 'name') AS name, min(said ->> 'action') AS action, asked,
+            count(*) FILTER (WHERE said ->> 'failure' IS NULL) AS fired,
+            count(said ->> 'failure') AS failed
+        FROM assessment CROSS JOIN jsonb_array_elements(outcomes) AS said
+        WHERE {_JUDGED} AND shadow_asked IS NOT NULL AND said ->> 'mode' = 'shadow'
+        GROUP BY 1, 2, asked
+    ) AS one
+    GROUP BY rule_id, version, name, action ORDER BY sum(fired) DESC, rule_id, version LIMIT :limit
+""")  # noqa: S608 - made of constants above
+_LIST = text(f"""
+    SELECT {_COLUMNS} FROM assessment
     WHERE merchant_id = :merchant_id
         AND (CAST(:order_id AS uuid) IS NULL OR order_id = :order_id)
         AND (CAST(:before AS uuid) IS NULL OR id < :before)
     ORDER BY id DESC LIMIT :limit
-""")
+""")  # noqa: S608 - made of constants above
+SHADOW_RULES_MAX = 200
+"""Rules (each version by itself) in a report."""
+_SLACK = timedelta(minutes=10)
+"""Clocks of processes and of the database differ by less."""
 
 
 class AssessmentRepository:
@@ -47,12 +79,51 @@ class AssessmentRepository:
                 "decisions": [it.decision.value for it in assessments],
                 "asked": [it.asked.value for it in assessments],
                 "facts": [json.dumps(it.facts.record()) for it in assessments],
-                "outcomes": [
-                    json.dumps([asdict(outcome) for outcome in it.outcomes], default=str)
-                    for it in assessments
-                ],
+                "outcomes": [json.dumps(it.recorded_outcomes()) for it in assessments],
                 "durations": [it.duration_us for it in assessments],
+                "quantities": [it.limits.quantity_max for it in assessments],
+                "holds": [it.limits.hold_seconds for it in assessments],
+                "shadows": [it.shadow_asked and it.shadow_asked.value for it in assessments],
+                "sets": [it.rule_set_id for it in assessments],
             },
+        )
+
+    async def find_assessment(
+        self, tx: Transaction, merchant_id: UUID, assessment_id: UUID
+    ) -> StoredAssessment | None:
+        row = await tx.execute(_GET, {"merchant_id": merchant_id, "id": assessment_id})
+        found = row.one_or_none()
+        return None if found is None else _to_domain(found)
+
+    async def shadow_report(
+        self, tx: Transaction, merchant_id: UUID, since: datetime, until: datetime
+    ) -> ShadowReport:
+        """The rules that fired most come first."""
+        window = {
+            "merchant_id": merchant_id,
+            "since": since,
+            "until": until,
+            "first_id": _id_at(since - _SLACK),
+            "last_id": _id_at(until + _SLACK),
+        }
+        totals = (await tx.execute(_SHADOW_TOTALS, window)).one()
+        rules = await tx.execute(_SHADOW_RULES, window | {"limit": SHADOW_RULES_MAX})
+        return ShadowReport(
+            totals.judged,
+            totals.fired,
+            totals.differed,
+            [
+                ShadowRule(
+                    UUID(row.rule_id),
+                    row.version,
+                    row.name,
+                    row.action,
+                    row.fired,
+                    row.failed,
+                    row.live,
+                )
+                for row in rules
+            ],
         )
 
     async def list_assessments(
@@ -77,6 +148,11 @@ class AssessmentRepository:
         return [_to_domain(row) for row in rows]
 
 
+def _id_at(at: datetime) -> UUID:
+    """The smallest id (UUIDv7) that is made at this time."""
+    return UUID(int=max(0, int(at.timestamp() * 1_000)) << 80)
+
+
 def _order_id(assessment: Assessment) -> UUID | None:
     is_order = assessment.purchase.source is PurchaseSource.ORDER
     return assessment.purchase.id if is_order else None
@@ -94,4 +170,7 @@ def _to_domain(row: Any) -> StoredAssessment:
         row.outcomes,
         row.duration_us,
         row.assessed_at,
+        Limits(row.quantity_max, row.hold_seconds),
+        Action(row.shadow_asked) if row.shadow_asked else None,
+        row.rule_set_id,
     )

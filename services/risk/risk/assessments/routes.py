@@ -1,3 +1,4 @@
+from datetime import timedelta
 from typing import Annotated, cast
 from uuid import UUID
 
@@ -5,9 +6,15 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from kit.clock import Clock
 from kit.db import Database, Transaction
-from kit.http import Caller, Once, caller, once
+from kit.http import Caller, Once, Timestamp, caller, once
 from kit.paging import Page, PageRequest, page_of, page_request
-from risk.assessments.schemas import AssessmentAnswer, AssessmentAsk, AssessmentRead
+from risk.assessments.schemas import (
+    AssessmentAnswer,
+    AssessmentAsk,
+    AssessmentRead,
+    ReplayRead,
+    ShadowReportRead,
+)
 from risk.assessments.service import AssessmentService
 
 router = APIRouter(tags=["assessments"])
@@ -70,3 +77,43 @@ async def list_assessments(
             limit=page.limit + 1,
         )
     return page_of(found, page, read=AssessmentRead.from_domain, position=lambda it: [it.id])
+
+
+@router.get("/v1/assessments/{assessment_id}", summary="One recorded assessment")
+async def get_assessment(
+    assessment_id: UUID, assessments: Assessments, db: Db, who: Caller = caller("risk:read")
+) -> AssessmentRead:
+    async with db.read() as tx:
+        found = await assessments.get_assessment(tx, who.merchant, assessment_id)
+    return AssessmentRead.from_domain(found)
+
+
+@router.post(
+    "/v1/assessments/{assessment_id}/replay",
+    summary="Make a recorded decision again",
+    description="From its facts and the versions of the rules in force then; changes nothing.",
+)
+async def replay_assessment(
+    assessment_id: UUID, assessments: Assessments, db: Db, who: Caller = caller("risk:read")
+) -> ReplayRead:
+    async with db.read() as tx:
+        return ReplayRead.from_domain(await assessments.replay(tx, who.merchant, assessment_id))
+
+
+@router.get("/v1/shadow-report", summary="How shadow rules did beside the live ones")
+async def shadow_report(
+    assessments: Assessments,
+    db: Db,
+    clock: Annotated[Clock, Depends(_clock)],
+    since: Annotated[
+        Timestamp | None, Query(alias="from", description="a week ago when left out")
+    ] = None,
+    until: Annotated[Timestamp | None, Query(alias="to", description="now when left out")] = None,
+    who: Caller = caller("risk:read"),
+) -> ShadowReportRead:
+    end = until or clock.now()
+    async with db.read() as tx:
+        report = await assessments.shadow_report(
+            tx, who.merchant, since or end - timedelta(days=7), end
+        )
+    return ShadowReportRead.from_domain(report)

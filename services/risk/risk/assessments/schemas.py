@@ -5,9 +5,9 @@ from uuid import UUID, uuid5
 from pydantic import ConfigDict, Field, StringConstraints
 
 from kit.http import CodeText, Model, MoneyModel, Reference, Timestamp
-from risk.assessments.domain import Assessment, StoredAssessment
+from risk.assessments.domain import Assessment, Replay, ShadowReport, StoredAssessment
 from risk.rules.domain import Action
-from risk.rules.schemas import OutcomeRead
+from risk.rules.schemas import LimitsRead, OutcomeRead
 from risk.velocity.domain import Purchase, PurchasedLine, PurchaseSource
 
 _PLAIN = r"^[^\x00-\x1f\x7f]*$"
@@ -108,6 +108,7 @@ class AssessmentAnswer(Model):
     id: UUID | None = Field(description="null when the purchase was not recorded")
     decision: Action
     asked: Action = Field(description="by the rules; a challenge without a contact is held")
+    limits: LimitsRead = Field(description="bounds that rules set for this purchase")
     reason: str
     facts: dict[str, Any]
     rules: list[OutcomeRead]
@@ -119,6 +120,7 @@ class AssessmentAnswer(Model):
             id=assessment.id if is_recorded else None,
             decision=assessment.decision,
             asked=assessment.asked,
+            limits=LimitsRead.from_domain(assessment.limits),
             reason=assessment.reason(),
             facts=assessment.facts.record(),
             rules=[OutcomeRead.from_domain(outcome) for outcome in assessment.outcomes],
@@ -132,6 +134,10 @@ class AssessmentRead(Model):
     reference: str
     decision: Action
     asked: Action
+    limits: LimitsRead
+    shadow_asked: Action | None = Field(
+        description="what the shadow rules would have made of it; null when none of them fired"
+    )
     facts: dict[str, Any]
     rules: list[dict[str, Any]] = Field(
         description="rules that fired or failed: version, mode, condition and values"
@@ -147,8 +153,71 @@ class AssessmentRead(Model):
             reference=stored.reference,
             decision=stored.decision,
             asked=stored.asked,
+            limits=LimitsRead.from_domain(stored.limits),
+            shadow_asked=stored.shadow_asked,
             facts=stored.facts,
             rules=stored.outcomes,
             duration_us=stored.duration_us,
             assessed_at=stored.assessed_at,
+        )
+
+
+class ReplayRead(Model):
+    """The decision made again, beside the recorded one."""
+
+    is_same: bool
+    asked: Action
+    limits: LimitsRead
+    rules: list[dict[str, Any]]
+    duration_us: int
+    recorded: AssessmentRead
+
+    @classmethod
+    def from_domain(cls, replay: Replay) -> Self:
+        return cls(
+            is_same=replay.is_same,
+            asked=replay.asked,
+            limits=LimitsRead.from_domain(replay.limits),
+            rules=replay.outcomes,
+            duration_us=replay.duration_us,
+            recorded=AssessmentRead.from_domain(replay.stored),
+        )
+
+
+class ShadowRuleRead(Model):
+    rule_id: UUID
+    version: int
+    name: str
+    action: str
+    fired: int
+    failed: int = Field(description="times its condition had no answer")
+    live: dict[str, int] = Field(
+        description="what the live rules asked for where it fired or failed -> how often"
+    )
+
+
+class ShadowReportRead(Model):
+    judged: int
+    fired: int = Field(description="assessments in which a shadow rule fired")
+    differed: int = Field(description="of these, where the decision would have been another one")
+    rules: list[ShadowRuleRead]
+
+    @classmethod
+    def from_domain(cls, report: ShadowReport) -> Self:
+        return cls(
+            judged=report.judged,
+            fired=report.fired,
+            differed=report.differed,
+            rules=[
+                ShadowRuleRead(
+                    rule_id=it.rule_id,
+                    version=it.version,
+                    name=it.name,
+                    action=it.action,
+                    fired=it.fired,
+                    failed=it.failed,
+                    live=it.live,
+                )
+                for it in report.rules
+            ],
         )

@@ -1,5 +1,7 @@
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -9,14 +11,25 @@ from kit.db import Transaction
 from kit.ids import new_id
 from kit.messaging import outbox
 from risk.assessments import events
-from risk.assessments.domain import AlreadyAssessed, Assessment, StoredAssessment, values_of
+from risk.assessments.domain import (
+    AlreadyAssessed,
+    Assessment,
+    AssessmentNotFound,
+    NotReplayable,
+    Replay,
+    ReportTooLong,
+    ShadowReport,
+    StoredAssessment,
+    recorded,
+    values_of,
+)
 from risk.assessments.repository import AssessmentRepository
 from risk.challenges.domain import ChallengeOpening
 from risk.challenges.service import ChallengeService
 from risk.facts import FactKind, Facts, FactValue
 from risk.reviews.domain import ReviewOpening
 from risk.reviews.service import ReviewService
-from risk.rules.domain import Action, Rule, decide
+from risk.rules.domain import Action, Rule, shadow_verdict, verdict
 from risk.rules.service import RuleService
 from risk.velocity.domain import Purchase, PurchaseSource, Velocity
 from risk.velocity.service import VelocityService
@@ -30,6 +43,9 @@ SECONDS = Histogram(
     "Facts and rules of one purchase, without the database",
     buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05),
 )
+
+
+REPORT_MAX = timedelta(days=92)
 
 
 class FactSource(Protocol):
@@ -77,8 +93,15 @@ class AssessmentService:
         if not counted:
             return []
         known = await self._know(tx, [purchase for purchase, _ in counted])
+        sets = {
+            merchant_id: await self._rules.note_set(tx, merchant_id, some)
+            for merchant_id, some in rules.items()
+        }
         made = [
-            self._judge(purchase, velocity, more, rules[purchase.merchant_id])
+            replace(
+                self._judge(purchase, velocity, more, rules[purchase.merchant_id]),
+                rule_set_id=sets[purchase.merchant_id],
+            )
             for (purchase, velocity), more in zip(counted, known, strict=True)
         ]
         await self._repository.add_assessments(tx, made)
@@ -110,6 +133,39 @@ class AssessmentService:
         if not made:
             raise AlreadyAssessed(reference=purchase.reference)
         return made[0]
+
+    async def get_assessment(
+        self, tx: Transaction, merchant_id: UUID, assessment_id: UUID
+    ) -> StoredAssessment:
+        """Raises AssessmentNotFound."""
+        found = await self._repository.find_assessment(tx, merchant_id, assessment_id)
+        if found is None:
+            raise AssessmentNotFound(assessment_id=str(assessment_id))
+        return found
+
+    async def replay(self, tx: Transaction, merchant_id: UUID, assessment_id: UUID) -> Replay:
+        """Judges the recorded facts by the versions of the rules that were in force then.
+
+        Raises AssessmentNotFound, NotReplayable.
+        """
+        stored = await self.get_assessment(tx, merchant_id, assessment_id)
+        if stored.rule_set_id is None:
+            raise NotReplayable(assessment_id=str(assessment_id))
+        rules = await self._rules.get_set(tx, merchant_id, stored.rule_set_id)
+        started = time.perf_counter_ns()
+        facts = self._rules.catalogue.recorded(stored.facts)
+        outcomes = self._rules.judge(rules, facts)
+        asked, limits = verdict(outcomes, stored.facts.get("quantity", 0))
+        spent_us = (time.perf_counter_ns() - started) // 1_000
+        return Replay(stored, asked, limits, recorded(outcomes), spent_us)
+
+    async def shadow_report(
+        self, tx: Transaction, merchant_id: UUID, since: datetime, until: datetime
+    ) -> ShadowReport:
+        """How the shadow rules did beside the live ones. Raises ReportTooLong."""
+        if not timedelta() < until - since <= REPORT_MAX:
+            raise ReportTooLong
+        return await self._repository.shadow_report(tx, merchant_id, since, until)
 
     async def list_assessments(
         self,
@@ -146,7 +202,9 @@ class AssessmentService:
         facts = Facts(self._rules.catalogue, {**values_of(purchase, velocity), **known})
         outcomes = self._rules.judge(rules, facts)
         spent_us = (time.perf_counter_ns() - started) // 1_000
-        made = Assessment(new_id(), purchase, facts, outcomes, decide(outcomes), spent_us)
+        asked, limits = verdict(outcomes, purchase.quantity)
+        shadow = shadow_verdict(outcomes, purchase.quantity)
+        made = Assessment(new_id(), purchase, facts, outcomes, asked, spent_us, limits, shadow)
         SECONDS.observe(spent_us / 1_000_000)
         ASSESSED.labels(made.decision.value).inc()
         for outcome in outcomes:

@@ -4,6 +4,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    Integer,
     MetaData,
     Table,
     Text,
@@ -33,6 +34,12 @@ def assessment_tables(metadata: MetaData) -> None:
         Column("outcomes", JSONB, nullable=False),
         Column("duration_us", BigInteger, nullable=False),
         clock_time("assessed_at"),
+        Column("quantity_max", Integer),
+        Column("hold_seconds", Integer),
+        # What the shadow rules would have made of it; empty when none of them fired.
+        Column("shadow_asked", Text),
+        # Which versions of which rules were judged, to judge them again.
+        Column("rule_set_id", Uuid, ForeignKey("rule_set.id")),
         CheckConstraint(
             "decision IN ('allow', 'challenge', 'hold', 'decline')", name="decision_known"
         ),

@@ -1,7 +1,7 @@
 """Rules: a condition over the facts, and what to do when it holds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -12,6 +12,9 @@ from risk.facts import Facts, as_json
 
 RULES_MAX = 200
 """Rules of one merchant, disabled ones included: every decision reads them all."""
+
+PRIORITY_MAX = 10_000
+PRIORITY_DEFAULT = 100
 
 EXPLANATION_LENGTH_MAX = 500
 """Characters. Conditions and lists of SKUs may be long; events and reviews stay readable."""
@@ -27,6 +30,8 @@ class Action(StrEnum):
     """What a rule asks for; the order is from mild to strict."""
 
     ALLOW = "allow"
+    LIMIT = "limit"
+    """The order may go on within limits: it decides nothing else."""
     CHALLENGE = "challenge"
     HOLD = "hold"
     DECLINE = "decline"
@@ -34,6 +39,29 @@ class Action(StrEnum):
     @property
     def strictness(self) -> int:
         return list(Action).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds for an order; None is no bound."""
+
+    quantity_max: int | None = None
+    """Units in all lines; an order of more is declined."""
+    hold_seconds: int | None = None
+    """The longest time, from when it was placed, that an unpaid order holds its stock."""
+
+    def tightened(self, other: "Limits") -> "Limits":
+        return Limits(
+            _smaller(self.quantity_max, other.quantity_max),
+            _smaller(self.hold_seconds, other.hold_seconds),
+        )
+
+
+NO_LIMITS = Limits()
+
+
+def _smaller(one: int | None, other: int | None) -> int | None:
+    return min((it for it in (one, other) if it is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +74,14 @@ class RuleText:
     mode: Mode
     condition: str
     action: Action
+    limits: Limits | None = None
+    """Set for the action `limit` only."""
+
+    def checked(self) -> "RuleText":
+        """Raises LimitsRefused."""
+        if (self.action is Action.LIMIT) != (self.limits is not None):
+            raise LimitsRefused
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +99,13 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A rule every merchant starts with. The merchant may change or disable it."""
+    """A rule to begin with: as it is, or changed."""
 
     name: str
+    why: str
     text: RuleText
-
-
-DEFAULT_RULES: Sequence[Template] = (
-    Template(
-        "ip-velocity",
-        RuleText(
-            name="More than 5 purchases by one address in an hour",
-            priority=100,
-            mode=Mode.ENFORCE,
-            condition="purchases_by_ip_1h > 5",
-            action=Action.HOLD,
-        ),
-    ),
-)
+    is_default: bool = False
+    """Every merchant starts with it, and may change or disable it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +122,7 @@ class Outcome:
     values: dict[str, object]
     failure: str | None = None
     """Why the condition could not be decided; such a rule asks for a hold, whatever its action."""
+    limits: Limits | None = None
 
     @property
     def is_enforced(self) -> bool:
@@ -119,6 +145,7 @@ class Trial:
     condition_failure: str | None
     decision: Action
     outcomes: list[Outcome]
+    limits: Limits
 
 
 def judge(rules: Sequence[Rule], facts: Facts, conditions: Conditions) -> list[Outcome]:
@@ -148,24 +175,83 @@ def _outcome(
         rule.text.condition,
         {name: as_json(facts[name]) for name in mentions},
         failure,
+        rule.text.limits if failure is None else None,
     )
 
 
 def decide(outcomes: Sequence[Outcome]) -> Action:
     """The decision: the smallest priority number that fired wins, among equals the strictest."""
-    enforced = [outcome for outcome in outcomes if outcome.is_enforced]
-    if not enforced:
+    deciding = [it for it in outcomes if it.is_enforced and it.action is not Action.LIMIT]
+    if not deciding:
         return Action.ALLOW
-    first = min(outcome.priority for outcome in enforced)
+    first = min(outcome.priority for outcome in deciding)
     return max(
-        (outcome.action for outcome in enforced if outcome.priority == first),
+        (outcome.action for outcome in deciding if outcome.priority == first),
         key=lambda action: action.strictness,
     )
+
+
+def limits_of(outcomes: Sequence[Outcome]) -> Limits:
+    """The tightest of the enforced limits. One behind the rule that decides (say, behind the allow
+    list) does not count.
+    """
+    enforced = [outcome for outcome in outcomes if outcome.is_enforced]
+    deciding = (it.priority for it in enforced if it.action is not Action.LIMIT)
+    last = min(deciding, default=PRIORITY_MAX)
+    limits = Limits()
+    for outcome in enforced:
+        if outcome.limits is not None and outcome.priority <= last:
+            limits = limits.tightened(outcome.limits)
+    return limits
+
+
+def verdict(outcomes: Sequence[Outcome], quantity: int) -> tuple[Action, Limits]:
+    """What the rules ask for of an order of so many units, and the limits it has."""
+    limits = limits_of(outcomes)
+    if limits.quantity_max is not None and quantity > limits.quantity_max:
+        return Action.DECLINE, limits
+    return decide(outcomes), limits
+
+
+def shadow_verdict(outcomes: Sequence[Outcome], quantity: int) -> Action | None:
+    """What would be asked for, were the shadow rules enforced; None when none of them fired."""
+    if all(outcome.is_enforced for outcome in outcomes):
+        return None
+    return verdict([replace(it, mode=Mode.ENFORCE) for it in outcomes], quantity)[0]
 
 
 def shorten(text: str, length_max: int) -> str:
     """The text, or its beginning and an ellipsis."""
     return text if len(text) <= length_max else f"{text[: length_max - 1]}…"
+
+
+class LimitsRefused(Invalid):
+    """The action `limit` needs a quantity or a hold time, and no other action has limits."""
+
+    code = "limits_refused"
+
+    def __init__(self) -> None:
+        entry = {"pointer": "/limits", "code": self.code, "detail": str(type(self).__doc__)}
+        super().__init__(errors=[entry])
+
+
+class RuleIncomplete(Invalid):
+    """A rule without a template says its name, its condition and its action."""
+
+    code = "rule_incomplete"
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        super().__init__(
+            errors=[
+                {"pointer": f"/{name}", "code": self.code, "detail": "missing"} for name in missing
+            ]
+        )
+
+
+class TemplateNotFound(Invalid):
+    """There is no template of this name; `GET /v1/rule-templates` lists them."""
+
+    code = "template_not_found"
 
 
 class RuleNotFound(NotFound):

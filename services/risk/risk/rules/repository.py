@@ -7,11 +7,12 @@ from sqlalchemy import text
 
 from kit.db import Transaction
 from kit.ids import new_id
-from risk.rules.domain import Action, Mode, Rule, RuleText, Template
+from risk.rules.domain import Action, Limits, Mode, Rule, RuleText, Template
 
 _COLUMNS = """
     rule.id, rule.merchant_id, rule.version, rule.is_enabled, rule.template,
-    said.name, said.priority, said.mode, said.condition, said.action, said.author, said.written_at
+    said.name, said.priority, said.mode, said.condition, said.action, said.quantity_max,
+    said.hold_seconds, said.author, said.written_at
 """
 _NEWEST = "JOIN rule_version AS said ON said.rule_id = rule.id AND said.version = rule.version"
 
@@ -50,8 +51,10 @@ _INSERT_RULE = text("""
     RETURNING id
 """)
 _INSERT_VERSION = text("""
-    INSERT INTO rule_version (rule_id, version, name, priority, mode, condition, action, author)
-    VALUES (:rule_id, :version, :name, :priority, :mode, :condition, :action, :author)
+    INSERT INTO rule_version (rule_id, version, name, priority, mode, condition, action,
+        quantity_max, hold_seconds, author)
+    VALUES (:rule_id, :version, :name, :priority, :mode, :condition, :action, :quantity_max,
+        :hold_seconds, :author)
 """)
 _COUNT = text("SELECT count(*) FROM rule WHERE merchant_id = :merchant_id")
 _LOCK_MERCHANT = text("SELECT pg_advisory_xact_lock(hashtextextended('rules:' || :merchant_id, 0))")
@@ -66,8 +69,23 @@ _ENABLE = text("""
     WHERE merchant_id = :merchant_id AND id = :id
     RETURNING id
 """)
+# Rules as they were judged together: an assessment names the set, and can be made again.
+_NOTE_SET = text("""
+    INSERT INTO rule_set (id, merchant_id, rule_ids, versions)
+    VALUES (:id, :merchant_id, CAST(:rule_ids AS uuid[]), CAST(:versions AS integer[]))
+    ON CONFLICT (id) DO NOTHING
+""")
+_OF_SET = text(f"""
+    SELECT {_COLUMNS.replace("rule.version", "said.version")}
+    FROM rule_set CROSS JOIN unnest(rule_ids, versions) WITH ORDINALITY AS named(id, version, place)
+    JOIN rule ON rule.id = named.id
+    JOIN rule_version AS said ON said.rule_id = named.id AND said.version = named.version
+    WHERE rule_set.merchant_id = :merchant_id AND rule_set.id = :id
+    ORDER BY place
+""")  # noqa: S608 - made of constants above
 
-
+SETS_MAX = 10_000
+"""Sets remembered to be noted, about 100 bytes each."""
 SEEDED_MAX = 100_000
 """Merchants remembered to have their first rules, about 100 bytes each; rules are never deleted."""
 
@@ -75,6 +93,7 @@ SEEDED_MAX = 100_000
 class RuleRepository:
     def __init__(self) -> None:
         self._seeded: set[UUID] = set()
+        self._noted: set[UUID] = set()
 
     async def list_rules(
         self, tx: Transaction, merchant_id: UUID, *, after: UUID | None, limit: int
@@ -120,6 +139,28 @@ class RuleRepository:
             )
         # Only what is committed is remembered.
         tx.on_commit(partial(self._remember, unsure))
+
+    async def note_set(
+        self, tx: Transaction, set_id: UUID, merchant_id: UUID, rules: Sequence[Rule]
+    ) -> None:
+        """Writes down which versions of which rules are judged together, once."""
+        if set_id in self._noted:
+            return
+        await tx.execute(
+            _NOTE_SET,
+            {
+                "id": set_id,
+                "merchant_id": merchant_id,
+                "rule_ids": [rule.id for rule in rules],
+                "versions": [rule.version for rule in rules],
+            },
+        )
+        tx.on_commit(partial(self._remember_set, set_id))
+
+    async def list_set(self, tx: Transaction, merchant_id: UUID, set_id: UUID) -> list[Rule]:
+        """The rules of a set in their order, in the versions they had."""
+        rows = await tx.execute(_OF_SET, {"merchant_id": merchant_id, "id": set_id})
+        return [_to_domain(row) for row in rows]
 
     async def add_rule(
         self,
@@ -180,6 +221,11 @@ class RuleRepository:
         )
         return row.scalar_one_or_none() is not None
 
+    def _remember_set(self, set_id: UUID) -> None:
+        if len(self._noted) >= SETS_MAX:
+            self._noted.clear()
+        self._noted.add(set_id)
+
     def _remember(self, merchants: Sequence[UUID]) -> None:
         if len(self._seeded) + len(merchants) > SEEDED_MAX:
             self._seeded.clear()
@@ -195,17 +241,21 @@ def _version(rule_id: UUID, version: int, rule: RuleText, author: str) -> dict[s
         "mode": rule.mode.value,
         "condition": rule.condition,
         "action": rule.action.value,
+        "quantity_max": rule.limits.quantity_max if rule.limits else None,
+        "hold_seconds": rule.limits.hold_seconds if rule.limits else None,
         "author": author,
     }
 
 
 def _to_domain(row: Any) -> Rule:
+    action = Action(row.action)
+    limits = Limits(row.quantity_max, row.hold_seconds) if action is Action.LIMIT else None
     return Rule(
         row.id,
         row.merchant_id,
         row.version,
         row.is_enabled,
-        RuleText(row.name, row.priority, Mode(row.mode), row.condition, Action(row.action)),
+        RuleText(row.name, row.priority, Mode(row.mode), row.condition, action, limits),
         row.template,
         row.author,
         row.written_at,

@@ -8,12 +8,15 @@ from kit.http import Caller, Once, caller, once
 from kit.paging import Page, PageRequest, page_of, page_request
 from risk.rules.schemas import (
     FactsRead,
+    LimitsRead,
     OutcomeRead,
     RuleCreate,
     RuleRead,
     RuleTest,
     RuleTestRead,
     RuleUpdate,
+    TemplateRead,
+    TemplatesRead,
     to_facts,
 )
 from risk.rules.service import RuleService
@@ -39,6 +42,12 @@ async def list_facts(rules: Rules, _: Caller = caller("risk:read")) -> FactsRead
     return FactsRead.of(rules.catalogue)
 
 
+@router.get("/v1/rule-templates", summary="Rules to begin with")
+async def list_templates(rules: Rules, _: Caller = caller("risk:read")) -> TemplatesRead:
+    """`POST /v1/rules` with `template` makes a rule of one, changed where something is given."""
+    return TemplatesRead(items=[TemplateRead.from_domain(it) for it in rules.list_templates()])
+
+
 @router.get("/v1/rules", summary="The merchant's rules, the platform's included")
 async def list_rules(
     rules: Rules, db: Db, page: Paging, who: Caller = caller("risk:read")
@@ -61,9 +70,12 @@ async def list_rules(
 async def create_rule(
     body: RuleCreate, rules: Rules, run: Once = once(), who: Caller = caller("risk:write")
 ) -> Response:
+    template = rules.get_template(body.template).text if body.template else None
+    wanted = body.to_domain(template)
+
     async def work(tx: Transaction) -> RuleRead:
         rule = await rules.create(
-            tx, who.merchant, body.to_domain(), author=who.id, is_enabled=body.is_enabled
+            tx, who.merchant, wanted, author=who.id, is_enabled=body.is_enabled
         )
         return RuleRead.from_domain(rule)
 
@@ -81,6 +93,7 @@ async def try_rules(
         condition_holds=trial.condition_holds,
         condition_failure=trial.condition_failure,
         decision=trial.decision,
+        limits=LimitsRead.from_domain(trial.limits),
         rules=[OutcomeRead.from_domain(outcome) for outcome in trial.outcomes],
     )
 

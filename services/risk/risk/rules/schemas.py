@@ -9,7 +9,19 @@ from kit.http import Model, Name
 from risk.conditions import CONDITION_LENGTH_MAX
 from risk.counts import DISTINCT_MAX, KeyKind, Measure
 from risk.facts import Catalogue, FactKind, Facts, FactType, FactValue
-from risk.rules.domain import Action, FactRefused, Mode, Outcome, Rule, RuleText
+from risk.rules.domain import (
+    PRIORITY_DEFAULT,
+    PRIORITY_MAX,
+    Action,
+    FactRefused,
+    Limits,
+    Mode,
+    Outcome,
+    Rule,
+    RuleIncomplete,
+    RuleText,
+    Template,
+)
 
 FACTS_GIVEN_MAX = 200
 LIST_FACT_MAX = 200
@@ -22,24 +34,56 @@ ConditionText = Annotated[
         examples=["purchases_by_ip_1h > 5"],
     ),
 ]
+Priority = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=PRIORITY_MAX,
+        strict=True,
+        description="the smallest number that fires decides; among equals the strictest action",
+        examples=[50],
+    ),
+]
 FactText = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Version = Annotated[int, Field(ge=1, le=2_147_483_647, strict=True, examples=[1])]
+
+
+class LimitsGiven(Model):
+    """What an order is limited to."""
+
+    quantity_max: Annotated[
+        int | None,
+        Field(ge=1, le=1_000_000, strict=True, description="an order of more units is declined"),
+    ] = None
+    hold_seconds: Annotated[
+        int | None,
+        Field(
+            ge=30,
+            le=7 * 86_400,
+            strict=True,
+            description="the longest time that an unpaid order holds its stock",
+        ),
+    ] = None
+
+    def to_domain(self) -> Limits | None:
+        limits = Limits(self.quantity_max, self.hold_seconds)
+        return None if limits == Limits() else limits
+
+
+class LimitsRead(Model):
+    quantity_max: int | None
+    hold_seconds: int | None
+
+    @classmethod
+    def from_domain(cls, limits: Limits) -> Self:
+        return cls(quantity_max=limits.quantity_max, hold_seconds=limits.hold_seconds)
 
 
 class RuleBody(Model):
     """What a version of a rule says."""
 
     name: Annotated[Name, Field(examples=["Many purchases by one device"])]
-    priority: Annotated[
-        int,
-        Field(
-            ge=1,
-            le=10_000,
-            strict=True,
-            description="the smallest number that fires decides; among equals the strictest action",
-            examples=[50],
-        ),
-    ] = 100
+    priority: Priority = PRIORITY_DEFAULT
     mode: Annotated[Mode, Field(description="shadow: judged and recorded, without effect")] = (
         Mode.ENFORCE
     )
@@ -48,12 +92,20 @@ class RuleBody(Model):
         Action,
         Field(description="challenge: the buyer shows a code; without a contact it is held"),
     ]
+    limits: Annotated[
+        LimitsGiven | None, Field(description="needed for the action limit, and only for it")
+    ] = None
 
     def to_domain(self) -> RuleText:
-        return RuleText(self.name, self.priority, self.mode, self.condition, self.action)
+        """Raises LimitsRefused."""
+        limits = self.limits.to_domain() if self.limits else None
+        text = RuleText(self.name, self.priority, self.mode, self.condition, self.action, limits)
+        return text.checked()
 
 
-class RuleCreate(RuleBody):
+class RuleCreate(Model):
+    """A new rule: of its own, or made of a template with what is given here in place of its own."""
+
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
@@ -63,12 +115,74 @@ class RuleCreate(RuleBody):
                     "mode": "shadow",
                     "condition": "purchases_by_device_1h > 10 && amount_minor > 50000",
                     "action": "hold",
-                }
+                },
+                {
+                    "template": "first-purchase-dear",
+                    "condition": "first_purchase && amount_minor > 50000",
+                    "mode": "shadow",
+                },
             ]
         }
     )
 
+    template: Annotated[
+        Name | None, Field(description="of `GET /v1/rule-templates`; then all else may be left out")
+    ] = None
+    name: Name | None = None
+    priority: Priority | None = None
+    mode: Mode | None = None
+    condition: ConditionText | None = None
+    action: Action | None = None
+    limits: LimitsGiven | None = None
     is_enabled: bool = True
+
+    def to_domain(self, template: RuleText | None) -> RuleText:
+        """Raises RuleIncomplete, LimitsRefused."""
+        action = self.action or (template.action if template else None)
+        name = self.name or (template.name if template else None)
+        condition = self.condition or (template.condition if template else None)
+        if name is None or condition is None or action is None:
+            said = {"name": name, "condition": condition, "action": action}
+            raise RuleIncomplete([field for field, value in said.items() if value is None])
+        limits = self.limits.to_domain() if self.limits else None
+        if limits is None and action is Action.LIMIT and template:
+            limits = template.limits
+        priority = self.priority or (template.priority if template else PRIORITY_DEFAULT)
+        mode = self.mode or (template.mode if template else Mode.ENFORCE)
+        return RuleText(name, priority, mode, condition, action, limits).checked()
+
+
+class TemplateRead(Model):
+    name: str
+    why: str
+    is_default: bool = Field(description="every merchant starts with it")
+    rule: RuleBody
+
+    @classmethod
+    def from_domain(cls, template: Template) -> Self:
+        text = template.text
+        limits = text.limits
+        return cls(
+            name=template.name,
+            why=template.why,
+            is_default=template.is_default,
+            rule=RuleBody(
+                name=text.name,
+                priority=text.priority,
+                mode=text.mode,
+                condition=text.condition,
+                action=text.action,
+                limits=LimitsGiven(
+                    quantity_max=limits.quantity_max, hold_seconds=limits.hold_seconds
+                )
+                if limits
+                else None,
+            ),
+        )
+
+
+class TemplatesRead(Model):
+    items: list[TemplateRead]
 
 
 class RuleUpdate(RuleBody):
@@ -104,6 +218,7 @@ class RuleRead(Model):
     mode: Mode
     condition: str
     action: Action
+    limits: LimitsRead | None
     template: str | None = Field(description="set when the platform made the rule")
     author: str
     written_at: datetime
@@ -119,6 +234,7 @@ class RuleRead(Model):
             mode=rule.text.mode,
             condition=rule.text.condition,
             action=rule.text.action,
+            limits=LimitsRead.from_domain(rule.text.limits) if rule.text.limits else None,
             template=rule.template,
             author=rule.author,
             written_at=rule.written_at,
@@ -236,6 +352,7 @@ class OutcomeRead(Model):
     values: dict[str, Any] = Field(description="the facts the condition mentions")
     explanation: str
     failure: str | None
+    limits: LimitsRead | None
 
     @classmethod
     def from_domain(cls, outcome: Outcome) -> Self:
@@ -249,6 +366,7 @@ class OutcomeRead(Model):
             values=dict(outcome.values),
             explanation=outcome.explain(),
             failure=outcome.failure,
+            limits=LimitsRead.from_domain(outcome.limits) if outcome.limits else None,
         )
 
 
@@ -258,4 +376,5 @@ class RuleTestRead(Model):
         description="why it could not be decided; a live rule would hold the order"
     )
     decision: Action = Field(description="what the merchant's enabled rules decide")
+    limits: LimitsRead
     rules: list[OutcomeRead]

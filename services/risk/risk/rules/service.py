@@ -1,22 +1,24 @@
 from collections.abc import Sequence
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from kit.db import Transaction
 from risk.conditions import ConditionFailed, Conditions
 from risk.counts import CountFact
-from risk.facts import Catalogue, Facts, counts_of
+from risk.facts import Catalogue, Facts, FactValue, counts_of
+from risk.rule_templates import DEFAULT_RULES, TEMPLATES
 from risk.rules.domain import (
-    DEFAULT_RULES,
     RULES_MAX,
     Outcome,
     Rule,
     RuleChanged,
     RuleNotFound,
     RuleText,
+    Template,
+    TemplateNotFound,
     TooManyRules,
     Trial,
-    decide,
     judge,
+    verdict,
 )
 from risk.rules.repository import RuleRepository
 from risk.velocity.service import VelocityService
@@ -49,6 +51,27 @@ class RuleService:
         program = self._conditions.program([rule.text.condition for rule in rules])
         return counts_of(program.mentions)
 
+    async def note_set(self, tx: Transaction, merchant_id: UUID, rules: Sequence[Rule]) -> UUID:
+        """The id of this set of versions; `get_set` answers them."""
+        named = ",".join(f"{rule.id}:{rule.version}" for rule in rules)
+        set_id = uuid5(merchant_id, f"rules:{named}")
+        await self._repository.note_set(tx, set_id, merchant_id, rules)
+        return set_id
+
+    async def get_set(self, tx: Transaction, merchant_id: UUID, set_id: UUID) -> list[Rule]:
+        """The rules of a set in their order, in the versions they had."""
+        return await self._repository.list_set(tx, merchant_id, set_id)
+
+    def list_templates(self) -> Sequence[Template]:
+        return list(TEMPLATES.values())
+
+    def get_template(self, name: str) -> Template:
+        """Raises TemplateNotFound."""
+        template = TEMPLATES.get(name)
+        if template is None:
+            raise TemplateNotFound(template=name)
+        return template
+
     async def test(
         self, tx: Transaction, merchant_id: UUID, facts: Facts, condition: str | None
     ) -> Trial:
@@ -64,7 +87,8 @@ class RuleService:
                 failure = str(error)
         rules = (await self.in_force(tx, [merchant_id]))[merchant_id]
         outcomes = self.judge(rules, facts)
-        return Trial(holds, failure, decide(outcomes), outcomes)
+        decision, limits = verdict(outcomes, _number(facts["quantity"]))
+        return Trial(holds, failure, decision, outcomes, limits)
 
     async def list_rules(
         self, tx: Transaction, merchant_id: UUID, *, after: UUID | None, limit: int
@@ -132,3 +156,7 @@ class RuleService:
         """Counts what the rule mentions from now on, in force or not. Raises ConditionRefused."""
         mentions = self._conditions.compile(rule.condition).mentions
         await self._velocity.watch(tx, merchant_id, counts_of(mentions))
+
+
+def _number(value: FactValue) -> int:
+    return value if isinstance(value, int) else 0

@@ -11,6 +11,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from kit.db import clock_time
 
@@ -42,7 +43,26 @@ def rule_tables(metadata: MetaData) -> None:
         Column("action", Text, nullable=False),
         Column("author", Text, nullable=False),
         clock_time("written_at"),
+        Column("quantity_max", Integer),
+        Column("hold_seconds", Integer),
         CheckConstraint("mode IN ('enforce', 'shadow')", name="mode_known"),
-        CheckConstraint("action IN ('allow', 'challenge', 'hold', 'decline')", name="action_known"),
+        CheckConstraint(
+            "action IN ('allow', 'limit', 'challenge', 'hold', 'decline')", name="action_known"
+        ),
+        CheckConstraint(
+            "(action = 'limit') = (quantity_max IS NOT NULL OR hold_seconds IS NOT NULL)",
+            name="limits_said",
+        ),
+        CheckConstraint("quantity_max > 0 AND hold_seconds > 0", name="limits_positive"),
         CheckConstraint("char_length(condition) BETWEEN 1 AND 2048", name="condition_length"),
+    )
+    Table(
+        "rule_set",
+        metadata,
+        Column("id", Uuid, primary_key=True),
+        Column("merchant_id", Uuid, nullable=False),
+        Column("rule_ids", ARRAY(Uuid), nullable=False),
+        Column("versions", ARRAY(Integer), nullable=False),
+        clock_time("noted_at"),
+        CheckConstraint("cardinality(rule_ids) = cardinality(versions)", name="versions_paired"),
     )

@@ -89,7 +89,18 @@ class Purchase:
 
     def _is_of(self, line: PurchasedLine, key: VelocityKey) -> bool:
         name = product_name(line)
-        return bool(name) and _digest(self.merchant_id, KeyKind.PRODUCT, name) == key.digest
+        return bool(name) and key_digest(self.merchant_id, KeyKind.PRODUCT, name) == key.digest
+
+
+@dataclass(frozen=True, slots=True)
+class SettledPurchase:
+    """A recorded purchase of which something became known."""
+
+    id: UUID
+    merchant_id: UUID
+    at: datetime
+    currency: str
+    keys: tuple[VelocityKey, ...]
 
 
 def _keys_of(purchase: Purchase) -> dict[KeyKind, tuple[VelocityKey, ...]]:
@@ -105,7 +116,7 @@ def _keys_of(purchase: Purchase) -> dict[KeyKind, tuple[VelocityKey, ...]]:
     }
     return {
         kind: tuple(
-            VelocityKey(kind, _digest(purchase.merchant_id, kind, value))
+            VelocityKey(kind, key_digest(purchase.merchant_id, kind, value))
             for value in values
             if value
         )
@@ -184,7 +195,8 @@ def _address(ip: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 @lru_cache(maxsize=DIGESTS_KEPT)
-def _digest(merchant_id: UUID, kind: KeyKind, value: str) -> UUID:
+def key_digest(merchant_id: UUID, kind: KeyKind, value: str) -> UUID:
+    """Names a key of one merchant without showing it."""
     text = f"{kind}\n{value}".encode()
     return UUID(
         bytes=hashlib.blake2b(

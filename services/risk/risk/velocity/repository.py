@@ -15,9 +15,9 @@ from sqlalchemy import text
 
 from kit.db import Transaction
 from risk.counts import KeyKind
-from risk.velocity.domain import ALWAYS_COUNTED, Purchase, Watch
+from risk.velocity.domain import ALWAYS_COUNTED, Purchase, SettledPurchase, Watch
 from risk.velocity.tables import SINGLE_KEYS
-from risk.windows.domain import KeyState, VelocityKey, microseconds
+from risk.windows.domain import Figures, KeyState, Outcome, VelocityKey, microseconds
 
 _LOCK_MERCHANTS = text("""
     SELECT pg_advisory_xact_lock_shared(hashtextextended('velocity:' || merchant_id, 0))
@@ -86,11 +86,34 @@ _FIND_KEYS = text("""
     SELECT key, purchases_total, newest_at, is_rolled, paired
     FROM velocity_key WHERE key = ANY(CAST(:keys AS uuid[]))
 """)
+# A key that was not counted before may have newer purchases than the one that made it known.
 _MARK_ROLLED = text("""
     UPDATE velocity_key SET is_rolled = true,
-        paired = ARRAY(SELECT DISTINCT unnest(paired || CAST(kinds AS text[])))
+        paired = ARRAY(SELECT DISTINCT unnest(paired || CAST(kinds AS text[]))),
+        newest_at = greatest(newest_at, (
+            SELECT max(start_at) + interval '1 day' FROM velocity_bucket AS day
+            WHERE day.key = key_given AND day.level = 'd'))
     FROM unnest(CAST(:keys AS uuid[]), CAST(:kinds AS text[])) AS given(key_given, kinds)
-    WHERE key = key_given
+    WHERE velocity_key.key = key_given
+    RETURNING velocity_key.key, purchases_total, newest_at, is_rolled, paired
+""")
+
+_FIND_SETTLED = text(f"""
+    SELECT id, merchant_id, at, currency, {_KEY_COLUMNS}, product_keys FROM purchase
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND NOT is_forgotten
+""")  # noqa: S608 - made of the kinds of keys
+# The rows are locked in one order, and what they said before decides what changes.
+_SETTLE = text("""
+    UPDATE purchase SET unpaid = greatest(was.unpaid, now_unpaid), failed = was.failed + now_failed,
+        refunded = greatest(was.refunded, now_refunded)
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:unpaid AS smallint[]), CAST(:failed AS smallint[]),
+            CAST(:refunded AS smallint[])) AS given(id_given, now_unpaid, now_failed, now_refunded)
+        JOIN (SELECT id, unpaid, failed, refunded FROM purchase
+            WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE) AS was ON was.id = id_given
+    WHERE purchase.id = id_given
+        AND (now_unpaid > was.unpaid OR now_failed > 0 OR now_refunded > was.refunded)
+    RETURNING purchase.id, purchase.unpaid - was.unpaid AS unpaid,
+        purchase.failed - was.failed AS failed, purchase.refunded - was.refunded AS refunded
 """)
 
 
@@ -171,17 +194,53 @@ class VelocityRepository:
             {"keys": [key.digest for key in added], "added": list(added.values())},
         )
 
+    async def find_settled(self, tx: Transaction, ids: Collection[UUID]) -> list[SettledPurchase]:
+        """What of these purchases is recorded here, and counts still."""
+        rows = await tx.execute(_FIND_SETTLED, {"ids": list(ids)})
+        return [
+            SettledPurchase(row.id, row.merchant_id, row.at, row.currency, _keys_in(row))
+            for row in rows
+        ]
+
+    async def settle(
+        self, tx: Transaction, outcomes: Mapping[UUID, Collection[Outcome]]
+    ) -> dict[UUID, Figures]:
+        """What each purchase adds to figures now that it ended so; a repeat adds nothing."""
+        rows = await tx.execute(
+            _SETTLE,
+            {
+                "ids": list(outcomes),
+                "unpaid": [int(Outcome.UNPAID in some) for some in outcomes.values()],
+                "failed": [sum(it is Outcome.FAILED for it in some) for some in outcomes.values()],
+                "refunded": [int(Outcome.REFUNDED in some) for some in outcomes.values()],
+            },
+        )
+        return {
+            row.id: Figures(unpaid=row.unpaid, failed=row.failed, refunded=row.refunded)
+            for row in rows
+        }
+
     async def mark_rolled(
         self, tx: Transaction, paired: Mapping[VelocityKey, frozenset[KeyKind]]
-    ) -> None:
+    ) -> dict[VelocityKey, KeyState]:
         """The keys have roll-ups from here on, and pairs with values of these kinds."""
-        await tx.execute(
+        rows = await tx.execute(
             _MARK_ROLLED,
             {
                 "keys": [key.digest for key in paired],
                 "kinds": ["{" + ",".join(kinds) + "}" for kinds in paired.values()],
             },
         )
+        states = {row.key: _state(row) for row in rows}
+        return {key: states[key.digest] for key in paired}
+
+
+def _keys_in(row: Any) -> tuple[VelocityKey, ...]:
+    single = ((KeyKind(kind), getattr(row, f"{kind}_key")) for kind in SINGLE_KEYS)
+    return (
+        *(VelocityKey(kind, digest) for kind, digest in single if digest is not None),
+        *(VelocityKey(KeyKind.PRODUCT, digest) for digest in row.product_keys),
+    )
 
 
 def _watch(words: Iterable[str]) -> Watch:

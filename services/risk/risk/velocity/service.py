@@ -12,6 +12,7 @@ from risk.windows.domain import (
     Entry,
     Figures,
     KeyState,
+    Outcome,
     Question,
     Sighting,
     VelocityKey,
@@ -77,6 +78,34 @@ class VelocityService:
         earlier = [states[key].total for key in purchase.keys_of(KeyKind.CUSTOMER)]
         return Velocity(asked.counts_of(answers)[0], sum(earlier))
 
+    async def settle(self, tx: Transaction, outcomes: Sequence[tuple[UUID, Outcome]]) -> None:
+        """Counts what became of purchases. Those that are not recorded here change nothing."""
+        wanted: dict[UUID, list[Outcome]] = defaultdict(list)
+        for purchase_id, outcome in outcomes:
+            wanted[purchase_id].append(outcome)
+        found = {it.id: it for it in await self._repository.find_settled(tx, wanted)}
+        if not found:
+            return
+        watch = await self._repository.lock_watch(tx, {it.merchant_id for it in found.values()})
+        # Locked in their order before the purchases, as when they were recorded.
+        states = await self._repository.lock_keys(
+            tx,
+            {
+                key: (it.merchant_id, 0, it.at)
+                for it in found.values()
+                for key in it.keys
+                if key.kind in watch[it.merchant_id].kinds
+            },
+        )
+        settled = await self._repository.settle(tx, {it: wanted[it] for it in found})
+        entries = [
+            Entry(key, it.merchant_id, it.at, it.currency, figures)
+            for it, figures in ((found[id_], figures) for id_, figures in settled.items())
+            for key in it.keys
+            if key in states and states[key].is_rolled
+        ]
+        await self._windows.add(tx, entries)
+
     async def _lock(
         self, tx: Transaction, purchases: Sequence[Purchase], watch: Mapping[UUID, Watch]
     ) -> dict[VelocityKey, KeyState]:
@@ -102,9 +131,9 @@ class VelocityService:
             await self._repository.add_totals(tx, late)
         before |= {key: replace(before[key], total=number) for key, number in late.items()}
         pairs = {pair for it in watch.values() for pair in it.pairs}
-        rolled = await self._windows.roll_up(tx, before, pairs)
-        if rolled:
-            await self._repository.mark_rolled(tx, {key: it.paired for key, it in rolled.items()})
+        paired = await self._windows.roll_up(tx, before, pairs)
+        rolled = await self._repository.mark_rolled(tx, paired) if paired else {}
+        rolled = {key: replace(it, total=before[key].total) for key, it in rolled.items()}
         return {
             key: replace(it, total=it.total + len(added[key]))
             for key, it in (before | rolled).items()

@@ -63,6 +63,17 @@ class Figures:
                 raise AssertionError(f"{measure} tells values apart")
 
 
+class Outcome(StrEnum):
+    """What became of a purchase, as far as it is counted."""
+
+    UNPAID = "unpaid"
+    """It ended before it was paid. A price that comes after its end changes nothing here."""
+    FAILED = "failed"
+    """A payment for it failed; each one counts."""
+    REFUNDED = "refunded"
+    """Its whole money went back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What a purchase adds to the figures of one of its keys."""

@@ -31,31 +31,21 @@ class WindowService:
         tx: Transaction,
         states: Mapping[VelocityKey, KeyState],
         pairs: Collection[tuple[KeyKind, KeyKind]],
-    ) -> dict[VelocityKey, KeyState]:
-        """Builds the roll-ups that keys with many purchases lack; answers the keys that changed.
+    ) -> dict[VelocityKey, frozenset[KeyKind]]:
+        """Builds the roll-ups that keys with many purchases lack; answers these keys, with the
+        kinds of values they have pairs with now.
 
         Before the batch at hand is written down: what is built holds what came before it.
         """
-        new = [key for key, it in states.items() if not it.is_rolled and it.total >= ROLLED_FROM]
-        wanted = {
-            key: missing
-            for key, it in states.items()
-            if (it.is_rolled or it.total >= ROLLED_FROM)
-            and ((missing := _kinds_of(key, pairs) - it.paired) or not it.is_rolled)
-        }
+        many = {key: it for key, it in states.items() if it.is_rolled or it.total >= ROLLED_FROM}
+        new = [key for key, it in many.items() if not it.is_rolled]
+        missing = {key: _kinds_of(key, pairs) - it.paired for key, it in many.items()}
+        wanted = {key: kinds for key, kinds in missing.items() if kinds or key in new}
         if new:
             await self._repository.roll(tx, new)
         if wanted:
             await self._repository.pair(tx, wanted)
-        return {
-            key: KeyState(
-                states[key].total,
-                states[key].newest_us,
-                is_rolled=True,
-                paired=states[key].paired | kinds,
-            )
-            for key, kinds in wanted.items()
-        }
+        return {key: kinds | many[key].paired for key, kinds in wanted.items()}
 
     async def answer(
         self, tx: Transaction, questions: Sequence[Question], *, before_seq: int | None = None

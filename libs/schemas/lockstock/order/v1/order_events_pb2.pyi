@@ -146,6 +146,20 @@ class PaymentReceived(_message.Message):
     reason: str
     def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., payment_id: _Optional[str] = ..., provider: _Optional[str] = ..., provider_reference: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., kind: _Optional[_Union[PaymentReceived.Kind, str]] = ..., reason: _Optional[str] = ...) -> None: ...
 
+class PaymentFailed(_message.Message):
+    __slots__ = ("order_id", "merchant_id", "checkout_id", "provider", "reason")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
+    CHECKOUT_ID_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    merchant_id: str
+    checkout_id: str
+    provider: str
+    reason: str
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., checkout_id: _Optional[str] = ..., provider: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
 class RefundMade(_message.Message):
     __slots__ = ("order_id", "merchant_id", "channel_id", "refund_id", "payment_id", "amount", "reason", "kind", "line_id", "product_id", "sku", "fee_returned", "fee_bearer", "buyer", "buyer_group")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from lockstock.common.v1 import options_pb2 as lockstock_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)lockstock/risk/v1/assessment_events.proto\x12\x11lockstock.risk.v1\x1a!lockstock/common/v1/options.proto\"P\n\tFiredRule\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x65xplanation\x18\x04 \x01(\t\"\xfe\x01\n\rOrderAssessed\x12\x15\n\rassessment_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12-\n\x08\x64\x65\x63ision\x18\x04 \x01(\x0e\x32\x1b.lockstock.risk.v1.Decision\x12+\n\x05rules\x18\x05 \x03(\x0b\x32\x1c.lockstock.risk.v1.FiredRule\x12\x10\n\x08reviewer\x18\x06 \x01(\t\x12\x0c\n\x04note\x18\x07 \x01(\t\x12\x14\n\x0c\x63hallenge_id\x18\x08 \x01(\t:\x1d\x8a\xb5\x18\x19lockstock.risk.assessment*y\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x45\x43ISION_ALLOW\x10\x01\x12\x16\n\x12\x44\x45\x43ISION_CHALLENGE\x10\x02\x12\x11\n\rDECISION_HOLD\x10\x03\x12\x14\n\x10\x44\x45\x43ISION_DECLINE\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)lockstock/risk/v1/assessment_events.proto\x12\x11lockstock.risk.v1\x1a!lockstock/common/v1/options.proto\"P\n\tFiredRule\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x65xplanation\x18\x04 \x01(\t\"9\n\x0bOrderLimits\x12\x14\n\x0cquantity_max\x18\x01 \x01(\x05\x12\x14\n\x0chold_seconds\x18\x02 \x01(\x05\"\xae\x02\n\rOrderAssessed\x12\x15\n\rassessment_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12-\n\x08\x64\x65\x63ision\x18\x04 \x01(\x0e\x32\x1b.lockstock.risk.v1.Decision\x12+\n\x05rules\x18\x05 \x03(\x0b\x32\x1c.lockstock.risk.v1.FiredRule\x12\x10\n\x08reviewer\x18\x06 \x01(\t\x12\x0c\n\x04note\x18\x07 \x01(\t\x12\x14\n\x0c\x63hallenge_id\x18\x08 \x01(\t\x12.\n\x06limits\x18\n \x01(\x0b\x32\x1e.lockstock.risk.v1.OrderLimits:\x1d\x8a\xb5\x18\x19lockstock.risk.assessment*y\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x45\x43ISION_ALLOW\x10\x01\x12\x16\n\x12\x44\x45\x43ISION_CHALLENGE\x10\x02\x12\x11\n\rDECISION_HOLD\x10\x03\x12\x14\n\x10\x44\x45\x43ISION_DECLINE\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,10 +34,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ORDERASSESSED']._loaded_options = None
   _globals['_ORDERASSESSED']._serialized_options = b'\212\265\030\031lockstock.risk.assessment'
-  _globals['_DECISION']._serialized_start=438
-  _globals['_DECISION']._serialized_end=559
+  _globals['_DECISION']._serialized_start=545
+  _globals['_DECISION']._serialized_end=666
   _globals['_FIREDRULE']._serialized_start=99
   _globals['_FIREDRULE']._serialized_end=179
-  _globals['_ORDERASSESSED']._serialized_start=182
-  _globals['_ORDERASSESSED']._serialized_end=436
+  _globals['_ORDERLIMITS']._serialized_start=181
+  _globals['_ORDERLIMITS']._serialized_end=238
+  _globals['_ORDERASSESSED']._serialized_start=241
+  _globals['_ORDERASSESSED']._serialized_end=543
 # @@protoc_insertion_point(module_scope)

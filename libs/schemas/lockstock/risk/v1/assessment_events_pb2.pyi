@@ -33,8 +33,16 @@ class FiredRule(_message.Message):
     explanation: str
     def __init__(self, rule_id: _Optional[str] = ..., version: _Optional[int] = ..., name: _Optional[str] = ..., explanation: _Optional[str] = ...) -> None: ...
 
+class OrderLimits(_message.Message):
+    __slots__ = ("quantity_max", "hold_seconds")
+    QUANTITY_MAX_FIELD_NUMBER: _ClassVar[int]
+    HOLD_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    quantity_max: int
+    hold_seconds: int
+    def __init__(self, quantity_max: _Optional[int] = ..., hold_seconds: _Optional[int] = ...) -> None: ...
+
 class OrderAssessed(_message.Message):
-    __slots__ = ("assessment_id", "order_id", "merchant_id", "decision", "rules", "reviewer", "note", "challenge_id")
+    __slots__ = ("assessment_id", "order_id", "merchant_id", "decision", "rules", "reviewer", "note", "challenge_id", "limits")
     ASSESSMENT_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -43,6 +51,7 @@ class OrderAssessed(_message.Message):
     REVIEWER_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
     CHALLENGE_ID_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
     assessment_id: str
     order_id: str
     merchant_id: str
@@ -51,4 +60,5 @@ class OrderAssessed(_message.Message):
     reviewer: str
     note: str
     challenge_id: str
-    def __init__(self, assessment_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ..., rules: _Optional[_Iterable[_Union[FiredRule, _Mapping]]] = ..., reviewer: _Optional[str] = ..., note: _Optional[str] = ..., challenge_id: _Optional[str] = ...) -> None: ...
+    limits: OrderLimits
+    def __init__(self, assessment_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ..., rules: _Optional[_Iterable[_Union[FiredRule, _Mapping]]] = ..., reviewer: _Optional[str] = ..., note: _Optional[str] = ..., challenge_id: _Optional[str] = ..., limits: _Optional[_Union[OrderLimits, _Mapping]] = ...) -> None: ...

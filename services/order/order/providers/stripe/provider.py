@@ -210,7 +210,8 @@ def _notice(event: Mapping[str, Any]) -> Notice:
         payment, amount = _payment_of(thing), _amount(thing)
         return Notice(name, outcome, kind, _reference(thing), payment, amount)
     if kind in _EVENTS_FAILED:
-        return Notice(name, NoticeKind.FAILED, kind, _reference(thing))
+        is_refusal = kind == "checkout.session.async_payment_failed"
+        return Notice(name, NoticeKind.FAILED, kind, _reference(thing), is_refusal=is_refusal)
     if kind in _EVENTS_REFUND:
         failed = thing.get("status") in ("failed", "canceled")
         outcome = NoticeKind.REFUND_FAILED if failed else NoticeKind.REFUNDED

@@ -18,7 +18,8 @@ _KINDS = "'ip', 'ip_24', 'device', 'customer', 'contact', 'payer', 'product', 'c
 
 
 def upgrade() -> None:
-    for statement in (*_purchases(), *_products(), *_keys(), *_roll_ups(), *_watches()):
+    parts = (_purchases, _products, _keys, _roll_ups, _watches, _lists, _rules)
+    for statement in (statement for part in parts for statement in part()):
         op.execute(statement)
 
 
@@ -140,9 +141,83 @@ def _watches() -> list[str]:
     ]
 
 
+def _lists() -> list[str]:
+    return [
+        """CREATE TABLE list_entry (
+          id UUID NOT NULL,
+          merchant_id UUID NOT NULL,
+          list TEXT NOT NULL,
+          kind TEXT NOT NULL,
+          value TEXT NOT NULL,
+          digest UUID,
+          network CIDR,
+          reason TEXT NOT NULL,
+          author TEXT NOT NULL,
+          added_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT clock_timestamp(),
+          expires_at TIMESTAMP WITH TIME ZONE,
+          CONSTRAINT pk_list_entry PRIMARY KEY (id),
+          CONSTRAINT uq_list_entry_merchant_id_list_kind_value
+            UNIQUE (merchant_id, list, kind, value),
+          CONSTRAINT ck_list_entry_kind_known CHECK (kind IN ('ip', 'network', 'device', 'contact',
+            'customer', 'payer', 'product')),
+          CONSTRAINT ck_list_entry_met_one_way CHECK (
+            (kind IN ('ip', 'network')) = (network IS NOT NULL)
+            AND (network IS NULL) = (digest IS NOT NULL))
+        )""",
+        "CREATE INDEX ix_list_entry_digest ON list_entry (digest) WHERE digest IS NOT NULL",
+        "CREATE INDEX ix_list_entry_network ON list_entry USING gist (network inet_ops)",
+    ]
+
+
+def _rules() -> list[str]:
+    return [
+        """ALTER TABLE rule_version
+          ADD COLUMN quantity_max INTEGER,
+          ADD COLUMN hold_seconds INTEGER,
+          DROP CONSTRAINT ck_rule_version_action_known,
+          ADD CONSTRAINT ck_rule_version_action_known
+            CHECK (action IN ('allow', 'limit', 'challenge', 'hold', 'decline')),
+          ADD CONSTRAINT ck_rule_version_limits_said CHECK (
+            (action = 'limit') = (quantity_max IS NOT NULL OR hold_seconds IS NOT NULL)),
+          ADD CONSTRAINT ck_rule_version_limits_positive
+            CHECK (quantity_max > 0 AND hold_seconds > 0)""",
+        """CREATE TABLE rule_set (
+          id UUID NOT NULL,
+          merchant_id UUID NOT NULL,
+          rule_ids UUID[] NOT NULL,
+          versions INTEGER[] NOT NULL,
+          noted_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT clock_timestamp(),
+          CONSTRAINT pk_rule_set PRIMARY KEY (id),
+          CONSTRAINT ck_rule_set_versions_paired
+            CHECK (cardinality(rule_ids) = cardinality(versions))
+        )""",
+        """ALTER TABLE assessment
+          ADD COLUMN quantity_max INTEGER,
+          ADD COLUMN hold_seconds INTEGER,
+          ADD COLUMN shadow_asked TEXT,
+          ADD COLUMN rule_set_id UUID,
+          ADD CONSTRAINT fk_assessment_rule_set_id_rule_set
+            FOREIGN KEY (rule_set_id) REFERENCES rule_set (id)""",
+    ]
+
+
 def downgrade() -> None:
-    """The counts by device, address, buyer and contact go on; those by other keys are lost."""
+    """Rules that limit become shadow holds. Counts by device, address, buyer and contact go on;
+    those by other keys are lost.
+    """
     for statement in (
+        """ALTER TABLE assessment DROP COLUMN quantity_max, DROP COLUMN hold_seconds,
+          DROP COLUMN shadow_asked, DROP COLUMN rule_set_id""",
+        "DROP TABLE rule_set",
+        "ALTER TABLE rule_version DROP CONSTRAINT ck_rule_version_limits_said",
+        "UPDATE rule_version SET action = 'hold', mode = 'shadow' WHERE action = 'limit'",
+        """ALTER TABLE rule_version
+          DROP CONSTRAINT ck_rule_version_limits_positive,
+          DROP CONSTRAINT ck_rule_version_action_known,
+          ADD CONSTRAINT ck_rule_version_action_known
+            CHECK (action IN ('allow', 'challenge', 'hold', 'decline')),
+          DROP COLUMN quantity_max, DROP COLUMN hold_seconds""",
+        "DROP TABLE list_entry",
         "DROP TABLE velocity_watch",
         "DROP TABLE velocity_pair",
         "DROP TABLE velocity_bucket",

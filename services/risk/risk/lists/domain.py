@@ -1,0 +1,106 @@
+"""Lists: values of purchases that an operator wants to meet again, with a reason and an end."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from ipaddress import ip_network
+from uuid import UUID
+
+from kit.errors import Invalid, NotFound
+from risk.counts import KeyKind
+from risk.velocity.domain import key_digest, normal_address
+
+ENTRIES_AT_ONCE_MAX = 1_000
+VALUE_LENGTH_MAX = 200
+NETWORK_BITS_MIN = {4: 8, 6: 19}
+"""Shorter prefixes are no network but a continent: most likely a slip."""
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+class EntryKind(StrEnum):
+    """What of a purchase an entry is compared with."""
+
+    IP = "ip"
+    NETWORK = "network"
+    DEVICE = "device"
+    CONTACT = "contact"
+    CUSTOMER = "customer"
+    PAYER = "payer"
+    PRODUCT = "product"
+
+    @property
+    def key_kind(self) -> KeyKind | None:
+        """The kind of key whose digest an entry has; None for addresses, which lie in networks."""
+        return None if self in (EntryKind.IP, EntryKind.NETWORK) else KeyKind(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryText:
+    """What an operator says about a value."""
+
+    kind: EntryKind
+    value: str
+    reason: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    id: UUID
+    list: str
+    kind: EntryKind
+    value: str
+    reason: str
+    author: str
+    added_at: datetime
+    expires_at: datetime | None
+
+
+def normal_value(kind: EntryKind, value: str) -> str:
+    """The value in its one spelling. Raises ValueError, with what is wrong."""
+    text = value.strip()
+    match kind:
+        case EntryKind.IP:
+            normal = normal_address(text)
+            if not normal or "%" in normal:
+                raise ValueError("not an address of a buyer")
+            return normal
+        case EntryKind.NETWORK:
+            network = ip_network(text)
+            if network.prefixlen < NETWORK_BITS_MIN[network.version]:
+                raise ValueError(f"at least /{NETWORK_BITS_MIN[network.version]}")
+            return str(network)
+        case EntryKind.CONTACT:
+            if not _HASH.fullmatch(text):
+                raise ValueError("a contact's hash, 64 hex digits, as the fact contact_hash has it")
+            return text
+        case _:
+            if not text:
+                raise ValueError("empty")
+            return text
+
+
+def digest_of(merchant_id: UUID, kind: EntryKind, value: str) -> UUID | None:
+    """What purchases with this value have in common; None for addresses."""
+    key_kind = kind.key_kind
+    return None if key_kind is None else key_digest(merchant_id, key_kind, value)
+
+
+class EntryRefused(Invalid):
+    """A value of the list is not one of its kind; nothing was added."""
+
+    code = "entry_refused"
+
+    def __init__(self, number: int, problem: str) -> None:
+        pointer = f"/entries/{number}/value"
+        super().__init__(
+            f"entry {number}: {problem}",
+            errors=[{"pointer": pointer, "code": self.code, "detail": problem}],
+        )
+
+
+class EntryNotFound(NotFound):
+    """There is no such entry in this list, or it is not yours."""
+
+    code = "entry_not_found"

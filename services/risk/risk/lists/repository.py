@@ -1,0 +1,160 @@
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from kit.db import Transaction
+from kit.ids import new_id
+from risk.lists.domain import Entry, EntryKind, EntryText, digest_of
+from risk.velocity.domain import Purchase, normal_address
+
+_COLUMNS = "id, list, kind, value, reason, author, added_at, expires_at"
+_PUT = text(f"""
+    INSERT INTO list_entry AS held (id, merchant_id, list, kind, value, digest, network, reason,
+        author, expires_at)
+    SELECT id, :merchant_id, :list, kind, value, digest, CAST(network AS cidr), reason, :author,
+        expires_at
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:kinds AS text[]), CAST(:values AS text[]),
+        CAST(:digests AS uuid[]), CAST(:networks AS text[]), CAST(:reasons AS text[]),
+        CAST(:expiries AS timestamptz[]))
+        AS given(id, kind, value, digest, network, reason, expires_at)
+    ORDER BY kind, value
+    ON CONFLICT (merchant_id, list, kind, value) DO UPDATE SET reason = excluded.reason,
+        author = excluded.author, added_at = clock_timestamp(), expires_at = excluded.expires_at
+    RETURNING {_COLUMNS}
+""")  # noqa: S608 - made of constants above
+_LIST = text(f"""
+    SELECT {_COLUMNS} FROM list_entry
+    WHERE merchant_id = :merchant_id AND list = :list
+        AND (CAST(:kind AS text) IS NULL OR kind = :kind)
+        AND (CAST(:value AS text) IS NULL OR value = :value)
+        AND (:with_expired OR expires_at IS NULL OR expires_at > clock_timestamp())
+        AND (CAST(:before AS uuid) IS NULL OR id < :before)
+    ORDER BY id DESC LIMIT :limit
+""")  # noqa: S608 - made of constants above
+_DROP = text("""
+    DELETE FROM list_entry WHERE merchant_id = :merchant_id AND list = :list AND id = :id
+    RETURNING id
+""")
+_MEET = text("""
+    SELECT given.n, entry.list
+    FROM unnest(CAST(:digest_ns AS int[]), CAST(:merchants AS uuid[]), CAST(:digests AS uuid[]))
+        AS given(n, merchant_id, digest)
+    JOIN list_entry AS entry ON entry.digest = given.digest
+        AND entry.merchant_id = given.merchant_id
+        AND (entry.expires_at IS NULL OR entry.expires_at > clock_timestamp())
+    UNION
+    SELECT given.n, entry.list
+    FROM unnest(CAST(:address_ns AS int[]), CAST(:address_merchants AS uuid[]),
+        CAST(:addresses AS text[])) AS given(n, merchant_id, address)
+    JOIN list_entry AS entry ON entry.network >>= CAST(given.address AS inet)
+        AND entry.merchant_id = given.merchant_id
+        AND (entry.expires_at IS NULL OR entry.expires_at > clock_timestamp())
+""")
+_DIGESTED = [kind for it in EntryKind if (kind := it.key_kind) is not None]
+
+
+class ListRepository:
+    async def put(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        name: str,
+        entries: Sequence[EntryText],
+        *,
+        author: str,
+    ) -> list[Entry]:
+        """Adds, or replaces what was said of a value before."""
+        addresses = (EntryKind.IP, EntryKind.NETWORK)
+        rows = await tx.execute(
+            _PUT,
+            {
+                "merchant_id": merchant_id,
+                "list": name,
+                "author": author,
+                "ids": [new_id() for _ in entries],
+                "kinds": [it.kind.value for it in entries],
+                "values": [it.value for it in entries],
+                "digests": [digest_of(merchant_id, it.kind, it.value) for it in entries],
+                "networks": [it.value if it.kind in addresses else None for it in entries],
+                "reasons": [it.reason for it in entries],
+                "expiries": [it.expires_at for it in entries],
+            },
+        )
+        return [_to_domain(row) for row in rows]
+
+    async def list_entries(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        name: str,
+        *,
+        kind: EntryKind | None,
+        value: str | None,
+        with_expired: bool,
+        before: UUID | None,
+        limit: int,
+    ) -> list[Entry]:
+        """Newest first."""
+        rows = await tx.execute(
+            _LIST,
+            {
+                "merchant_id": merchant_id,
+                "list": name,
+                "kind": None if kind is None else kind.value,
+                "value": value,
+                "with_expired": with_expired,
+                "before": before,
+                "limit": limit,
+            },
+        )
+        return [_to_domain(row) for row in rows]
+
+    async def drop(self, tx: Transaction, merchant_id: UUID, name: str, entry_id: UUID) -> bool:
+        """False when there is no such entry."""
+        row = await tx.execute(_DROP, {"merchant_id": merchant_id, "list": name, "id": entry_id})
+        return row.scalar_one_or_none() is not None
+
+    async def meet(self, tx: Transaction, purchases: Sequence[Purchase]) -> list[set[str]]:
+        """Names of the lists that each purchase is on."""
+        keys = [
+            (number, it.merchant_id, key.digest)
+            for number, it in enumerate(purchases)
+            for kind in _DIGESTED
+            for key in it.keys_of(kind)
+        ]
+        addresses = [
+            (number, it.merchant_id, address.split("%", 1)[0])
+            for number, it in enumerate(purchases)
+            if (address := normal_address(it.ip))
+        ]
+        rows = await tx.execute(
+            _MEET,
+            {
+                "digest_ns": [number for number, _, _ in keys],
+                "merchants": [merchant_id for _, merchant_id, _ in keys],
+                "digests": [digest for *_, digest in keys],
+                "address_ns": [number for number, _, _ in addresses],
+                "address_merchants": [merchant_id for _, merchant_id, _ in addresses],
+                "addresses": [address for *_, address in addresses],
+            },
+        )
+        met: dict[int, set[str]] = defaultdict(set)
+        for row in rows:
+            met[row.n].add(row.list)
+        return [met[number] for number in range(len(purchases))]
+
+
+def _to_domain(row: Any) -> Entry:
+    return Entry(
+        row.id,
+        row.list,
+        EntryKind(row.kind),
+        row.value,
+        row.reason,
+        row.author,
+        row.added_at,
+        row.expires_at,
+    )

@@ -1,0 +1,88 @@
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from kit.db import Transaction
+from risk.facts import FactKind, FactType, FactValue
+from risk.lists.domain import (
+    Entry,
+    EntryKind,
+    EntryNotFound,
+    EntryRefused,
+    EntryText,
+    normal_value,
+)
+from risk.lists.repository import ListRepository
+from risk.velocity.domain import Purchase
+
+
+class ListService:
+    """Operators' lists, and the fact which of them a purchase is on."""
+
+    facts: Sequence[FactKind] = (
+        FactKind(
+            "lists", FactType.STRINGS, "lists that something of the purchase is on, in their order"
+        ),
+    )
+
+    def __init__(self, repository: ListRepository) -> None:
+        self._repository = repository
+
+    async def know(
+        self, tx: Transaction, purchases: Sequence[Purchase]
+    ) -> Sequence[Mapping[str, FactValue]]:
+        met = await self._repository.meet(tx, purchases)
+        return [{"lists": tuple(sorted(names))} for names in met]
+
+    async def put(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        name: str,
+        entries: Sequence[EntryText],
+        *,
+        author: str,
+    ) -> list[Entry]:
+        """Adds all of them or none; what is on the list already gets the new reason and end.
+
+        The last one counts when a value comes several times. Raises EntryRefused.
+        """
+        wanted: dict[tuple[EntryKind, str], EntryText] = {}
+        for number, it in enumerate(entries):
+            try:
+                value = normal_value(it.kind, it.value)
+            except ValueError as error:
+                raise EntryRefused(number, str(error)) from error
+            wanted[it.kind, value] = replace(it, value=value)
+        return await self._repository.put(
+            tx, merchant_id, name, list(wanted.values()), author=author
+        )
+
+    async def list_entries(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        name: str,
+        *,
+        kind: EntryKind | None,
+        value: str | None,
+        with_expired: bool,
+        before: UUID | None,
+        limit: int,
+    ) -> list[Entry]:
+        """Newest first."""
+        return await self._repository.list_entries(
+            tx,
+            merchant_id,
+            name,
+            kind=kind,
+            value=value,
+            with_expired=with_expired,
+            before=before,
+            limit=limit,
+        )
+
+    async def drop(self, tx: Transaction, merchant_id: UUID, name: str, entry_id: UUID) -> None:
+        """Raises EntryNotFound."""
+        if not await self._repository.drop(tx, merchant_id, name, entry_id):
+            raise EntryNotFound(entry_id=str(entry_id))
