@@ -37,14 +37,16 @@ def an_offer(supplier: str = "sim", cost_max: int = COST_MAX) -> SupplierOffer:
     return SupplierOffer(supplier=supplier, supplier_sku="CM-50", cost_max=money)
 
 
-def a_top_up(account: str, *offers: SupplierOffer, **given: Any) -> RequestedLine:
-    terms = TopUpTerms(offers=offers or [an_offer()], account_input="phone")
+def a_top_up(
+    account: str, *offers: SupplierOffer, routing: str = "", **given: Any
+) -> RequestedLine:
+    terms = TopUpTerms(offers=offers or [an_offer()], account_input="phone", routing=routing)
     values = {"kind": "top_up", "pool_id": "", "sku": "PHONE-50", "name": "Phone 50", **given}
     return a_line(inputs={"phone": account}, top_up=terms, **values)
 
 
-def an_order(account: str, *offers: SupplierOffer) -> Event[FulfillmentRequested]:
-    return a_request(lines=[a_top_up(account, *offers)], reservation_id="")
+def an_order(account: str, *offers: SupplierOffer, **given: Any) -> Event[FulfillmentRequested]:
+    return a_request(lines=[a_top_up(account, *offers, **given)], reservation_id="")
 
 
 async def with_supplier(

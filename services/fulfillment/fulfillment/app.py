@@ -91,7 +91,7 @@ def create_service(
     buying = build_buying(settings, db, VaultStock(peer), suppliers, manual_tasks)
     purchases = buying.purchases
     fulfilling = build_fulfilling(settings, safe, outside, manual_tasks)
-    kinds = load_kinds(Parts(db, vault, purchases, manual_tasks, fulfilling.calls))
+    kinds = load_kinds(Parts(db, vault, purchases, manual_tasks, fulfilling.calls, buying.offers))
     deliveries = DeliveryService(DeliveryRepository(safe), links, kinds)
     telling = build_telling(settings, db, safe, outside, deliveries, vault)
     tasks = TaskService(

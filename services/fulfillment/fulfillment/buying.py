@@ -61,6 +61,7 @@ class Buying:
     """What buys of suppliers."""
 
     purchases: PurchaseService
+    offers: SupplierProductService
     routers: list[APIRouter]
     handlers: list[Handler]
     jobs: list[Periodic]
@@ -113,6 +114,7 @@ def build_buying(
     stock = StockConsumers(rules, watcher.wake)
     return Buying(
         purchases=purchases,
+        offers=offers,
         routers=[
             purchase_routes.router,
             supplier_product_routes.router,

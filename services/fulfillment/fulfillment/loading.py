@@ -16,6 +16,7 @@ from fulfillment.manual_tasks.service import ManualTaskService
 from fulfillment.outside import Outside
 from fulfillment.purchases.service import PurchaseService
 from fulfillment.sender import Sender
+from fulfillment.supplier_products.service import SupplierProductService
 from fulfillment.vault import Vault
 from fulfillment.webhook_type import WebhookType
 from kit.db import Database
@@ -30,6 +31,7 @@ class Parts:
     purchases: PurchaseService
     manual_tasks: ManualTaskService
     fulfiller_calls: FulfillerCallService
+    offers: SupplierProductService
 
 
 def load_kinds(parts: Parts) -> Mapping[str, Kind]:

@@ -126,7 +126,8 @@ def terms_json(line: Line) -> str | None:
             [it.supplier, it.supplier_sku, it.cost_max.amount_minor, it.cost_max.currency]
             for it in line.top_up.offers
         ]
-        terms["top_up"] = {"account_input": line.top_up.account_input, "offers": offers}
+        own = {"account_input": line.top_up.account_input, "offers": offers}
+        terms["top_up"] = {**own, "is_best": True} if line.top_up.is_best else own
     if line.manual is not None:
         terms["manual"] = {"queue": line.manual.queue, "fulfiller": line.manual.fulfiller}
     return orjson.dumps(terms).decode() if terms else None
@@ -141,6 +142,7 @@ def _terms(json: str | None) -> tuple[TopUpTerms | None, ManualTerms | None]:
         TopUpTerms(
             tuple(Offer(name, sku, Money(*cost)) for name, sku, *cost in top_up["offers"]),
             top_up["account_input"],
+            top_up.get("is_best", False),
         )
         if top_up
         else None,

@@ -28,7 +28,8 @@ from tests.fulfillment.top_ups import a_top_up
 
 ACCOUNT = "13800138000"
 LINKS = PageLinks("http://fulfillment", LINK_SECRET)
-KIND: Kind = TopUpKind(None, None)  # type: ignore[arg-type]  # only its name is used
+# Only its name is used.
+KIND: Kind = TopUpKind(None, None, None, None)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -80,6 +80,47 @@ def test_what_may_not_be_bought_has_no_place_and_says_why() -> None:
     assert why_not(an_offer(why_not="cost_drifted")) == "cost_drifted"
 
 
+def whole(*offers: Candidate, quantity: int = 1) -> list[tuple[str, str]]:
+    """Who would take all of it, in order, with what speaks against each."""
+    ranked = rank(offers, currency="CNY", quantity=quantity, now=NOW, is_whole=True)
+    doubts = {it["supplier"]: it["why_not"] for it in ranked.explanation}
+    return [(it.supplier, doubts[it.supplier]) for it in ranked.order]
+
+
+def test_where_somebody_waits_what_only_figures_speak_against_comes_last() -> None:
+    asleep = an_offer("asleep", 90, is_circuit_open=True)
+    empty = an_offer("empty", 80, stock=0)
+    poor = an_offer("poor", 70, balance=Money(69, "CNY"))
+
+    assert whole(asleep, empty, poor, an_offer("sound", 100)) == [
+        ("sound", ""),
+        ("poor", "balance_too_low"),
+        ("empty", "no_stock"),
+        ("asleep", "circuit_open"),
+    ]
+
+
+def test_where_somebody_waits_what_may_not_be_bought_is_not_bought_either() -> None:
+    paused = an_offer("paused", why_not="cost_above_ceiling", stock=0)
+    dear = an_offer("dear", landed=201, is_circuit_open=True)
+    large = an_offer("large", quantity_min=3, balance=Money(1, "CNY"))
+    small = an_offer("small", quantity_max=1)
+
+    assert whole(paused, dear, large, small, quantity=2) == []
+
+
+def test_one_offer_must_have_stock_and_balance_for_the_whole_quantity() -> None:
+    few = an_offer("few", stock=2)
+    just = an_offer("just", stock=3, balance=Money(300, "CNY"))
+    poor = an_offer("poor", balance=Money(299, "CNY"))
+
+    assert whole(few, just, poor, quantity=3) == [
+        ("just", ""),
+        ("few", "no_stock"),
+        ("poor", "balance_too_low"),
+    ]
+
+
 def test_amounts_of_other_currencies_are_never_compared() -> None:
     foreign = Candidate("x", "A", Money(1, "USD"), Money(9, "USD"), Money(9, "USD"))
 

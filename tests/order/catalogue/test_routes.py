@@ -49,6 +49,7 @@ TOP_UP: dict[str, Any] = {
     "kind": "top_up",
     "account_input": "phone",
     "offers": [{"supplier": "s-1", "supplier_sku": "CM/50", "cost_max": CNY}],
+    "routing": "best",
 }
 MANUAL = {"kind": "manual", "queue": "desk", "fulfiller": None}
 
@@ -248,6 +249,39 @@ async def test_a_top_up_asks_for_its_account_without_being_told(api: httpx.Async
     assert [(field["name"], field["type"], field["required"]) for field in form] == [
         ("phone", "phone", True)
     ]
+
+
+async def test_offers_of_a_top_up_go_by_their_order_unless_the_product_says_otherwise(
+    api: httpx.AsyncClient,
+) -> None:
+    plain = {name: value for name, value in TOP_UP.items() if name != "routing"}
+    made = await api.post("/v1/products", json=a_product(fulfillment=plain))
+    path = made.headers["location"]
+    assert made.json()["fulfillment"]["routing"] == "listed"
+
+    edited = await api.patch(path, json={"fulfillment": TOP_UP})
+    refused = await api.patch(path, json={"fulfillment": TOP_UP | {"routing": "cheapest"}})
+
+    assert edited.json()["fulfillment"]["routing"] == "best"
+    assert (await api.get(path)).json()["fulfillment"] == TOP_UP
+    assert refused.status_code == 422
+
+
+async def test_the_best_of_offers_in_several_currencies_cannot_be_asked_for(
+    api: httpx.AsyncClient,
+) -> None:
+    dollars = {"amount": 100, "currency": "USD"}
+    offers = [*TOP_UP["offers"], {"supplier": "b", "supplier_sku": "B", "cost_max": dollars}]
+
+    refused = await api.post(
+        "/v1/products", json=a_product(fulfillment=TOP_UP | {"offers": offers})
+    )
+    listed = TOP_UP | {"offers": offers, "routing": "listed"}
+    taken = await api.post("/v1/products", json=a_product(fulfillment=listed))
+
+    [error] = refused.json()["errors"]
+    assert (error["pointer"], error["code"]) == ("/fulfillment/offers/1/cost_max", "other_currency")
+    assert taken.status_code == 201
 
 
 async def test_two_who_edit_the_same_version_do_not_lose_an_edit(api: httpx.AsyncClient) -> None:

@@ -133,7 +133,7 @@ async def test_fulfilment_is_told_the_terms_and_inputs_each_line_was_sold_with(
         kind="top_up",
         pool_id=None,
         inputs={"phone": "13800138000"},
-        terms={"kind": "top_up", "account_input": "phone", "offers": [offer]},
+        terms={"kind": "top_up", "account_input": "phone", "offers": [offer]} | {"routing": "best"},
         bundle_sku="PACK",
         bundle_no=1,
         bundle_policy="partial",
@@ -157,6 +157,7 @@ async def test_fulfilment_is_told_the_terms_and_inputs_each_line_was_sold_with(
     told = requested.lines[0]
     assert dict(told.inputs) == {"phone": "13800138000"}
     assert (told.top_up.account_input, told.bundle_sku) == ("phone", "PACK")
+    assert told.top_up.routing == "best"
     assert told.top_up.offers[0].supplier_sku == "CM-50"
     assert told.top_up.offers[0].cost_max == Money(amount_minor=4900, currency="CNY")
     assert not told.HasField("manual")

@@ -185,4 +185,4 @@ def _top_up(line: RequestedLine) -> TopUpTerms:
         )
         for offer in line.top_up.offers
     )
-    return TopUpTerms(offers, line.top_up.account_input)
+    return TopUpTerms(offers, line.top_up.account_input, line.top_up.routing == "best")

@@ -46,10 +46,13 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class TopUpTerms:
-    """`offers` are tried in their order, the next one only after a definite failure."""
+    """`offers` are tried in their order or, with `is_best`, in the order that is best when it is
+    bought; the next one only after a definite failure.
+    """
 
     offers: tuple[Offer, ...]
     account_input: str
+    is_best: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import assert_never
+from typing import Any, assert_never
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from fulfillment.arrivals.domain import Origin
@@ -79,7 +79,8 @@ class Step(StrEnum):
 class Purchase:
     """`cost_max` and `cost` are for the whole quantity. `age` counts from the last sending,
     `waited` from the beginning, both by the database's clock. It is for a line of an order, or for
-    a procurement: then its codes go to `pool_id`."""
+    a procurement: then its codes go to `pool_id`. `choice` has the figures of all offers it was
+    chosen from; None: its offer was next in a list."""
 
     id: UUID
     merchant_id: UUID
@@ -109,6 +110,7 @@ class Purchase:
     waited: timedelta = timedelta()
     procurement_id: UUID | None = None
     pool_id: UUID | None = None
+    choice: tuple[Mapping[str, Any], ...] | None = None
 
     @property
     def owner(self) -> UUID:
@@ -175,6 +177,17 @@ def plan(delivery: Delivery, offer: Offer, generation: int) -> Purchase:
         quantity=line.quantity,
         cost_max=offer.cost_max * line.quantity,
     )
+
+
+def plan_best(
+    delivery: Delivery, best: Offer, generation: int, choice: Sequence[Mapping[str, Any]]
+) -> Purchase:
+    """The purchase of the offer that is best now. The offer is not part of its reference: the first
+    choice that is written down stands, whatever a repeat after a crash would choose.
+    """
+    name = f"{delivery.line.line_id}/{delivery.id}/best/{generation}"
+    reference = uuid5(NAMESPACE_URL, f"lockstock:purchase:{name}")
+    return replace(plan(delivery, best, generation), id=reference, choice=tuple(choice))
 
 
 def reference_of(delivery_id: UUID, line_id: UUID, offer: Offer, generation: int) -> UUID:

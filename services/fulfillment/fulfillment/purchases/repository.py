@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import text
 
 from fulfillment.purchases.domain import (
@@ -30,6 +31,7 @@ class PurchaseRepository:
                 **values,
                 "cost_max_minor": [limit.amount_minor for limit in limits],
                 "currency": [limit.currency for limit in limits],
+                "choice": [_json(each.choice) for each in purchases],
             },
         )
 
@@ -115,6 +117,15 @@ class PurchaseRepository:
             found.setdefault(row.procurement_id, []).append(_purchase(row))
         return found
 
+    async def find_for_deliveries(
+        self, tx: Transaction, delivery_ids: Sequence[UUID]
+    ) -> Mapping[UUID, Sequence[Purchase]]:
+        """By delivery: its purchases in the order they were begun."""
+        found: dict[UUID, list[Purchase]] = {}
+        for row in await tx.execute(_OF_DELIVERIES, {"id": list(delivery_ids)}):
+            found.setdefault(row.delivery_id, []).append(_purchase(row))
+        return found
+
     async def find(self, tx: Transaction, merchant_id: UUID, purchase_id: UUID) -> Purchase | None:
         rows = await tx.execute(_GET, {"merchant_id": merchant_id, "id": purchase_id})
         row = rows.one_or_none()
@@ -185,24 +196,35 @@ def _purchase(row: Any) -> Purchase:  # a row has no static type
         cost_max=Money(row.cost_max_minor, row.currency),
         cost=cost,
         state=PurchaseState(row.state),
+        choice=None if row.choice_json is None else tuple(orjson.loads(row.choice_json)),
     )
 
 
+def _json(choice: Sequence[Mapping[str, Any]] | None) -> str | None:
+    return None if choice is None else orjson.dumps(choice).decode()
+
+
 _COLUMNS = """
-    p.*, coalesce(clock_timestamp() - p.sent_at, interval '0') AS age,
+    p.*, CAST(p.choice AS text) AS choice_json,
+    coalesce(clock_timestamp() - p.sent_at, interval '0') AS age,
     clock_timestamp() - p.created_at AS waited
 """
 _ADD = text(
     """
     INSERT INTO purchase (id, merchant_id, order_id, line_id, delivery_id, task_id,
                           procurement_id, pool_id, generation, supplier, supplier_sku, quantity,
-                          cost_max_minor, currency)
-    SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:merchant_id AS uuid[]),
+                          cost_max_minor, currency, choice)
+    SELECT id, merchant_id, order_id, line_id, delivery_id, task_id, procurement_id, pool_id,
+           generation, supplier, supplier_sku, quantity, cost_max_minor, currency,
+           CAST(choice AS jsonb)
+    FROM unnest(CAST(:id AS uuid[]), CAST(:merchant_id AS uuid[]),
         CAST(:order_id AS uuid[]), CAST(:line_id AS uuid[]), CAST(:delivery_id AS uuid[]),
         CAST(:task_id AS uuid[]), CAST(:procurement_id AS uuid[]), CAST(:pool_id AS uuid[]),
         CAST(:generation AS int[]), CAST(:supplier AS text[]),
         CAST(:supplier_sku AS text[]), CAST(:quantity AS int[]), CAST(:cost_max_minor AS bigint[]),
-        CAST(:currency AS text[]))
+        CAST(:currency AS text[]), CAST(:choice AS text[]))
+        AS own (id, merchant_id, order_id, line_id, delivery_id, task_id, procurement_id, pool_id,
+                generation, supplier, supplier_sku, quantity, cost_max_minor, currency, choice)
     ORDER BY 1
     ON CONFLICT (id) DO NOTHING
     """
@@ -276,6 +298,9 @@ _REFUSALS = text(
 )
 _OF_PROCUREMENTS = text(
     _READ + " WHERE p.procurement_id = ANY(CAST(:id AS uuid[])) ORDER BY p.generation"
+)
+_OF_DELIVERIES = text(
+    _READ + " WHERE p.delivery_id = ANY(CAST(:id AS uuid[])) ORDER BY p.delivery_id, p.generation"
 )
 _GET = text(_READ + " WHERE p.merchant_id = :merchant_id AND p.id = :id")
 _LIST = text(

@@ -32,6 +32,7 @@ _PURCHASE: dict[str, Any] = {
     "settled_at": "2026-11-27T09:00:01Z",
     "late_success_at": None,
     "created_at": "2026-11-27T09:00:00Z",
+    "choice": None,
 }
 
 State = Literal["intent", "sent", "done", "failed", "unknown", "manual"]
@@ -65,6 +66,10 @@ class PurchaseRead(Model):
         description="When the supplier said it was done after all, having refused before."
     )
     created_at: datetime | None
+    choice: list[dict[str, Any]] | None = Field(
+        description="Of a product with `routing: best`: each offer it was chosen from, with its "
+        "place, why not, and the figures of that moment. Null: its offer was next in the list."
+    )
 
     @classmethod
     def from_domain(cls, purchase: Purchase) -> Self:
@@ -91,4 +96,5 @@ class PurchaseRead(Model):
             settled_at=purchase.settled_at,
             late_success_at=purchase.late_success_at,
             created_at=purchase.created_at,
+            choice=None if purchase.choice is None else [dict(it) for it in purchase.choice],
         )

@@ -151,6 +151,12 @@ class PurchaseService:
         """By procurement: its purchases in the order they were begun."""
         return await self._repository.find_for_procurements(tx, procurement_ids)
 
+    async def find_for_deliveries(
+        self, tx: Transaction, delivery_ids: Sequence[UUID]
+    ) -> Mapping[UUID, Sequence[Purchase]]:
+        """By delivery: its purchases in the order they were begun."""
+        return await self._repository.find_for_deliveries(tx, delivery_ids)
+
     async def list_purchases(
         self,
         tx: Transaction,

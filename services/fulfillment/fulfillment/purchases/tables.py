@@ -18,6 +18,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from fulfillment.purchases.domain import PurchaseState
 from kit.db import clock_time
@@ -65,6 +66,8 @@ def purchase_tables(metadata: MetaData) -> None:
         Column("recheck_at", DateTime(timezone=True)),
         Column("rechecks", SmallInteger, nullable=False, server_default="0"),
         clock_time("created_at"),
+        # Figures of the offers it was chosen from; null: its offer was next in a list.
+        Column("choice", JSONB),
         UniqueConstraint("delivery_id", "generation"),
         UniqueConstraint("procurement_id", "generation"),
         CheckConstraint(

@@ -21,8 +21,14 @@ PROGRESS = frozenset({"in_progress", "not_found_yet", "no_codes"})
 """What a supplier that works says: its circuit stays as it is."""
 BUYERS_FAULT = frozenset({"account_unknown", "account_blocked", "quantity_not_allowed"})
 """A no that says nothing about the supplier."""
+DOUBTS = frozenset({"balance_too_low", "circuit_open", "no_stock"})
+"""What only our figures say against an offer: the supplier would have the last word."""
 _STALE = timedelta(hours=24)
 _PERCENT = 100
+
+
+OfferKey = tuple[UUID, str, str]
+"""A merchant's, the supplier, and what the supplier calls it."""
 
 
 class Outcome(StrEnum):
@@ -129,43 +135,61 @@ class Ranked:
     explanation: tuple[dict[str, Any], ...]
 
 
-def rank(candidates: Sequence[Candidate], *, currency: str, quantity: int, now: datetime) -> Ranked:
+def rank(
+    candidates: Sequence[Candidate],
+    *,
+    currency: str,
+    quantity: int,
+    now: datetime,
+    is_whole: bool = False,
+) -> Ranked:
     """The cheapest success first: landed cost by success rate, then fresh figures before stale
     ones, speed, priority, name.
+
+    `is_whole`: one offer must take all of it, and somebody waits; so what only our figures speak
+    against (DOUBTS) comes after all others instead of not at all.
     """
-    judged = [(each, _why_not(each, currency, quantity)) for each in candidates]
-    usable = sorted(
-        (each for each, why_not in judged if not why_not), key=lambda each: _worth(each, now)
+    judged = [(each, _why_not(each, currency, quantity, is_whole=is_whole)) for each in candidates]
+    order = sorted(
+        (why_not != "", _worth(each, now), place)
+        for place, (each, why_not) in enumerate(judged)
+        if not why_not or (is_whole and why_not in DOUBTS)
     )
+    usable = [candidates[place] for _, _, place in order]
     places = {each.key: place for place, each in enumerate(usable, 1)}
     told = [_told(each, why_not, places.get(each.key), now) for each, why_not in judged]
     told.sort(key=lambda row: (row["place"] is None, row["place"] or 0, row["supplier"]))
     return Ranked(tuple(usable), tuple(told))
 
 
-def _why_not(each: Candidate, currency: str, quantity: int) -> str:
-    return each.why_not or _money_says_no(each, currency) or _stock_says_no(each, quantity)
+def _why_not(each: Candidate, currency: str, quantity: int, *, is_whole: bool) -> str:
+    barred = each.why_not or _barred(each, currency, quantity, is_whole=is_whole)
+    return barred or _doubt(each, currency, quantity if is_whole else each.quantity_min)
 
 
-def _money_says_no(each: Candidate, currency: str) -> str:
+def _barred(each: Candidate, currency: str, quantity: int, *, is_whole: bool) -> str:
+    """What no supplier's word could change."""
     if each.landed.currency != currency or each.limit.currency != currency:
         return "other_currency"
     if each.landed.amount_minor > each.limit.amount_minor:
         return "cost_above_limit"
-    if each.balance is not None and each.balance.currency == currency:
-        least = each.landed.amount_minor * each.quantity_min
-        if each.balance.amount_minor < least:
-            return "balance_too_low"
+    if quantity < each.quantity_min:
+        return "quantity_too_small"
+    if is_whole and each.quantity_max is not None and quantity > each.quantity_max:
+        return "quantity_too_large"
     return ""
 
 
-def _stock_says_no(each: Candidate, quantity: int) -> str:
+def _doubt(each: Candidate, currency: str, least: int) -> str:
+    """Of buying at least so many."""
     if each.is_circuit_open:
         return "circuit_open"
-    if quantity < each.quantity_min:
-        return "quantity_too_small"
-    if each.stock == 0:
+    if each.stock is not None and each.stock < least:
         return "no_stock"
+    balance = each.balance
+    is_known = balance is not None and balance.currency == currency
+    if is_known and balance is not None and balance.amount_minor < each.landed.amount_minor * least:
+        return "balance_too_low"
     return ""
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from fulfillment.routing.domain import STATISTIC_DAYS, Record, Seen, p95_of
+from fulfillment.routing.domain import STATISTIC_DAYS, OfferKey, Record, Seen, p95_of
 from kit.db import Transaction
 
 Account = tuple[UUID, str]
@@ -30,19 +30,18 @@ class RoutingRepository:
         await tx.execute(_COUNT, {**columns, "number": [counted[key] for key in keys]})
 
     async def find_records(
-        self, tx: Transaction, merchant_id: UUID, offers: Sequence[tuple[str, str]]
-    ) -> Mapping[tuple[str, str], Record]:
-        """By supplier and its sku: what was seen in the last days."""
+        self, tx: Transaction, offers: Sequence[OfferKey]
+    ) -> Mapping[OfferKey, Record]:
+        """What was seen of each in the last days."""
         values = {
-            "merchant_id": merchant_id,
-            "supplier": [supplier for supplier, _ in offers],
-            "supplier_sku": [sku for _, sku in offers],
+            **_accounts([(merchant_id, supplier) for merchant_id, supplier, _ in offers]),
+            "supplier_sku": [sku for _, _, sku in offers],
             "kept": timedelta(days=STATISTIC_DAYS),
         }
-        numbers: dict[tuple[str, str], Counter[str]] = {}
-        buckets: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        numbers: dict[OfferKey, Counter[str]] = {}
+        buckets: dict[OfferKey, list[tuple[int, int]]] = {}
         for row in await tx.execute(_RECORDS, values):
-            key = (row.supplier, row.supplier_sku)
+            key = (row.merchant_id, row.supplier, row.supplier_sku)
             numbers.setdefault(key, Counter())[row.outcome] += row.number
             if row.outcome == "done":
                 buckets.setdefault(key, []).append((row.bucket, row.number))
@@ -127,12 +126,14 @@ _COUNT = text(
 )
 _RECORDS = text(
     """
-    SELECT supplier, supplier_sku, outcome, bucket, CAST(sum(number) AS bigint) AS number
+    SELECT merchant_id, supplier, supplier_sku, outcome, bucket,
+           CAST(sum(number) AS bigint) AS number
     FROM purchase_statistic
-    WHERE merchant_id = :merchant_id AND hour > clock_timestamp() - CAST(:kept AS interval)
-      AND (supplier, supplier_sku) IN (
-        SELECT * FROM unnest(CAST(:supplier AS text[]), CAST(:supplier_sku AS text[])))
-    GROUP BY 1, 2, 3, 4
+    WHERE hour > clock_timestamp() - CAST(:kept AS interval)
+      AND (merchant_id, supplier, supplier_sku) IN (
+        SELECT * FROM unnest(CAST(:merchant_id AS uuid[]), CAST(:supplier AS text[]),
+            CAST(:supplier_sku AS text[])))
+    GROUP BY 1, 2, 3, 4, 5
     """
 )
 _PRUNE = text(

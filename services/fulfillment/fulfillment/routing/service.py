@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from fulfillment.routing.domain import Record, Seen
+from fulfillment.routing.domain import OfferKey, Record, Seen
 from fulfillment.routing.repository import RoutingRepository
 from kit.db import Transaction
 from kit.logging import get_logger
@@ -62,18 +62,17 @@ class RoutingService:
             await self._trouble(tx, troubles)
 
     async def find_records(
-        self, tx: Transaction, merchant_id: UUID, offers: Sequence[tuple[str, str]]
-    ) -> Mapping[tuple[str, str], Record]:
-        """By supplier and its sku; one that nothing is known of is not in it."""
-        return await self._repository.find_records(tx, merchant_id, offers)
+        self, tx: Transaction, offers: Sequence[OfferKey]
+    ) -> Mapping[OfferKey, Record]:
+        """What was seen of these; one that nothing is known of is not in it."""
+        return await self._repository.find_records(tx, offers)
 
     async def find_open(
-        self, tx: Transaction, merchant_id: UUID, suppliers: Sequence[str]
-    ) -> set[str]:
-        """Those of the merchant's suppliers that would not be called now."""
-        accounts = [(merchant_id, supplier) for supplier in sorted(set(suppliers))]
+        self, tx: Transaction, accounts: Sequence[tuple[UUID, str]]
+    ) -> set[tuple[UUID, str]]:
+        """Those of (merchant, supplier) that would not be called now."""
         found = await self._repository.find_open(tx, accounts)
-        return {supplier for (_, supplier), may_probe in found.items() if not may_probe}
+        return {account for account, may_probe in found.items() if not may_probe}
 
     async def prune(self, tx: Transaction) -> bool:
         """Drops a bounded number of old statistics; whether there may be more."""

@@ -1,7 +1,7 @@
 """What of ours can be bought as what of a supplier's, and whether it may be bought now."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -53,8 +53,11 @@ class SupplierProduct:
         """With fees, rounded up. What was never seen is taken to cost what it may."""
         if self.cost_minor is None:
             return self.cost_max_minor
-        share = -(-self.cost_minor * self.fee_basis_points // _WHOLE)
-        return self.cost_minor + share + self.fee_minor
+        return self.with_fees(self.cost_minor)
+
+    def with_fees(self, cost_minor: int) -> int:
+        """What one lands at that the supplier takes so much for, rounded up."""
+        return cost_minor + -(-cost_minor * self.fee_basis_points // _WHOLE) + self.fee_minor
 
     @property
     def net_max_minor(self) -> int:
@@ -126,13 +129,17 @@ def why_unbelievable(
     return ""
 
 
-def candidate_of(
-    product: SupplierProduct,
-    *,
-    record: Record,
-    balance: Money | None,
-    is_circuit_open: bool,
-) -> Candidate:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of an offer; `product` is None where nobody set it up here."""
+
+    product: SupplierProduct | None = None
+    record: Record = field(default_factory=Record)
+    balance: Money | None = None
+    is_circuit_open: bool = False
+
+
+def candidate_of(product: SupplierProduct, known: Known) -> Candidate:
     """As the router sees it."""
     return Candidate(
         supplier=product.supplier,
@@ -140,15 +147,44 @@ def candidate_of(
         landed=Money(product.landed_minor, product.currency),
         limit=Money(product.cost_max_minor, product.currency),
         cost_max=Money(product.net_max_minor, product.currency),
-        record=record,
+        record=known.record,
         priority=product.priority,
         quantity_min=product.quantity_min,
         quantity_max=product.quantity_max,
         stock=product.stock,
-        balance=balance,
+        balance=known.balance,
         seen_at=product.seen_at,
-        is_circuit_open=is_circuit_open,
+        is_circuit_open=known.is_circuit_open,
         why_not=product.paused_reason or ("" if product.is_active else "not_active"),
+    )
+
+
+def candidate_within(supplier: str, supplier_sku: str, cost_max: Money, known: Known) -> Candidate:
+    """The same for who agreed to pay its supplier `cost_max` for one: the lower of the two limits
+    holds. What nobody set up here is taken to cost what it may.
+    """
+    product = known.product
+    if product is None:
+        return Candidate(
+            supplier,
+            supplier_sku,
+            landed=cost_max,
+            limit=cost_max,
+            cost_max=cost_max,
+            record=known.record,
+            balance=known.balance,
+            is_circuit_open=known.is_circuit_open,
+        )
+    own = candidate_of(product, known)
+    if product.currency != cost_max.currency:
+        return replace(own, why_not=own.why_not or OTHER_CURRENCY)
+    most = min(product.net_max_minor, cost_max.amount_minor)
+    cost = most if product.cost_minor is None else product.cost_minor
+    return replace(
+        own,
+        landed=Money(product.with_fees(cost), product.currency),
+        limit=Money(product.with_fees(most), product.currency),
+        cost_max=Money(most, product.currency),
     )
 
 

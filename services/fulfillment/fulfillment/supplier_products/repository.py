@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from fulfillment.routing.domain import OfferKey
 from fulfillment.supplier_products.domain import (
     NOT_LISTED,
     OfferOfUnknownSupplier,
@@ -113,11 +114,24 @@ class SupplierProductRepository:
             },
         )
 
-    async def find_syncs(
-        self, tx: Transaction, merchant_id: UUID, suppliers: Sequence[str]
-    ) -> list[Sync]:
-        values = {"merchant_id": merchant_id, "supplier": list(suppliers)}
+    async def find_syncs(self, tx: Transaction, accounts: Sequence[tuple[UUID, str]]) -> list[Sync]:
+        """Of (merchant, supplier): those that were looked at."""
+        values = {
+            "merchant_id": [merchant_id for merchant_id, _ in accounts],
+            "supplier": [supplier for _, supplier in accounts],
+        }
         return [_sync(row) for row in await tx.execute(_FIND_SYNCS, values)]
+
+    async def find_named(
+        self, tx: Transaction, offers: Sequence[OfferKey]
+    ) -> list[SupplierProduct]:
+        """Those of (merchant, supplier, its sku) that are set up."""
+        values = {
+            "merchant_id": [merchant_id for merchant_id, _, _ in offers],
+            "supplier": [supplier for _, supplier, _ in offers],
+            "supplier_sku": [sku for _, _, sku in offers],
+        }
+        return [_product(row) for row in await tx.execute(_FIND_NAMED, values)]
 
 
 def _values(product: SupplierProduct) -> dict[str, Any]:
@@ -208,6 +222,13 @@ _LIST = text(
     ORDER BY id DESC LIMIT :limit
     """
 )
+_FIND_NAMED = text(
+    f"""
+    {_READ} WHERE (merchant_id, supplier, supplier_sku) IN (
+        SELECT * FROM unnest(CAST(:merchant_id AS uuid[]), CAST(:supplier AS text[]),
+            CAST(:supplier_sku AS text[])))
+    """  # noqa: S608 - column names of this file
+)
 _SAVE_SEEN = text(
     f"""
     UPDATE supplier_product p SET cost_minor = own.cost_minor, stock = own.stock,
@@ -259,7 +280,7 @@ _SAVE_SYNC = text(
 )
 _FIND_SYNCS = text(
     """
-    SELECT * FROM supplier_sync
-    WHERE merchant_id = :merchant_id AND supplier = ANY(CAST(:supplier AS text[]))
+    SELECT * FROM supplier_sync WHERE (merchant_id, supplier) IN (
+        SELECT * FROM unnest(CAST(:merchant_id AS uuid[]), CAST(:supplier AS text[])))
     """
 )

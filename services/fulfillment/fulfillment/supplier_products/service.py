@@ -9,11 +9,12 @@ from uuid import UUID
 from fulfillment.cases.domain import Case
 from fulfillment.cases.service import CaseService
 from fulfillment.connector import Article
-from fulfillment.routing.domain import Candidate, Record
+from fulfillment.routing.domain import Candidate, OfferKey, Record
 from fulfillment.routing.service import RoutingService
 from fulfillment.supplier_products import domain, events
 from fulfillment.supplier_products.domain import (
     NOT_LISTED,
+    Known,
     OfferIsNothing,
     OfferQuantities,
     SupplierProduct,
@@ -121,31 +122,36 @@ class SupplierProductService:
         products = await self._repository.list_products(
             tx, merchant_id, pool_id=pool_id, limit=OFFERS_MAX
         )
-        return list(zip(products, await self._candidates(tx, merchant_id, products), strict=True))
+        known = await self._known(tx, {_key(it): it for it in products})
+        return [(it, domain.candidate_of(it, known[_key(it)])) for it in products]
 
-    async def _candidates(
-        self,
-        tx: Transaction,
-        merchant_id: UUID,
-        products: Sequence[SupplierProduct],
-    ) -> list[Candidate]:
-        if not products:
-            return []
-        keys = [(it.supplier, it.supplier_sku) for it in products]
-        suppliers = sorted({it.supplier for it in products})
-        records = await self._routing.find_records(tx, merchant_id, keys)
-        is_open = await self._routing.find_open(tx, merchant_id, suppliers)
-        syncs = await self._repository.find_syncs(tx, merchant_id, suppliers)
-        balances = {sync.supplier: sync.balance for sync in syncs}
-        return [
-            domain.candidate_of(
+    async def find_known(
+        self, tx: Transaction, offers: Sequence[OfferKey]
+    ) -> Mapping[OfferKey, Known]:
+        """What is known of each of these, whether it was set up as an offer here or not."""
+        found = await self._repository.find_named(tx, offers)
+        own = {_key(product): product for product in found}
+        return await self._known(tx, {key: own.get(key) for key in offers})
+
+    async def _known(
+        self, tx: Transaction, offers: Mapping[OfferKey, SupplierProduct | None]
+    ) -> Mapping[OfferKey, Known]:
+        if not offers:
+            return {}
+        accounts = sorted({(merchant_id, supplier) for merchant_id, supplier, _ in offers})
+        records = await self._routing.find_records(tx, list(offers))
+        is_open = await self._routing.find_open(tx, accounts)
+        syncs = await self._repository.find_syncs(tx, accounts)
+        balances = {(sync.merchant_id, sync.supplier): sync.balance for sync in syncs}
+        return {
+            key: Known(
                 product,
-                record=records.get(key, Record()),
-                balance=balances.get(product.supplier),
-                is_circuit_open=product.supplier in is_open,
+                records.get(key, Record()),
+                balances.get(key[:2]),
+                is_circuit_open=key[:2] in is_open,
             )
-            for key, product in zip(keys, products, strict=True)
-        ]
+            for key, product in offers.items()
+        }
 
     async def take_syncs(
         self, tx: Transaction, connectors: Sequence[str], lease: timedelta, limit: int
@@ -201,6 +207,10 @@ def _check(product: SupplierProduct) -> None:
         raise OfferIsNothing
     if product.quantity_max is not None and product.quantity_max < product.quantity_min:
         raise OfferQuantities
+
+
+def _key(product: SupplierProduct) -> OfferKey:
+    return product.merchant_id, product.supplier, product.supplier_sku
 
 
 def _as_listed(product: SupplierProduct, article: Article | None) -> SupplierProduct:

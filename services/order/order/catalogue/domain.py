@@ -52,12 +52,22 @@ class Offer:
     cost_max: Money
 
 
+class Routing(StrEnum):
+    """Which offer is tried first: the order they are listed in, or the best one at that moment by
+    cost, success, speed, stock and balance, as fulfillment knows them.
+    """
+
+    LISTED = "listed"
+    BEST = "best"
+
+
 @dataclass(frozen=True, slots=True)
 class TopUpFulfillment:
     """An account of the buyer's is topped up; `account_input` is the input that names it."""
 
     account_input: str
     offers: tuple[Offer, ...]
+    routing: Routing = Routing.LISTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +113,8 @@ def terms_of(fulfillment: Fulfillment) -> dict[str, Any]:
     match fulfillment:
         case PoolFulfillment(pool_id, shortage):
             return {"kind": "pool", "pool_id": str(pool_id), **_shortage_terms(shortage)}
-        case TopUpFulfillment(account_input, offers):
-            told = [_offer_terms(offer) for offer in offers]
-            return {"kind": "top_up", "account_input": account_input, "offers": told}
+        case TopUpFulfillment():
+            return _top_up_terms(fulfillment)
         case ManualFulfillment(queue, fulfiller):
             return {"kind": "manual", "queue": queue, "fulfiller": fulfiller}
         case BundleFulfillment(policy, components):
@@ -125,6 +134,15 @@ def _shortage_terms(shortage: Shortage | None) -> dict[str, Any]:
     return {"shortage": told}
 
 
+def _top_up_terms(fulfillment: TopUpFulfillment) -> dict[str, Any]:
+    return {
+        "kind": "top_up",
+        "account_input": fulfillment.account_input,
+        "offers": [_offer_terms(offer) for offer in fulfillment.offers],
+        "routing": fulfillment.routing.value,
+    }
+
+
 def _offer_terms(offer: Offer) -> dict[str, Any]:
     most = {"amount": offer.cost_max.amount_minor, "currency": offer.cost_max.currency}
     return {"supplier": offer.supplier, "supplier_sku": offer.supplier_sku, "cost_max": most}
@@ -136,20 +154,20 @@ def fulfillment_of(kind: str, terms: Mapping[str, Any]) -> Fulfillment:
         case Kind.POOL:
             return PoolFulfillment(UUID(terms["pool_id"]), _shortage_of(terms.get("shortage")))
         case Kind.TOP_UP:
-            offers = tuple(
-                Offer(
-                    offer["supplier"],
-                    offer["supplier_sku"],
-                    Money(offer["cost_max"]["amount"], offer["cost_max"]["currency"]),
-                )
-                for offer in terms["offers"]
-            )
-            return TopUpFulfillment(terms["account_input"], offers)
+            offers = tuple(_offer_of(offer) for offer in terms["offers"])
+            # Products saved before the field existed have none.
+            routing = Routing(terms.get("routing", Routing.LISTED))
+            return TopUpFulfillment(terms["account_input"], offers, routing)
         case Kind.MANUAL:
             return ManualFulfillment(terms["queue"], terms["fulfiller"])
         case Kind.BUNDLE:
             parts = tuple(Component(part["sku"], part["quantity"]) for part in terms["components"])
             return BundleFulfillment(BundlePolicy(terms["policy"]), parts)
+
+
+def _offer_of(told: Mapping[str, Any]) -> Offer:
+    most = Money(told["cost_max"]["amount"], told["cost_max"]["currency"])
+    return Offer(told["supplier"], told["supplier_sku"], most)
 
 
 def _shortage_of(told: Mapping[str, Any] | None) -> Shortage | None:
@@ -307,14 +325,19 @@ def _with_tiers(listing: L) -> L:
 
 
 def _check_offers(listing: Listing) -> None:
-    """No supplier may ask for more than the buyer pays."""
+    """No supplier may ask for more than the buyer pays, and the best offer is found among amounts
+    of one currency.
+    """
     terms, price = listing.fulfillment, listing.price
-    offers = terms.offers if isinstance(terms, TopUpFulfillment) else ()
-    for place, offer in enumerate(offers):
-        most = offer.cost_max
+    if not isinstance(terms, TopUpFulfillment):
+        return
+    first = terms.offers[0].cost_max.currency if terms.offers else ""
+    for place, offer in enumerate(terms.offers):
+        most, pointer = offer.cost_max, f"/fulfillment/offers/{place}/cost_max"
         if most.currency == price.currency and most.amount_minor > price.amount_minor:
-            pointer = f"/fulfillment/offers/{place}/cost_max"
             raise _bad(pointer, "above_price", f"more than the price of {price}")
+        if terms.routing is Routing.BEST and most.currency != first:
+            raise _bad(pointer, "other_currency", "the best of several is found in one currency")
 
 
 def _check_rules(listing: Listing) -> None:
@@ -333,34 +356,6 @@ def _check_rules(listing: Listing) -> None:
 
 def _bad(pointer: str, code: str, detail: str) -> "BadProduct":
     return BadProduct(detail, errors=[{"pointer": pointer, "code": code, "detail": detail}])
-
-
-def check_components(
-    bundle: BundleFulfillment, products: Mapping[str, Product], currency: str
-) -> None:
-    """Raises BadComponents, naming each that is wrong."""
-    errors = []
-    seen: set[str] = set()
-    for place, component in enumerate(bundle.components):
-        why = _why_no_component(products.get(component.sku), currency)
-        if component.sku in seen:
-            why = "named twice"
-        seen.add(component.sku)
-        if why:
-            pointer = f"/fulfillment/components/{place}/sku"
-            errors.append({"pointer": pointer, "code": BadComponents.code, "detail": why})
-    if errors:
-        raise BadComponents(errors=errors)
-
-
-def _why_no_component(product: Product | None, currency: str) -> str:
-    if product is None:
-        return "there is no product with this SKU"
-    if isinstance(product.fulfillment, BundleFulfillment):
-        return "a bundle cannot be part of a bundle"
-    if product.price.currency != currency:
-        return f"it is priced in {product.price.currency}, the bundle in {currency}"
-    return ""
 
 
 class ProductNotFound(NotFound):
@@ -391,9 +386,3 @@ class BadProduct(Invalid):
     """Two parts of the product do not fit each other; `errors` says which and why."""
 
     code = "bad_product"
-
-
-class BadComponents(Invalid):
-    """A bundle is made of other products in its currency, no bundles, each named once."""
-
-    code = "bad_components"

@@ -16,6 +16,7 @@ from order.catalogue.domain import (
     Listing,
     Product,
     Redemption,
+    Routing,
     SaleRules,
     Translation,
     completed,
@@ -103,7 +104,7 @@ class PoolFulfillmentModel(Model):
 
 
 class OfferModel(Model):
-    """A supplier, tried in the order given; never bought dearer than `cost_max` for one."""
+    """A supplier; never bought dearer than `cost_max` for one."""
 
     supplier: CodeText
     supplier_sku: Reference
@@ -116,6 +117,12 @@ class TopUpFulfillmentModel(Model):
     kind: Literal["top_up"]
     account_input: CodeText = Field(description="the input that names the account")
     offers: Annotated[list[OfferModel], Field(min_length=1, max_length=OFFERS_MAX)]
+    routing: Routing = Field(
+        default=Routing.LISTED,
+        description="`listed`: offers are tried in the order given; `best`: in the order that "
+        "fulfillment finds best when it buys, by landed cost, success rate, latency, stock and "
+        "balance. Either way the next one is tried only after a definite no",
+    )
 
 
 class ManualFulfillmentModel(Model):

@@ -3,16 +3,15 @@ from uuid import UUID
 
 from kit.db import Transaction
 from kit.ids import new_id
+from order.bundles.domain import BadComponents, check_components
 from order.catalogue import repository
 from order.catalogue.domain import (
-    BadComponents,
     BundleFulfillment,
     Edit,
     EditedMeanwhile,
     Listing,
     Product,
     ProductNotFound,
-    check_components,
     completed,
 )
 from order.merchants import service as merchants

@@ -220,7 +220,9 @@ def _top_up(terms: Mapping[str, Any]) -> pb.TopUpTerms:
         )
         for offer in terms["offers"]
     ]
-    return pb.TopUpTerms(offers=offers, account_input=terms["account_input"])
+    # What was ordered before products could say so goes by the order of its offers.
+    routing = terms.get("routing", "listed")
+    return pb.TopUpTerms(offers=offers, account_input=terms["account_input"], routing=routing)
 
 
 def _manual(terms: Mapping[str, Any]) -> pb.ManualTerms:

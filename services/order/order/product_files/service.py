@@ -8,8 +8,9 @@ from uuid import UUID
 
 from kit.db import Database, Transaction
 from kit.errors import DomainError
+from order.bundles.domain import BadComponents
 from order.catalogue import service as catalogue
-from order.catalogue.domain import BadComponents, BundleFulfillment, Listing, Product
+from order.catalogue.domain import BundleFulfillment, Listing, Product
 from order.product_files.domain import CellRefused, Receipt, Refusal, Row, read_rows
 
 CHUNK_LINES = 200

@@ -254,12 +254,14 @@ class RequestedLine(_message.Message):
     def __init__(self, line_id: _Optional[str] = ..., line_no: _Optional[int] = ..., sku: _Optional[str] = ..., name: _Optional[str] = ..., quantity: _Optional[int] = ..., pool_id: _Optional[str] = ..., instructions: _Optional[str] = ..., kind: _Optional[str] = ..., inputs: _Optional[_Mapping[str, str]] = ..., top_up: _Optional[_Union[TopUpTerms, _Mapping]] = ..., manual: _Optional[_Union[ManualTerms, _Mapping]] = ..., bundle_sku: _Optional[str] = ..., template: _Optional[str] = ..., instead_of: _Optional[str] = ...) -> None: ...
 
 class TopUpTerms(_message.Message):
-    __slots__ = ("offers", "account_input")
+    __slots__ = ("offers", "account_input", "routing")
     OFFERS_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_INPUT_FIELD_NUMBER: _ClassVar[int]
+    ROUTING_FIELD_NUMBER: _ClassVar[int]
     offers: _containers.RepeatedCompositeFieldContainer[SupplierOffer]
     account_input: str
-    def __init__(self, offers: _Optional[_Iterable[_Union[SupplierOffer, _Mapping]]] = ..., account_input: _Optional[str] = ...) -> None: ...
+    routing: str
+    def __init__(self, offers: _Optional[_Iterable[_Union[SupplierOffer, _Mapping]]] = ..., account_input: _Optional[str] = ..., routing: _Optional[str] = ...) -> None: ...
 
 class SupplierOffer(_message.Message):
     __slots__ = ("supplier", "supplier_sku", "cost_max")

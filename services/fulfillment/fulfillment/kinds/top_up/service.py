@@ -1,4 +1,8 @@
-"""Lines that a supplier tops up: bought offer by offer, the next one only after a definite no."""
+"""Lines that a supplier tops up: bought offer by offer, the next one only after a definite no.
+
+Which one is next says the list, or, where the product wants the best, what is known of their
+suppliers at that moment.
+"""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -17,12 +21,16 @@ from fulfillment.deliveries.domain import (
     Settled,
     Task,
 )
+from fulfillment.kinds.top_up.domain import NO_OFFER, Choice, best, keys_of, listed
 from fulfillment.loading import Parts
-from fulfillment.purchases.domain import BY_A_PERSON, Bought, PurchaseState, Want, plan
+from fulfillment.purchases.domain import BY_A_PERSON, Bought, Purchase, PurchaseState, Want
 from fulfillment.purchases.service import PurchaseService
+from fulfillment.routing.domain import OfferKey
+from fulfillment.supplier_products.domain import Known
+from fulfillment.supplier_products.service import SupplierProductService
+from kit.clock import Clock, SystemClock
 from kit.db import Database
 
-NO_OFFER = "no_offer"
 NO_ACCOUNT = "no_account"
 _JITTER = 0.2
 
@@ -34,19 +42,52 @@ class TopUpKind:
     # Each is a connection of its own to the outside.
     batch_max = 50
 
-    def __init__(self, db: Database, purchases: PurchaseService) -> None:
+    def __init__(
+        self,
+        db: Database,
+        purchases: PurchaseService,
+        offers: SupplierProductService,
+        clock: Clock,
+    ) -> None:
         self._db = db
         self._purchases = purchases
+        self._offers = offers
+        self._clock = clock
 
     def plan(self, lines: Sequence[Line]) -> list[list[Line]]:
         return [[line] for line in lines]
 
     async def attempt(self, tasks: Sequence[Task]) -> list[Attempt]:
         """One turn of each task's purchase; its reference is made of the task's generation."""
-        wants = {task.id: _want(task) for task in tasks if _why_not(task) is None}
+        choices = await self._choose([task for task in tasks if _why_not(task) is None])
+        wants = {
+            task.id: _want(task, choice) for task, choice in choices if isinstance(choice, Choice)
+        }
         bought = await self._purchases.buy(self._db, list(wants.values())) if wants else []
         standing = dict(zip(wants, bought, strict=True))
-        return [_attempt(task, standing) for task in tasks]
+        ends = {task.id: choice for task, choice in choices if isinstance(choice, Failed)}
+        return [_attempt(task, standing, ends) for task in tasks]
+
+    async def _choose(self, tasks: Sequence[Task]) -> list[tuple[Task, Choice | Failed]]:
+        """What is bought for each now. Only those that want the best cost questions."""
+        weighed = [task.deliveries[0] for task in tasks if _wants_best(task)]
+        tried: Mapping[UUID, Sequence[Purchase]] = {}
+        known: Mapping[OfferKey, Known] = {}
+        if weighed:
+            keys = sorted({key for delivery in weighed for key in keys_of(delivery)})
+            async with self._db.read() as tx:
+                tried = await self._purchases.find_for_deliveries(tx, [it.id for it in weighed])
+                known = await self._offers.find_known(tx, keys)
+        now = self._clock.now()
+        chosen: list[tuple[Task, Choice | Failed]] = []
+        for task in tasks:
+            delivery, number = task.deliveries[0], task.generation
+            if _wants_best(task):
+                own = tried.get(delivery.id, ())
+                chosen.append((task, best(delivery, number, own, known, now)))
+            else:
+                chosen.append((task, listed(delivery, number)))
+        return chosen
 
 
 def _why_not(task: Task) -> str | None:
@@ -57,20 +98,19 @@ def _why_not(task: Task) -> str | None:
     return None if line.account else NO_ACCOUNT
 
 
-def _want(task: Task) -> Want:
-    delivery = task.deliveries[0]
-    line = delivery.line
-    assert line.top_up is not None, f"line {line.line_id} has no terms"
-    offers = line.top_up.offers
-    return Want(
-        plan(delivery, offers[task.generation], task.generation),
-        line.account,
-        has_next=task.generation + 1 < len(offers),
-    )
+def _wants_best(task: Task) -> bool:
+    terms = task.deliveries[0].line.top_up
+    return terms is not None and terms.is_best
 
 
-def _attempt(task: Task, standing: Mapping[UUID, Bought]) -> Attempt:
+def _want(task: Task, choice: Choice) -> Want:
+    return Want(choice.purchase, task.deliveries[0].line.account, has_next=choice.has_next)
+
+
+def _attempt(task: Task, standing: Mapping[UUID, Bought], ends: Mapping[UUID, Failed]) -> Attempt:
     delivery = task.deliveries[0]
+    if task.id in ends:
+        return Settled(task, (ends[task.id],))
     if task.id not in standing:
         return Settled(task, (Failed(delivery.id, _why_not(task) or NO_OFFER),))
     bought = standing[task.id]
@@ -113,4 +153,4 @@ def _delivered(delivery: Delivery, bought: Bought) -> Delivered:
 
 
 def create(parts: Parts) -> Kind:
-    return TopUpKind(parts.db, parts.purchases)
+    return TopUpKind(parts.db, parts.purchases, parts.offers, SystemClock())

@@ -1,4 +1,8 @@
-"""Nothing yet (pre: the code needs it)."""
+"""The choice a purchase came of (pre: the code needs it)."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0011"
 down_revision = "0010"
@@ -7,8 +11,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nothing yet."""
+    op.add_column("purchase", sa.Column("choice", JSONB()))
 
 
 def downgrade() -> None:
-    """Nothing yet."""
+    op.drop_column("purchase", "choice")
