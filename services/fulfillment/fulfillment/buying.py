@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from fastapi import APIRouter
 
+from fulfillment.arrivals import routes as arrival_routes
 from fulfillment.arrivals.jobs import Carrier
 from fulfillment.arrivals.repository import ArrivalRepository
 from fulfillment.arrivals.service import ArrivalService
@@ -119,6 +120,7 @@ def build_buying(
             purchase_routes.router,
             supplier_product_routes.router,
             procurement_routes.router,
+            arrival_routes.router,
             procurement_rule_routes.router,
             case_routes.router,
             supplier_statement_routes.router,

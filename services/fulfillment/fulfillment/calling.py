@@ -1,13 +1,14 @@
 """One call of a connector about one purchase, and the doubts about what it answers."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
 from fulfillment.connector import Done, NotSent, Report, Unknown, Wanted
 from fulfillment.exchange import faults_of
-from fulfillment.purchases.domain import Purchase, Step
+from fulfillment.purchases.domain import Purchase, Step, Want
 from fulfillment.routing.domain import Seen
 from fulfillment.suppliers.domain import Account
 from kit.logging import get_logger
@@ -29,6 +30,26 @@ class Turn:
     account: Account
     wanted: Wanted
     began: float
+
+
+def turn_of(
+    purchase: Purchase,
+    step: Step,
+    accounts: Mapping[tuple[UUID, str], Account],
+    want: Want,
+    began: float,
+) -> Turn:
+    """The call that this step of the purchase is."""
+    wanted = Wanted(
+        purchase.id,
+        purchase.supplier_sku,
+        want.account,
+        purchase.quantity,
+        purchase.cost_max,
+        is_repeat=purchase.tries > 1,
+    )
+    account = accounts[purchase.merchant_id, purchase.supplier]
+    return Turn(purchase, step, account, wanted, began)
 
 
 async def answer_of(turn: Turn) -> Report:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from fulfillment.arrivals.domain import SealedLot, SealedUnit, SealingKey, Unsealable
+from fulfillment.arrivals.domain import SealedLot, SealedUnit, SealingKey, Unsealable, kind_of
 from fulfillment.connector import Code
 from kit.ids import new_id
 from kit.money import share_out
@@ -26,7 +26,8 @@ def seal_codes(
     costs = share_out(cost_minor, [1] * len(codes))
     ordered = sorted(codes, key=lambda code: code.expires_at or _NEVER)
     units = tuple(_sealed(sealer, code, cost) for code, cost in zip(ordered, costs, strict=True))
-    return SealedLot(lot_id, key.key_id, sealer.public_key, units)
+    kind = kind_of(frozenset(frozenset(code.fields) for code in codes))
+    return SealedLot(lot_id, key.key_id, sealer.public_key, units, kind)
 
 
 def _sealed(sealer: LotSealer, code: Code, cost_minor: int) -> SealedUnit:

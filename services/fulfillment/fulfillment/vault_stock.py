@@ -45,7 +45,7 @@ class VaultStock:
                 f"/v1/pools/{arrival.origin.pool_id}/lots",
                 _lot_item(arrival),
                 merchant_id=merchant_id,
-                idempotency_key=f"arrival-{lot.lot_id}-{lot.key_id}",
+                idempotency_key=f"arrival-{lot.lot_id}-{lot.key_id}-{arrival.origin.pool_id}",
             )
             import_id = _Begun.model_validate(begun).import_id
             receipt = await self._peer.get(f"/v1/imports/{import_id}", merchant_id=merchant_id)
@@ -89,19 +89,22 @@ def _lot_item(arrival: Arrival) -> dict[str, Any]:
         "lot_id": str(lot.lot_id),
         "key_id": str(lot.key_id),
         "public_key": _text(lot.public_key),
-        "boxes": [_unit_item(line, unit, usual) for line, unit in enumerate(lot.units, 1)],
+        "boxes": [
+            _unit_item(line, unit, usual, usual if arrival.is_booked else unit.cost_minor)
+            for line, unit in enumerate(lot.units, 1)
+        ],
     }
 
 
-def _unit_item(line: int, unit: SealedUnit, usual_cost: int) -> dict[str, Any]:
+def _unit_item(line: int, unit: SealedUnit, usual: int, cost: int) -> dict[str, Any]:
     item: dict[str, Any] = {
         "line": line,
         "unit_id": str(unit.unit_id),
         "nonce": _text(unit.nonce),
         "ciphertext": _text(unit.ciphertext),
     }
-    if unit.cost_minor != usual_cost:
-        item["unit_cost"] = unit.cost_minor
+    if cost != usual:
+        item["unit_cost"] = cost
     if unit.expires_at is not None:
         item["expires_at"] = unit.expires_at.isoformat()
     return item

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,9 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
+from fulfillment.arrivals.domain import RESEALS_MAX
 from fulfillment.settings import Settings
+from fulfillment.vault import Refused
 from kit.service import Service
 from lockstock.fulfillment.v1.purchase_events_pb2 import PurchaseMade, PurchaseStocked
 from sealing import Box, BoxOpener, new_key_pair
@@ -236,6 +239,67 @@ async def test_codes_for_a_key_that_is_no_more_are_asked_for_again_and_sealed_an
     assert (await until_ended(service, procurement)).state == "arrived"
     assert len(shop.posts) == 1
     assert sorted(await revealed(vault, pool, 2)) == sorted(shop.codes())
+
+
+async def test_a_worker_that_lost_its_turn_does_not_drop_the_boxes_of_its_successor(
+    service: Service, vault: RealVault, shop: CodeShop
+) -> None:
+    pool = await empty_pool(vault)
+    await with_offer(service, shop, pool)
+    await plan(service, pool, 2)
+    await work(service, "buy-into-stock")
+    arrivals = service.state["arrivals"]
+    async with service.db.transaction() as tx:
+        [slow] = await arrivals.take(tx, 1)
+        await tx.execute(text("UPDATE arrival SET due_at = clock_timestamp()"))
+        [successor] = await arrivals.take(tx, 1)
+
+    async with service.db.transaction() as tx:
+        await arrivals.record(tx, slow, Refused("sealing_key_retired", 409))
+
+    [arrival] = await rows(service, "arrival")
+    assert (arrival.state, arrival.lease_id) == ("sealed", successor.lease_id)
+    assert len(await rows(service, "arrival_box")) == 2
+    async with service.db.transaction() as tx:
+        await arrivals.record(tx, successor, Refused("sealing_key_retired", 409))
+    [arrival] = await rows(service, "arrival")
+    assert arrival.state == "resealing"
+
+
+@pytest.mark.parametrize("why", ["cannot be asked", "is gone", "never says"])
+async def test_codes_that_a_supplier_cannot_say_again_are_lost_and_a_case_says_so(
+    service: Service,
+    vault: RealVault,
+    shop: CodeShop,
+    monkeypatch: pytest.MonkeyPatch,
+    why: str,
+) -> None:
+    pool = await empty_pool(vault)
+    await with_offer(service, shop, pool)
+    procurement = await plan(service, pool, 2)
+    await work(service, "buy-into-stock")
+    async with service.db.transaction() as tx:
+        await tx.execute(text("UPDATE arrival SET state = 'resealing'"))
+        await tx.execute(text("DELETE FROM arrival_box"))
+        if why == "never says":
+            tries = {"tries": RESEALS_MAX}
+            await tx.execute(text("UPDATE arrival SET tries = :tries"), tries)
+    if why == "is gone":
+        shop_gone = service.state["suppliers"]
+        monkeypatch.setattr(shop_gone, "_connectors", {})
+    if why == "cannot be asked":
+        connector = service.state["suppliers"]._connectors["code_shop"]
+        monkeypatch.setattr(connector, "terms", replace(connector.terms, query_by_ref=False))
+
+    await work(service, "ask-again")
+
+    [arrival] = await rows(service, "arrival")
+    assert arrival.state == "lost"
+    assert arrival.ended_at is not None
+    [case] = await rows(service, "supplier_case")
+    assert (case.kind, case.details["wanted"]) == ("codes_lost", 2)
+    ended = await until_ended(service, procurement)
+    assert (ended.state, ended.arrived) == ("failed", 0)
 
 
 async def test_no_code_is_anywhere_but_in_boxes(

@@ -3,20 +3,26 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from fulfillment.arrivals import events
 from fulfillment.arrivals.domain import (
     UNITS_MAX,
     Arrival,
+    ArrivalHasPool,
+    ArrivalNotFound,
     ArrivalState,
     Arrived,
     Origin,
+    PoolNotForArrival,
+    PoolOfArrivalUnknown,
     Sealed,
     SealingKey,
+    Standing,
     Stored,
     Unsealable,
+    fits,
     lot_of,
     pause_after,
 )
@@ -28,7 +34,7 @@ from fulfillment.stock_sealing import seal_codes
 from fulfillment.tasks.service import wake_tasks
 from fulfillment.vault import Refused
 from fulfillment.vault_stock import VaultStock
-from kit.db import Transaction
+from kit.db import Database, Transaction
 from kit.errors import Unavailable
 from kit.ids import new_id
 from kit.logging import get_logger
@@ -45,6 +51,7 @@ CODES_REFUSED = "codes_refused"
 CODES_MISSING = "codes_missing"
 CODES_HOMELESS = "codes_without_pool"
 CODES_NOT_STORED = "codes_not_stored"
+CODES_LOST = "codes_lost"
 KEY_RETIRED = "sealing_key_retired"
 
 
@@ -126,10 +133,11 @@ class ArrivalService:
         await self._cases.open_many(tx, [_not_stored(arrival, answer)])
         if answer.code == KEY_RETIRED:
             # Nobody can open these boxes any more: the supplier is asked for the codes again.
-            await self._repository.reseal(tx, arrival.lot.lot_id)
+            await self._repository.reseal(tx, arrival)
         else:
             # The whole lot, for a reason of its pool or of ours: the boxes stay.
-            await self._repository.postpone(tx, arrival, pause_after(arrival.tries))
+            pause = pause_after(arrival.tries)
+            await self._repository.postpone(tx, arrival, pause, refused_as=answer.code)
 
     async def _end(self, tx: Transaction, arrival: Arrival, stored: Stored) -> None:
         state = ArrivalState.STORED if stored.accepted else ArrivalState.REFUSED
@@ -149,11 +157,70 @@ class ArrivalService:
         """The vault does not answer: again later."""
         await self._repository.postpone(tx, arrival, pause_after(arrival.tries))
 
-    async def take_resealing(self, tx: Transaction, limit: int) -> list[UUID]:
-        """Purchases whose codes must be asked for again, because the key they were sealed to is
-        no more.
+    async def take_resealing(self, tx: Transaction, limit: int) -> list[Arrival]:
+        """Those whose codes must be asked for again, because the key they were sealed to is no
+        more.
         """
         return await self._repository.take_resealing(tx, RESEAL_PAUSE, limit)
+
+    async def lose(self, tx: Transaction, arrivals: Sequence[Arrival]) -> None:
+        """Their suppliers cannot say these codes again: a person must ask. Whoever waits is
+        woken.
+        """
+        lost = await self._repository.lose(tx, [it.origin.purchase_id for it in arrivals])
+        origins = [it.origin for it in arrivals if it.origin.purchase_id in lost]
+        await self._cases.open_many(
+            tx, [_case(CODES_LOST, it, {"wanted": it.wanted}) for it in origins]
+        )
+        await wake_tasks(tx, [it.waiter_id for it in origins if it.waiter_id is not None])
+
+    async def place(
+        self, db: Database, merchant_id: UUID, lot_id: UUID, pool_id: UUID, who: str
+    ) -> Standing:
+        """Names the pool for codes that have none, or that the vault refused as a whole; the same
+        pool again is harmless. The vault is asked what the pool is for first, with no transaction
+        open: codes of another kind would be refused one by one, and be gone. Raises
+        ArrivalNotFound, ArrivalHasPool, PoolOfArrivalUnknown, PoolNotForArrival, Unavailable.
+        """
+        async with db.read() as tx:
+            found = await self.get(tx, merchant_id, lot_id)
+        if found.origin.pool_id == pool_id:
+            return found
+        pool = await self._vault.pool(merchant_id, pool_id)
+        if isinstance(pool, Refused):
+            raise PoolOfArrivalUnknown(pool_id=str(pool_id))
+        if not fits(found.kind, pool.unit_kind):
+            raise PoolNotForArrival(needed=found.kind, pool_kind=pool.unit_kind)
+        async with db.transaction() as tx:
+            if not await self._repository.place(tx, merchant_id, lot_id, pool_id, who):
+                raise ArrivalHasPool
+            about = merchant_id, CODES_HOMELESS, str(found.origin.purchase_id)
+            await self._cases.pass_over(tx, *about, f"{who} named the pool {pool_id}")
+            placed = await self.get(tx, merchant_id, lot_id)
+        log.info("codes_placed", lot_id=str(lot_id), pool_id=str(pool_id), by=who)
+        return placed
+
+    async def get(self, tx: Transaction, merchant_id: UUID, lot_id: UUID) -> Standing:
+        """Raises ArrivalNotFound."""
+        found = await self._repository.find(tx, merchant_id, lot_id)
+        if found is None:
+            raise ArrivalNotFound
+        return found
+
+    async def list_arrivals(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        *,
+        state: str | None,
+        is_homeless: bool | None,
+        after: tuple[datetime, UUID] | None,
+        limit: int,
+    ) -> Sequence[Standing]:
+        """The merchant's, newest first."""
+        return await self._repository.list_arrivals(
+            tx, merchant_id, state=state, is_homeless=is_homeless, after=after, limit=limit
+        )
 
     async def find_for_procurements(
         self, tx: Transaction, procurement_ids: Sequence[UUID]

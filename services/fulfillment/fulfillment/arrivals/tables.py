@@ -46,6 +46,12 @@ def arrival_tables(metadata: MetaData) -> None:
         Column("is_late", Boolean, nullable=False, server_default=text("false")),
         Column("key_id", Uuid, nullable=False),
         Column("public_key", LargeBinary, nullable=False),
+        # What a pool for these units is of; empty where they are of several kinds.
+        Column("kind", Text, nullable=False, server_default=""),
+        # Who named the pool, where the purchase named none.
+        Column("placed_by", Text),
+        # What the vault said of the whole lot last, where it was a no.
+        Column("refused_as", Text, nullable=False, server_default=""),
         Column("state", Text, nullable=False, server_default=ArrivalState.SEALED.value),
         Column("accepted", Integer, nullable=False, server_default="0"),
         Column("rejected", Integer, nullable=False, server_default="0"),
@@ -59,7 +65,8 @@ def arrival_tables(metadata: MetaData) -> None:
         CheckConstraint(f"state IN ({states})", name="state_known"),
         CheckConstraint("quantity > 0", name="quantity_positive"),
         CheckConstraint(
-            "(state IN ('stored', 'refused')) = (ended_at IS NOT NULL)", name="ended_has_time"
+            "(state IN ('stored', 'refused', 'lost')) = (ended_at IS NOT NULL)",
+            name="ended_has_time",
         ),
         CheckConstraint("accepted + rejected + duplicates <= quantity", name="no_more_than_came"),
         Index(
@@ -68,6 +75,7 @@ def arrival_tables(metadata: MetaData) -> None:
             postgresql_where=text("state = 'sealed' AND pool_id IS NOT NULL"),
         ),
         Index("ix_arrival_procurement_id", "procurement_id"),
+        Index("ix_arrival_merchant_id_created_at_id", "merchant_id", "created_at", "id"),
     )
     Table(
         "arrival_box",

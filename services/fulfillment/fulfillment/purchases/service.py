@@ -12,11 +12,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from fulfillment.arrivals.domain import Sealed
+from fulfillment.arrivals.domain import RESEALS_MAX, Arrival, Sealed
 from fulfillment.arrivals.service import ArrivalService
-from fulfillment.calling import Turn, answer_of, seen_of, without_fault
+from fulfillment.calling import Turn, answer_of, seen_of, turn_of, without_fault
 from fulfillment.cases.service import CaseService
-from fulfillment.connector import Done, NotSent, Report, Told, Unknown, Wanted
+from fulfillment.connector import Done, NotSent, Report, Told, Unknown
 from fulfillment.manual_tasks.domain import ManualState, id_of
 from fulfillment.manual_tasks.service import ManualTaskService
 from fulfillment.purchases import domain
@@ -96,14 +96,16 @@ class PurchaseService:
         be sealed anew. Whether there may be more. Only a success changes anything.
         """
         async with db.transaction() as tx:
-            ids = await self._arrivals.take_resealing(tx, limit)
+            resealing = await self._arrivals.take_resealing(tx, limit)
+            ids = [each.origin.purchase_id for each in resealing]
             ids += await self._repository.take_given_up(tx, limit)
             found = await self._repository.lock_many(tx, ids) if ids else {}
             keys = {(each.merchant_id, each.supplier) for each in found.values()}
             accounts = await self._suppliers.find_accounts(tx, sorted(keys)) if keys else {}
+            await self._arrivals.lose(tx, [it for it in resealing if _is_lost(it, accounts)])
         began = asyncio.get_running_loop().time()
         turns = [
-            _turn(each, Step.ASK, accounts, Want(each, ""), began)
+            turn_of(each, Step.ASK, accounts, Want(each, ""), began)
             for each in found.values()
             if (each.merchant_id, each.supplier) in accounts
         ]
@@ -186,7 +188,7 @@ class PurchaseService:
         found |= await self._repository.mark_sent(tx, sends) if sends else {}
         began = asyncio.get_running_loop().time()
         return [
-            _turn(found[want.purchase.id], steps[want.purchase.id], accounts, want, began)
+            turn_of(found[want.purchase.id], steps[want.purchase.id], accounts, want, began)
             for want in wants
             if steps.get(want.purchase.id, Step.WAIT) is not Step.WAIT
         ]
@@ -375,20 +377,9 @@ class PurchaseService:
         return bought
 
 
-def _turn(
-    purchase: Purchase,
-    step: Step,
-    accounts: Mapping[tuple[UUID, str], Account],
-    want: Want,
-    began: float,
-) -> Turn:
-    wanted = Wanted(
-        purchase.id,
-        purchase.supplier_sku,
-        want.account,
-        purchase.quantity,
-        purchase.cost_max,
-        is_repeat=purchase.tries > 1,
-    )
-    account = accounts[purchase.merchant_id, purchase.supplier]
-    return Turn(purchase, step, account, wanted, began)
+def _is_lost(arrival: Arrival, accounts: Mapping[tuple[UUID, str], Account]) -> bool:
+    """Whether nobody can say these codes again: repeating an order so late may buy a second time,
+    so a supplier that cannot be asked for a reference is not.
+    """
+    account = accounts.get((arrival.origin.merchant_id, arrival.origin.supplier))
+    return account is None or not account.terms.query_by_ref or arrival.tries > RESEALS_MAX

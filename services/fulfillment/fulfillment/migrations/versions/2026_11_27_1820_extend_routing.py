@@ -1,4 +1,4 @@
-"""The choice a purchase came of (pre: the code needs it)."""
+"""The choice a purchase came of, pools for codes that came without one (pre: the code needs it)."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,10 +9,33 @@ down_revision = "0010"
 branch_labels = None
 depends_on = None
 
+_STATES = "'sealed', 'stored', 'refused', 'resealing'"
+_ENDED = "'stored', 'refused'"
+
 
 def upgrade() -> None:
     op.add_column("purchase", sa.Column("choice", JSONB()))
+    for name in ("kind", "refused_as"):
+        op.add_column("arrival", sa.Column(name, sa.Text(), nullable=False, server_default=""))
+    op.add_column("arrival", sa.Column("placed_by", sa.Text()))
+    op.create_index(
+        "ix_arrival_merchant_id_created_at_id", "arrival", ["merchant_id", "created_at", "id"]
+    )
+    _bound("arrival", "state_known", f"state IN ({_STATES}, 'lost')")
+    _bound("arrival", "ended_has_time", f"(state IN ({_ENDED}, 'lost')) = (ended_at IS NOT NULL)")
 
 
 def downgrade() -> None:
+    op.execute("UPDATE arrival SET state = 'refused' WHERE state = 'lost'")
+    _bound("arrival", "state_known", f"state IN ({_STATES})")
+    _bound("arrival", "ended_has_time", f"(state IN ({_ENDED})) = (ended_at IS NOT NULL)")
+    op.drop_index("ix_arrival_merchant_id_created_at_id", "arrival")
+    for name in ("placed_by", "refused_as", "kind"):
+        op.drop_column("arrival", name)
     op.drop_column("purchase", "choice")
+
+
+def _bound(table: str, name: str, condition: str) -> None:
+    """Another rule under the name of the one before."""
+    op.drop_constraint(op.f(f"ck_{table}_{name}"), table)
+    op.create_check_constraint(op.f(f"ck_{table}_{name}"), table, condition)
