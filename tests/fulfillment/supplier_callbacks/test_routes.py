@@ -4,19 +4,18 @@ import asyncio
 import hashlib
 import hmac
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import orjson
-import pytest
 from sqlalchemy import text
 
 from fulfillment.supplier_callbacks.domain import REPEATS_MAX
 from fulfillment.supplier_callbacks.routes import CALLBACK_BYTES_MAX
 from fulfillment.suppliers.domain import Supplier
-from kit.service import Service, create_app
+from kit.service import Service
 from lockstock.fulfillment.v1.delivery_events_pb2 import LineDelivered, LineFailed, LineUnknown
 from tests.fulfillment.conftest import dispatch, published
 from tests.fulfillment.top_ups import (
@@ -31,13 +30,6 @@ from tests.fulfillment.top_ups import (
 from tests.suppliers.simulator import Behaviour, Simulator
 
 SECRET = "simulator-secret"
-
-
-@pytest.fixture
-async def http(buying: Service) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=create_app(buying))
-    async with httpx.AsyncClient(transport=transport, base_url="http://fulfillment") as client:
-        yield client
 
 
 def told(reference: Any, status: str = "succeeded", **more: Any) -> bytes:

@@ -51,9 +51,26 @@ async def test_what_is_changed_changes_and_the_rest_stays(operator: httpx.AsyncC
     body = {"is_enabled": False, "timeout_seconds": 3.5, "secret": "another-secret"}
     changed = await operator.patch(f"/v1/suppliers/{made['id']}", json=body)
 
-    assert changed.json() == {**made, "is_enabled": False, "timeout_seconds": 3.5}
+    until = changed.json()["former_callback_until"]
+    rotated = {**made, "is_enabled": False, "former_callback_until": until}
+    assert changed.json() == {**rotated, "timeout_seconds": 3.5}
     again = await operator.patch(f"/v1/suppliers/{made['id']}", json={"timeout_seconds": None})
-    assert again.json() == {**made, "is_enabled": False}
+    assert again.json() == rotated
+
+
+async def test_how_long_the_secret_before_is_believed_is_for_the_operator_to_say(
+    operator: httpx.AsyncClient,
+) -> None:
+    made = (await operator.post("/v1/suppliers", json=ACME)).json()
+    path = f"/v1/suppliers/{made['id']}"
+
+    for wrong in (-1, 2_592_001, 0.5, "60"):
+        body = {"secret": "another-secret", "callback_overlap_seconds": wrong}
+        assert (await operator.patch(path, json=body)).status_code == 422, wrong
+    at_once = {"secret": "another-secret", "callback_overlap_seconds": 0}
+    assert (await operator.patch(path, json=at_once)).json()["former_callback_until"] is None
+    later = {"callback_secret": "third-secret", "callback_overlap_seconds": 60}
+    assert (await operator.patch(path, json=later)).json()["former_callback_until"] is not None
 
 
 async def test_what_cannot_work_is_refused_with_its_reason(operator: httpx.AsyncClient) -> None:

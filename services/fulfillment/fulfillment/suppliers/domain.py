@@ -22,7 +22,9 @@ class Times:
 @dataclass(frozen=True, slots=True)
 class Supplier:
     """`name` is what offers call it. Its secrets are not in here. `options` are the connector's
-    own matter."""
+    own matter. `former_callback_until`: so long callbacks signed with the secret before are
+    believed too.
+    """
 
     id: UUID
     merchant_id: UUID
@@ -34,25 +36,49 @@ class Supplier:
     is_enabled: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
     has_callback_secret: bool = False
+    former_callback_until: datetime | None = None
     created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """`callback` signs what the supplier calls us with, where `calls` does not. None: as it was."""
+    """`callback` signs what the supplier calls us with, where `calls` does not. None: as it was.
+    `former` signed that before, and is still believed.
+    """
 
     calls: str | None = field(repr=False)
     callback: str | None = field(default=None, repr=False)
+    former: str | None = field(default=None, repr=False)
+
+    @property
+    def heard_by(self) -> str | None:
+        """What a callback must be signed with."""
+        return self.callback or self.calls
+
+    def changed_to(self, new: "Secrets") -> "Secrets":
+        """As they are with those that are new. `former` is the one that counts no longer by it;
+        None: a callback is signed as before.
+        """
+        now = Secrets(new.calls or self.calls, new.callback or self.callback)
+        return now if now.heard_by == self.heard_by else replace(now, former=self.heard_by)
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A supplier as it is called. While it is paused nothing new is sent to it."""
+    """A supplier as it is called. While it is paused nothing new is sent to it. `former` hears
+    callbacks that are signed with the secret before, while that is believed.
+    """
 
     connector: Connector
     access: Access
     terms: Terms
     is_enabled: bool = True
+    former: Access | None = None
+
+    @property
+    def hearing(self) -> tuple[Access, ...]:
+        """What a callback may be signed for, the present first."""
+        return (self.access,) if self.former is None else (self.access, self.former)
 
 
 def account_of(
@@ -77,7 +103,8 @@ def account_of(
         callback_secret=secrets.callback or "",
         callback_url=callback_url,
     )
-    return Account(connector, access, terms, supplier.is_enabled)
+    former = replace(access, callback_secret=secrets.former) if secrets.former else None
+    return Account(connector, access, terms, supplier.is_enabled, former)
 
 
 def _stated(seconds: float | None, declared: timedelta) -> timedelta:

@@ -1,6 +1,7 @@
 """SQL of suppliers' accounts. Secrets go in sealed and come out for calls only."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -30,15 +31,28 @@ class SupplierRepository:
             raise
         return _supplier(rows.one())
 
-    async def change(self, tx: Transaction, supplier: Supplier, secrets: Secrets) -> Supplier:
-        """Writes the supplier's values; a secret only when there is a new one."""
-        rows = await tx.execute(_CHANGE, self._values(supplier, secrets))
+    async def change(
+        self, tx: Transaction, supplier: Supplier, secrets: Secrets, overlap: timedelta
+    ) -> Supplier:
+        """Writes the supplier's values. A former secret is kept for `overlap`; where there is none
+        the one that is kept stays.
+        """
+        former = self._sealed(secrets.former, _formerly(supplier.id))
+        values = {
+            **self._values(supplier, secrets),
+            "is_rotated": former is not None,
+            "former": former if overlap else None,
+            "overlap": overlap,
+        }
+        rows = await tx.execute(_CHANGE, values)
         return _supplier(rows.one())
 
-    async def lock(self, tx: Transaction, merchant_id: UUID, supplier_id: UUID) -> Supplier | None:
+    async def lock(
+        self, tx: Transaction, merchant_id: UUID, supplier_id: UUID
+    ) -> tuple[Supplier, Secrets] | None:
         rows = await tx.execute(_LOCK, {"merchant_id": merchant_id, "id": supplier_id})
         row = rows.one_or_none()
-        return _supplier(row) if row else None
+        return (_supplier(row), self._secrets(row)) if row else None
 
     async def find(self, tx: Transaction, merchant_id: UUID, supplier_id: UUID) -> Supplier | None:
         rows = await tx.execute(_GET, {"merchant_id": merchant_id, "id": supplier_id})
@@ -90,15 +104,23 @@ class SupplierRepository:
         return None if secret is None else self._safe.seal(secret.encode(), row_id)
 
     def _secrets(self, row: Any) -> Secrets:  # a row has no static type
-        callback = None
-        if row.callback_secret is not None:
-            callback = self._safe.open(row.callback_secret, _for_callbacks(row.id)).decode()
-        return Secrets(self._safe.open(row.secret, row.id).decode(), callback)
+        return Secrets(
+            self._opened(row.secret, row.id),
+            self._opened(row.callback_secret, _for_callbacks(row.id)),
+            self._opened(row.former_callback_secret, _formerly(row.id)),
+        )
+
+    def _opened(self, sealed: bytes | None, row_id: UUID) -> str | None:
+        return None if sealed is None else self._safe.open(sealed, row_id).decode()
 
 
 def _for_callbacks(supplier_id: UUID) -> UUID:
     """So that neither secret opens in the other's place."""
     return uuid5(supplier_id, "callback_secret")
+
+
+def _formerly(supplier_id: UUID) -> UUID:
+    return uuid5(supplier_id, "former_callback_secret")
 
 
 def _supplier(row: Any) -> Supplier:  # a row has no static type
@@ -113,6 +135,7 @@ def _supplier(row: Any) -> Supplier:  # a row has no static type
         is_enabled=row.is_enabled,
         options=orjson.loads(row.options),
         has_callback_secret=row.has_callback_secret,
+        former_callback_until=row.former_callback_until,
         created_at=row.created_at,
     )
 
@@ -120,7 +143,13 @@ def _supplier(row: Any) -> Supplier:  # a row has no static type
 _COLUMNS = (
     "id, merchant_id, name, connector, base_url, account_id, timeout_seconds, "
     "visibility_delay_seconds, unknown_ttl_seconds, is_enabled, created_at, "
-    "CAST(options AS text) AS options, callback_secret IS NOT NULL AS has_callback_secret"
+    "CAST(options AS text) AS options, callback_secret IS NOT NULL AS has_callback_secret, "
+    "CASE WHEN former_callback_until > clock_timestamp() THEN former_callback_until END "
+    "AS former_callback_until"
+)
+_SECRETS = (
+    "secret, callback_secret, CASE WHEN former_callback_until > clock_timestamp() "
+    "THEN former_callback_secret END AS former_callback_secret"
 )
 _ADD = text(
     f"""
@@ -135,9 +164,14 @@ _ADD = text(
 )
 _CHANGE = text(
     f"""
-    UPDATE supplier SET base_url = :base_url, account_id = :account_id,
-        secret = coalesce(CAST(:secret AS bytea), secret),
-        callback_secret = coalesce(CAST(:callback_secret AS bytea), callback_secret),
+    UPDATE supplier SET base_url = :base_url, account_id = :account_id, secret = :secret,
+        callback_secret = :callback_secret,
+        former_callback_secret = CASE WHEN :is_rotated THEN CAST(:former AS bytea)
+                                      ELSE former_callback_secret END,
+        former_callback_until = CASE
+            WHEN NOT :is_rotated THEN former_callback_until
+            WHEN CAST(:former AS bytea) IS NOT NULL
+            THEN clock_timestamp() + CAST(:overlap AS interval) END,
         options = CAST(:options AS jsonb), timeout_seconds = :timeout_seconds,
         visibility_delay_seconds = :visibility_delay_seconds,
         unknown_ttl_seconds = :unknown_ttl_seconds, is_enabled = :is_enabled
@@ -146,7 +180,12 @@ _CHANGE = text(
 )
 _READ = f"SELECT {_COLUMNS} FROM supplier"  # noqa: S608 - column names of this file
 _GET = text(_READ + " WHERE merchant_id = :merchant_id AND id = :id")
-_LOCK = text(_READ + " WHERE merchant_id = :merchant_id AND id = :id FOR UPDATE")
+_LOCK = text(
+    f"""
+    SELECT {_COLUMNS}, {_SECRETS} FROM supplier
+    WHERE merchant_id = :merchant_id AND id = :id FOR UPDATE
+    """  # noqa: S608 - column names of this file
+)
 _LIST = text(
     _READ
     + """
@@ -156,11 +195,11 @@ _LIST = text(
 )
 _FIND_NAMED = text(
     f"""
-    SELECT {_COLUMNS}, secret, callback_secret FROM supplier
+    SELECT {_COLUMNS}, {_SECRETS} FROM supplier
     WHERE (merchant_id, name) IN (
         SELECT * FROM unnest(CAST(:merchant_id AS uuid[]), CAST(:name AS text[])))
     """  # noqa: S608 - column names of this file
 )
 _FIND_CALLED = text(
-    f"SELECT {_COLUMNS}, secret, callback_secret FROM supplier WHERE id = :id"  # noqa: S608 - ours
+    f"SELECT {_COLUMNS}, {_SECRETS} FROM supplier WHERE id = :id"  # noqa: S608 - ours
 )

@@ -74,10 +74,17 @@ async def change_supplier(
     suppliers: Suppliers,
     who: Caller = caller(WRITE),
 ) -> SupplierRead:
-    """Another address or secret, other times or options, or a pause."""
+    """Another address or secret, other times or options, or a pause. A new secret for callbacks
+    loses none: the one before is believed for `callback_overlap_seconds` too.
+    """
     async with db.transaction() as tx:
         changed = await suppliers.change(
-            tx, who.merchant, supplier_id, body.values(), body.secrets()
+            tx,
+            who.merchant,
+            supplier_id,
+            body.values(),
+            body.secrets(),
+            overlap=body.overlap(),
         )
     return _read(suppliers, changed)
 

@@ -1,6 +1,6 @@
 """The wire of suppliers."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -36,6 +36,10 @@ _BASE_URL = "Where the supplier answers."
 _ACCOUNT = "What the supplier calls you."
 _SIGNING = "Signs your calls. Sealed at rest, never read back."
 _CALLING = "Signs the supplier's calls to you where `secret` does not. Sealed as well."
+_OVERLAP = (
+    "Where a secret here is new: how long callbacks signed with the one before are believed too."
+)
+OVERLAP_SECONDS = 86_400
 _OPTIONS = "What the connector must be told besides; see its README lines. Nothing secret."
 _TIMEOUT = "Deadline of one call; null: what the connector declares."
 _DELAY = "How long after a call the supplier may not yet know it; null: the connector's."
@@ -95,6 +99,9 @@ class SupplierChange(Model):
     account_id: AccountId = Field(default="", description=_ACCOUNT)
     secret: Secret | None = Field(default=None, description=_SIGNING)
     callback_secret: Secret | None = Field(default=None, description=_CALLING)
+    callback_overlap_seconds: Annotated[int, Field(ge=0, le=2_592_000, strict=True)] = Field(
+        default=OVERLAP_SECONDS, description=_OVERLAP
+    )
     options: Options = Field(default_factory=dict, description=_OPTIONS)
     is_enabled: bool = Field(
         default=True, description="Off: nothing new is bought; what was sent is asked for later."
@@ -105,10 +112,16 @@ class SupplierChange(Model):
 
     def values(self) -> dict[str, Any]:
         """What was sent, but for the secrets."""
-        return self.model_dump(exclude_unset=True, exclude={"secret", "callback_secret"})
+        return self.model_dump(exclude_unset=True, exclude=_OF_SECRETS)
+
+    def overlap(self) -> timedelta:
+        return timedelta(seconds=self.callback_overlap_seconds)
 
     def secrets(self) -> Secrets:
         return Secrets(_plain(self.secret), _plain(self.callback_secret))
+
+
+_OF_SECRETS = {"secret", "callback_secret", "callback_overlap_seconds"}
 
 
 def _plain(secret: SecretStr | None) -> str | None:
@@ -129,6 +142,7 @@ class SupplierRead(Model):
                     "account_id": "shop-17",
                     "options": {},
                     "has_callback_secret": False,
+                    "former_callback_until": None,
                     "callback_url": "https://pay.example/v1/supplier-callbacks/"
                     "0193a3f0-5b1e-7c44-9d57-0f4d3c1b2a31",
                     "is_enabled": True,
@@ -148,6 +162,9 @@ class SupplierRead(Model):
     account_id: str
     options: dict[str, Any]
     has_callback_secret: bool
+    former_callback_until: datetime | None = Field(
+        description="Until then callbacks signed with the secret before are believed too."
+    )
     callback_url: str = Field(description="What to tell the supplier, where it calls back.")
     is_enabled: bool
     timeout_seconds: float | None
@@ -165,6 +182,7 @@ class SupplierRead(Model):
             account_id=supplier.account_id,
             options=dict(supplier.options),
             has_callback_secret=supplier.has_callback_secret,
+            former_callback_until=supplier.former_callback_until,
             callback_url=callback_url,
             is_enabled=supplier.is_enabled,
             timeout_seconds=supplier.times.timeout_seconds,

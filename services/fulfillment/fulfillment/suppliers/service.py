@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -51,18 +52,23 @@ class SupplierService:
         supplier_id: UUID,
         values: Mapping[str, Any],
         secrets: Secrets | str | None,
+        *,
+        overlap: timedelta = timedelta(),
     ) -> Supplier:
-        """With these values, as the border took them, replaced. Raises SupplierNotFound,
-        BaseUrlMissing, OptionsNotFitting.
+        """With these values, as the border took them, replaced. Where callbacks are signed with
+        another secret by it, the one before is believed for `overlap` too; the one before that no
+        more. Raises SupplierNotFound, BaseUrlMissing, OptionsNotFitting.
         """
-        found = await self._repository.lock(tx, merchant_id, supplier_id)
-        if found is None:
+        locked = await self._repository.lock(tx, merchant_id, supplier_id)
+        if locked is None:
             raise SupplierNotFound
+        found, before = locked
         own = {name: value for name, value in values.items() if name in _OWN}
         times = {name: value for name, value in values.items() if name not in _OWN}
         changed = replace(found, times=replace(found.times, **times), **own)
         self._check(changed)
-        return await self._repository.change(tx, changed, _secrets(secrets))
+        now = before.changed_to(_secrets(secrets))
+        return await self._repository.change(tx, changed, now, overlap)
 
     async def get(self, tx: Transaction, merchant_id: UUID, supplier_id: UUID) -> Supplier:
         """Raises SupplierNotFound."""

@@ -4,6 +4,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    DateTime,
     Float,
     LargeBinary,
     MetaData,
@@ -34,6 +35,9 @@ def supplier_tables(metadata: MetaData) -> None:
         Column("secret", LargeBinary, nullable=False),
         # Sealed too; null where `secret` signs the supplier's calls to us as well.
         Column("callback_secret", LargeBinary),
+        # What signed its calls to us before, sealed, and how long that is believed too.
+        Column("former_callback_secret", LargeBinary),
+        Column("former_callback_until", DateTime(timezone=True)),
         # The connector's own settings of this account; nothing secret.
         Column("options", JSONB, nullable=False, server_default=text("'{}'")),
         # Null: what the connector declares.
@@ -43,6 +47,10 @@ def supplier_tables(metadata: MetaData) -> None:
         Column("is_enabled", Boolean, nullable=False, server_default=text("true")),
         clock_time("created_at"),
         UniqueConstraint("merchant_id", "name"),
+        CheckConstraint(
+            "(former_callback_secret IS NULL) = (former_callback_until IS NULL)",
+            name="former_callback_secret_ends",
+        ),
         CheckConstraint("timeout_seconds > 0", name="timeout_positive"),
         CheckConstraint("visibility_delay_seconds >= 0", name="visibility_delay_not_negative"),
         CheckConstraint("unknown_ttl_seconds >= 0", name="unknown_ttl_not_negative"),

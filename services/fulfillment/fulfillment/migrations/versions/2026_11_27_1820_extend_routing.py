@@ -1,4 +1,7 @@
-"""The choice a purchase came of, pools for codes that came without one (pre: the code needs it)."""
+"""What suppliers' purchases lacked (pre: the code needs it).
+
+The choice a purchase came of; pools for codes that came without one; a second secret of callbacks.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,6 +18,13 @@ _ENDED = "'stored', 'refused'"
 
 def upgrade() -> None:
     op.add_column("purchase", sa.Column("choice", JSONB()))
+    op.add_column("supplier", sa.Column("former_callback_secret", sa.LargeBinary()))
+    op.add_column("supplier", sa.Column("former_callback_until", sa.DateTime(timezone=True)))
+    op.create_check_constraint(
+        op.f("ck_supplier_former_callback_secret_ends"),
+        "supplier",
+        "(former_callback_secret IS NULL) = (former_callback_until IS NULL)",
+    )
     for name in ("kind", "refused_as"):
         op.add_column("arrival", sa.Column(name, sa.Text(), nullable=False, server_default=""))
     op.add_column("arrival", sa.Column("placed_by", sa.Text()))
@@ -32,6 +42,8 @@ def downgrade() -> None:
     op.drop_index("ix_arrival_merchant_id_created_at_id", "arrival")
     for name in ("placed_by", "refused_as", "kind"):
         op.drop_column("arrival", name)
+    for name in ("former_callback_until", "former_callback_secret"):
+        op.drop_column("supplier", name)
     op.drop_column("purchase", "choice")
 
 
