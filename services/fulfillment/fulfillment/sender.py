@@ -6,7 +6,7 @@ that may have arrived is `Unclear`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Protocol, runtime_checkable
 from uuid import UUID
 
@@ -72,6 +72,30 @@ class Unclear:
 SendOutcome = Sent | Later | Refused | Unclear
 
 
+CLOCKS_DIFFER = timedelta(minutes=10)
+"""So far apart the other side's clock and ours may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Of a letter that may have been taken: when the first sending began of which nobody knows
+    what came, and the last one. Where that was before midnight, it is filed under that day.
+    """
+
+    first: datetime
+    last: datetime
+
+    @property
+    def earliest(self) -> datetime:
+        """By the other side's clock, whichever way that is wrong."""
+        return self.first - CLOCKS_DIFFER
+
+    def days(self, zone: tzinfo, now: datetime) -> list[date]:
+        """Every day of `zone` on which it may have been taken, the latest first."""
+        last, first = now.astimezone(zone).date(), self.earliest.astimezone(zone).date()
+        return [last - timedelta(days=n) for n in range((last - first).days + 1)]
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What the other side says later of something it took; `reason` is empty unless it is lost."""
@@ -115,7 +139,7 @@ class Sender(Protocol):
         """Raises nothing for what the other side does. Called outside any transaction."""
         ...
 
-    async def find(self, account: SenderAccount, letter: Letter, since: datetime) -> SendOutcome:
+    async def find(self, account: SenderAccount, letter: Letter, doubt: Doubt) -> SendOutcome:
         """What became of a letter whose outcome was unclear: `Sent`, `Later` when it definitely did
         not arrive, else `Unclear`. Asked only of those that find.
         """

@@ -1,11 +1,14 @@
 """Mail, then SMS, then the inbox: each only when the one before definitely did not work."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
+from sqlalchemy import text
 
+from fulfillment.sender import CLOCKS_DIFFER
 from fulfillment.senders.twilio.sender import sign
 from fulfillment.settings import Settings
 from kit.service import Service, create_app
@@ -98,6 +101,39 @@ async def test_an_unclear_sms_is_asked_for_and_not_sent_again(service: Service, 
 
     assert [call.method for call in gateway.calls] == ["POST", "GET"]
     assert path_of(message)[1:] == [("sms", "unclear", "bad_answer"), ("sms", "sent", "")]
+
+
+async def test_an_sms_of_before_midnight_is_asked_for_by_its_own_day_at_every_question(
+    service: Service, gateway: Gateway
+):
+    order_id = await ordered(service, email="")
+    sent = b'{"messages":[{"body":"%s","status":"delivered","sid":"4711"}]}'
+    gateway.answers = [(200, HTML)]
+    await tell(service, order_id)
+    await run_jobs(service, "send-messages")
+    body = dict(parse_qsl(gateway.calls[0].body.decode()))["Body"]
+    async with service.db.transaction() as tx:
+        day = {"day": timedelta(days=1)}
+        await tx.execute(
+            text("UPDATE message SET rung_since = rung_since - CAST(:day AS interval)"), day
+        )
+        rows = await tx.execute(
+            text(
+                "UPDATE message_attempt SET started_at = started_at - CAST(:day AS interval) "
+                "WHERE channel = 'sms' RETURNING started_at"
+            ),
+            day,
+        )
+        first = rows.one().started_at
+    # The first question is not answered: it is an attempt of today.
+    gateway.answers = [(200, HTML), (200, sent % body.encode())]
+
+    [message] = await until(service, "sent")
+
+    assert [call.method for call in gateway.calls] == ["POST", "GET", "GET"]
+    assert path_of(message)[-1] == ("sms", "sent", "")
+    asked = {call.query["DateSent>"] for call in gateway.calls[1:]}
+    assert asked == {(first - CLOCKS_DIFFER).date().isoformat()}
 
 
 async def test_an_sms_nobody_knows_of_is_left_to_the_next_channel(

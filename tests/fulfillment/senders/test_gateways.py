@@ -1,16 +1,19 @@
 """SMS gateways: what is sent, and what is made of answers that nobody should believe."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
 
 from fulfillment.outside import Outside
 from fulfillment.sender import (
+    Doubt,
     Later,
     Letter,
     Refused,
@@ -37,6 +40,7 @@ LETTER = Letter(
     gateway_template="SMS_1",
     parameters=(("order", "10001"), ("code", "1234")),
 )
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 NAMES = ("aliyun", "tencent", "twilio")
 SETTINGS: dict[str, dict[str, Any]] = {
     "aliyun": {"access_key_id": "id", "sign_name": "测试"},
@@ -234,19 +238,17 @@ async def test_aliyun_is_asked_by_our_id(gateway: Gateway, outside: Outside):
     account = account_of("aliyun", gateway, sender)
     ours = f'{{"OutId":"{ID.hex}","SendStatus":3}}'
     listed = '{{"Code":"OK","SmsSendDetailDTOs":{{"SmsSendDetailDTO":[{}]}}}}'
-    gateway.answers = [
-        (200, listed.format(ours).encode()),
-        (200, listed.format("").encode()),
-        (200, listed.format("").encode()),
-        (200, HTML),
-    ]
-    now = datetime.now(UTC)
-    old = now - timedelta(hours=1)
+    now, old = since(), since(hours=1)
 
-    assert await sender.find(account, LETTER, now) == Sent("found")
-    assert isinstance(await sender.find(account, LETTER, now), Unclear)
-    assert await sender.find(account, LETTER, old) == Later("not_arrived")
-    assert isinstance(await sender.find(account, LETTER, old), Unclear)
+    async def find(answer: bytes, doubt: Doubt) -> Any:
+        # Two days may be asked for, shortly after midnight.
+        gateway.answers = [(200, answer)] * 2
+        return await sender.find(account, LETTER, doubt)
+
+    assert await find(listed.format(ours).encode(), now) == Sent("found")
+    assert isinstance(await find(listed.format("").encode(), now), Unclear)
+    assert await find(listed.format("").encode(), old) == Later("not_arrived")
+    assert isinstance(await find(HTML, old), Unclear)
 
 
 async def test_twilio_is_asked_by_number_and_words(gateway: Gateway, outside: Outside):
@@ -254,11 +256,102 @@ async def test_twilio_is_asked_by_number_and_words(gateway: Gateway, outside: Ou
     account = account_of("twilio", gateway, sender)
     ours = b'{"messages":[{"body":"Your order is ready.","status":"sent","sid":"4711"}]}'
     gateway.answers = [(200, ours), (200, b'{"messages":[]}'), (401, b"{}")]
-    old = datetime.now(UTC) - timedelta(hours=1)
+    old = since(hours=1)
 
     assert await sender.find(account, LETTER, old) == Sent("4711")
     assert await sender.find(account, LETTER, old) == Later("not_arrived")
     assert isinstance(await sender.find(account, LETTER, old), Unclear)
+
+
+async def test_aliyun_is_asked_for_every_day_on_which_it_may_have_been_sent(
+    gateway: Gateway, outside: Outside
+):
+    sender = sender_of("aliyun", outside)
+    account = account_of("aliyun", gateway, sender)
+    ours = f'{{"OutId":"{ID.hex}","SendStatus":3}}'
+    listed = '{{"Code":"OK","SmsSendDetailDTOs":{{"SmsSendDetailDTO":[{}]}}}}'
+    gateway.answers = [(200, listed.format(it).encode()) for it in ("", ours)]
+    # It went out the day before, and was asked about a moment ago.
+    doubt = Doubt(datetime.now(UTC) - timedelta(days=1), datetime.now(UTC))
+
+    found = await sender.find(account, LETTER, doubt)
+
+    assert found == Sent("found")
+    days = [call.query["SendDate"] for call in gateway.calls]
+    assert days == [it.strftime("%Y%m%d") for it in doubt.days(SHANGHAI, datetime.now(UTC))][:2]
+
+
+async def test_aliyun_is_not_believed_before_every_day_was_answered(
+    gateway: Gateway, outside: Outside
+):
+    sender = sender_of("aliyun", outside)
+    account = account_of("aliyun", gateway, sender)
+    empty = b'{"Code":"OK","SmsSendDetailDTOs":{"SmsSendDetailDTO":[]}}'
+    gateway.answers = [(200, empty), (200, HTML)]
+    old = Doubt(datetime.now(UTC) - timedelta(days=1), datetime.now(UTC) - timedelta(hours=1))
+
+    assert isinstance(await sender.find(account, LETTER, old), Unclear)
+
+
+async def test_twilio_is_asked_from_the_day_of_the_first_sending_on(
+    gateway: Gateway, outside: Outside
+):
+    sender = sender_of("twilio", outside)
+    account = account_of("twilio", gateway, sender)
+    gateway.answers = [(200, b'{"messages":[]}')]
+    doubt = Doubt(datetime.now(UTC) - timedelta(days=1), datetime.now(UTC))
+
+    await sender.find(account, LETTER, doubt)
+
+    [call] = gateway.calls
+    assert call.query["DateSent>"] == doubt.earliest.date().isoformat()
+
+
+async def test_twilio_takes_no_earlier_text_of_the_same_words_for_ours(
+    gateway: Gateway, outside: Outside
+):
+    sender = sender_of("twilio", outside)
+    account = account_of("twilio", gateway, sender)
+    old = since(hours=1)
+    before = format_datetime(old.earliest - timedelta(minutes=1))
+    ours = format_datetime(old.first)
+    text = '{{"messages":[{{"body":"Your order is ready.","status":"sent","sid":"{}",{}}}]}}'
+    gateway.answers = [
+        (200, text.format("1", f'"date_created":"{before}"').encode()),
+        (200, text.format("2", f'"date_created":"{ours}"').encode()),
+        (200, text.format("3", '"date_created":"yesterday"').encode()),
+    ]
+
+    answers = [await sender.find(account, LETTER, old) for _ in range(3)]
+
+    assert answers == [Later("not_arrived"), Sent("2"), Sent("3")]
+
+
+async def test_what_was_sent_again_a_moment_ago_is_not_taken_for_lost(
+    gateway: Gateway, outside: Outside
+):
+    sender = sender_of("twilio", outside)
+    account = account_of("twilio", gateway, sender)
+    gateway.answers = [(200, b'{"messages":[]}')]
+    doubt = Doubt(datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC))
+
+    assert isinstance(await sender.find(account, LETTER, doubt), Unclear)
+
+
+def test_the_days_of_a_doubt_reach_over_midnight_and_over_clocks_that_differ():
+    night = datetime(2026, 11, 28, 0, 5, tzinfo=SHANGHAI)
+    noon = datetime(2026, 11, 28, 12, tzinfo=SHANGHAI)
+
+    assert Doubt(noon, noon).days(SHANGHAI, noon) == [noon.date()]
+    assert Doubt(night, night).days(SHANGHAI, noon) == [noon.date(), date(2026, 11, 27)]
+    # Noon in Shanghai is four in the morning of the same day in UTC.
+    assert Doubt(night, night).days(UTC, noon) == [date(2026, 11, 28), date(2026, 11, 27)]
+
+
+def since(**ago: float) -> Doubt:
+    """Sent once, so long ago."""
+    moment = datetime.now(UTC) - timedelta(**ago)
+    return Doubt(moment, moment)
 
 
 @pytest.mark.parametrize("name", ["aliyun", "tencent"])

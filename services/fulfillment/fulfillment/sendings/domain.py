@@ -9,7 +9,7 @@ from uuid import UUID
 from fulfillment.contacts.domain import Contact
 from fulfillment.deliveries.domain import Unit
 from fulfillment.messages.domain import AttemptState, MessageState
-from fulfillment.sender import Later, Letter, Refused, SenderAccount, SendOutcome, Sent
+from fulfillment.sender import Doubt, Later, Letter, Refused, SenderAccount, SendOutcome, Sent
 from fulfillment.templates.domain import Channel, Draft
 from kit.errors import Denied
 
@@ -31,8 +31,8 @@ _SILENT = (NO_ADDRESS, NO_SENDER)
 @dataclass(frozen=True, slots=True)
 class Taken:
     """A queued message, one worker's until its lease ends. `tries` counts those of this rung.
-    `unclear_since`: when its last attempt began, if nobody knows what came of it; also when an
-    earlier worker ended between sending and writing down.
+    `doubt`: of its last attempts, if nobody knows what came of them; also when an earlier worker
+    ended between sending and writing down.
     """
 
     id: UUID
@@ -48,7 +48,7 @@ class Taken:
     attempts: int
     created_at: datetime
     reason: str = ""
-    unclear_since: datetime | None = None
+    doubt: Doubt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +125,9 @@ class Plan:
         return self.rung != self.taken.rung or self.taken.tries == 0
 
     @property
-    def ask_since(self) -> datetime | None:
-        """When this very letter went out the last time, if nobody knows what came of it."""
-        return None if self.is_first_of_rung else self.taken.unclear_since
+    def doubt(self) -> Doubt | None:
+        """When this very letter went out, if nobody knows what came of it."""
+        return None if self.is_first_of_rung else self.taken.doubt
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,8 +65,8 @@ class Sending:
                 worded = await self._worded(plan)
                 if worded is None:
                     return Later("vault_unavailable")
-                if plan.ask_since is not None and not sender.repeats_safely:
-                    found = await sender.find(account, worded, plan.ask_since)
+                if plan.doubt is not None and not sender.repeats_safely:
+                    found = await sender.find(account, worded, plan.doubt)
                     if not isinstance(found, Later):
                         return found
                 return await sender.send(account, worded)

@@ -1,7 +1,7 @@
 """SQL of sendings: a constant number of statements, whatever the batch."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from fulfillment.messages.domain import AttemptState, MessageState
 from fulfillment.safe import Safe
-from fulfillment.sender import Heard
+from fulfillment.sender import Doubt, Heard
 from fulfillment.sendings.domain import Plan, Step, Taken
 from kit.db import Transaction
 
@@ -32,9 +32,9 @@ class SendingRepository:
         ).all()
         if not rows:
             return []
-        last = await tx.execute(_CLOSE_INTERRUPTED, {"id": [row.id for row in rows]})
-        unclear = {row.message_id: row.started_at for row in last}
-        return [self._taken(row, unclear) for row in rows]
+        unclear = await tx.execute(_CLOSE_INTERRUPTED, {"id": [row.id for row in rows]})
+        doubts = {row.message_id: Doubt(row.first, row.last) for row in unclear}
+        return [self._taken(row, doubts) for row in rows]
 
     async def begin(self, tx: Transaction, plans: Sequence[Plan]) -> None:
         """Writes down what is about to be sent, and which channels were passed over."""
@@ -122,7 +122,7 @@ class SendingRepository:
         )
         return bool(rows.all())
 
-    def _taken(self, row: Any, unclear: Mapping[UUID, datetime]) -> Taken:  # untyped row
+    def _taken(self, row: Any, doubts: Mapping[UUID, Doubt]) -> Taken:  # untyped row
         sealed = row.message_values
         values = orjson.loads(self._safe.open(sealed, row.id)) if sealed else {}
         return Taken(
@@ -139,7 +139,7 @@ class SendingRepository:
             attempts=row.attempts,
             created_at=row.created_at,
             reason=row.reason,
-            unclear_since=unclear.get(row.id),
+            doubt=doubts.get(row.id),
         )
 
 
@@ -161,19 +161,22 @@ _TAKE = text(
               clock_timestamp() - m.rung_since AS rung_age
     """
 )
+# The attempts of this channel since the last one that came to a definite end. A question is an
+# attempt, too: so the day of the first one counts, and not that of the last question.
 _CLOSE_INTERRUPTED = text(
     """
     WITH closed AS (
         UPDATE message_attempt SET state = 'unclear', reason = 'interrupted',
                ended_at = clock_timestamp()
         WHERE message_id = ANY(CAST(:id AS uuid[])) AND state = 'sending'
-        RETURNING message_id, started_at
     )
-    SELECT message_id, started_at FROM closed
-    UNION ALL
-    SELECT a.message_id, a.started_at FROM message m
-    JOIN message_attempt a ON a.message_id = m.id AND a.attempt_no = m.attempts
-    WHERE m.id = ANY(CAST(:id AS uuid[])) AND a.state = 'unclear'
+    SELECT a.message_id, min(a.started_at) AS first, max(a.started_at) AS last
+    FROM message m JOIN message_attempt a ON a.message_id = m.id
+    WHERE m.id = ANY(CAST(:id AS uuid[])) AND a.started_at >= m.rung_since
+      AND a.attempt_no > coalesce((
+        SELECT max(d.attempt_no) FROM message_attempt d
+        WHERE d.message_id = m.id AND d.state NOT IN ('unclear', 'sending')), 0)
+    GROUP BY a.message_id
     """
 )
 _BEGIN = text(

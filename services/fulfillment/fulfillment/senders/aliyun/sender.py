@@ -7,7 +7,7 @@ only when it is definitely not there after a while is it sent again.
 import hashlib
 import hmac
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from fulfillment.gateways import Answer, ask, checked
 from fulfillment.loading import SenderParts
 from fulfillment.outside import Outside
 from fulfillment.sender import (
+    Doubt,
     Later,
     Letter,
     Refused,
@@ -104,15 +105,26 @@ class AliyunSender:
         answer = await self._call("SendSms", query, settings, account.secret)
         return _outcome(answer) if isinstance(answer, Answer) else answer
 
-    async def find(self, account: SenderAccount, letter: Letter, since: datetime) -> SendOutcome:
+    async def find(self, account: SenderAccount, letter: Letter, doubt: Doubt) -> SendOutcome:
         settings = AliyunSettings.model_validate(account.settings)
+        for day in doubt.days(_SHANGHAI, datetime.now(UTC)):
+            found = await self._find_on(day, settings, account.secret, letter)
+            if not isinstance(found, Later):
+                return found
+        is_old = datetime.now(UTC) - doubt.last >= VISIBLE_AFTER
+        return Later("not_arrived") if is_old else Unclear("not_known_yet")
+
+    async def _find_on(
+        self, day: date, settings: AliyunSettings, secret: str, letter: Letter
+    ) -> SendOutcome:
+        """`Later` when it is not among those of that day."""
         query = {
             "PhoneNumber": _number(letter.to),
-            "SendDate": since.astimezone(_SHANGHAI).strftime("%Y%m%d"),
+            "SendDate": day.strftime("%Y%m%d"),
             "PageSize": "50",
             "CurrentPage": "1",
         }
-        answer = await self._call("QuerySendDetails", query, settings, account.secret)
+        answer = await self._call("QuerySendDetails", query, settings, secret)
         if not isinstance(answer, Answer) or answer.text("Code") != "OK":
             return Unclear("not_known_yet")
         listed = answer.content.get("SmsSendDetailDTOs", {})
@@ -121,8 +133,7 @@ class AliyunSender:
             return Unclear("bad_answer")
         if any(it.get("OutId") == letter.message_id.hex for it in details if isinstance(it, dict)):
             return Sent("found")
-        is_old = datetime.now(UTC) - since >= VISIBLE_AFTER
-        return Later("not_arrived") if is_old else Unclear("not_known_yet")
+        return Later("not_arrived")
 
     async def _call(
         self, action: str, query: Mapping[str, str], settings: AliyunSettings, secret: str

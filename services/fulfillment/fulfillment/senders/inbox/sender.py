@@ -1,11 +1,11 @@
 """Into the customer's inbox in this service, which the shop shows in its own app."""
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from fulfillment.inbox.domain import InboxMessage
 from fulfillment.loading import SenderParts
 from fulfillment.sender import (
+    Doubt,
     Later,
     Letter,
     SenderAccount,
@@ -51,7 +51,7 @@ class InboxSender:
             return Later("database_busy")
         return Sent()
 
-    async def find(self, account: SenderAccount, letter: Letter, since: datetime) -> SendOutcome:
+    async def find(self, account: SenderAccount, letter: Letter, doubt: Doubt) -> SendOutcome:
         return Unclear("not_known")
 
 

@@ -20,6 +20,7 @@ from fulfillment.loading import SenderParts
 from fulfillment.mail import MailFrom, build_mail, envelope_sender
 from fulfillment.outside import Outside
 from fulfillment.sender import (
+    Doubt,
     Later,
     Letter,
     Refused,
@@ -114,7 +115,7 @@ class SmtpSender:
                 raise
         return sock
 
-    async def find(self, account: SenderAccount, letter: Letter, since: datetime) -> SendOutcome:
+    async def find(self, account: SenderAccount, letter: Letter, doubt: Doubt) -> SendOutcome:
         return Unclear("not_known")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from fulfillment.loading import SenderParts
 from fulfillment.mail import MailFrom, build_mail
 from fulfillment.sender import (
+    Doubt,
     Later,
     Letter,
     Refused,
@@ -55,7 +56,7 @@ class SpoolSender:
         except OSError:
             return Later("spool_not_writable")
 
-    async def find(self, account: SenderAccount, letter: Letter, since: datetime) -> SendOutcome:
+    async def find(self, account: SenderAccount, letter: Letter, doubt: Doubt) -> SendOutcome:
         return Unclear("not_known")
 
 

@@ -17,6 +17,7 @@ from fulfillment.gateways import Answer, ask, checked
 from fulfillment.loading import SenderParts
 from fulfillment.outside import Outside
 from fulfillment.sender import (
+    Doubt,
     Later,
     Letter,
     Refused,
@@ -111,7 +112,7 @@ class TencentSender:
         )
         return _outcome(answer) if isinstance(answer, Answer) else answer
 
-    async def find(self, account: SenderAccount, letter: Letter, since: datetime) -> SendOutcome:
+    async def find(self, account: SenderAccount, letter: Letter, doubt: Doubt) -> SendOutcome:
         return Unclear("not_known")
 
 

@@ -8,6 +8,7 @@ import base64
 import hmac
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Annotated, Self
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
@@ -18,6 +19,7 @@ from fulfillment.gateways import Answer, ask, checked
 from fulfillment.loading import SenderParts
 from fulfillment.outside import Outside
 from fulfillment.sender import (
+    Doubt,
     Heard,
     Later,
     Letter,
@@ -97,12 +99,11 @@ class TwilioSender:
         )
         return _outcome(answer) if isinstance(answer, Answer) else answer
 
-    async def find(self, account: SenderAccount, letter: Letter, since: datetime) -> SendOutcome:
+    async def find(self, account: SenderAccount, letter: Letter, doubt: Doubt) -> SendOutcome:
         settings = TwilioSettings.model_validate(account.settings)
-        # The filter is by day, in UTC.
-        query = urlencode(
-            {"To": letter.to, "DateSent>": since.astimezone(UTC).date().isoformat(), "PageSize": 50}
-        )
+        # The filter is by day, in UTC, and means this day and later ones.
+        day = doubt.days(UTC, datetime.now(UTC))[-1]
+        query = urlencode({"To": letter.to, "DateSent>": day.isoformat(), "PageSize": 50})
         answer = await ask(
             self._outside,
             "GET",
@@ -114,9 +115,9 @@ class TwilioSender:
         if not isinstance(answer, Answer) or answer.status != _OK or not isinstance(listed, list):
             return Unclear("not_known_yet")
         for found in listed:
-            if isinstance(found, dict) and found.get("body") == letter.body.strip():
+            if isinstance(found, dict) and _is_ours(found, letter, doubt):
                 return _of_status(str(found.get("status")), found)
-        is_old = datetime.now(UTC) - since >= VISIBLE_AFTER
+        is_old = datetime.now(UTC) - doubt.last >= VISIBLE_AFTER
         return Later("not_arrived") if is_old else Unclear("not_known_yet")
 
     def hear(
@@ -143,6 +144,17 @@ def sign(url: str, form: Mapping[str, str], token: str) -> str:
 
 def create(parts: SenderParts) -> TwilioSender:
     return TwilioSender(parts.outside, parts.callback_url)
+
+
+def _is_ours(found: Mapping[str, object], letter: Letter, doubt: Doubt) -> bool:
+    """By its words, unless it was there before ours began: an earlier one may say the same."""
+    if found.get("body") != letter.body.strip():
+        return False
+    try:
+        created = parsedate_to_datetime(str(found.get("date_created")))
+    except ValueError:
+        return True
+    return created.astimezone(UTC) >= doubt.earliest
 
 
 def _basic(settings: TwilioSettings, token: str) -> str:
