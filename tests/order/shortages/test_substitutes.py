@@ -1,6 +1,7 @@
 """A substitute is sold by its own rules: to this buyer, here, now, within its limits."""
 
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -8,12 +9,25 @@ import pytest
 from kit.db import Database
 from kit.ids import new_id
 from kit.service import Service
-from order.orders.domain import Customer
+from order.limits import repository
+from order.limits import service as limits
+from order.limits.domain import Claim, Limit, Per, Use
+from order.orders.domain import Customer, Order
 from order.step_kinds import StepKind, load_kinds
 from order.steps.domain import StepState
 from tests.order.conftest import Consume, outside_of
-from tests.order.factories import SHOP, a_line, an_order, failed, fulfilling, kinds_of
-from tests.order.shortages.test_ladder import a_substitute
+from tests.order.factories import (
+    MERCHANT,
+    SHOP,
+    a_line,
+    an_order,
+    delivered,
+    failed,
+    fulfilling,
+    kinds_of,
+    state_of,
+)
+from tests.order.shortages.test_ladder import NOTHING_LEFT, a_substitute
 from tests.order.steps.making import run, steps_of
 from tests.order.vaults import ScriptedVault
 
@@ -108,3 +122,115 @@ async def test_a_substitute_counts_against_what_its_buyer_asks_for_later(
 
     assert first.state is StepState.OK
     assert (second.state, second.last_error) == (StepState.FAILED, "limit_reached")
+
+
+async def short(
+    db: Database, consume: Consume, kinds: dict[str, StepKind], *quantities: int, **given: Any
+) -> Order:
+    """An order whose lines, so many of each, are all short and get a substitute where they may."""
+    lines = [
+        a_line(line_no=number, terms=TERMS, quantity=quantity, **given)
+        for number, quantity in enumerate(quantities, 1)
+    ]
+    order = await fulfilling(db, an_order(lines=lines))
+    await consume(*(failed(order, line, "out_of_stock") for line in order.lines))
+    for _ in range(2):
+        # The first rung of an order of several lines is the line's own product, held alone.
+        await run(db, kinds)
+    return order
+
+
+async def used(db: Database, product_id: str) -> int:
+    """So much of it counts against the buyer's limit."""
+    key = ((UUID(product_id), Per.BUYER, "buyer-7"), 1)
+    async with db.read([MERCHANT]) as tx:
+        return (await repository.used(tx, [key])).get(key, 0)
+
+
+async def made(api: httpx.AsyncClient, sku: str) -> str:
+    """The id of a product of which a buyer may have nine an hour."""
+    body = {
+        "sku": sku,
+        "name": "Other card",
+        "fulfillment": {"kind": "pool", "pool_id": str(new_id())},
+        "price": {"amount": 9990, "currency": "CNY"},
+        "limits": [{"per": "buyer", "quantity": 9, "window_hours": 1}],
+    }
+    answer = await api.post("/v1/products", json=body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+async def take(db: Database, order: Order, product_id: str, quantity: int) -> None:
+    """As when the order was placed."""
+    subject = (UUID(product_id), Per.BUYER, order.customer.id)
+    claim = Claim(subject, "GAME-100", Limit(Per.BUYER, 9, 1), quantity, "/lines")
+    async with db.transaction([order.merchant_id]) as tx:
+        await limits.record(tx, [Use(order.merchant_id, order.id, claim)])
+
+
+async def test_two_lines_of_one_order_that_get_the_same_substitute_both_count(
+    db: Database,
+    consume: Consume,
+    api: httpx.AsyncClient,
+    kinds: dict[str, StepKind],
+    vault: ScriptedVault,
+) -> None:
+    substitute = await made(api, "GAME-90")
+    vault.results = [NOTHING_LEFT] * 2  # neither line is held alone
+
+    order = await short(db, consume, kinds, 2, 3)
+
+    told = [line.instead.get("sku") for line in (await state_of(db, order)).lines]
+    assert told == ["GAME-90", "GAME-90"]
+    assert await used(db, substitute) == 5
+
+
+async def test_what_a_substitute_was_given_for_does_not_count_as_bought(
+    db: Database, consume: Consume, api: httpx.AsyncClient, kinds: dict[str, StepKind]
+) -> None:
+    ordered = await made(api, "GAME-100")
+    substitute = await made(api, "GAME-90")
+    order = await short(db, consume, kinds, 2, product_id=UUID(ordered))
+    await take(db, order, ordered, 2)
+
+    before = await used(db, ordered), await used(db, substitute)
+    await consume(delivered(order, order.lines[0], round=2))
+
+    assert before == (0, 2)
+    assert (await used(db, ordered), await used(db, substitute)) == (0, 2)
+
+
+async def test_what_was_delivered_beside_a_substitute_still_counts(
+    db: Database,
+    consume: Consume,
+    api: httpx.AsyncClient,
+    kinds: dict[str, StepKind],
+) -> None:
+    ordered = await made(api, "GAME-100")
+    await made(api, "GAME-90")
+    lines = [
+        a_line(line_no=number, terms=TERMS, quantity=number, product_id=UUID(ordered))
+        for number in (1, 2)
+    ]
+    order = await fulfilling(db, an_order(lines=lines))
+    await take(db, order, ordered, 3)
+    await consume(delivered(order, order.lines[0]))
+    await consume(failed(order, order.lines[1], "out_of_stock"))
+
+    await run(db, kinds)
+
+    assert (await state_of(db, order)).lines[1].instead["sku"] == "GAME-90"
+    assert await used(db, ordered) == 1
+
+
+async def test_a_substitute_that_fails_as_well_counts_no_more(
+    db: Database, consume: Consume, api: httpx.AsyncClient, kinds: dict[str, StepKind]
+) -> None:
+    substitute = await made(api, "GAME-90")
+    order = await short(db, consume, kinds, 2)
+    assert await used(db, substitute) == 2
+
+    await consume(failed(order, order.lines[0], "out_of_stock", round=2))
+
+    assert await used(db, substitute) == 0

@@ -11,7 +11,7 @@ from order.catalogue.domain import Product
 from order.coupons import service as coupons
 from order.late_payments import domain
 from order.limits import service as limits
-from order.limits.domain import Claim
+from order.limits.domain import Claim, Use
 from order.merchants import service as merchants
 from order.merchants.domain import Channel
 from order.orders import service as orders
@@ -87,7 +87,8 @@ async def confirm(tx: Transaction, done: Sequence[tuple[Order, Step]]) -> Mappin
     refused |= dict.fromkeys(await coupons.use_again(tx, left), RanOut.code)
     fit = [(order, payment) for order, _, payment in wanted if order.id not in refused]
     await limits.record(
-        tx, [(order.merchant_id, order.id, it) for order, _ in fit for it in claims[order.id][0]]
+        tx,
+        [Use(order.merchant_id, order.id, it) for order, _ in fit for it in claims[order.id][0]],
     )
     await payments.take_late(tx, [payment.id for _, payment in fit])
     return {step.id: refused[order.id] for order, step, _ in wanted if order.id in refused}

@@ -58,6 +58,21 @@ class Claim:
         return self.subject, self.limit.window_hours
 
 
+WHOLE_ORDER = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What an order takes by a claim: as it was placed, or for one line by the substitute that it
+    gets instead.
+    """
+
+    merchant_id: UUID
+    order_id: UUID
+    claim: Claim
+    line_id: UUID = WHOLE_ORDER
+
+
 def claims_of(asked: Sequence[Asked], who: Mapping[Per, str | None]) -> tuple[Claim, ...]:
     """What an order claims of the limits, each product once. Raises LimitNeeds."""
     totals: dict[UUID, Asked] = {}

@@ -2,44 +2,54 @@
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from uuid import UUID
 
 from sqlalchemy import text
 
 from kit.db import Transaction
-from order.limits.domain import Claim, Key, Per, Subject
+from order.limits.domain import WHOLE_ORDER, Key, Per, Subject, Use
 
 # In the order of the numbers, so that two transactions never wait for each other.
 _LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
 # A use counts until its order ends unpaid, or all lines of the product definitely fail. Lines of
-# a bundle name it by its SKU, a line that was short its substitute by what is delivered instead.
+# a bundle name it by its SKU. What a line got a substitute for was not bought, so it counts no more
+# while the substitute stands; the substitute has a use of its own, by its line.
 _USED = text(
-    """
-    SELECT w.product_id, w.per, w.subject, w.window_hours, sum(u.quantity) AS used
+    f"""
+    SELECT w.product_id, w.per, w.subject, w.window_hours,
+      sum(greatest(u.quantity - coalesce(lines.swapped, 0), 0)) AS used
     FROM unnest(CAST(:product_ids AS uuid[]), CAST(:pers AS text[]), CAST(:subjects AS text[]),
       CAST(:windows AS int[])) AS w(product_id, per, subject, window_hours)
     JOIN limit_use u ON u.product_id = w.product_id AND u.per = w.per AND u.subject = w.subject
       AND u.used_at > clock_timestamp() - make_interval(hours => w.window_hours)
     JOIN orders o ON o.id = u.order_id AND o.status NOT IN ('cancelled', 'expired')
-    WHERE EXISTS (
-      SELECT FROM order_line l WHERE l.order_id = u.order_id
-        AND (l.product_id = u.product_id OR l.bundle_sku = u.sku
-          OR l.instead ->> 'product_id' = CAST(u.product_id AS text))
-        AND l.status NOT IN ('failed', 'refunded'))
+    CROSS JOIN LATERAL (
+      SELECT bool_or(l.status NOT IN ('failed', 'refunded') AND CASE
+          WHEN u.line_id <> '{WHOLE_ORDER}' THEN l.id = u.line_id AND s.id = u.product_id
+          ELSE (l.product_id = u.product_id AND s.id IS NULL) OR l.bundle_sku = u.sku
+            OR s.id = u.product_id END) AS counts,
+        sum(l.quantity) FILTER (WHERE u.line_id = '{WHOLE_ORDER}'
+          AND l.product_id = u.product_id AND s.id <> u.product_id) AS swapped
+      FROM order_line l
+      CROSS JOIN LATERAL (SELECT CAST(l.instead ->> 'product_id' AS uuid) AS id) s
+      WHERE l.order_id = u.order_id) lines
+    WHERE lines.counts
     GROUP BY w.product_id, w.per, w.subject, w.window_hours
-    """
+    """  # noqa: S608 - an id of the domain
 )
 _ADD = text(
-    "INSERT INTO limit_use (merchant_id, order_id, product_id, sku, per, subject, quantity) "
-    "SELECT * FROM unnest(CAST(:merchant_ids AS uuid[]), CAST(:order_ids AS uuid[]), "
-    "CAST(:product_ids AS uuid[]), CAST(:skus AS text[]), CAST(:pers AS text[]), "
-    "CAST(:subjects AS text[]), CAST(:quantities AS int[])) "
-    "ON CONFLICT (order_id, product_id, per) DO NOTHING"
+    "INSERT INTO limit_use (merchant_id, order_id, line_id, product_id, sku, per, subject, "
+    "quantity) SELECT * FROM unnest(CAST(:merchant_ids AS uuid[]), CAST(:order_ids AS uuid[]), "
+    "CAST(:line_ids AS uuid[]), CAST(:product_ids AS uuid[]), CAST(:skus AS text[]), "
+    "CAST(:pers AS text[]), CAST(:subjects AS text[]), CAST(:quantities AS int[])) "
+    "ON CONFLICT (order_id, line_id, product_id, per) DO NOTHING"
 )
 _PRUNE = text(
-    "DELETE FROM limit_use WHERE (order_id, product_id, per) IN (SELECT order_id, product_id, per "
-    "FROM limit_use WHERE used_at < clock_timestamp() - make_interval(days => :days) "
-    "ORDER BY used_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
+    """
+    DELETE FROM limit_use WHERE (order_id, line_id, product_id, per) IN (
+      SELECT order_id, line_id, product_id, per FROM limit_use
+      WHERE used_at < clock_timestamp() - make_interval(days => :days)
+      ORDER BY used_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    """
 )
 
 
@@ -63,22 +73,21 @@ async def used(tx: Transaction, keys: Iterable[Key]) -> dict[Key, int]:
     }
 
 
-async def add(tx: Transaction, uses: Sequence[tuple[UUID, UUID, Claim]]) -> None:
-    """Writes what orders (merchant, order) take, a subject with several windows as one row; what an
-    order has taken already stays as it is.
+async def add(tx: Transaction, uses: Sequence[Use]) -> None:
+    """Writes uses, a subject with several windows as one row; what an order, or one line of it, has
+    taken already stays as it is.
     """
-    rows = {
-        (order_id, claim.subject[:2]): (merchant_id, order_id, claim)
-        for merchant_id, order_id, claim in uses
-    }
+    rows = {(use.order_id, use.line_id, use.claim.subject[:2]): use for use in uses}
+    claims = [use.claim for use in rows.values()]
     values = {
-        "merchant_ids": [merchant_id for merchant_id, _, _ in rows.values()],
-        "order_ids": [order_id for _, order_id, _ in rows.values()],
-        "product_ids": [claim.subject[0] for _, _, claim in rows.values()],
-        "skus": [claim.sku for _, _, claim in rows.values()],
-        "pers": [claim.subject[1].value for _, _, claim in rows.values()],
-        "subjects": [claim.subject[2] for _, _, claim in rows.values()],
-        "quantities": [claim.quantity for _, _, claim in rows.values()],
+        "merchant_ids": [use.merchant_id for use in rows.values()],
+        "order_ids": [use.order_id for use in rows.values()],
+        "line_ids": [use.line_id for use in rows.values()],
+        "product_ids": [claim.subject[0] for claim in claims],
+        "skus": [claim.sku for claim in claims],
+        "pers": [claim.subject[1].value for claim in claims],
+        "subjects": [claim.subject[2] for claim in claims],
+        "quantities": [claim.quantity for claim in claims],
     }
     await tx.execute(_ADD, values)
 

@@ -1,11 +1,10 @@
 """Purchase limits, exact under races: one transaction locks the subjects, counts and writes."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from kit.db import Transaction
 from order.limits import repository
-from order.limits.domain import Claim, Drafted, LimitReached, decide
+from order.limits.domain import Claim, Drafted, LimitReached, Use, decide
 
 DAYS_KEPT = 31
 
@@ -32,8 +31,8 @@ async def take(tx: Transaction, drafts: Sequence[Drafted]) -> dict[int, LimitRea
     return decide(used, drafts)
 
 
-async def record(tx: Transaction, uses: Sequence[tuple[UUID, UUID, Claim]]) -> None:
-    """Writes the claims of placed orders, each as (merchant, order, claim)."""
+async def record(tx: Transaction, uses: Sequence[Use]) -> None:
+    """Writes what orders take."""
     if uses:
         await repository.add(tx, uses)
 

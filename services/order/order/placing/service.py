@@ -18,7 +18,7 @@ from order.catalogue.domain import Product
 from order.coupons import service as coupons
 from order.coupons.domain import Refusals
 from order.limits import service as limits
-from order.limits.domain import Claim
+from order.limits.domain import Claim, Use
 from order.margins.domain import BelowMarginFloor, Shortfall, told_below_floor
 from order.margins.service import MarginService
 from order.merchants import service as merchants
@@ -301,10 +301,10 @@ def _products_of(request: Request, products: Products, components: Products) -> 
     return found
 
 
-def _uses(draft: Draft, placed: AbstractSet[UUID]) -> list[tuple[UUID, UUID, Claim]]:
+def _uses(draft: Draft, placed: AbstractSet[UUID]) -> list[Use]:
     order = draft.change.order
     claims = draft.claims if order.id in placed else ()
-    return [(order.merchant_id, order.id, claim) for claim in claims]
+    return [Use(order.merchant_id, order.id, claim) for claim in claims]
 
 
 def _refusal(

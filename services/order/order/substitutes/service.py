@@ -9,7 +9,7 @@ from kit.errors import DomainError
 from order.catalogue import service as catalogue
 from order.catalogue.domain import Product
 from order.limits import service as limits
-from order.limits.domain import Claim
+from order.limits.domain import Claim, Use
 from order.merchants import service as merchants
 from order.orders import service as orders
 from order.orders.domain import Order
@@ -62,9 +62,9 @@ async def confirm(tx: Transaction, done: Sequence[tuple[Order, Step]]) -> Mappin
     await limits.record(
         tx,
         [
-            (order.merchant_id, order.id, claim)
+            Use(order.merchant_id, order.id, claim, line.id)
             for order, step in asking
-            if step.id not in refused
+            if step.id not in refused and (line := is_wanted(order, step))
             for claim in claims[step.id]
         ],
     )
