@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from fulfillment.claims.jobs import ClaimWorker
 from kit.ids import new_id
 from kit.service import create_app
 from tests.fulfillment.after_sales import SCOPES, Shop
@@ -233,6 +234,36 @@ async def test_two_workers_at_once_replace_a_unit_once(shop: Shop, vault: RealVa
     assert len({claim["replacement"]["unit_id"] for claim in claims}) == 4
     assert (await vault.levels(pool))["sold"] == 8
     assert len(await shop.told("ClaimDecided")) == 4
+
+
+async def test_a_worker_that_lost_its_turn_leaves_the_hold_to_its_successor(
+    shop: Shop, vault: RealVault
+) -> None:
+    pool = await two_lots(vault, 1, 2)
+    claim_id = await shop.claimed(await shop.sell(pool))
+    await shop.decide(claim_id, "replace")
+    [job] = [it for it in shop.service.jobs if isinstance(_owner(it), ClaimWorker)]
+    worker: ClaimWorker = _owner(job)
+    async with shop.service.db.transaction() as tx:
+        [slow] = await shop.service.state["claims"].take(tx, 1)
+    await shop.hurry()
+    async with shop.service.db.transaction() as tx:
+        [successor] = await shop.service.state["claims"].take(tx, 1)
+
+    # It wakes up after its lease: holds, by the same reference, and finds that it is too late.
+    await worker._turn(slow)
+    held = await vault.levels(pool)
+    await worker._turn(successor)
+
+    assert held["reserved"] == 1
+    assert (await shop.claim(claim_id))["state"] == "replaced"
+    assert not await vault.find_hold(f"claim:{claim_id}:2")
+    levels = await vault.levels(pool)
+    assert (levels["sold"], levels["available"], levels["reserved"]) == (2, 1, 0)
+
+
+def _owner(job: Any) -> Any:
+    return getattr(job._run, "__self__", None)
 
 
 async def test_unseen_units_are_replaced_at_once_within_the_buyers_budget(

@@ -133,6 +133,46 @@ async def test_a_person_puts_it_back_and_only_new_claims_count(
     assert (await vault.lot(lot))["state"] == "quarantined"
 
 
+async def test_of_many_who_put_a_lot_back_at_once_one_tells_the_vault(
+    shop: Shop, vault: RealVault
+) -> None:
+    _, lot, _ = await bad_lot(shop, vault, 3)
+    path = f"/v1/lot-quarantines/{lot}/restore"
+    vault.line.mend()
+
+    answers = await asyncio.gather(
+        *(shop.client.post(path, json={"reason": f"person {n}"}) for n in range(8))
+    )
+
+    assert vault.line.calls.count(f"/v1/lots/{lot}/restore") == 1
+    codes = {it.json().get("code") for it in answers if it.status_code != 200}
+    assert codes <= {"lot_being_restored"}
+    assert any(it.status_code == 200 for it in answers)
+    again = await shop.client.post(path, json={"reason": "later"})
+    assert (again.status_code, again.json()["state"]) == (200, "restored")
+
+
+async def test_who_puts_a_lot_back_too_late_does_not_end_its_next_round(
+    shop: Shop, vault: RealVault
+) -> None:
+    pool, lot, _ = await bad_lot(shop, vault, 3)
+    path = f"/v1/lot-quarantines/{lot}/restore"
+    vault.line.mend()
+    vault.line.lose_answer(1)
+    silent = await shop.client.post(path, json={"reason": "nobody hears of it"})
+    busy = await shop.client.post(path, json={"reason": "at once"})
+    await shop.hurry()
+    done = await shop.client.post(path, json={"reason": "when its turn is over"})
+
+    assert silent.status_code == 503
+    assert (busy.status_code, busy.json()["code"]) == (409, "lot_being_restored")
+    assert (done.status_code, done.json()["state"]) == (200, "restored")
+    assert (await vault.lot(lot))["state"] == "on_shelf"
+    for number in range(3):
+        await shop.claimed(await shop.sell(pool, buyer=f"late-{number}"))
+    assert (await vault.lot(lot))["state"] == "quarantined"
+
+
 async def test_nobody_restores_anothers_lot(shop: Shop, vault: RealVault) -> None:
     _, lot, _ = await bad_lot(shop, vault, 3)
     app = create_app(shop.service)

@@ -1,5 +1,6 @@
 """A supplier's statement, held against what we bought."""
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from fulfillment.settings import Settings
+from fulfillment.supplier_statements import domain
 from kit.ids import new_id
 from kit.service import Service, create_app
 from lockstock.fulfillment.v1.purchase_events_pb2 import CaseOpened, StatementReconciled
@@ -178,6 +180,23 @@ async def test_an_upload_that_was_cut_off_is_read_again_from_its_beginning(
     second = (await upload(api, a_line(bought))).json()
 
     assert (second["id"], second["lines"], second["results"]) == (first["id"], 1, {"matched": 1})
+
+
+async def test_the_same_file_many_times_at_once_counts_each_line_once(
+    service: Service, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(domain, "CHUNK_LINES", 2)
+    ids = await with_purchases(service, 9)
+    lines = [*(a_line(it) for it in ids), a_line("", amount="1.00")]
+
+    answers = await asyncio.gather(*(upload(api, *lines) for _ in range(6)))
+
+    assert {it.status_code for it in answers} == {201}
+    [statement] = await rows(service, "supplier_statement")
+    assert (statement.lines, statement.refused, statement.state) == (10, 1, "completed")
+    assert {str(it.json()["results"]) for it in answers} == {str(answers[0].json()["results"])}
+    told = [it for it in await published(service) if isinstance(it, StatementReconciled)]
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ unit: a claim is never replaced twice.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from enum import StrEnum
 
 from fulfillment.claims.domain import Claim, Decision, Evidence, Replacement, Waits
 from fulfillment.claims.service import ClaimService
@@ -23,6 +24,15 @@ _GONE = frozenset({"reservation_expired", "reservation_released", "reservation_n
 _OUT_OF_STOCK = "out_of_stock"
 _REDEEMED = "unit_redeemed"
 _UNUSABLE_KEY = "bad_recipient_public_key"
+
+
+class Revoked(StrEnum):
+    """What became of taking a unit out of use."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    # The claim is another worker's by now, and so is what is held for it: it has one reference.
+    LEFT = "left"
 
 
 class ClaimWorker:
@@ -74,7 +84,7 @@ class ClaimWorker:
             await self._refund(claim)
 
     async def _refund(self, claim: Claim) -> None:
-        if await self._revoke(claim):
+        if await self._revoke(claim) is Revoked.DONE:
             async with self._db.transaction() as tx:
                 await self._claims.finish(tx, claim)
 
@@ -88,8 +98,10 @@ class ClaimWorker:
         if isinstance(held, Refused):
             await self._not_held(claim, held)
             return
-        if not await self._revoke(claim):
+        revoked = await self._revoke(claim)
+        if revoked is Revoked.REFUSED:
             await self._vault.release(claim.merchant_id, held, "the claim is not granted")
+        if revoked is not Revoked.DONE:
             return
         key = about.recipient_public_key
         sale = Sale(claim.merchant_id, held, key)
@@ -112,20 +124,22 @@ class ClaimWorker:
         async with self._db.transaction() as tx:
             await self._claims.find_no_stock(tx, claim)
 
-    async def _revoke(self, claim: Claim) -> bool:
-        """False when the unit cannot be taken out of use, so that nothing is given for it."""
+    async def _revoke(self, claim: Claim) -> Revoked:
+        """Takes the unit out of use; refused, nothing is given for it."""
         reason = f"claim {claim.id}"
         no = await self._vault.revoke(claim.merchant_id, claim.subject.unit_id, reason)
         if no is not None:
             is_used = no.code == _REDEEMED
-            await self._hand_over(claim, Waits.REDEEMED if is_used else Waits.REFUSED_BY_VAULT)
-            return False
+            waits = Waits.REDEEMED if is_used else Waits.REFUSED_BY_VAULT
+            is_ours = await self._hand_over(claim, waits)
+            return Revoked.REFUSED if is_ours else Revoked.LEFT
         async with self._db.transaction() as tx:
-            return await self._claims.note_revoked(tx, claim)
+            is_ours = await self._claims.note_revoked(tx, claim)
+        return Revoked.DONE if is_ours else Revoked.LEFT
 
-    async def _hand_over(self, claim: Claim, waits: Waits) -> None:
+    async def _hand_over(self, claim: Claim, waits: Waits) -> bool:
         async with self._db.transaction() as tx:
-            await self._claims.hand_over(tx, claim, waits)
+            return await self._claims.hand_over(tx, claim, waits)
 
     async def _postpone(self, claim: Claim, generation: int) -> None:
         async with self._db.transaction() as tx:

@@ -267,10 +267,12 @@ class ClaimService:
             return
         await self.hand_over(tx, claim, Waits.OUT_OF_STOCK)
 
-    async def hand_over(self, tx: Transaction, claim: Claim, waits: Waits) -> None:
-        """The vault's no: the decision is taken back and a person looks."""
+    async def hand_over(self, tx: Transaction, claim: Claim, waits: Waits) -> bool:
+        """The vault's no: the decision is taken back and a person looks. False when the claim is
+        another worker's by now.
+        """
         log.warning("claim_waits", claim_id=str(claim.id), why=waits.value)
-        await repository.move_on(
+        return await repository.move_on(
             tx, claim, work=Work.NOTHING, decision=None, who="", reason="", waits=waits
         )
 

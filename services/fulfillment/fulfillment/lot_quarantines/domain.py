@@ -106,3 +106,11 @@ class LotNotQuarantined(Conflict):
     """The lot is not stopped, or not yet; read it and try again."""
 
     code = "lot_not_quarantined"
+
+
+class LotBeingRestored(Conflict):
+    """Somebody is putting the lot back just now; read it in a minute, and call again if it is still
+    stopped.
+    """
+
+    code = "lot_being_restored"

@@ -47,9 +47,24 @@ async def settle(tx: Transaction, lot_id: UUID, round_no: int, state: Quarantine
     return (await tx.execute(_SETTLE, values)).rowcount == 1
 
 
-async def restore(tx: Transaction, lot: LotQuarantine, reason: str, who: str) -> bool:
-    """quarantined -> restored, in this round; False when it is in another state by now."""
-    values = {"lot_id": lot.lot_id, "round": lot.round, "reason": reason, "who": who}
+async def take_restore(
+    tx: Transaction, lot: LotQuarantine, turn: UUID, *, lease: timedelta
+) -> bool:
+    """The right to tell the vault of it, in this round; False while somebody else has it, or when
+    it is in another state by now.
+    """
+    values = {"lot_id": lot.lot_id, "round": lot.round, "turn": turn, "lease": lease}
+    return (await tx.execute(_TAKE_RESTORE, values)).rowcount == 1
+
+
+async def give_up_restore(tx: Transaction, lot: LotQuarantine, turn: UUID) -> None:
+    """The vault has refused it."""
+    await tx.execute(_GIVE_UP_RESTORE, {"lot_id": lot.lot_id, "turn": turn})
+
+
+async def restore(tx: Transaction, lot: LotQuarantine, turn: UUID, reason: str, who: str) -> bool:
+    """quarantined -> restored, by whose turn it is; False when it is somebody else's by now."""
+    values = {"lot_id": lot.lot_id, "turn": turn, "reason": reason, "who": who}
     return (await tx.execute(_RESTORE, values)).rowcount == 1
 
 
@@ -108,8 +123,22 @@ _SETTLE = text(
 _RESTORE = text(
     """
     UPDATE lot_quarantine SET state = 'restored', restored_at = clock_timestamp(),
-      restored_by = :who, restore_reason = :reason
+      restored_by = :who, restore_reason = :reason, restore_lease_id = NULL
+    WHERE lot_id = :lot_id AND restore_lease_id = :turn AND state IN ('quarantined', 'missed')
+    """
+)
+_TAKE_RESTORE = text(
+    """
+    UPDATE lot_quarantine SET restore_lease_id = :turn,
+      due_at = clock_timestamp() + CAST(:lease AS interval)
     WHERE lot_id = :lot_id AND round = :round AND state IN ('quarantined', 'missed')
+      AND (restore_lease_id IS NULL OR due_at <= clock_timestamp())
+    """
+)
+_GIVE_UP_RESTORE = text(
+    """
+    UPDATE lot_quarantine SET restore_lease_id = NULL
+    WHERE lot_id = :lot_id AND restore_lease_id = :turn
     """
 )
 _FIND = text(

@@ -7,6 +7,7 @@ from uuid import UUID
 from fulfillment.claim_policies.domain import ClaimPolicy
 from fulfillment.lot_quarantines import events, repository
 from fulfillment.lot_quarantines.domain import (
+    LotBeingRestored,
     LotFigures,
     LotNotQuarantined,
     LotQuarantine,
@@ -18,6 +19,7 @@ from fulfillment.lot_quarantines.domain import (
 from fulfillment.vault import Refused, Vault
 from kit.db import Database, Transaction
 from kit.errors import Unavailable
+from kit.ids import new_id
 from kit.logging import get_logger
 from kit.messaging import outbox
 
@@ -84,19 +86,50 @@ class LotQuarantineService:
         self, db: Database, merchant_id: UUID, lot_id: UUID, *, reason: str, who: str
     ) -> LotQuarantine:
         """Puts the lot back on the shelf; only claims from now on count against it. The same again
-        changes nothing. Raises LotQuarantineNotFound, LotNotQuarantined, Unavailable.
+        changes nothing. Raises LotQuarantineNotFound, LotNotQuarantined, LotBeingRestored,
+        Unavailable.
+
+        One call to the vault at a time: told late, after the lot was put back and stopped again,
+        the vault would put it back once more.
         """
         lot = await self._get(db, merchant_id, lot_id)
         if lot.state is QuarantineState.RESTORED:
             return lot
         if lot.state is QuarantineState.DUE:
             raise LotNotQuarantined(state=lot.state.value)
-        answer = await self._vault.restore_lot(merchant_id, lot_id, reason)
-        if answer is not None and answer.code != NOT_ON_SHELF:
-            raise LotNotQuarantined(state=lot.state.value)
+        turn = new_id()
         async with db.transaction() as tx:
-            await repository.restore(tx, lot, reason, who)
+            mine = await repository.take_restore(tx, lot, turn, lease=self._lease)
+        if not mine:
+            return await self._restored_by_another(db, merchant_id, lot_id)
+        await self._put_back(db, lot, turn, reason, who)
         return await self._get(db, merchant_id, lot_id)
+
+    async def _restored_by_another(
+        self, db: Database, merchant_id: UUID, lot_id: UUID
+    ) -> LotQuarantine:
+        lot = await self._get(db, merchant_id, lot_id)
+        if lot.state is not QuarantineState.RESTORED:
+            raise LotBeingRestored
+        return lot
+
+    async def _put_back(
+        self, db: Database, lot: LotQuarantine, turn: UUID, reason: str, who: str
+    ) -> None:
+        try:
+            answer = await self._vault.restore_lot(lot.merchant_id, lot.lot_id, reason)
+        except Unavailable:
+            # It may be on its way still: the next one waits for the lease.
+            log.warning("lot_not_restored", lot_id=str(lot.lot_id))
+            raise
+        is_back = answer is None or answer.code == NOT_ON_SHELF
+        async with db.transaction() as tx:
+            if is_back:
+                await repository.restore(tx, lot, turn, reason, who)
+            else:
+                await repository.give_up_restore(tx, lot, turn)
+        if not is_back:
+            raise LotNotQuarantined(state=lot.state.value)
 
     async def list_lots(
         self,

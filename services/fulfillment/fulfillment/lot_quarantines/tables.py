@@ -41,6 +41,8 @@ def lot_quarantine_tables(metadata: MetaData) -> None:
         Column("restored_at", DateTime(timezone=True)),
         Column("restored_by", Text),
         Column("restore_reason", Text, nullable=False, server_default=""),
+        # Who tells the vault that it is put back, until `due_at`.
+        Column("restore_lease_id", Uuid),
         clock_time("created_at"),
         CheckConstraint(f"state IN ({states})", name="state_known"),
         CheckConstraint(

@@ -22,8 +22,8 @@ _LAST_ID = UUID(int=2**128 - 1)
 
 class StatementRepository:
     async def begin(self, tx: Transaction, statement: Statement) -> Statement:
-        """The statement, or the one of the same file: once more from its beginning if that had
-        not come to an end.
+        """The statement, or the one of the same file: read once more if that had not come to an
+        end. Lines that are there stay and are counted.
         """
         rows = await tx.execute(
             _BEGIN,
@@ -46,7 +46,9 @@ class StatementRepository:
     async def add_lines(
         self, tx: Transaction, statement: Statement, lines: Sequence[StatementLine]
     ) -> None:
-        """A line that is there already stays; the statement's progress is moved on."""
+        """A line that is there already stays. The statement's figures are those of its lines,
+        whoever else reads the same file now.
+        """
         amounts = [line.amount for line in lines]
         fields = ("line", "purchase_id", "reference", "supplier_reference", "happened_at")
         values: dict[str, Any] = {name: [getattr(it, name) for it in lines] for name in fields}
@@ -59,8 +61,6 @@ class StatementRepository:
                 "currency": [amount.currency if amount else "" for amount in amounts],
                 "status": [line.status.value for line in lines],
                 "refused": [line.refused for line in lines],
-                "lines": len(lines),
-                "refused_number": sum(1 for line in lines if line.refused),
             },
         )
 
@@ -95,14 +95,16 @@ class StatementRepository:
         *,
         reason: str = "",
         results: Mapping[str, int] | None = None,
-    ) -> Statement:
+    ) -> Statement | None:
+        """None when another upload of the same file has ended it."""
         values = {
             "id": statement_id,
             "state": state.value,
             "reason": reason,
             "results": orjson.dumps(dict(results or {})).decode(),
         }
-        return _statement((await tx.execute(_END, values)).one())
+        row = (await tx.execute(_END, values)).one_or_none()
+        return _statement(row) if row else None
 
     async def find(
         self, tx: Transaction, merchant_id: UUID, statement_id: UUID
@@ -168,8 +170,7 @@ _BEGIN = text(
     INSERT INTO supplier_statement AS s (id, merchant_id, supplier, file_name, digest, period_from,
                                          period_to)
     VALUES (:id, :merchant_id, :supplier, :file_name, :digest, :period_from, :period_to)
-    ON CONFLICT (merchant_id, digest) DO UPDATE SET state = 'reading', reason = '', lines = 0,
-        refused = 0, ended_at = NULL
+    ON CONFLICT (merchant_id, digest) DO UPDATE SET state = 'reading', reason = '', ended_at = NULL
     WHERE s.state <> 'completed'
     RETURNING {_COLUMNS}
     """  # noqa: S608 - column names of this file
@@ -185,17 +186,22 @@ _HAS_SUPPLIER = text(
 )
 _ADD_LINES = text(
     """
-    WITH progress AS (
-        UPDATE supplier_statement SET lines = lines + :lines, refused = refused + :refused_number
-        WHERE id = :statement_id
+    WITH added AS (
+        INSERT INTO supplier_statement_line (statement_id, line, purchase_id, reference,
+            supplier_reference, amount_minor, currency, status, happened_at, refused)
+        SELECT CAST(:statement_id AS uuid), own.* FROM unnest(CAST(:line AS int[]),
+            CAST(:purchase_id AS uuid[]), CAST(:reference AS text[]),
+            CAST(:supplier_reference AS text[]), CAST(:amount_minor AS bigint[]),
+            CAST(:currency AS text[]), CAST(:status AS text[]), CAST(:happened_at AS timestamptz[]),
+            CAST(:refused AS text[])) AS own
+        ON CONFLICT (statement_id, line) DO NOTHING
+        RETURNING refused
+    ), figures AS (
+        SELECT count(*) AS lines, count(*) FILTER (WHERE refused <> '') AS refused FROM added
     )
-    INSERT INTO supplier_statement_line (statement_id, line, purchase_id, reference,
-        supplier_reference, amount_minor, currency, status, happened_at, refused)
-    SELECT :statement_id, own.* FROM unnest(CAST(:line AS int[]), CAST(:purchase_id AS uuid[]),
-        CAST(:reference AS text[]), CAST(:supplier_reference AS text[]),
-        CAST(:amount_minor AS bigint[]), CAST(:currency AS text[]), CAST(:status AS text[]),
-        CAST(:happened_at AS timestamptz[]), CAST(:refused AS text[])) AS own
-    ON CONFLICT (statement_id, line) DO NOTHING
+    UPDATE supplier_statement s SET lines = s.lines + figures.lines,
+           refused = s.refused + figures.refused
+    FROM figures WHERE s.id = :statement_id AND figures.lines > 0
     """
 )
 _RESOLVE = text(
@@ -265,6 +271,6 @@ _END = text(
     f"""
     UPDATE supplier_statement SET state = :state, reason = :reason,
            results = CAST(:results AS jsonb), ended_at = clock_timestamp()
-    WHERE id = :id RETURNING {_COLUMNS}
+    WHERE id = :id AND state = 'reading' RETURNING {_COLUMNS}
     """  # noqa: S608 - column names of this file
 )

@@ -92,6 +92,8 @@ class StatementService:
         ended = await self._repository.end(
             tx, statement.id, StatementState.COMPLETED, results=results
         )
+        if ended is None:
+            return await self.get(tx, statement.merchant_id, statement.id)
         message = events.reconciled(ended)
         outbox.add(tx, message, key=ended.id, merchant_id=ended.merchant_id)
         return ended

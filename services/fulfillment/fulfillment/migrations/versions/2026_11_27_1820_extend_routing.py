@@ -25,6 +25,7 @@ def upgrade() -> None:
         "supplier",
         "(former_callback_secret IS NULL) = (former_callback_until IS NULL)",
     )
+    op.add_column("lot_quarantine", sa.Column("restore_lease_id", sa.Uuid()))
     for name in ("kind", "refused_as"):
         op.add_column("arrival", sa.Column(name, sa.Text(), nullable=False, server_default=""))
     op.add_column("arrival", sa.Column("placed_by", sa.Text()))
@@ -42,6 +43,7 @@ def downgrade() -> None:
     op.drop_index("ix_arrival_merchant_id_created_at_id", "arrival")
     for name in ("placed_by", "refused_as", "kind"):
         op.drop_column("arrival", name)
+    op.drop_column("lot_quarantine", "restore_lease_id")
     for name in ("former_callback_until", "former_callback_secret"):
         op.drop_column("supplier", name)
     op.drop_column("purchase", "choice")

@@ -1,4 +1,4 @@
-"""What a line's substitute takes of purchase limits, apart from its order's (pre: the code needs it)."""
+"""What substitutes take of purchase limits, apart from their orders (pre: the code needs it)."""
 
 from alembic import op
 
