@@ -20,6 +20,7 @@ from tests.fulfillment.pages.conftest import page_url
 from tests.fulfillment.real_vault import RealVault
 from tests.fulfillment.tellings import accept, running, send, smtp_account, telling_with
 
+SKU = "STEAM-50"
 KEY = {"recipient_public_key": "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="}
 
 
@@ -52,13 +53,13 @@ async def browser(careful: Service) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def _want_codes(service: Service) -> None:
+async def _set(service: Service, **settings: Any) -> None:
     async with a_client(service, create_app(service), "deliveries:write") as shop:
-        assert (await shop.put("/v1/page-settings", json={"step_up": "code"})).status_code == 200
+        assert (await shop.put("/v1/page-settings", json=settings)).status_code == 200
 
 
 async def _bought(service: Service, vault: RealVault, email: str | None = None) -> Bought:
-    await _want_codes(service)
+    await _set(service, step_up="code")
     address = f"buyer-{new_id()}@shop.example" if email is None else email
     pool = await vault.stock([f"CODE-{new_id()}"])
     event = a_request(
@@ -163,6 +164,65 @@ async def test_a_shop_that_wants_none_asks_for_none(
     for path, body in (("step-up", {}), ("step-up/confirm", {"code": "123456"})):
         answer = await browser.post(f"{bought.path}/{path}", json=body)
         assert (answer.status_code, answer.json()["code"]) == (409, "step_up_not_wanted")
+
+
+async def test_a_product_may_want_a_code_where_the_shop_wants_none(
+    careful: Service, vault: RealVault, box: Mailbox, browser: Any
+) -> None:
+    bought = await _bought(careful, vault)
+    await _set(careful, step_up="none", step_up_products={SKU: "code"})
+
+    refused = await _reveal(browser, bought, None)
+    begun = await browser.post(f"{bought.path}/step-up")
+    code = await _sent_code(careful, box, bought)
+    confirmed = await browser.post(f"{bought.path}/step-up/confirm", json={"code": code})
+    opened = await _reveal(browser, bought, confirmed.json()["proof"])
+
+    assert (refused.status_code, refused.json()["code"]) == (403, "step_up_required")
+    assert (begun.status_code, opened.status_code) == (202, 200)
+
+
+async def test_a_product_may_want_none_where_the_shop_wants_a_code(
+    careful: Service, vault: RealVault, browser: Any
+) -> None:
+    bought = await _bought(careful, vault)
+    await _set(careful, step_up="code", step_up_products={SKU: "none", "OTHER": "code"})
+
+    assert (await _reveal(browser, bought, None)).status_code == 200
+    begun = await browser.post(f"{bought.path}/step-up")
+    assert (begun.status_code, begun.json()["code"]) == (409, "step_up_not_wanted")
+
+
+async def test_of_one_order_only_the_product_that_wants_a_code_is_behind_one(
+    careful: Service, vault: RealVault, browser: Any
+) -> None:
+    pools = [await vault.stock([f"CODE-{new_id()}"]) for _ in range(2)]
+    lines = [
+        a_line(line_no=number, sku=sku, pool_id=str(pool))
+        for number, (sku, pool) in enumerate(zip(("PLAIN", "GIFT"), pools, strict=True), 1)
+    ]
+    held = await vault.hold(*((pool, 1) for pool in pools))
+    event = a_request(reservation_id=held, lines=lines)
+    await accept(careful, event)
+    await dispatch(careful)
+    await _set(careful, step_up_products={"GIFT": "code"})
+    path = (await page_url(careful, event)).removeprefix("http://fulfillment")
+    async with careful.db.read() as tx:
+        rows = await tx.execute(
+            text(
+                "SELECT d.sku, u.unit_id FROM delivered_unit u "
+                "JOIN delivery d ON d.id = u.delivery_id WHERE d.order_id = :id"
+            ),
+            {"id": UUID(event.key)},
+        )
+        units = {row.sku: str(row.unit_id) for row in rows}
+
+    answers = {
+        sku: (await _reveal(browser, Bought(path, unit_id, ""), None)).status_code
+        for sku, unit_id in units.items()
+    }
+
+    assert answers == {"PLAIN": 200, "GIFT": 403}
 
 
 @pytest.mark.parametrize("code", ["", "1" * 13, "12 34", "１２３", None, 5])

@@ -6,8 +6,9 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints
 
 from fulfillment.page_settings.domain import PageSettings, StepUp
-from kit.http import Model
+from kit.http import CodeText, Model
 
+STEP_UP_PRODUCTS_MAX = 1_000
 _PLAIN = r"^[^\x00-\x1f\x7f]*$"
 # No spaces, quotes or angle brackets: it stands in a link of a page.
 _ADDRESS = r"^(https?://[^\s<>\"'\\\x00-\x1f\x7f]+)?$"
@@ -20,6 +21,7 @@ class PageSettingsBody(Model):
             "examples": [
                 {
                     "step_up": "none",
+                    "step_up_products": {"GIFT-500": "code"},
                     "shop_name": "Star Shop",
                     "shop_url": "https://shop.example/",
                     "product_url": "https://shop.example/products/{sku}",
@@ -31,6 +33,12 @@ class PageSettingsBody(Model):
     step_up: Literal["none", "code"] = Field(
         default="none",
         description="`code`: the first code is opened only with a one-time code sent to the buyer.",
+    )
+    step_up_products: Annotated[
+        dict[CodeText, Literal["none", "code"]], Field(max_length=STEP_UP_PRODUCTS_MAX)
+    ] = Field(
+        default_factory=dict,
+        description="By SKU: what counts for this product instead of `step_up`.",
     )
     shop_name: Annotated[str, StringConstraints(max_length=80, pattern=_PLAIN)] = Field(
         default="", description="What buyers know the shop by."
@@ -44,6 +52,7 @@ class PageSettingsBody(Model):
     def from_domain(cls, settings: PageSettings) -> Self:
         return cls(
             step_up=settings.step_up.value,
+            step_up_products={sku: it.value for sku, it in settings.step_up_products.items()},
             shop_name=settings.shop_name,
             shop_url=settings.shop_url,
             product_url=settings.product_url,
@@ -56,4 +65,5 @@ class PageSettingsBody(Model):
             self.shop_name,
             self.shop_url,
             self.product_url,
+            {sku: StepUp(step_up) for sku, step_up in self.step_up_products.items()},
         )

@@ -1,4 +1,5 @@
-"""One row per merchant that wants anything else than the defaults."""
+"""One row per merchant that wants anything else than the defaults, and one per product for which
+it wants anything else than for its others."""
 
 from sqlalchemy import (
     CheckConstraint,
@@ -14,7 +15,8 @@ from kit.db import clock_time
 
 
 def page_setting_tables(metadata: MetaData) -> None:
-    """Adds this slice's table to the service's metadata."""
+    """Adds this slice's tables to the service's metadata."""
+    step_ups = ", ".join(f"'{it.value}'" for it in StepUp)
     Table(
         "page_setting",
         metadata,
@@ -24,8 +26,13 @@ def page_setting_tables(metadata: MetaData) -> None:
         Column("shop_url", Text, nullable=False),
         Column("product_url", Text, nullable=False),
         clock_time("changed_at"),
-        CheckConstraint(
-            "step_up IN (" + ", ".join(f"'{it.value}'" for it in StepUp) + ")",
-            name="step_up_known",
-        ),
+        CheckConstraint(f"step_up IN ({step_ups})", name="step_up_known"),
+    )
+    Table(
+        "page_product_setting",
+        metadata,
+        Column("merchant_id", Uuid, primary_key=True),
+        Column("sku", Text, primary_key=True),
+        Column("step_up", Text, nullable=False),
+        CheckConstraint(f"step_up IN ({step_ups})", name="step_up_known"),
     )

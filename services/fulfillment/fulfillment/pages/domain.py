@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fulfillment.claims.domain import ClaimState, PageClaim
 from fulfillment.deliveries.domain import Box, Delivery, DeliveryState, Request, Unit
-from fulfillment.page_settings.domain import PageSettings
+from fulfillment.page_settings.domain import PageSettings, StepUp
 from kit.errors import DomainError, ErrorKind, Invalid, Limited
 from kit.money import Money
 
@@ -68,6 +68,12 @@ class BuyerPage:
     settings: PageSettings
     part: int = 1
     claims: tuple[PageClaim, ...] = ()
+
+    @property
+    def wants_code(self) -> bool:
+        """Whether something on it is opened only with a one-time code."""
+        skus = {delivery.line.sku for delivery in self.deliveries}
+        return any(self.settings.step_up_of(sku) is StepUp.CODE for sku in skus)
 
     @property
     def parts(self) -> int:
@@ -143,11 +149,14 @@ class Revealed:
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
-    """Whose page it is: the shop and the shop's customer; how many units they bought."""
+    """Whose page it is: the shop and the shop's customer; how many units they bought, and what the
+    one that is asked for is of.
+    """
 
     merchant_id: UUID
     customer_id: str
     units: int
+    sku: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ class PageRepository:
         """Whose page it is, if the unit was delivered on it."""
         rows = await tx.execute(_FIND_BUYER, {"page_id": page_id, "unit_id": unit_id})
         row = rows.one_or_none()
-        return Buyer(row.merchant_id, row.customer_id, row.units) if row else None
+        return Buyer(row.merchant_id, row.customer_id, row.units, row.sku) if row else None
 
     async def has_ended(self, tx: Transaction, page_id: UUID) -> bool:
         """Whether the page was there and its link was ended by the shop."""
@@ -40,7 +40,7 @@ class PageRepository:
 
 _FIND_BUYER = text(
     """
-    SELECT r.merchant_id, r.customer_id,
+    SELECT r.merchant_id, r.customer_id, d.sku,
            (SELECT sum(own.quantity) FROM delivery own
             WHERE own.order_id = r.order_id AND own.state = 'delivered') AS units
     FROM delivered_unit u JOIN delivery d ON d.id = u.delivery_id

@@ -85,7 +85,8 @@ class PageService:
         if found is None:
             raise await self._absence(tx, link)
         request, deliveries = found
-        settings = await self._parts.settings.of_merchant(tx, request.merchant_id)
+        skus = sorted({delivery.line.sku for delivery in deliveries})
+        settings = await self._parts.settings.of_merchant(tx, request.merchant_id, skus)
         now = self._clock.now()
         claims = await self._parts.claims.list_of_order(tx, request.order_id)
         return BuyerPage(token, request, tuple(deliveries), now, settings, part, tuple(claims))
@@ -138,10 +139,9 @@ class PageService:
         if buyer is None:
             has_ended = await self._repository.has_ended(tx, link.page_id)
             raise PageEnded if has_ended else UnitNotOnPage
-        settings = await self._parts.settings.of_merchant(tx, buyer.merchant_id)
-        if settings.step_up is StepUp.CODE and not self._parts.proofs.holds(
-            proof, link.page_id, self._clock.now()
-        ):
+        settings = await self._parts.settings.of_merchant(tx, buyer.merchant_id, [buyer.sku])
+        is_proven = self._parts.proofs.holds(proof, link.page_id, self._clock.now())
+        if settings.step_up_of(buyer.sku) is StepUp.CODE and not is_proven:
             raise StepUpRequired
         # Each of its own once, however many they are, and then some.
         every, burst = self._allowance.every, self._allowance.burst + buyer.units

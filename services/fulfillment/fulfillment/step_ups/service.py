@@ -5,7 +5,6 @@ from datetime import timedelta
 from fulfillment.messages.domain import NoContact
 from fulfillment.one_time_codes.domain import TooManyCodes, Verdict
 from fulfillment.one_time_codes.service import OneTimeCodeService
-from fulfillment.page_settings.domain import StepUp
 from fulfillment.pages.domain import BuyerPage
 from fulfillment.pages.service import PageService
 from fulfillment.proofs import PageProofs
@@ -63,6 +62,6 @@ class StepUpService:
 
     async def _open(self, tx: Transaction, token: str) -> BuyerPage:
         page = await self._pages.open(tx, token)
-        if page.settings.step_up is StepUp.NONE:
+        if not page.wants_code:
             raise StepUpNotWanted
         return page

@@ -1,6 +1,7 @@
-"""What suppliers' purchases lacked (pre: the code needs it).
+"""What suppliers' purchases lacked, and pages (pre: the code needs it).
 
-The choice a purchase came of; pools for codes that came without one; a second secret of callbacks.
+The choice a purchase came of; pools for codes that came without one; a second secret of callbacks;
+whose turn it is to put a lot back; one-time codes by product.
 """
 
 import sqlalchemy as sa
@@ -25,6 +26,16 @@ def upgrade() -> None:
         "supplier",
         "(former_callback_secret IS NULL) = (former_callback_until IS NULL)",
     )
+    op.create_table(
+        "page_product_setting",
+        sa.Column("merchant_id", sa.Uuid(), nullable=False),
+        sa.Column("sku", sa.Text(), nullable=False),
+        sa.Column("step_up", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "step_up IN ('none', 'code')", name=op.f("ck_page_product_setting_step_up_known")
+        ),
+        sa.PrimaryKeyConstraint("merchant_id", "sku", name=op.f("pk_page_product_setting")),
+    )
     op.add_column("lot_quarantine", sa.Column("restore_lease_id", sa.Uuid()))
     for name in ("kind", "refused_as"):
         op.add_column("arrival", sa.Column(name, sa.Text(), nullable=False, server_default=""))
@@ -43,6 +54,7 @@ def downgrade() -> None:
     op.drop_index("ix_arrival_merchant_id_created_at_id", "arrival")
     for name in ("placed_by", "refused_as", "kind"):
         op.drop_column("arrival", name)
+    op.drop_table("page_product_setting")
     op.drop_column("lot_quarantine", "restore_lease_id")
     for name in ("former_callback_until", "former_callback_secret"):
         op.drop_column("supplier", name)
