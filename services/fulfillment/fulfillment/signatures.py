@@ -15,11 +15,11 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import assert_never
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+
+from kit.rsa_keys import read_private_key, read_public_key
 
 _PLACEHOLDER = re.compile(r"\{([a-z0-9_]+)\}")
 
@@ -216,35 +216,6 @@ def _key(secret: str, secret_as: SecretAs) -> bytes:
             assert_never(secret_as)
 
 
-@lru_cache(maxsize=64)
-def _private_key(pem: str) -> RSAPrivateKey:
-    try:
-        key = serialization.load_pem_private_key(_framed(pem, "PRIVATE KEY"), password=None)
-    except (TypeError, UnsupportedAlgorithm) as error:
-        raise ValueError("no plain private key") from error
-    if not isinstance(key, RSAPrivateKey):
-        raise ValueError("no RSA key")  # noqa: TRY004 - a value that cannot be used
-    return key
-
-
-@lru_cache(maxsize=64)
-def _public_key(pem: str) -> RSAPublicKey:
-    try:
-        if "BEGIN CERTIFICATE" in pem:
-            key: object = x509.load_pem_x509_certificate(pem.encode()).public_key()
-        else:
-            key = serialization.load_pem_public_key(_framed(pem, "PUBLIC KEY"))
-    except UnsupportedAlgorithm as error:
-        raise ValueError("no RSA key") from error
-    if not isinstance(key, RSAPublicKey):
-        raise ValueError("no RSA key")  # noqa: TRY004 - a value that cannot be used
-    return key
-
-
-def _framed(text: str, kind: str) -> bytes:
-    """PEM as it is; bare base64, as some vendors' tools show it, gets its frame."""
-    if "-----BEGIN" in text:
-        return text.strip().encode()
-    bare = "".join(text.split())
-    lines = [bare[place : place + 64] for place in range(0, len(bare), 64)]
-    return "\n".join([f"-----BEGIN {kind}-----", *lines, f"-----END {kind}-----"]).encode()
+# Reading a key takes longer than signing with it.
+_private_key = lru_cache(maxsize=64)(read_private_key)
+_public_key = lru_cache(maxsize=64)(read_public_key)

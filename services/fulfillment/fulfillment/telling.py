@@ -13,12 +13,11 @@ from fulfillment.challenges import routes as challenge_routes
 from fulfillment.challenges.consumers import ChallengeConsumers
 from fulfillment.challenges.service import ChallengeService
 from fulfillment.code_opening import CodeOpening
-from fulfillment.contacts.jobs import Forgetting as ContactForgetting
 from fulfillment.contacts.repository import ContactRepository
 from fulfillment.contacts.service import ContactService
 from fulfillment.deliveries.service import DeliveryService
+from fulfillment.forgetting import Forgetting
 from fulfillment.inbox import routes as inbox_routes
-from fulfillment.inbox.jobs import Forgetting as InboxForgetting
 from fulfillment.inbox.repository import InboxRepository
 from fulfillment.inbox.service import InboxService
 from fulfillment.loading import SenderParts, load_senders
@@ -28,7 +27,6 @@ from fulfillment.messages.repository import MessageRepository
 from fulfillment.messages.service import MessageService
 from fulfillment.messages.service import Parts as MessageParts
 from fulfillment.one_time_codes.domain import CodeRules
-from fulfillment.one_time_codes.jobs import Forgetting as CodeForgetting
 from fulfillment.one_time_codes.repository import OneTimeCodeRepository
 from fulfillment.one_time_codes.service import OneTimeCodeService
 from fulfillment.outside import Outside
@@ -117,12 +115,15 @@ def build_telling(
     jobs["notices"] = Periodic("tell", settings.message_poll_seconds, telling.run)
     jobs["messages"] = Periodic("send-messages", settings.message_poll_seconds, sending.run)
     forgetting = {
-        "forget-contacts": ContactForgetting(db, contacts).run,
-        "forget-messages": telling.forget,
-        "forget-inboxes": InboxForgetting(db, inbox).run,
-        "forget-codes": CodeForgetting(db, codes).run,
+        "forget-contacts": contacts.forget,
+        "forget-messages": messages.forget,
+        "forget-inboxes": inbox.forget,
+        "forget-codes": codes.forget,
     }
-    forgetters = [Periodic(name, FORGET_SECONDS, run) for name, run in forgetting.items()]
+    forgetters = [
+        Periodic(name, FORGET_SECONDS, Forgetting(db, forget).run)
+        for name, forget in forgetting.items()
+    ]
     return TellingParts(
         contacts,
         messages,

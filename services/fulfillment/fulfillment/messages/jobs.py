@@ -1,4 +1,4 @@
-"""Turning what became of orders into messages, and forgetting what old ones were about."""
+"""Turning what became of orders into messages."""
 
 from fulfillment.messages.service import MessageService
 from kit.db import Database
@@ -13,8 +13,3 @@ class Telling:
         """One round; True when more was noted."""
         async with self._db.transaction() as tx:
             return await self._messages.tell(tx)
-
-    async def forget(self) -> bool:
-        """One round; True when more may be over its time."""
-        async with self._db.transaction() as tx:
-            return await self._messages.forget(tx)
