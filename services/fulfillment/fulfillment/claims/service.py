@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
+from fulfillment.claim_evidence import service as claim_evidence
 from fulfillment.claim_policies.domain import ClaimPolicy, WhenShort
 from fulfillment.claim_policies.service import ClaimPolicyService
 from fulfillment.claims import events, repository
@@ -190,7 +191,7 @@ class ClaimService:
         products = [(claim.merchant_id, claim.subject.sku) for claim, _ in known]
         policies = await self._policies.of_products(tx, products)
         rules = [policies[product] for product in products]
-        counts = await repository.count(
+        counts = await claim_evidence.count(
             tx, [claim for claim, _ in known], [rule.buyer_days for rule in rules]
         )
         judged: list[Claim] = []
@@ -202,7 +203,7 @@ class ClaimService:
             figures.append((_figures(claim, fresh, buyers, evidence.lot_sold), rule))
             if claim.decision is None:
                 await self._apply(tx, claim, judge(rule, evidence, now))
-        await repository.note_evidence(
+        await claim_evidence.note(
             tx, [(claim, claim.evidence) for claim in judged if claim.evidence]
         )
         await self._lots.consider(tx, figures)
@@ -221,7 +222,7 @@ class ClaimService:
 
     async def lots_before(self, tx: Transaction, claim: Claim) -> Sequence[UUID]:
         """The lots that gave bad units in this place already."""
-        return await repository.lots_before(tx, claim)
+        return await claim_evidence.lots_before(tx, claim)
 
     async def note_revoked(self, tx: Transaction, claim: Claim) -> bool:
         """The vault has taken the unit out of use; False when the claim is another worker's."""
