@@ -92,7 +92,9 @@ async def shut(service: Service, supplier: str) -> None:
         await tx.execute(
             text(
                 "INSERT INTO supplier_circuit (merchant_id, supplier, openings, open_until) "
-                "VALUES (:merchant, :supplier, 1, clock_timestamp() + interval '1 hour')"
+                "VALUES (:merchant, :supplier, 1, clock_timestamp() + interval '1 hour') "
+                "ON CONFLICT (merchant_id, supplier) DO UPDATE SET openings = 1, "
+                "open_until = excluded.open_until"
             ),
             {"merchant": MERCHANT, "supplier": supplier},
         )
