@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 
 from sealing import new_key_pair
-from tests.contracts.running import RunningSet
+from tests.contracts.running import MERCHANT, RunningSet
 
 SECONDS_MAX = 30.0
 Known = Mapping[str, Mapping[str, str]]
@@ -266,7 +266,10 @@ class _Maker:
         pending = self.post(
             "ledger", "/v1/pending-transactions", {**body, "reference": str(uuid4())}
         )
+        rule = {"merchant_id": str(MERCHANT), "currency": "CNY", "terms": {"basis_points": 500}}
+        rule_id = self.post("ledger", "/v1/settlement-rules", rule)["id"]
         return {
+            "rule_id": rule_id,
             "pending_id": pending["id"],
             "account_id": accounts[0]["id"],
             "transaction_id": posted["id"],

@@ -29,6 +29,7 @@ PROMISED = {
     "stock.out",
     "unit.expiring",
     "claim.opened",
+    "settlement.closed",
 }
 
 

@@ -20,13 +20,20 @@ from ledger.facts.service import FactService
 from ledger.goods_reports import routes as goods_report_routes
 from ledger.goods_reports.repository import GoodsRepository
 from ledger.goods_reports.service import GoodsService
+from ledger.payouts import routes as payout_routes
+from ledger.payouts.repository import PayoutRepository
+from ledger.payouts.service import PayoutService
 from ledger.pending_transactions import routes as pending_routes
 from ledger.pending_transactions.repository import PendingRepository
 from ledger.pending_transactions.service import PendingService
+from ledger.platform_books import PlatformBooks
 from ledger.posting_rules import consumers as posting_rules
 from ledger.postings import routes as posting_routes
 from ledger.postings.repository import PostingRepository
 from ledger.postings.service import PostingService
+from ledger.prepaid import routes as prepaid_routes
+from ledger.prepaid.repository import PrepaidRepository
+from ledger.prepaid.service import PrepaidService
 from ledger.proofs import routes as proof_routes
 from ledger.proofs.jobs import chain_transactions
 from ledger.proofs.repository import ChainRepository
@@ -38,16 +45,49 @@ from ledger.sales_reports import routes as sales_report_routes
 from ledger.sales_reports.repository import SalesRepository
 from ledger.sales_reports.service import SalesService
 from ledger.settings import Settings
+from ledger.settlement_rules import routes as settlement_rule_routes
+from ledger.settlement_rules.repository import SettlementRuleRepository
+from ledger.settlement_rules.service import SettlementRuleService
+from ledger.settlements import routes as settlement_routes
+from ledger.settlements.jobs import close_settlements
+from ledger.settlements.repository import SettlementRepository
+from ledger.settlements.service import SettlementService
+from ledger.splits.consumers import SplitConsumers
+from ledger.splits.jobs import release_splits
+from ledger.splits.repository import SplitRepository
+from ledger.splits.service import SplitService
+from ledger.statements import routes as statement_routes
+from ledger.statements.service import StatementService
 from ledger.tables import metadata
 from ledger.transactions import routes as transaction_routes
 from ledger.transactions.repository import TransactionRepository
 from ledger.transactions.service import TransactionService
 from lockstock.ledger.v1.chain_events_pb2 import LedgerChained
+from lockstock.ledger.v1.settlement_events_pb2 import SettlementClosed
 
 DESCRIPTION = """Double entry for every sale: what was earned, what it cost, down to the lot.
 
 Transactions balance in every currency or the database refuses them; they are never changed, only
 reversed. All amounts are minor units: 19.90 yuan is 1990 CNY."""
+
+ROUTERS = (
+    account_routes.router,
+    transaction_routes.router,
+    pending_routes.router,
+    exchange_routes.router,
+    period_routes.router,
+    proof_routes.router,
+    posting_routes.router,
+    report_routes.router,
+    sales_report_routes.router,
+    buyer_report_routes.router,
+    goods_report_routes.router,
+    settlement_rule_routes.router,
+    settlement_routes.router,
+    statement_routes.router,
+    payout_routes.router,
+    prepaid_routes.router,
+)
 
 
 def create_service(settings: Settings) -> Service:
@@ -56,6 +96,11 @@ def create_service(settings: Settings) -> Service:
     transactions = TransactionService(TransactionRepository(), accounts)
     chain = ChainService(db, ChainRepository())
     reports = ReportService(ReportRepository(), accounts)
+    settlement_rules = SettlementRuleService(SettlementRuleRepository())
+    books = PlatformBooks(transactions, settings.platform_merchant_id)
+    splits = SplitService(SplitRepository(), settlement_rules, books)
+    payouts = PayoutService(PayoutRepository(), accounts, books)
+    settlements = SettlementService(SettlementRepository(), settlement_rules, payouts)
     return Service(
         settings=settings,
         package="ledger",
@@ -63,26 +108,19 @@ def create_service(settings: Settings) -> Service:
         description=DESCRIPTION,
         db=db,
         metadata=metadata,
-        routers=[
-            account_routes.router,
-            transaction_routes.router,
-            pending_routes.router,
-            exchange_routes.router,
-            period_routes.router,
-            proof_routes.router,
-            posting_routes.router,
-            report_routes.router,
-            sales_report_routes.router,
-            buyer_report_routes.router,
-            goods_report_routes.router,
-        ],
+        routers=ROUTERS,
         handlers=[
             *posting_rules.handlers(transactions),
             *FactConsumers(FactService(FactRepository())).handlers(),
+            *SplitConsumers(splits).handlers(),
             *replica_handlers(),
         ],
-        publishes=[LedgerChained],
-        jobs=[chain_transactions(chain)],
+        publishes=[LedgerChained, SettlementClosed],
+        jobs=[
+            chain_transactions(chain),
+            release_splits(db, splits, settings.release_seconds),
+            close_settlements(db, settlements, settings.close_seconds),
+        ],
         state={
             "accounts": accounts,
             "transactions": transactions,
@@ -95,6 +133,12 @@ def create_service(settings: Settings) -> Service:
             "sales_reports": SalesService(SalesRepository()),
             "buyer_reports": BuyerService(BuyerRepository()),
             "goods_reports": GoodsService(GoodsRepository()),
+            "settlement_rules": settlement_rules,
+            "splits": splits,
+            "settlements": settlements,
+            "statements": StatementService(settlements, payouts, accounts),
+            "payouts": payouts,
+            "prepaid": PrepaidService(PrepaidRepository(), transactions),
             "clock": SystemClock(),
         },
     )

@@ -1,9 +1,29 @@
 from typing import ClassVar
+from uuid import UUID
+
+from pydantic import Field
 
 from kit.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """LEDGER_...: the shared settings; nothing of its own yet."""
+    """LEDGER_...: the shared settings and when settlement moves on."""
 
     service: ClassVar[str] = "ledger"
+
+    platform_merchant_id: UUID | None = Field(
+        default=None,
+        description="whose books are the platform's: splits and payouts are posted there as well",
+    )
+    release_seconds: float = Field(
+        default=10.0,
+        ge=0.05,
+        le=3_600.0,
+        description="how often what has become available is looked for; seconds",
+    )
+    close_seconds: float = Field(
+        default=1.0,
+        ge=0.05,
+        le=3_600.0,
+        description="how often open settlements are looked for; seconds",
+    )

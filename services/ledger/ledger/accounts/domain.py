@@ -123,6 +123,7 @@ FX_GAINS = AccountRef("fx-gains", AccountKind.INCOME)
 PLATFORM_FEES = AccountRef("platform-fees", AccountKind.EXPENSE)
 SETTLEMENT_PENDING = AccountRef("settlement:pending", AccountKind.ASSET)
 SETTLEMENT_AVAILABLE = AccountRef("settlement:available", AccountKind.ASSET)
+SETTLEMENT_RESERVED = AccountRef("settlement:reserved", AccountKind.ASSET)
 PAYOUTS_UNDER_WAY = AccountRef("payouts-under-way", AccountKind.ASSET)
 BANK = AccountRef("bank", AccountKind.ASSET)
 PLATFORM_REVENUE = AccountRef("platform-revenue", AccountKind.INCOME)
@@ -160,6 +161,7 @@ _FIXED: Mapping[str, AccountRef] = {
         PLATFORM_FEES,
         SETTLEMENT_PENDING,
         SETTLEMENT_AVAILABLE,
+        SETTLEMENT_RESERVED,
         PAYOUTS_UNDER_WAY,
         BANK,
         PLATFORM_REVENUE,

@@ -41,6 +41,12 @@ _READ = """
     FROM account LEFT JOIN account_balance AS balance ON balance.account_id = account.id
 """
 _GET = text(f"{_READ} WHERE account.merchant_id = :merchant_id AND account.id = :id")
+_BALANCE = text("""
+    SELECT balance.debit_minor - balance.credit_minor AS balance_minor
+    FROM account JOIN account_balance AS balance ON balance.account_id = account.id
+    WHERE account.merchant_id = :merchant_id AND account.code = :code
+        AND account.currency = :currency
+""")
 _LIST = text(f"""
     {_READ}
     WHERE account.merchant_id = :merchant_id
@@ -117,6 +123,14 @@ class AccountRepository:
     ) -> Account | None:
         row = (await tx.execute(_GET, {"merchant_id": merchant_id, "id": account_id})).one_or_none()
         return None if row is None else _to_domain(row)
+
+    async def balance_of(self, tx: Transaction, key: AccountKey) -> int:
+        values = {
+            "merchant_id": key.merchant_id,
+            "code": key.code,
+            "currency": key.currency,
+        }
+        return int((await tx.execute(_BALANCE, values)).scalar_one_or_none() or 0)
 
     async def list_accounts(
         self,

@@ -59,6 +59,10 @@ class AccountService:
             raise AccountNotFound(account_id=str(account_id))
         return account
 
+    async def balance_of(self, tx: Transaction, key: AccountKey) -> int:
+        """Debits less credits; 0 for an account nobody opened."""
+        return await self._repository.balance_of(tx, key)
+
     async def list_accounts(
         self,
         tx: Transaction,

@@ -16,6 +16,7 @@ PLATFORM_SCOPES = frozenset(
         "api-keys:read",
         "api-keys:write",
         "keys:rotate",
+        "ledger:read",
         "platform:write",
     }
 )

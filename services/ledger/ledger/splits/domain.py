@@ -1,0 +1,306 @@
+"""What a merchant gets of a sold line: pending until the warranty ends, then available.
+
+In the merchant's books what the platform owes it is an asset: `settlement:pending`, `:available`
+and `:reserved`; the platform's share is an expense, `platform-fees`. Both come out of what the
+channel has collected. The platform's own books, if it keeps them here, have the same the other way
+round.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from ledger.accounts.domain import (
+    PLATFORM_FEES,
+    PLATFORM_RECEIVABLE,
+    SETTLEMENT_AVAILABLE,
+    SETTLEMENT_PENDING,
+    SETTLEMENT_RESERVED,
+    AccountRef,
+    channel_clearing,
+)
+from ledger.settlement_rules.domain import (
+    Bearer,
+    Parts,
+    Rule,
+    SoldLine,
+    bear,
+    refund_parts,
+)
+from ledger.transactions.domain import Dimensions, Draft, Posting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveredLine:
+    """A line of an order that is over, as it is to be shared out."""
+
+    line_id: UUID
+    order_id: UUID
+    sku: str
+    sold: SoldLine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """Money that went back for a delivered line."""
+
+    refund_id: UUID
+    merchant_id: UUID
+    line_id: UUID
+    amount_minor: int
+    at: datetime
+    # What the channel gave back of its fee with it.
+    fee_returned_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineFee:
+    """What a channel kept of a line's price. `is_owed_by_platform`: the channel's own rule says
+    that the platform bears it, whatever the settlement rule says.
+    """
+
+    merchant_id: UUID
+    line_id: UUID
+    amount_minor: int
+    is_owed_by_platform: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenClaim:
+    """While a claim of its line is open, the line stays pending."""
+
+    claim_id: UUID
+    merchant_id: UUID
+    line_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """A line that was shared out. `pending_minor` and `reserved_minor` are what is left there."""
+
+    line_id: UUID
+    merchant_id: UUID
+    order_id: UUID
+    channel_id: UUID
+    product_id: UUID | None
+    sku: str
+    currency: str
+    rule_id: UUID
+    gross_minor: int
+    channel_fee_minor: int
+    share_minor: int
+    platform_minor: int
+    merchant_minor: int
+    fee_bearer: Bearer
+    fee_is_receivable: bool = False
+    refund_bearer: Bearer
+    reserve_basis_points: int
+    reserve_days: int
+    settled_at: datetime
+    available_at: datetime
+    pending_minor: int
+    reserved_minor: int = 0
+    refunded_minor: int = 0
+    fee_returned_minor: int = 0
+    released_at: datetime | None = None
+    reserved_until: datetime | None = None
+
+    @property
+    def about(self) -> Dimensions:
+        return Dimensions(
+            channel_id=self.channel_id,
+            product_id=self.product_id,
+            sku=self.sku,
+            order_id=self.order_id,
+            line_id=self.line_id,
+        )
+
+
+def split_of(line: DeliveredLine, rule: Rule, parts: Parts) -> Split:
+    sold, terms = line.sold, rule.terms
+    return Split(
+        line_id=line.line_id,
+        merchant_id=sold.merchant_id,
+        order_id=line.order_id,
+        channel_id=sold.channel_id,
+        product_id=sold.product_id,
+        sku=line.sku,
+        currency=sold.currency,
+        rule_id=rule.id,
+        gross_minor=parts.gross_minor,
+        channel_fee_minor=parts.channel_fee_minor,
+        share_minor=parts.share_minor,
+        platform_minor=parts.platform_minor,
+        merchant_minor=parts.merchant_minor,
+        fee_bearer=terms.channel_fee_bearer,
+        refund_bearer=terms.refund_bearer,
+        reserve_basis_points=terms.reserve_basis_points,
+        reserve_days=terms.reserve_days,
+        settled_at=sold.at,
+        available_at=terms.available_at(sold.at),
+        pending_minor=parts.merchant_minor,
+    )
+
+
+def shared_out(split: Split) -> Draft:
+    """Dr settlement pending, Dr platform fees / Cr channel clearing."""
+    return _draft(
+        split,
+        f"line-split:{split.line_id}",
+        "Sale shared out",
+        split.settled_at,
+        (SETTLEMENT_PENDING, split.merchant_minor),
+        (PLATFORM_FEES, split.platform_minor),
+        (channel_clearing(split.channel_id), -split.merchant_minor - split.platform_minor),
+    )
+
+
+def fee_kept(split: Split, fee: LineFee) -> tuple[Split, Draft]:
+    """The channel handed over less than the price: whoever bears the fee gets less of it."""
+    bearer = Bearer.PLATFORM if fee.is_owed_by_platform else split.fee_bearer
+    kept = min(fee.amount_minor, split.gross_minor)
+    parts = bear(bearer, split.gross_minor, kept, split.share_minor)
+    left, moves = _taken(split, split.merchant_minor - parts.merchant_minor)
+    after = replace(
+        left,
+        channel_fee_minor=kept,
+        fee_bearer=bearer,
+        fee_is_receivable=fee.is_owed_by_platform,
+        share_minor=parts.share_minor,
+        platform_minor=parts.platform_minor,
+        merchant_minor=parts.merchant_minor,
+    )
+    # A fee that the platform owes the merchant is paid by this; the platform's share stays.
+    settled = kept if fee.is_owed_by_platform else 0
+    draft = _draft(
+        split,
+        f"line-fee:{split.line_id}",
+        "Channel fee shared out",
+        fee.at,
+        (channel_clearing(split.channel_id), kept),
+        *moves,
+        (PLATFORM_FEES, parts.platform_minor - split.platform_minor + settled),
+        (PLATFORM_RECEIVABLE, -settled),
+    )
+    return after, draft
+
+
+def refunded(split: Split, refund: Refund) -> tuple[Split, Draft]:
+    """The merchant's part comes from what is pending of the line, then from what is held back of
+    it, then from what is available, which may become negative. What the channel gives back of its
+    fee goes to who bore it.
+    """
+    platform, merchant = refund_parts(
+        split.refund_bearer,
+        gross_minor=split.gross_minor,
+        share_minor=split.share_minor,
+        before_minor=split.refunded_minor,
+        refund_minor=refund.amount_minor,
+    )
+    to_platform, to_merchant = refund_parts(
+        split.fee_bearer,
+        gross_minor=split.gross_minor,
+        share_minor=split.share_minor,
+        before_minor=split.fee_returned_minor,
+        refund_minor=refund.fee_returned_minor,
+    )
+    left, moves = _taken(split, merchant - to_merchant)
+    after = replace(
+        left,
+        refunded_minor=split.refunded_minor + refund.amount_minor,
+        fee_returned_minor=split.fee_returned_minor + refund.fee_returned_minor,
+    )
+    settled = refund.fee_returned_minor if split.fee_is_receivable else 0
+    draft = _draft(
+        split,
+        f"split-refunded:{refund.refund_id}",
+        "Refund shared out",
+        refund.at,
+        (channel_clearing(split.channel_id), refund.amount_minor - refund.fee_returned_minor),
+        *moves,
+        (PLATFORM_FEES, to_platform - settled - platform),
+        (PLATFORM_RECEIVABLE, settled),
+    )
+    return after, draft
+
+
+def released(split: Split, now: datetime, held_back_minor: int) -> tuple[Split, Draft]:
+    """Dr settlement available (and reserved) / Cr settlement pending."""
+    after = replace(
+        split,
+        pending_minor=0,
+        reserved_minor=held_back_minor,
+        released_at=now,
+        reserved_until=now + timedelta(days=split.reserve_days) if held_back_minor else None,
+    )
+    draft = _draft(
+        split,
+        f"split-released:{split.line_id}",
+        "Warranty over",
+        now,
+        (SETTLEMENT_AVAILABLE, split.pending_minor - held_back_minor),
+        (SETTLEMENT_RESERVED, held_back_minor),
+        (SETTLEMENT_PENDING, -split.pending_minor),
+    )
+    return after, draft
+
+
+def reserve_released(split: Split, now: datetime) -> tuple[Split, Draft]:
+    """Dr settlement available / Cr settlement reserved."""
+    after = replace(split, reserved_minor=0, reserved_until=None)
+    draft = _draft(
+        split,
+        f"reserve-released:{split.line_id}",
+        "Reserve released",
+        now,
+        (SETTLEMENT_AVAILABLE, split.reserved_minor),
+        (SETTLEMENT_RESERVED, -split.reserved_minor),
+    )
+    return after, draft
+
+
+def _taken(split: Split, amount_minor: int) -> tuple[Split, list[tuple[AccountRef, int]]]:
+    """Takes so much of the merchant's: pending first, then held back, then available. A negative
+    amount is given: it is pending while the line is, and then available.
+    """
+    if amount_minor < 0 and split.released_at is None:
+        pending, reserved = amount_minor, 0
+    else:
+        wanted = max(amount_minor, 0)
+        pending = min(wanted, split.pending_minor)
+        reserved = min(wanted - pending, split.reserved_minor)
+    left = replace(
+        split,
+        pending_minor=split.pending_minor - pending,
+        reserved_minor=split.reserved_minor - reserved,
+    )
+    moves = [
+        (SETTLEMENT_PENDING, -pending),
+        (SETTLEMENT_RESERVED, -reserved),
+        (SETTLEMENT_AVAILABLE, pending + reserved - amount_minor),
+    ]
+    return left, moves
+
+
+def _draft(
+    split: Split,
+    source: str,
+    description: str,
+    at: datetime,
+    *moves: tuple[AccountRef, int],
+) -> Draft:
+    return Draft(
+        merchant_id=split.merchant_id,
+        source=source,
+        at=at,
+        description=description,
+        postings=_postings(split, moves),
+    )
+
+
+def _postings(split: Split, moves: Sequence[tuple[AccountRef, int]]) -> list[Posting]:
+    return [
+        Posting(account, split.currency, amount, split.about) for account, amount in moves if amount
+    ]
