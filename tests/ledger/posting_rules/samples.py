@@ -11,6 +11,7 @@ from kit.ids import new_id
 from kit.money import Money
 from ledger.accounts.domain import AccountKind, AccountRef
 from ledger.posting_rules.consumers import load_rules
+from ledger.posting_rules.kinds.settlement.domain import LineMove, MoneyMove
 from ledger.transactions.domain import Dimensions, Draft
 from lockstock.fulfillment.v1.claim_events_pb2 import ClaimDecided, ClawBackSettled
 from lockstock.fulfillment.v1.delivery_events_pb2 import DeliveredUnit
@@ -26,7 +27,6 @@ from tests.ledger.factories import (
     CHANNEL,
     MERCHANT,
     NOON,
-    OTHER_MERCHANT,
     PRODUCT,
     a_completion,
     a_cost,
@@ -215,15 +215,28 @@ def refund_with_fee(amount: int, fee: int, bearer: str = "merchant", **given: An
     return event
 
 
-def _split(name: str, **given: Any) -> list[Draft]:
-    money = {"share": Money(900, "CNY"), "fee": Money(100, "CNY")}
-    about = {"source": "split:1", "at": NOON, "channel_id": CHANNEL, "order_id": ORDER}
-    return [RULES[name](**given, **about, **money)]
+def _line_move(**amounts: int) -> LineMove:
+    return LineMove(
+        cause_id=new_id(),
+        merchant_id=MERCHANT,
+        channel_id=CHANNEL,
+        currency="CNY",
+        about=Dimensions(channel_id=CHANNEL, order_id=ORDER),
+        at=NOON,
+        **amounts,
+    )
 
 
-def _payout(name: str, **given: Any) -> Draft:
-    amount = Money(900, "CNY")
-    return RULES[name](merchant_id=MERCHANT, source="payout:1", at=NOON, amount=amount, **given)
+def _money_move() -> MoneyMove:
+    return MoneyMove(cause="1", merchant_id=MERCHANT, currency="CNY", amount_minor=900, at=NOON)
+
+
+def _moved(name: str, *args: Any) -> Callable[[], list[Draft]]:
+    return lambda: [RULES[name](_money_move(), *args)]
+
+
+def _lines_moved(name: str, *amounts: dict[str, int]) -> Callable[[], list[Draft]]:
+    return lambda: [RULES[name](_line_move(**each)) for each in amounts]
 
 
 def _each(name: str, *events: Any) -> Callable[[], list[Draft]]:
@@ -273,14 +286,27 @@ SAMPLES: dict[str, Callable[[], Sequence[Draft]]] = {
     "voucher_expired": _each("voucher_expired", an_expiry(600)),
     "case_opened": _each("case_opened", a_late_success(700)),
     "exchanged": lambda: [_exchanged(Fraction(100, 712)), _exchanged(Fraction(1, 8))],
-    "split_of_merchant": lambda: _split("split_of_merchant", merchant_id=MERCHANT),
-    "split_of_platform": lambda: _split(
-        "split_of_platform", platform_id=OTHER_MERCHANT, merchant_id=MERCHANT
+    "line_shared_out": _lines_moved(
+        "line_shared_out", {"pending": 900, "platform_fees": 100, "clearing": -1_000}
     ),
-    "share_released": lambda: [_payout("share_released", about=Dimensions(order_id=ORDER))],
-    "payout_sent": lambda: [_payout("payout_sent")],
-    "payout_arrived": lambda: [_payout("payout_arrived")],
-    "payout_reversed": lambda: [
-        _payout("payout_reversed", had_arrived=had_arrived) for had_arrived in (True, False)
-    ],
+    "line_fee_shared_out": _lines_moved(
+        "line_fee_shared_out",
+        {"clearing": 30, "pending": -20, "platform_fees": -10},
+        {"clearing": 30, "pending": 0, "receivable": -30},
+    ),
+    "line_refund_shared_out": _lines_moved(
+        "line_refund_shared_out",
+        {"clearing": 60, "pending": -10, "reserved": -20, "available": -25, "platform_fees": -5},
+        {"clearing": -5, "receivable": 5},
+    ),
+    "line_released": _lines_moved(
+        "line_released", {"pending": -900, "available": 810, "reserved": 90}
+    ),
+    "reserve_released": _lines_moved("reserve_released", {"reserved": -90, "available": 90}),
+    "payout_approved": _moved("payout_approved"),
+    "payout_paid": _moved("payout_paid"),
+    "payout_failed": _moved("payout_failed"),
+    "payout_returned": _moved("payout_returned"),
+    "prepaid_topped_up": _moved("prepaid_topped_up", "ACME"),
+    "prepaid_captured": _moved("prepaid_captured", "ACME", CHANNEL),
 }

@@ -191,8 +191,8 @@ def merchant_payable(merchant_id: UUID) -> AccountRef:
 
 
 def prepaid_balance(partner: str) -> AccountRef:
-    """What a partner has paid in advance."""
-    return AccountRef(f"{PREPAID_PREFIX}{partner}", AccountKind.LIABILITY, never_overdrawn=True)
+    """What a partner has paid in advance; below zero within the partner's credit limit."""
+    return AccountRef(f"{PREPAID_PREFIX}{partner}", AccountKind.LIABILITY)
 
 
 def supplier_name(supplier: str) -> str:

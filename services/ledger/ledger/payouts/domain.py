@@ -7,13 +7,15 @@ from enum import StrEnum
 from uuid import UUID
 
 from kit.errors import Conflict, Denied, NotFound
-from ledger.accounts.domain import (
-    BANK,
-    PAYOUTS_UNDER_WAY,
-    SETTLEMENT_AVAILABLE,
-    AccountRef,
+from ledger.posting_rules.domain import PostingRule
+from ledger.posting_rules.kinds.settlement.domain import (
+    MoneyMove,
+    payout_approved,
+    payout_failed,
+    payout_paid,
+    payout_returned,
 )
-from ledger.transactions.domain import Draft, Posting
+from ledger.transactions.domain import Draft
 
 
 class PayoutState(StrEnum):
@@ -35,12 +37,12 @@ _NEXT: Mapping[PayoutState, frozenset[PayoutState]] = {
     PayoutState.FAILED: frozenset(),
     PayoutState.RETURNED: frozenset(),
 }
-# (debit, credit) of what arriving in a state posts; the others post nothing.
-_MOVES: Mapping[PayoutState, tuple[AccountRef, AccountRef]] = {
-    PayoutState.APPROVED: (PAYOUTS_UNDER_WAY, SETTLEMENT_AVAILABLE),
-    PayoutState.PAID: (BANK, PAYOUTS_UNDER_WAY),
-    PayoutState.FAILED: (SETTLEMENT_AVAILABLE, PAYOUTS_UNDER_WAY),
-    PayoutState.RETURNED: (SETTLEMENT_AVAILABLE, BANK),
+# What arriving in a state posts; the others post nothing.
+_RULES: Mapping[PayoutState, PostingRule[[MoneyMove]]] = {
+    PayoutState.APPROVED: payout_approved,
+    PayoutState.PAID: payout_paid,
+    PayoutState.FAILED: payout_failed,
+    PayoutState.RETURNED: payout_returned,
 }
 
 
@@ -95,18 +97,17 @@ class Payout:
 
     def posted(self, at: datetime) -> Draft | None:
         """What having arrived in this state posts."""
-        if self.state not in _MOVES:
+        rule = _RULES.get(self.state)
+        if rule is None:
             return None
-        debit, credit = _MOVES[self.state]
-        return Draft(
-            merchant_id=self.merchant_id,
-            source=f"payout-{self.state}:{self.id}",
-            at=at,
-            description=f"Payout {self.state}",
-            postings=[
-                Posting(debit, self.currency, self.amount_minor),
-                Posting(credit, self.currency, -self.amount_minor),
-            ],
+        return rule(
+            MoneyMove(
+                cause=str(self.id),
+                merchant_id=self.merchant_id,
+                currency=self.currency,
+                amount_minor=self.amount_minor,
+                at=at,
+            )
         )
 
 

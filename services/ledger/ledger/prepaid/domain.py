@@ -6,8 +6,12 @@ from enum import StrEnum
 from uuid import UUID
 
 from kit.errors import Conflict, Invalid, NotFound
-from ledger.accounts.domain import BANK, AccountRef, channel_clearing, prepaid_balance
-from ledger.transactions.domain import NO_DIMENSIONS, Dimensions, Draft, Posting
+from ledger.posting_rules.kinds.settlement.domain import (
+    MoneyMove,
+    prepaid_captured,
+    prepaid_topped_up,
+)
+from ledger.transactions.domain import Dimensions, Draft
 
 
 class HoldState(StrEnum):
@@ -81,45 +85,27 @@ def topped_up(
     reference: str,
     at: datetime,
 ) -> Draft:
-    """Dr bank / Cr prepaid."""
-    return Draft(
+    move = MoneyMove(
+        cause=f"{partner}:{reference}",
         merchant_id=merchant_id,
-        source=f"prepaid-top-up:{partner}:{reference}",
+        currency=currency,
+        amount_minor=amount_minor,
         at=at,
-        description="Prepaid balance topped up",
-        postings=_move(BANK, prepaid_balance(partner), currency, amount_minor),
     )
+    return prepaid_topped_up(move, partner)
 
 
 def taken(hold: Hold, at: datetime) -> Draft:
-    """Dr prepaid / Cr channel clearing: the partner has paid what its channel collected."""
-    about = Dimensions(channel_id=hold.channel_id, order_id=hold.order_id)
-    return Draft(
+    """The partner has paid what its channel collected."""
+    move = MoneyMove(
+        cause=str(hold.id),
         merchant_id=hold.merchant_id,
-        source=f"prepaid-captured:{hold.id}",
+        currency=hold.currency,
+        amount_minor=hold.captured_minor,
         at=at,
-        description="Paid from prepaid balance",
-        postings=_move(
-            prepaid_balance(hold.partner),
-            channel_clearing(hold.channel_id),
-            hold.currency,
-            hold.captured_minor,
-            about,
-        ),
+        about=Dimensions(channel_id=hold.channel_id, order_id=hold.order_id),
     )
-
-
-def _move(
-    debit: AccountRef,
-    credit: AccountRef,
-    currency: str,
-    amount_minor: int,
-    about: Dimensions = NO_DIMENSIONS,
-) -> list[Posting]:
-    return [
-        Posting(debit, currency, amount_minor, about),
-        Posting(credit, currency, -amount_minor, about),
-    ]
+    return prepaid_captured(move, hold.partner, hold.channel_id)
 
 
 class PartnerNotFound(NotFound):

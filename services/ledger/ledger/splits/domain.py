@@ -6,19 +6,18 @@ channel has collected. The platform's own books, if it keeps them here, have the
 round.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from ledger.accounts.domain import (
-    PLATFORM_FEES,
-    PLATFORM_RECEIVABLE,
-    SETTLEMENT_AVAILABLE,
-    SETTLEMENT_PENDING,
-    SETTLEMENT_RESERVED,
-    AccountRef,
-    channel_clearing,
+from ledger.posting_rules.kinds.settlement.domain import (
+    LineMove,
+    line_fee_shared_out,
+    line_refund_shared_out,
+    line_released,
+    line_shared_out,
+    reserve_released,
 )
 from ledger.settlement_rules.domain import (
     Bearer,
@@ -28,7 +27,7 @@ from ledger.settlement_rules.domain import (
     bear,
     refund_parts,
 )
-from ledger.transactions.domain import Dimensions, Draft, Posting
+from ledger.transactions.domain import Dimensions, Draft
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,15 +144,15 @@ def split_of(line: DeliveredLine, rule: Rule, parts: Parts) -> Split:
 
 
 def shared_out(split: Split) -> Draft:
-    """Dr settlement pending, Dr platform fees / Cr channel clearing."""
-    return _draft(
-        split,
-        f"line-split:{split.line_id}",
-        "Sale shared out",
-        split.settled_at,
-        (SETTLEMENT_PENDING, split.merchant_minor),
-        (PLATFORM_FEES, split.platform_minor),
-        (channel_clearing(split.channel_id), -split.merchant_minor - split.platform_minor),
+    """The merchant's part is pending, the platform has its share."""
+    handed_over = -split.merchant_minor - split.platform_minor
+    return line_shared_out(
+        LineMove(
+            **_line(split, split.line_id, split.settled_at),
+            pending=split.merchant_minor,
+            platform_fees=split.platform_minor,
+            clearing=handed_over,
+        )
     )
 
 
@@ -162,7 +161,7 @@ def fee_kept(split: Split, fee: LineFee) -> tuple[Split, Draft]:
     bearer = Bearer.PLATFORM if fee.is_owed_by_platform else split.fee_bearer
     kept = min(fee.amount_minor, split.gross_minor)
     parts = bear(bearer, split.gross_minor, kept, split.share_minor)
-    left, moves = _taken(split, split.merchant_minor - parts.merchant_minor)
+    left, taken = _taken(split, split.merchant_minor - parts.merchant_minor)
     after = replace(
         left,
         channel_fee_minor=kept,
@@ -174,17 +173,14 @@ def fee_kept(split: Split, fee: LineFee) -> tuple[Split, Draft]:
     )
     # A fee that the platform owes the merchant is paid by this; the platform's share stays.
     settled = kept if fee.is_owed_by_platform else 0
-    draft = _draft(
-        split,
-        f"line-fee:{split.line_id}",
-        "Channel fee shared out",
-        fee.at,
-        (channel_clearing(split.channel_id), kept),
-        *moves,
-        (PLATFORM_FEES, parts.platform_minor - split.platform_minor + settled),
-        (PLATFORM_RECEIVABLE, -settled),
+    move = LineMove(
+        **_line(split, split.line_id, fee.at),
+        **taken,
+        platform_fees=parts.platform_minor - split.platform_minor + settled,
+        receivable=-settled,
+        clearing=kept,
     )
-    return after, draft
+    return after, line_fee_shared_out(move)
 
 
 def refunded(split: Split, refund: Refund) -> tuple[Split, Draft]:
@@ -206,28 +202,25 @@ def refunded(split: Split, refund: Refund) -> tuple[Split, Draft]:
         before_minor=split.fee_returned_minor,
         refund_minor=refund.fee_returned_minor,
     )
-    left, moves = _taken(split, merchant - to_merchant)
+    left, taken = _taken(split, merchant - to_merchant)
     after = replace(
         left,
         refunded_minor=split.refunded_minor + refund.amount_minor,
         fee_returned_minor=split.fee_returned_minor + refund.fee_returned_minor,
     )
     settled = refund.fee_returned_minor if split.fee_is_receivable else 0
-    draft = _draft(
-        split,
-        f"split-refunded:{refund.refund_id}",
-        "Refund shared out",
-        refund.at,
-        (channel_clearing(split.channel_id), refund.amount_minor - refund.fee_returned_minor),
-        *moves,
-        (PLATFORM_FEES, to_platform - settled - platform),
-        (PLATFORM_RECEIVABLE, settled),
+    move = LineMove(
+        **_line(split, refund.refund_id, refund.at),
+        **taken,
+        platform_fees=to_platform - settled - platform,
+        receivable=settled,
+        clearing=refund.amount_minor - refund.fee_returned_minor,
     )
-    return after, draft
+    return after, line_refund_shared_out(move)
 
 
 def released(split: Split, now: datetime, held_back_minor: int) -> tuple[Split, Draft]:
-    """Dr settlement available (and reserved) / Cr settlement pending."""
+    """What was pending is available, but for what is held back."""
     after = replace(
         split,
         pending_minor=0,
@@ -235,35 +228,29 @@ def released(split: Split, now: datetime, held_back_minor: int) -> tuple[Split, 
         released_at=now,
         reserved_until=now + timedelta(days=split.reserve_days) if held_back_minor else None,
     )
-    draft = _draft(
-        split,
-        f"split-released:{split.line_id}",
-        "Warranty over",
-        now,
-        (SETTLEMENT_AVAILABLE, split.pending_minor - held_back_minor),
-        (SETTLEMENT_RESERVED, held_back_minor),
-        (SETTLEMENT_PENDING, -split.pending_minor),
+    move = LineMove(
+        **_line(split, split.line_id, now),
+        pending=-split.pending_minor,
+        reserved=held_back_minor,
+        available=split.pending_minor - held_back_minor,
     )
-    return after, draft
+    return after, line_released(move)
 
 
-def reserve_released(split: Split, now: datetime) -> tuple[Split, Draft]:
-    """Dr settlement available / Cr settlement reserved."""
+def reserve_freed(split: Split, now: datetime) -> tuple[Split, Draft]:
+    """What was held back is available."""
     after = replace(split, reserved_minor=0, reserved_until=None)
-    draft = _draft(
-        split,
-        f"reserve-released:{split.line_id}",
-        "Reserve released",
-        now,
-        (SETTLEMENT_AVAILABLE, split.reserved_minor),
-        (SETTLEMENT_RESERVED, -split.reserved_minor),
+    move = LineMove(
+        **_line(split, split.line_id, now),
+        reserved=-split.reserved_minor,
+        available=split.reserved_minor,
     )
-    return after, draft
+    return after, reserve_released(move)
 
 
-def _taken(split: Split, amount_minor: int) -> tuple[Split, list[tuple[AccountRef, int]]]:
+def _taken(split: Split, amount_minor: int) -> tuple[Split, dict[str, Any]]:
     """Takes so much of the merchant's: pending first, then held back, then available. A negative
-    amount is given: it is pending while the line is, and then available.
+    amount is given: it is pending while the line is, and then available. The moves are arguments.
     """
     if amount_minor < 0 and split.released_at is None:
         pending, reserved = amount_minor, 0
@@ -276,31 +263,17 @@ def _taken(split: Split, amount_minor: int) -> tuple[Split, list[tuple[AccountRe
         pending_minor=split.pending_minor - pending,
         reserved_minor=split.reserved_minor - reserved,
     )
-    moves = [
-        (SETTLEMENT_PENDING, -pending),
-        (SETTLEMENT_RESERVED, -reserved),
-        (SETTLEMENT_AVAILABLE, pending + reserved - amount_minor),
-    ]
-    return left, moves
+    available = pending + reserved - amount_minor
+    return left, {"pending": -pending, "reserved": -reserved, "available": available}
 
 
-def _draft(
-    split: Split,
-    source: str,
-    description: str,
-    at: datetime,
-    *moves: tuple[AccountRef, int],
-) -> Draft:
-    return Draft(
-        merchant_id=split.merchant_id,
-        source=source,
-        at=at,
-        description=description,
-        postings=_postings(split, moves),
-    )
-
-
-def _postings(split: Split, moves: Sequence[tuple[AccountRef, int]]) -> list[Posting]:
-    return [
-        Posting(account, split.currency, amount, split.about) for account, amount in moves if amount
-    ]
+def _line(split: Split, cause_id: UUID, at: datetime) -> dict[str, Any]:
+    """What all moves of a line have in common, as arguments."""
+    return {
+        "cause_id": cause_id,
+        "merchant_id": split.merchant_id,
+        "channel_id": split.channel_id,
+        "currency": split.currency,
+        "about": split.about,
+        "at": at,
+    }

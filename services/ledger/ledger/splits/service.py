@@ -16,7 +16,7 @@ from ledger.splits.domain import (
     fee_kept,
     refunded,
     released,
-    reserve_released,
+    reserve_freed,
     shared_out,
     split_of,
 )
@@ -90,7 +90,7 @@ class SplitService:
     async def release_reserves(self, tx: Transaction) -> int:
         """What was held back becomes available in its time; how many lines."""
         due = await self._repository.take_reserved(tx, RELEASES_MAX)
-        return await self._save(tx, [reserve_released(split, now) for split, now in due])
+        return await self._save(tx, [reserve_freed(split, now) for split, now in due])
 
     async def share_out_waiting(self, tx: Transaction) -> int:
         """Fees and refunds told at the very moment their line was; how many lines."""

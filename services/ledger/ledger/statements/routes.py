@@ -57,7 +57,7 @@ async def get_statement(
     who: Caller = caller("ledger:read"),
 ) -> Response | StatementRead:
     """Opening balance and lines are the closing balance, and every line is a posting of the
-    account. A PDF shows at most 5,000 lines, a CSV all.
+    account. A PDF shows at most 2,000 lines, a CSV all.
     """
     seen = merchant_seen_by(who, merchant_id) or merchant_id
     async with db.read() as tx:
