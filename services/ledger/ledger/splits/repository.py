@@ -134,8 +134,9 @@ _OPEN_CLAIMS = text("""
 """)
 _DECIDE_CLAIMS = text("""
     INSERT INTO split_claim AS known (claim_id, merchant_id, line_id, decided_at)
-    SELECT given.*, clock_timestamp() FROM unnest(CAST(:claims AS uuid[]),
-        CAST(:merchants AS uuid[]), CAST(:line_ids AS uuid[])) AS given(claim_id)
+    SELECT DISTINCT ON (given.claim_id) given.*, clock_timestamp()
+    FROM unnest(CAST(:claims AS uuid[]), CAST(:merchants AS uuid[]), CAST(:line_ids AS uuid[]))
+        AS given(claim_id)
     ORDER BY given.claim_id
     ON CONFLICT (claim_id) DO UPDATE SET decided_at = coalesce(known.decided_at,
         excluded.decided_at)
