@@ -14,6 +14,10 @@ from risk.assessments.consumers import AssessmentConsumers
 from risk.assessments.domain import PURCHASE_FACTS
 from risk.assessments.repository import AssessmentRepository
 from risk.assessments.service import AssessmentService, FactSource
+from risk.backtests import routes as backtest_routes
+from risk.backtests.jobs import run_backtests
+from risk.backtests.repository import BacktestRepository
+from risk.backtests.service import BacktestService
 from risk.challenges import routes as challenge_routes
 from risk.challenges.consumers import ChallengeConsumers
 from risk.challenges.domain import ChallengeRules
@@ -71,8 +75,9 @@ def create_service(
     lists = ListService(ListRepository())
     sources: list[FactSource] = [lists, labels]
     catalogue = Catalogue(PURCHASE_FACTS, *(source.facts for source in sources))
+    conditions = Conditions(catalogue)
     velocity = VelocityService(VelocityRepository(), WindowService(WindowRepository()))
-    rules = RuleService(RuleRepository(), Conditions(catalogue), velocity)
+    rules = RuleService(RuleRepository(), conditions, velocity)
     policies = ReviewPolicyService(ReviewPolicyRepository())
     reviews = ReviewService(ReviewRepository(), policies)
     challenges = ChallengeService(
@@ -81,6 +86,7 @@ def create_service(
     assessments = AssessmentService(
         AssessmentRepository(), velocity, rules, reviews, challenges, sources
     )
+    backtests = BacktestService(BacktestRepository(), conditions)
     return Service(
         settings=settings,
         package="risk",
@@ -96,6 +102,7 @@ def create_service(
             challenge_routes.router,
             label_routes.router,
             list_routes.router,
+            backtest_routes.router,
         ],
         handlers=[
             *AssessmentConsumers(assessments).handlers(),
@@ -108,6 +115,7 @@ def create_service(
         jobs=[
             expire_challenges(db, challenges, every_seconds=settings.challenge_poll_seconds),
             decide_due_reviews(db, reviews, every_seconds=settings.review_poll_seconds),
+            run_backtests(db, backtests, every_seconds=settings.backtest_poll_seconds),
         ],
         publishes=[OrderAssessed],
         state={
@@ -116,6 +124,7 @@ def create_service(
             "review_policies": policies,
             "challenges": challenges,
             "labels": labels,
+            "backtests": backtests,
             "assessments": assessments,
             "velocity": velocity,
             "lists": lists,

@@ -31,6 +31,9 @@ class Settings(ServiceSettings):
     review_poll_seconds: float = Field(
         default=10.0, ge=0.05, le=60.0, description="how late a review's time limit acts; seconds"
     )
+    backtest_poll_seconds: float = Field(
+        default=1.0, ge=0.05, le=60.0, description="longest wait of a back-test; seconds"
+    )
     challenge_poll_seconds: float = Field(
         default=5.0, ge=0.05, le=60.0, description="how late a challenge may expire; seconds"
     )

@@ -5,6 +5,7 @@ from sqlalchemy import MetaData
 from kit.backbone import backbone_tables
 from kit.db import new_metadata
 from risk.assessments.tables import assessment_tables
+from risk.backtests.tables import backtest_tables
 from risk.challenges.tables import challenge_tables
 from risk.labels.tables import label_tables
 from risk.lists.tables import list_tables
@@ -24,4 +25,5 @@ list_tables(metadata)
 review_tables(metadata)
 challenge_tables(metadata)
 label_tables(metadata)
+backtest_tables(metadata)
 assessment_tables(metadata)

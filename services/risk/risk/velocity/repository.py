@@ -50,11 +50,11 @@ _INSERT_PURCHASES = text(f"""
         CAST(:registered_at AS timestamptz[]), CAST(:amount_minor AS bigint[]),
         CAST(:currency AS text[]), CAST(:quantity AS int[]),
         {", ".join(f"CAST(:{kind}_key AS uuid[])" for kind in SINGLE_KEYS)},
-        CAST(:product_keys AS text[]), CAST(:lines AS text[]))
+        CAST(:product_keys AS text[]), CAST(:lines AS text[])) WITH ORDINALITY
         AS given(id, merchant_id, source, at, channel_id, reference, customer_id, ip, device_id,
             contact_hash, payer_hash, registered_at, amount_minor, currency, quantity,
-            {_KEY_COLUMNS}, product_keys, lines)
-    ORDER BY id
+            {_KEY_COLUMNS}, product_keys, lines, place)
+    ORDER BY place
     ON CONFLICT (id) DO NOTHING
     RETURNING id, seq
 """)  # noqa: S608 - made of the kinds of keys

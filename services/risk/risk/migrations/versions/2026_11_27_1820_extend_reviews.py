@@ -68,6 +68,37 @@ _TABLES = (
     CREATE INDEX ix_order_label_contact_key ON order_label (contact_key)
       WHERE contact_key IS NOT NULL AND kind IN ('refund', 'claim', 'chargeback')
     """,
+    """
+    CREATE TABLE backtest (
+      id uuid NOT NULL CONSTRAINT pk_backtest PRIMARY KEY,
+      merchant_id uuid NOT NULL,
+      rule_id uuid,
+      rule_version integer,
+      condition text NOT NULL,
+      action text NOT NULL,
+      since timestamptz NOT NULL,
+      until timestamptz NOT NULL,
+      author text NOT NULL,
+      status text NOT NULL DEFAULT 'queued',
+      done integer NOT NULL DEFAULT 0,
+      total integer NOT NULL DEFAULT 0,
+      report jsonb,
+      problem text NOT NULL DEFAULT '',
+      leased_until timestamptz,
+      created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+      ended_at timestamptz,
+      CONSTRAINT ck_backtest_status_known CHECK
+        (status IN ('queued', 'running', 'completed', 'failed')),
+      CONSTRAINT ck_backtest_ended_when_over CHECK
+        ((status IN ('completed', 'failed')) = (ended_at IS NOT NULL)),
+      CONSTRAINT ck_backtest_completed_has_report CHECK
+        ((status = 'completed') = (report IS NOT NULL))
+    )
+    """,
+    "CREATE INDEX ix_backtest_merchant_id_id ON backtest (merchant_id, id)",
+    """
+    CREATE INDEX ix_backtest_under_way ON backtest (id) WHERE status IN ('queued', 'running')
+    """,
     "CREATE INDEX ix_challenge_order_id ON challenge (order_id)",
     """
     ALTER TABLE review
@@ -128,6 +159,7 @@ def downgrade() -> None:
     """What was challenged reads as held, as it was before."""
     op.execute("UPDATE assessment SET decision = 'hold' WHERE decision = 'challenge'")
     op.execute(_decisions("allow", "hold", "decline"))
+    op.drop_table("backtest")
     op.drop_table("order_label")
     op.drop_table("review_act")
     op.execute("DROP FUNCTION review_act_is_final")
