@@ -64,13 +64,7 @@ def create_service(
 ) -> Service:
     """The transport replaces the network between this service and fulfillment."""
     db = open_database(settings)
-    peer = Peer(
-        settings.fulfillment_url,
-        service=settings.service,
-        tokens=service_tokens(settings),
-        timeout_seconds=settings.fulfillment_timeout_seconds,
-        transport=fulfillment_transport,
-    )
+    peer = _fulfillment(settings, fulfillment_transport)
     labels = LabelService(LabelRepository())
     lists = ListService(ListRepository())
     sources: list[FactSource] = [lists, labels]
@@ -131,6 +125,16 @@ def create_service(
             "clock": SystemClock(),
         },
         closing=[peer.close],
+    )
+
+
+def _fulfillment(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> Peer:
+    return Peer(
+        settings.fulfillment_url,
+        service=settings.service,
+        tokens=service_tokens(settings),
+        timeout_seconds=settings.fulfillment_timeout_seconds,
+        transport=transport,
     )
 
 
