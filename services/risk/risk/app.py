@@ -48,6 +48,7 @@ from risk.rules.service import RuleService
 from risk.settings import Settings
 from risk.tables import metadata
 from risk.velocity.consumers import VelocityConsumers
+from risk.velocity.jobs import forget_old_purchases
 from risk.velocity.repository import VelocityRepository
 from risk.velocity.service import VelocityService
 from risk.windows.repository import WindowRepository
@@ -107,6 +108,7 @@ def create_service(
             *replica_handlers(),
         ],
         jobs=[
+            forget_old_purchases(db, velocity),
             expire_challenges(db, challenges, every_seconds=settings.challenge_poll_seconds),
             decide_due_reviews(db, reviews, every_seconds=settings.review_poll_seconds),
             run_backtests(db, backtests, every_seconds=settings.backtest_poll_seconds),

@@ -1,3 +1,5 @@
+import hashlib
+from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -36,6 +38,12 @@ _IN_FORCE = text(f"""
     WHERE rule.merchant_id = ANY(CAST(:merchants AS uuid[])) AND rule.is_enabled
     ORDER BY rule.merchant_id, said.priority, rule.id
 """)  # noqa: S608 - made of constants above
+# One row per merchant instead of all its rules: what it says changes with every version.
+_STAMPS = text("""
+    SELECT merchant_id, md5(string_agg(id::text || ':' || version, ',' ORDER BY id)) AS stamp
+    FROM rule WHERE merchant_id = ANY(CAST(:merchants AS uuid[])) AND is_enabled
+    GROUP BY merchant_id
+""")
 _UNSEEDED = text("""
     SELECT merchant_id, template
     FROM unnest(CAST(:merchants AS uuid[])) AS merchant(merchant_id)
@@ -86,6 +94,8 @@ _OF_SET = text(f"""
 
 SETS_MAX = 10_000
 """Sets remembered to be noted, about 100 bytes each."""
+IN_FORCE_MAX = 2_000
+"""Merchants whose rules are kept in memory, about 50 KB each for 50 rules."""
 SEEDED_MAX = 100_000
 """Merchants remembered to have their first rules, about 100 bytes each; rules are never deleted."""
 
@@ -94,6 +104,7 @@ class RuleRepository:
     def __init__(self) -> None:
         self._seeded: set[UUID] = set()
         self._noted: set[UUID] = set()
+        self._in_force: OrderedDict[UUID, tuple[str, list[Rule]]] = OrderedDict()
 
     async def list_rules(
         self, tx: Transaction, merchant_id: UUID, *, after: UUID | None, limit: int
@@ -118,11 +129,24 @@ class RuleRepository:
     async def list_in_force(
         self, tx: Transaction, merchants: Sequence[UUID]
     ) -> dict[UUID, list[Rule]]:
-        """Merchant -> its enabled rules, by priority."""
-        rules: dict[UUID, list[Rule]] = {merchant_id: [] for merchant_id in merchants}
-        for row in await tx.execute(_IN_FORCE, {"merchants": list(merchants)}):
+        """Merchant -> its enabled rules, by priority; from memory while nothing changed."""
+        stamps = dict.fromkeys(merchants, "")
+        for row in await tx.execute(_STAMPS, {"merchants": list(merchants)}):
+            stamps[row.merchant_id] = row.stamp
+        known = {
+            merchant_id: self._in_force[merchant_id][1]
+            for merchant_id, stamp in stamps.items()
+            if self._in_force.get(merchant_id, ("-",))[0] == stamp
+        }
+        changed = [merchant_id for merchant_id in merchants if merchant_id not in known]
+        if not changed:
+            return known
+        rules: dict[UUID, list[Rule]] = {merchant_id: [] for merchant_id in changed}
+        for row in await tx.execute(_IN_FORCE, {"merchants": changed}):
             rules[row.merchant_id].append(_to_domain(row))
-        return rules
+        for merchant_id, some in rules.items():
+            self._keep(merchant_id, stamps[merchant_id], some)
+        return known | rules
 
     async def seed(
         self, tx: Transaction, merchants: Sequence[UUID], templates: Sequence[Template]
@@ -220,6 +244,18 @@ class RuleRepository:
             _ENABLE, {"merchant_id": merchant_id, "id": rule_id, "is_enabled": is_enabled}
         )
         return row.scalar_one_or_none() is not None
+
+    def _keep(self, merchant_id: UUID, stamp: str, rules: list[Rule]) -> None:
+        """Versions never change, so a stamp means the same rules for ever. What was read a moment
+        after the stamp may be newer: then it is kept under no stamp, and read again.
+        """
+        enabled = ",".join(sorted(f"{rule.id}:{rule.version}" for rule in rules))
+        read = hashlib.md5(enabled.encode(), usedforsecurity=False).hexdigest()
+        if not rules or read != stamp:
+            return
+        self._in_force[merchant_id] = (stamp, rules)
+        if len(self._in_force) > IN_FORCE_MAX:
+            self._in_force.popitem(last=False)
 
     def _remember_set(self, set_id: UUID) -> None:
         if len(self._noted) >= SETS_MAX:

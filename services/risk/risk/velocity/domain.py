@@ -80,12 +80,12 @@ class Purchase:
 
     def figures_for(self, key: VelocityKey) -> Figures:
         """What this purchase adds for a key: for a product, what its lines come to."""
-        lines = self.lines
         if key.kind is KeyKind.PRODUCT:
-            lines = tuple(line for line in lines if self._is_of(line, key))
-        if len(lines) == len(self.lines):
-            return Figures(1, self.quantity, self.amount_minor)
-        return Figures(1, sum(it.quantity for it in lines), sum(it.amount_minor for it in lines))
+            lines = [line for line in self.lines if self._is_of(line, key)]
+            if len(lines) < len(self.lines):
+                quantity = sum(line.quantity for line in lines)
+                return Figures(1, quantity, sum(line.amount_minor for line in lines))
+        return Figures(1, self.quantity, self.amount_minor)
 
     def _is_of(self, line: PurchasedLine, key: VelocityKey) -> bool:
         name = product_name(line)

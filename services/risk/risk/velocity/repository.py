@@ -7,7 +7,7 @@ meant; their texts are as many as the sets of kinds in use, which is a handful.
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -35,35 +35,39 @@ _WATCH = text("""
 """)
 _KEY_COLUMNS = ", ".join(f"{kind}_key" for kind in SINGLE_KEYS)
 _INSERT_PURCHASES = text(f"""
-    INSERT INTO purchase (id, merchant_id, source, at, channel_id, reference, customer_id, ip,
-        device_id, contact_hash, payer_hash, registered_at, amount_minor, currency, quantity,
-        {_KEY_COLUMNS}, product_keys, skus, quantities)
-    SELECT id, merchant_id, source, at, channel_id, reference, customer_id, ip, device_id,
-        contact_hash, payer_hash, registered_at, amount_minor, currency, quantity, {_KEY_COLUMNS},
-        CAST(product_keys AS uuid[]),
-        ARRAY(SELECT jsonb_array_elements_text(lines::jsonb -> 0)),
-        ARRAY(SELECT jsonb_array_elements_text(lines::jsonb -> 1)::int)
-    FROM unnest(CAST(:id AS uuid[]), CAST(:merchant_id AS uuid[]), CAST(:source AS text[]),
-        CAST(:at AS timestamptz[]), CAST(:channel_id AS text[]), CAST(:reference AS text[]),
-        CAST(:customer_id AS text[]), CAST(:ip AS text[]), CAST(:device_id AS text[]),
-        CAST(:contact_hash AS text[]), CAST(:payer_hash AS text[]),
-        CAST(:registered_at AS timestamptz[]), CAST(:amount_minor AS bigint[]),
-        CAST(:currency AS text[]), CAST(:quantity AS int[]),
-        {", ".join(f"CAST(:{kind}_key AS uuid[])" for kind in SINGLE_KEYS)},
-        CAST(:product_keys AS text[]), CAST(:lines AS text[])) WITH ORDINALITY
-        AS given(id, merchant_id, source, at, channel_id, reference, customer_id, ip, device_id,
+    WITH fresh AS (
+        INSERT INTO purchase (id, merchant_id, source, at, channel_id, reference, customer_id, ip,
+            device_id, contact_hash, payer_hash, registered_at, amount_minor, currency, quantity,
+            {_KEY_COLUMNS}, product_keys, skus, quantities)
+        SELECT id, merchant_id, source, at, channel_id, reference, customer_id, ip, device_id,
             contact_hash, payer_hash, registered_at, amount_minor, currency, quantity,
-            {_KEY_COLUMNS}, product_keys, lines, place)
-    ORDER BY place
-    ON CONFLICT (id) DO NOTHING
-    RETURNING id, seq
+            {_KEY_COLUMNS}, CAST(product_keys AS uuid[]),
+            ARRAY(SELECT jsonb_array_elements_text(lines::jsonb -> 0)),
+            ARRAY(SELECT jsonb_array_elements_text(lines::jsonb -> 1)::int)
+        FROM unnest(CAST(:id AS uuid[]), CAST(:merchant_id AS uuid[]), CAST(:source AS text[]),
+            CAST(:at AS timestamptz[]), CAST(:channel_id AS text[]), CAST(:reference AS text[]),
+            CAST(:customer_id AS text[]), CAST(:ip AS text[]), CAST(:device_id AS text[]),
+            CAST(:contact_hash AS text[]), CAST(:payer_hash AS text[]),
+            CAST(:registered_at AS timestamptz[]), CAST(:amount_minor AS bigint[]),
+            CAST(:currency AS text[]), CAST(:quantity AS int[]),
+            {", ".join(f"CAST(:{kind}_key AS uuid[])" for kind in SINGLE_KEYS)},
+            CAST(:product_keys AS text[]), CAST(:lines AS text[])) WITH ORDINALITY
+            AS given(id, merchant_id, source, at, channel_id, reference, customer_id, ip,
+                device_id, contact_hash, payer_hash, registered_at, amount_minor, currency,
+                quantity, {_KEY_COLUMNS}, product_keys, lines, place)
+        ORDER BY place
+        ON CONFLICT (id) DO NOTHING
+        RETURNING id, seq, merchant_id, at
+    ), shares AS (
+        INSERT INTO purchase_product (purchase_id, key, merchant_id, at, quantity, amount_minor)
+        SELECT fresh.id, share.key, fresh.merchant_id, fresh.at, share.quantity, share.amount
+        FROM unnest(CAST(:share_ids AS uuid[]), CAST(:share_keys AS uuid[]),
+            CAST(:share_quantities AS int[]), CAST(:share_amounts AS bigint[]))
+            AS share(id, key, quantity, amount)
+        JOIN fresh ON fresh.id = share.id
+    )
+    SELECT id, seq FROM fresh
 """)  # noqa: S608 - made of the kinds of keys
-_INSERT_PRODUCTS = text("""
-    INSERT INTO purchase_product (purchase_id, key, merchant_id, at, quantity, amount_minor)
-    SELECT * FROM unnest(CAST(:purchases AS uuid[]), CAST(:keys AS uuid[]),
-        CAST(:merchants AS uuid[]), CAST(:ats AS timestamptz[]), CAST(:quantities AS int[]),
-        CAST(:amounts AS bigint[]))
-""")
 
 # Locks the keys in one order, so that batches wait for each other and never deadlock.
 _LOCK_KEYS = text("""
@@ -116,6 +120,30 @@ _SETTLE = text("""
         purchase.failed - was.failed AS failed, purchase.refunded - was.refunded AS refunded
 """)
 
+_FORGET = text(f"""
+    WITH old AS (
+        SELECT id, array_remove(ARRAY[{_KEY_COLUMNS}] || product_keys, NULL) AS keys FROM purchase
+        WHERE NOT is_forgotten AND at < clock_timestamp() - CAST(:kept AS interval)
+        ORDER BY at LIMIT :limit FOR UPDATE SKIP LOCKED
+    ), shares AS (
+        DELETE FROM purchase_product WHERE purchase_id IN (SELECT id FROM old)
+    ), forgotten AS (
+        UPDATE purchase SET is_forgotten = true, product_keys = '{{}}',
+            {", ".join(f"{kind}_key = NULL" for kind in SINGLE_KEYS)}
+        FROM old WHERE purchase.id = old.id
+    )
+    SELECT DISTINCT unnest(keys) FROM old
+""")  # noqa: S608 - made of the kinds of keys
+# Who counts by a key right now holds it: it is not idle. A buyer's number of purchases is for ever.
+_DROP_IDLE = text("""
+    DELETE FROM velocity_key USING (
+        SELECT key FROM velocity_key
+        WHERE key = ANY(CAST(:keys AS uuid[])) AND kind <> 'customer'
+            AND newest_at < clock_timestamp() - CAST(:kept AS interval)
+        ORDER BY key FOR UPDATE SKIP LOCKED
+    ) AS idle WHERE velocity_key.key = idle.key
+""")
+
 
 class VelocityRepository:
     async def lock_watch(self, tx: Transaction, merchants: Collection[UUID]) -> dict[UUID, Watch]:
@@ -140,27 +168,28 @@ class VelocityRepository:
     ) -> dict[UUID, int]:
         """Id -> place in the order of recording, of those that were not known before."""
         columns = _columns(_purchase_values(it) for it in purchases)
-        rows = await tx.execute(_INSERT_PURCHASES, columns)
-        places = {row.id: row.seq for row in rows}
         shares = [
-            (it, key, it.figures_for(key))
+            (it.id, key.digest, it.figures_for(key))
             for it in purchases
-            if it.id in places
             for key in it.keys_of(KeyKind.PRODUCT)
         ]
-        if shares:
-            await tx.execute(
-                _INSERT_PRODUCTS,
-                {
-                    "purchases": [it.id for it, _, _ in shares],
-                    "keys": [key.digest for _, key, _ in shares],
-                    "merchants": [it.merchant_id for it, _, _ in shares],
-                    "ats": [it.at for it, _, _ in shares],
-                    "quantities": [figures.quantity for _, _, figures in shares],
-                    "amounts": [figures.amount_minor for _, _, figures in shares],
-                },
-            )
-        return places
+        columns |= {
+            "share_ids": [id_ for id_, _, _ in shares],
+            "share_keys": [key for _, key, _ in shares],
+            "share_quantities": [figures.quantity for _, _, figures in shares],
+            "share_amounts": [figures.amount_minor for _, _, figures in shares],
+        }
+        rows = await tx.execute(_INSERT_PURCHASES, columns)
+        return {row.id: row.seq for row in rows}
+
+    async def forget(self, tx: Transaction, kept: timedelta, *, limit: int) -> list[UUID]:
+        """The oldest purchases count no more; answers the keys they had."""
+        rows = await tx.execute(_FORGET, {"kept": kept, "limit": limit})
+        return list(rows.scalars())
+
+    async def drop_idle(self, tx: Transaction, keys: Collection[UUID], kept: timedelta) -> None:
+        """Those of the keys that nothing counts for any more."""
+        await tx.execute(_DROP_IDLE, {"keys": list(keys), "kept": kept})
 
     async def lock_keys(
         self, tx: Transaction, added: Mapping[VelocityKey, tuple[UUID, int, datetime]]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from kit.db import Transaction
 from risk.counts import CountFact, KeyKind
-from risk.velocity.domain import ALWAYS_COUNTED, Purchase, Velocity, Watch
+from risk.velocity.domain import ALWAYS_COUNTED, KEPT, Purchase, Velocity, Watch
 from risk.velocity.repository import VelocityRepository
 from risk.windows.domain import (
     Entry,
@@ -20,6 +20,11 @@ from risk.windows.domain import (
 )
 from risk.windows.service import WindowService
 
+FORGET_MAX = 1_000
+"""Purchases in one transaction."""
+NOTHING = Figures()
+NO_VALUES = frozenset[UUID]()
+UNKNOWN_KEY = KeyState()
 Counts = Mapping[UUID, Sequence[CountFact]]
 """Merchant -> the counts that its rules mention."""
 
@@ -105,6 +110,16 @@ class VelocityService:
             if key in states and states[key].is_rolled
         ]
         await self._windows.add(tx, entries)
+
+    async def forget(self, tx: Transaction) -> list[UUID]:
+        """At most FORGET_MAX purchases leave the counts; answers their keys, for `drop_idle`."""
+        return await self._repository.forget(tx, KEPT, limit=FORGET_MAX)
+
+    async def drop_idle(self, tx: Transaction, keys: Sequence[UUID]) -> None:
+        """What is left of these keys and of roll-ups that no window reaches."""
+        if keys:
+            await self._repository.drop_idle(tx, keys, KEPT)
+        await self._windows.drop_old(tx, KEPT, keys)
 
     async def _lock(
         self, tx: Transaction, purchases: Sequence[Purchase], watch: Mapping[UUID, Watch]
@@ -205,16 +220,17 @@ class _Asked:
         for kind in KeyKind:
             for key in purchase.keys_of(kind):
                 self._earlier[key].append(purchase)
+        at_us = microseconds(purchase.at)
         known: dict[tuple[VelocityKey, int, KeyKind | None], int] = {}
         numbers = []
         for count in self._counts.get(purchase.merchant_id, ()):
-            places = []
+            of, seconds, places = count.measure.of, count.seconds, []
             for key in purchase.keys_of(count.key):
-                which = (key, count.seconds, count.measure.of)
-                if which not in known:
-                    known[which] = len(self.questions)
-                    self._add(purchase, *which)
-                places.append(known[which])
+                place = known.get((key, seconds, of))
+                if place is None:
+                    place = known[key, seconds, of] = len(self.questions)
+                    self._add(purchase, at_us, key, seconds, of)
+                places.append(place)
             numbers.append((count, places))
         self._numbers.append(numbers)
 
@@ -229,19 +245,15 @@ class _Asked:
             for numbers in self._numbers
         ]
 
-    def _add(self, purchase: Purchase, key: VelocityKey, seconds: int, of: KeyKind | None) -> None:
-        span = timedelta(seconds=seconds)
-        near = [it for it in self._earlier[key] if abs(it.at - purchase.at) < span]
-        own, candidates = Figures(), frozenset[UUID]()
-        if of is None:
-            for it in near:
-                figures = it.figures_for(key)
-                other = it.currency != purchase.currency
-                own = own.plus(replace(figures, amount_minor=0) if other else figures)
-        else:
-            candidates = frozenset(value.digest for it in near for value in it.keys_of(of))
-        at_us, span_us = microseconds(purchase.at), seconds * 1_000_000
-        self._own.append(own)
+    def _add(
+        self, purchase: Purchase, at_us: int, key: VelocityKey, seconds: int, of: KeyKind | None
+    ) -> None:
+        near = self._earlier[key]
+        if len(near) > 1:
+            span = timedelta(seconds=seconds)
+            near = [it for it in near if abs(it.at - purchase.at) < span]
+        span_us = seconds * 1_000_000
+        self._own.append(_sum(near, key, purchase.currency) if of is None else NOTHING)
         self.questions.append(
             Question(
                 key,
@@ -249,10 +261,23 @@ class _Asked:
                 at_us - span_us + 1,
                 at_us + span_us,
                 of,
-                candidates,
-                self._states.get(key, KeyState()),
+                frozenset(value.digest for it in near for value in it.keys_of(of))
+                if of
+                else NO_VALUES,
+                self._states.get(key, UNKNOWN_KEY),
             )
         )
+
+
+def _sum(purchases: Sequence[Purchase], key: VelocityKey, currency: str) -> Figures:
+    """What purchases that are not written down yet come to, in this currency."""
+    total = NOTHING
+    for purchase in purchases:
+        figures = purchase.figures_for(key)
+        if purchase.currency != currency:
+            figures = replace(figures, amount_minor=0)
+        total = figures if total is NOTHING else total.plus(figures)
+    return total
 
 
 def _read(count: CountFact, figures: Figures) -> int:

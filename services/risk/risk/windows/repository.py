@@ -1,11 +1,9 @@
-"""Reads and builds what windows of keys hold, set-based.
-
-Statements that work on the keys of several kinds are made of one part per kind that is meant; their
-texts are as many as the sets of kinds in use, which is a handful.
-"""
+"""Reads and builds what windows of keys hold, set-based. Statements are made of one part per kind
+of key that is meant; their texts are as many as the sets of kinds in use, which is a handful."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -58,6 +56,21 @@ _ADD_PAIRS = text("""
         first_at = least(held.first_at, excluded.first_at),
         last_at = greatest(held.last_at, excluded.last_at)
 """)
+_DROP_BUCKETS = text("""
+    DELETE FROM velocity_bucket USING (
+        SELECT key, level, start_at, currency FROM velocity_bucket
+        WHERE start_at < clock_timestamp() - CAST(:kept AS interval) - interval '1 day'
+        ORDER BY start_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    ) AS old
+    WHERE velocity_bucket.key = old.key AND velocity_bucket.level = old.level
+        AND velocity_bucket.start_at = old.start_at AND velocity_bucket.currency = old.currency
+""")
+_DROP_PAIRS = text("""
+    DELETE FROM velocity_pair
+    WHERE key = ANY(CAST(:keys AS uuid[]))
+        AND last_at < clock_timestamp() - CAST(:kept AS interval)
+""")
+DROPPED_MAX = 5_000  # buckets in one transaction
 _SEQ_MAX = 2**63 - 1
 
 
@@ -119,6 +132,12 @@ class WindowRepository:
                 "ats": [it.at for it in sightings],
             },
         )
+
+    async def drop_old(self, tx: Transaction, kept: timedelta, keys: Collection[UUID]) -> None:
+        """Buckets that ended so long ago, and pairs of these keys seen last so long ago."""
+        await tx.execute(_DROP_BUCKETS, {"kept": kept, "limit": DROPPED_MAX})
+        if keys:
+            await tx.execute(_DROP_PAIRS, {"kept": kept, "keys": list(keys)})
 
     async def answer(
         self, tx: Transaction, questions: Sequence[Question], *, before_seq: int | None = None
@@ -292,17 +311,10 @@ def _answering(parts: tuple[str, ...]) -> TextClause:
 
 
 def _answering_part(what: str, kind: str) -> str:
-    match what:
-        case "bucket":
-            return _from_buckets()
-        case "raw":
-            return _from_purchases(KeyKind(kind))
-        case "values":
-            return _from_values(KeyKind(kind))
-        case "pairs":
-            return _from_pairs(KeyKind(kind))
-        case _:
-            raise AssertionError(f"no part {what}")
+    if what == "bucket":
+        return _from_buckets()
+    parts = {"raw": _from_purchases, "values": _from_values, "pairs": _from_pairs}
+    return parts[what](KeyKind(kind))
 
 
 _SUMS = """

@@ -1,4 +1,6 @@
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
 
 from kit.db import Transaction
 from risk.counts import KeyKind
@@ -52,6 +54,10 @@ class WindowService:
     ) -> list[Figures]:
         """Of purchases recorded before `before_seq`, or of all."""
         return await self._repository.answer(tx, questions, before_seq=before_seq)
+
+    async def drop_old(self, tx: Transaction, kept: timedelta, keys: Collection[UUID]) -> None:
+        """Buckets that are older, and pairs of these keys whose last time is."""
+        await self._repository.drop_old(tx, kept, keys)
 
     async def add(
         self, tx: Transaction, entries: Sequence[Entry], sightings: Sequence[Sighting] = ()
