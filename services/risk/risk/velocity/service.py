@@ -1,11 +1,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from kit.db import Transaction
 from risk.counts import CountFact, KeyKind
+from risk.facts import UNKNOWN_TIME
 from risk.velocity.domain import ALWAYS_COUNTED, KEPT, Purchase, Velocity, Watch
 from risk.velocity.repository import VelocityRepository
 from risk.windows.domain import (
@@ -204,32 +205,84 @@ class VelocityService:
         )
 
 
+class _Beside:
+    """The purchases of a batch that have one key, as they come."""
+
+    def __init__(self) -> None:
+        self._purchases: list[tuple[Purchase, Figures]] = []
+        self._totals: dict[str, Figures] = {}
+        self._values: dict[KeyKind, set[UUID]] = defaultdict(set)
+        self._first = self._last = UNKNOWN_TIME
+
+    def add(self, purchase: Purchase, key: VelocityKey) -> None:
+        figures = purchase.figures_for(key)
+        if not self._purchases:
+            self._first = self._last = purchase.at
+        self._first, self._last = min(self._first, purchase.at), max(self._last, purchase.at)
+        self._purchases.append((purchase, figures))
+        total = self._totals.get(purchase.currency, NOTHING)
+        self._totals[purchase.currency] = total.plus(figures)
+        for kind in KeyKind:
+            self._values[kind].update(value.digest for value in purchase.keys_of(kind))
+
+    def sum(self, at: datetime, span: timedelta, currency: str) -> Figures:
+        """What is within the window, without the money of other currencies."""
+        if not self._are_all_near(at, span):
+            return _sum(self._sums_near(at, span), currency)
+        return _sum(self._totals, currency)
+
+    def values(self, at: datetime, span: timedelta, of: KeyKind) -> frozenset[UUID]:
+        if self._are_all_near(at, span):
+            return frozenset(self._values[of])
+        near = (it for it, _ in self._purchases if abs(it.at - at) < span)
+        return frozenset(value.digest for it in near for value in it.keys_of(of))
+
+    def _are_all_near(self, at: datetime, span: timedelta) -> bool:
+        """A batch is moments long, most windows are longer."""
+        return at - self._first < span and self._last - at < span
+
+    def _sums_near(self, at: datetime, span: timedelta) -> dict[str, Figures]:
+        totals: dict[str, Figures] = {}
+        for purchase, figures in self._purchases:
+            if abs(purchase.at - at) < span:
+                total = totals.get(purchase.currency, NOTHING)
+                totals[purchase.currency] = total.plus(figures)
+        return totals
+
+
+def _sum(totals: Mapping[str, Figures], currency: str) -> Figures:
+    total = NOTHING
+    for other, figures in totals.items():
+        total = total.plus(figures if other == currency else replace(figures, amount_minor=0))
+    return total
+
+
 class _Asked:
     """The questions of purchases that come one after another, and how their answers add up."""
 
     def __init__(self, counts: Counts, states: Mapping[VelocityKey, KeyState]) -> None:
         self._counts = counts
         self._states = states
-        self._earlier = defaultdict[VelocityKey, list[Purchase]](list)
+        self._beside = defaultdict[VelocityKey, _Beside](_Beside)
         self._numbers: list[list[tuple[CountFact, list[int]]]] = []
         self._own: list[Figures] = []
         self.questions: list[Question] = []
 
     def ask(self, purchase: Purchase) -> None:
         """The purchases asked about before are there too: nobody else knows of them yet."""
-        for kind in KeyKind:
+        counts = self._counts.get(purchase.merchant_id, ())
+        for kind in {count.key for count in counts}:
             for key in purchase.keys_of(kind):
-                self._earlier[key].append(purchase)
-        at_us = microseconds(purchase.at)
+                self._beside[key].add(purchase, key)
         known: dict[tuple[VelocityKey, int, KeyKind | None], int] = {}
         numbers = []
-        for count in self._counts.get(purchase.merchant_id, ()):
+        for count in counts:
             of, seconds, places = count.measure.of, count.seconds, []
             for key in purchase.keys_of(count.key):
                 place = known.get((key, seconds, of))
                 if place is None:
                     place = known[key, seconds, of] = len(self.questions)
-                    self._add(purchase, at_us, key, seconds, of)
+                    self._add(purchase, key, seconds, of)
                 places.append(place)
             numbers.append((count, places))
         self._numbers.append(numbers)
@@ -245,15 +298,11 @@ class _Asked:
             for numbers in self._numbers
         ]
 
-    def _add(
-        self, purchase: Purchase, at_us: int, key: VelocityKey, seconds: int, of: KeyKind | None
-    ) -> None:
-        near = self._earlier[key]
-        if len(near) > 1:
-            span = timedelta(seconds=seconds)
-            near = [it for it in near if abs(it.at - purchase.at) < span]
-        span_us = seconds * 1_000_000
-        self._own.append(_sum(near, key, purchase.currency) if of is None else NOTHING)
+    def _add(self, purchase: Purchase, key: VelocityKey, seconds: int, of: KeyKind | None) -> None:
+        beside, span = self._beside[key], timedelta(seconds=seconds)
+        at_us, span_us = microseconds(purchase.at), seconds * 1_000_000
+        own = beside.sum(purchase.at, span, purchase.currency) if of is None else NOTHING
+        self._own.append(own)
         self.questions.append(
             Question(
                 key,
@@ -261,23 +310,10 @@ class _Asked:
                 at_us - span_us + 1,
                 at_us + span_us,
                 of,
-                frozenset(value.digest for it in near for value in it.keys_of(of))
-                if of
-                else NO_VALUES,
+                beside.values(purchase.at, span, of) if of else NO_VALUES,
                 self._states.get(key, UNKNOWN_KEY),
             )
         )
-
-
-def _sum(purchases: Sequence[Purchase], key: VelocityKey, currency: str) -> Figures:
-    """What purchases that are not written down yet come to, in this currency."""
-    total = NOTHING
-    for purchase in purchases:
-        figures = purchase.figures_for(key)
-        if purchase.currency != currency:
-            figures = replace(figures, amount_minor=0)
-        total = figures if total is NOTHING else total.plus(figures)
-    return total
 
 
 def _read(count: CountFact, figures: Figures) -> int:
