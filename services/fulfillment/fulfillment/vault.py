@@ -50,6 +50,8 @@ class ClaimedUnit:
     box: Box | None
     expires_at: datetime | None = None
     is_redeemable: bool = False
+    # Of a voucher that is redeemed there.
+    face_value: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,7 @@ class _Unit(BaseModel):
     unit_cost: _Money
     expires_at: datetime | None = None
     is_redeemable: bool = False
+    face_value: _Money | None = None
     box: _Box | None = None
 
 
@@ -259,6 +262,7 @@ def _claimed(result: _ClaimResult) -> tuple[ClaimedUnit, ...] | Refused:
             box=_box(unit.box) if unit.box else None,
             expires_at=unit.expires_at,
             is_redeemable=unit.is_redeemable,
+            face_value=_face_value(unit),
         )
         for unit in result.units
     )
@@ -275,3 +279,8 @@ def _box(box: _Box) -> Box:
 def _same_number(answers: int, asked: int) -> None:
     if answers != asked:
         raise ValueError(f"the vault answered {answers} items of {asked}")
+
+
+def _face_value(unit: _Unit) -> Money | None:
+    face = unit.face_value
+    return Money(face.amount, face.currency) if face else None

@@ -26,7 +26,8 @@ import inventory_vault.retention.tables
 import inventory_vault.revocations.tables
 import inventory_vault.units.tables
 import inventory_vault.vouchers.tables
-import inventory_vault.withdrawals.tables  # noqa: F401 - the tables register themselves
+import inventory_vault.withdrawals.tables
+import inventory_vault.write_offs.tables  # noqa: F401 - the tables register themselves
 from inventory_vault.actions.routes import stock_action_routes
 from inventory_vault.actions.service import StockActionService
 from inventory_vault.alarms.routes import alarm_routes
@@ -85,6 +86,8 @@ from inventory_vault.vouchers.routes import voucher_routes
 from inventory_vault.vouchers.service import VoucherService
 from inventory_vault.withdrawals.routes import withdrawal_routes
 from inventory_vault.withdrawals.service import WithdrawalService
+from inventory_vault.write_offs.jobs import expire_vouchers, write_off_lost
+from inventory_vault.write_offs.service import WriteOffService
 from kit.clock import SystemClock
 from kit.combine import Combiner
 from kit.db import Database
@@ -95,6 +98,7 @@ from lockstock.inventory_vault.v1.audit_events_pb2 import AuditCheckpoint
 from lockstock.inventory_vault.v1.redemption_events_pb2 import (
     RedemptionRolledBack,
     UnitOpened,
+    VoucherExpired,
     VoucherRedeemed,
 )
 from lockstock.inventory_vault.v1.reservation_events_pb2 import (
@@ -107,6 +111,7 @@ from lockstock.inventory_vault.v1.stock_events_pb2 import (
     StockLow,
     StockOut,
     StockUndone,
+    StockWrittenOff,
 )
 from sealing import Fingerprinter
 
@@ -170,11 +175,13 @@ def create_service(settings: Settings) -> Service:
             UnitOpened,
             StockImported,
             StockUndone,
+            StockWrittenOff,
             StockLow,
             StockOut,
             AuditCheckpoint,
             VoucherRedeemed,
             RedemptionRolledBack,
+            VoucherExpired,
         ],
         large_bodies={
             "/lots": settings.import_bytes_max,
@@ -222,6 +229,7 @@ def _keeping(shared: Shared) -> Part:
     """What stands on the shelves, and taking it off by hand or by time."""
     db, pools, lots, shelves = shared.db, shared.pools, shared.lots, shared.shelves
     withdrawals = WithdrawalService(pools, lots, shelves, shared.units)
+    write_offs = WriteOffService(db, pools)
     return Part(
         routers=[
             pool_routes(db, pools, lots),
@@ -234,6 +242,8 @@ def _keeping(shared: Shared) -> Part:
         ],
         jobs=[
             withdraw_expired(db, shelves),
+            write_off_lost(write_offs),
+            expire_vouchers(write_offs),
             review_cover(db, shelves),
             check_conservation(ConservationService(db, lots)),
             shred_due(db, RetentionService(days=shared.settings.retention_days)),

@@ -172,6 +172,7 @@ class LotCost:
     unit_cost: Money
     supplier: str = ""
     purchase_id: UUID | None = None
+    face_value: Money | None = None  # of one voucher that is redeemed at the vault
 
 
 @dataclass(frozen=True, slots=True)

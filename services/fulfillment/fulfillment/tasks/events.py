@@ -35,13 +35,14 @@ def line_delivered(delivery: Delivery, outcome: Delivered, url: str) -> LineDeli
 
 
 def _cost(cost: LotCost) -> order_events_pb2.LotCost:
-    unit_cost = cost.unit_cost
+    unit_cost, face = cost.unit_cost, cost.face_value
     return order_events_pb2.LotCost(
         lot_id=str(cost.lot_id) if cost.lot_id else "",
         quantity=cost.quantity,
         unit_cost=Money(amount_minor=unit_cost.amount_minor, currency=unit_cost.currency),
         supplier=cost.supplier,
         purchase_id=str(cost.purchase_id) if cost.purchase_id else "",
+        face_value=Money(amount_minor=face.amount_minor, currency=face.currency) if face else None,
     )
 
 

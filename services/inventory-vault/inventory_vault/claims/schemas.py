@@ -86,6 +86,7 @@ class ClaimedUnit(Model):
     unit_cost: MoneyModel
     expires_at: datetime | None = None
     is_redeemable: bool = Field(default=False, description="A voucher: its use is told by events.")
+    face_value: MoneyModel | None = Field(default=None, description="of a voucher of this vault")
     box: BoxRead | None = None
 
 
@@ -153,7 +154,7 @@ def _units_json(units: Sequence[TakenUnit], boxes: Mapping[str, HandedBox]) -> l
     found: list[UnitJson] = []
     for unit in units:
         unit_id = str(unit.unit_id)
-        box, cost = boxes.get(unit_id), unit.unit_cost
+        box, cost, face = boxes.get(unit_id), unit.unit_cost, unit.face_value
         found.append(
             {
                 "unit_id": unit_id,
@@ -163,6 +164,7 @@ def _units_json(units: Sequence[TakenUnit], boxes: Mapping[str, HandedBox]) -> l
                 "unit_cost": {"amount": cost.amount_minor, "currency": cost.currency},
                 "expires_at": unit.expires_at,
                 "is_redeemable": unit.is_redeemable,
+                "face_value": face and {"amount": face.amount_minor, "currency": face.currency},
                 "box": None if box is None else {"key_id": None, **box._asdict()},
             }
         )

@@ -127,7 +127,7 @@ class LotAlreadySold(Conflict):
 
 
 class LotNotUndoable(Conflict):
-    """A lot that was made void stays so: its units are written off already."""
+    """A lot that was made void stays so, and one with units that the books lost already."""
 
     code = "lot_not_undoable"
 

@@ -357,7 +357,7 @@ _UNDO = text(
     WHERE id = :lot AND state IN ('inactive', 'on_shelf', 'quarantined')
       AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.lot_id = :lot)
       AND NOT EXISTS (SELECT 1 FROM lot_tally t
-        WHERE t.lot_id = :lot AND t.sold + t.opened + t.redeemed > 0)
+        WHERE t.lot_id = :lot AND t.sold + t.opened + t.redeemed + t.written_off > 0)
     """
 )
 

@@ -138,7 +138,9 @@ class LotService:
         LotAlreadySold, LotNotUndoable.
         """
         if not await repository.undo(tx, lot.id):
-            raise LotNotUndoable if lot.state is LotState.VOID else LotAlreadySold
+            levels = lot.levels
+            sold = levels.reserved + levels.sold + levels.opened + levels.redeemed
+            raise LotAlreadySold if sold and lot.state is not LotState.VOID else LotNotUndoable
         outbox.add(tx, events.stock_undone(lot), key=lot.pool_id, merchant_id=lot.merchant_id)
 
     async def list_undone(self, tx: Transaction, limit: int) -> list[UUID]:

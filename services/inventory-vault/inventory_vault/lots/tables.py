@@ -111,6 +111,8 @@ lot_tally = Table(
     Column("quarantined", Integer, nullable=False, server_default="0"),
     Column("void", Integer, nullable=False, server_default="0"),
     Column("inactive", Integer, nullable=False, server_default="0"),
+    # Of the expired and void ones: those that the books were told of.
+    Column("written_off", Integer, nullable=False, server_default="0"),
     CheckConstraint("sold >= 0 AND opened >= 0 AND redeemed >= 0", name="sold"),
     CheckConstraint(
         "expired >= 0 AND quarantined >= 0 AND void >= 0 AND inactive >= 0", name="withdrawn"

@@ -27,6 +27,8 @@ class TakenUnit(NamedTuple):
     expires_at: datetime | None = None
     # Whether its use is told to us by a redemption.
     is_redeemable: bool = False
+    # What it is worth here, when it is a voucher that says so.
+    face_value: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,7 @@ async def units_of(tx: Transaction, reservation_ids: Sequence[UUID]) -> list[Tak
     found: list[TakenUnit] = []
     for row in await tx.execute(_UNITS_OF, {"reservations": list(reservation_ids)}):
         cost = Money(row.unit_cost, row.currency)
+        face = Money(row.face_value, row.face_currency) if row.face_value else None
         found += [
             TakenUnit(
                 unit_id,
@@ -151,6 +152,7 @@ async def units_of(tx: Transaction, reservation_ids: Sequence[UUID]) -> list[Tak
                 cost,
                 row.expires_at,
                 row.is_redeemable,
+                face,
             )
             for unit_id, seq, mask in zip(row.unit_ids, row.seqs, row.masks, strict=True)
         ]
@@ -309,19 +311,24 @@ _COUNT_SOLD = text(
 _UNITS_OF = text(
     """
     SELECT reservation_id, line_no, lot_id, unit_cost, currency, expires_at, is_redeemable,
+      face_value, face_currency,
       array_agg(unit_id) AS unit_ids, array_agg(seq) AS seqs, array_agg(mask) AS masks
     FROM (
       SELECT a.lot_id, a.seq, a.reservation_id, a.line_no, u.unit_id, u.mask,
         coalesce(u.unit_cost, l.unit_cost) AS unit_cost, l.currency,
-        coalesce(u.expires_at, l.expires_at) AS expires_at, p.unit_kind = 'voucher' AS is_redeemable
+        coalesce(u.expires_at, l.expires_at) AS expires_at,
+        p.unit_kind = 'voucher' AS is_redeemable,
+        v.face_value, v.currency AS face_currency
       FROM allocation a
       JOIN unit u ON u.lot_id = a.lot_id AND u.seq = a.seq
       JOIN lot l ON l.id = a.lot_id
       JOIN pool p ON p.id = l.pool_id
+      LEFT JOIN voucher_terms v ON v.lot_id = a.lot_id AND p.unit_kind = 'voucher'
       WHERE a.reservation_id = ANY(CAST(:reservations AS uuid[]))
       ORDER BY a.reservation_id, a.line_no, a.lot_id, a.seq
     ) AS taken
-    GROUP BY reservation_id, line_no, lot_id, unit_cost, currency, expires_at, is_redeemable
+    GROUP BY reservation_id, line_no, lot_id, unit_cost, currency, expires_at, is_redeemable,
+      face_value, face_currency
     ORDER BY reservation_id, line_no, lot_id, min(seq)
     """
 )

@@ -29,6 +29,7 @@ class LotCost:
     unit_cost: Money
     supplier: str = ""
     purchase_id: str = ""
+    face_value: Money | None = None  # of one voucher that is redeemed at the vault
 
 
 @dataclass(frozen=True, slots=True)

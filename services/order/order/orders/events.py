@@ -270,6 +270,7 @@ def _settled(line: Line, order: Order) -> pb.SettledLine:
                 unit_cost=_money(cost.unit_cost),
                 supplier=cost.supplier,
                 purchase_id=cost.purchase_id,
+                face_value=_money(cost.face_value) if cost.face_value else None,
             )
             for cost in line.costs
         ],

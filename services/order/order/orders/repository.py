@@ -289,9 +289,28 @@ def _cost_values(costs: Sequence[LotCost]) -> list[list[object]]:
             cost.unit_cost.currency,
             cost.supplier,
             cost.purchase_id,
+            *(_face_values(cost) if cost.face_value else ()),
         ]
         for cost in costs
     ]
+
+
+def _cost(
+    lot_id: str,
+    quantity: int,
+    amount: int,
+    currency: str,
+    supplier: str = "",  # lines of older releases name none
+    purchase_id: str = "",
+    *face: Any,
+) -> LotCost:
+    value = Money(*face) if face else None
+    return LotCost(lot_id, quantity, Money(amount, currency), supplier, purchase_id, value)
+
+
+def _face_values(cost: LotCost) -> list[object]:
+    assert cost.face_value is not None, "asked for one only"
+    return [cost.face_value.amount_minor, cost.face_value.currency]
 
 
 def _order(row: Any, lines: tuple[Line, ...]) -> Order:  # a row has no static type
@@ -378,11 +397,7 @@ def _line(row: Any) -> Line:  # a row has no static type
         status=LineStatus(row.status),
         refund_minor=row.refund_minor,
         refunded_minor=row.refunded_minor,
-        costs=tuple(
-            LotCost(lot_id, quantity, Money(amount, currency), *bought)
-            # Lines of older releases name no supplier.
-            for lot_id, quantity, amount, currency, *bought in row.costs
-        ),
+        costs=tuple(_cost(*values) for values in row.costs),
         terms=row.terms,
         form=tuple(row.form),
         template=row.template,

@@ -139,7 +139,8 @@ order_line = Table(
     # What the buyer entered (a phone number to top up); checked against the product's form.
     Column("inputs", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("status", Text, nullable=False, server_default="pending"),
-    # [[lot id, quantity, unit cost, currency, supplier, purchase id], ...] of what was delivered.
+    # [[lot id, quantity, unit cost, currency, supplier, purchase id, and of a voucher its face
+    # value and currency], ...] of what was delivered.
     Column("costs", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
     # The product's fulfillment document; empty in lines older than this column.
     Column("terms", JSONB, nullable=False, server_default=_EMPTY),

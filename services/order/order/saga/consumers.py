@@ -12,6 +12,7 @@ from kit.money import Money
 from lockstock.fulfillment.v1.challenge_events_pb2 import ChallengeNotSent, ChallengeSent
 from lockstock.fulfillment.v1.delivery_events_pb2 import LineDelivered, LineFailed, LineUnknown
 from lockstock.fulfillment.v1.page_events_pb2 import PageLinkChanged
+from lockstock.order.v1.order_events_pb2 import LotCost as PaidCost
 from lockstock.risk.v1.assessment_events_pb2 import Decision, OrderAssessed
 from order.challenges.domain import CodeNews
 from order.deliveries import service as deliveries
@@ -126,6 +127,7 @@ def _outcome(message: LineDelivered | LineFailed | LineUnknown) -> LineOutcome:
                         Money(cost.unit_cost.amount_minor, cost.unit_cost.currency),
                         cost.supplier,
                         cost.purchase_id,
+                        _face_value(cost),
                     )
                     for cost in message.costs
                 ),
@@ -158,3 +160,8 @@ def _outcome(message: LineDelivered | LineFailed | LineUnknown) -> LineOutcome:
 
 def _round(message: LineDelivered | LineFailed | LineUnknown) -> int:
     return message.round or 1  # older releases knew one round
+
+
+def _face_value(cost: PaidCost) -> Money | None:
+    face = cost.face_value
+    return Money(face.amount_minor, face.currency) if cost.HasField("face_value") else None

@@ -174,7 +174,7 @@ def _delivered(delivery: Delivery, claimed: Sequence[ClaimedUnit]) -> Delivered:
         raise VaultDisagrees(
             f"delivery {delivery.id}: {len(units)} units of {delivery.line.quantity}"
         )
-    costs = Counter((unit.lot_id, unit.unit_cost) for unit in units)
+    costs = Counter((unit.lot_id, unit.unit_cost, unit.face_value) for unit in units)
     return Delivered(
         delivery.id,
         tuple(
@@ -188,7 +188,10 @@ def _delivered(delivery: Delivery, claimed: Sequence[ClaimedUnit]) -> Delivered:
             )
             for unit in units
         ),
-        tuple(LotCost(lot_id, number, cost) for (lot_id, cost), number in costs.items()),
+        tuple(
+            LotCost(lot_id, number, cost, face_value=face)
+            for (lot_id, cost, face), number in costs.items()
+        ),
     )
 
 

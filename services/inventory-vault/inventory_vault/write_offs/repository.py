@@ -1,0 +1,125 @@
+"""SQL of what is lost. `write_off` is called under the pool's lock."""
+
+from uuid import UUID
+
+from sqlalchemy import text
+
+from inventory_vault.write_offs.domain import ExpiredVoucher, LosingLot, WriteOff
+from kit.db import Transaction
+from kit.ids import new_id
+from kit.money import Money
+
+
+async def losing_lots(tx: Transaction, limit: int) -> list[LosingLot]:
+    """Lots with lost units that were not told yet, at most `limit`."""
+    rows = await tx.execute(_LOSING, {"limit": limit})
+    return [LosingLot(row.id, row.pool_id) for row in rows]
+
+
+async def write_off(tx: Transaction, lot_id: UUID, units_max: int) -> list[WriteOff]:
+    """Notes up to so many lost units of a lot, those not told before; one write-off per reason."""
+    values = {"lot": lot_id, "limit": units_max, "expired": new_id(), "voided": new_id()}
+    return [
+        WriteOff(
+            id=row.write_off_id,
+            lot_id=lot_id,
+            pool_id=row.pool_id,
+            merchant_id=row.merchant_id,
+            supplier=row.supplier,
+            is_expired=row.is_expired,
+            quantity=row.quantity,
+            cost=Money(int(row.cost), row.currency),
+        )
+        for row in await tx.execute(_WRITE_OFF, values)
+    ]
+
+
+async def expire_vouchers(tx: Transaction, limit: int) -> list[ExpiredVoucher]:
+    """Notes sold vouchers whose time is over and that were not told before."""
+    return [
+        ExpiredVoucher(
+            row.unit_id,
+            row.lot_id,
+            row.pool_id,
+            row.merchant_id,
+            Money(row.balance, row.currency),
+        )
+        for row in await tx.execute(_EXPIRE_VOUCHERS, {"limit": limit})
+    ]
+
+
+# The balance is as it stands now: who redeems holds the unit's row meanwhile, and the time is over.
+_EXPIRE_VOUCHERS = text(
+    """
+    WITH due AS MATERIALIZED (
+      SELECT u.unit_id, u.lot_id, l.pool_id, u.merchant_id, t.currency,
+        t.face_value - coalesce(b.redeemed, 0) AS balance
+      FROM voucher_terms t JOIN lot l ON l.id = t.lot_id
+      JOIN allocation a ON a.lot_id = t.lot_id AND a.state IN ('sold', 'opened')
+      JOIN unit u ON u.lot_id = a.lot_id AND u.seq = a.seq
+      LEFT JOIN unit_balance b ON b.lot_id = u.lot_id AND b.seq = u.seq
+      WHERE (l.expires_at <= clock_timestamp() OR l.mixed_expiry)
+        AND coalesce(u.expires_at, l.expires_at) <= clock_timestamp()
+        AND t.face_value > coalesce(b.redeemed, 0)
+        AND NOT EXISTS (SELECT 1 FROM expired_voucher e WHERE e.unit_id = u.unit_id)
+      LIMIT :limit
+    ), noted AS (
+      INSERT INTO expired_voucher (unit_id, merchant_id, balance, currency)
+      SELECT unit_id, merchant_id, balance, currency FROM due
+      ON CONFLICT (unit_id) DO NOTHING RETURNING unit_id
+    )
+    SELECT due.* FROM due JOIN noted USING (unit_id)
+    """
+)
+
+# By counts alone: a lot is lost as a whole when it is void or its one expiry has passed, and unit
+# by unit otherwise.
+_LOSING = text(
+    """
+    SELECT l.id, l.pool_id FROM lot l JOIN lot_tally t ON t.lot_id = l.id
+    WHERE l.state NOT IN ('importing', 'undone')
+      AND t.expired + t.void + CASE
+        WHEN l.state = 'void' OR (l.state = 'on_shelf' AND NOT l.mixed_expiry
+          AND l.head_expires_at <= clock_timestamp())
+        THEN l.size - l.next_seq + 1 - l.gaps_ahead + l.free_count ELSE 0 END > t.written_off
+    ORDER BY l.id LIMIT :limit
+    """
+)
+
+_WRITE_OFF = text(
+    """
+    WITH target AS MATERIALIZED (
+      SELECT *, state = 'void' AS is_void, coalesce(state = 'on_shelf' AND NOT mixed_expiry
+        AND head_expires_at <= clock_timestamp(), false) AS is_past
+      FROM lot WHERE id = :lot AND state NOT IN ('importing', 'undone')
+    ), lost AS MATERIALIZED (
+      SELECT w.seq, w.state = 'expired' AS is_expired
+      FROM target l JOIN withdrawn_unit w ON w.lot_id = l.id
+      WHERE w.state IN ('expired', 'void') AND NOT EXISTS (
+        SELECT 1 FROM written_off_unit o WHERE o.lot_id = w.lot_id AND o.seq = w.seq)
+      UNION ALL
+      SELECT u.seq, l.is_past
+      FROM target l JOIN unit u ON u.lot_id = l.id
+      WHERE (l.is_void OR l.is_past)
+        AND NOT EXISTS (
+          SELECT 1 FROM written_off_unit o WHERE o.lot_id = u.lot_id AND o.seq = u.seq)
+        AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.lot_id = u.lot_id AND a.seq = u.seq)
+        AND NOT EXISTS (
+          SELECT 1 FROM withdrawn_unit w WHERE w.lot_id = u.lot_id AND w.seq = u.seq)
+      LIMIT :limit
+    ), noted AS (
+      INSERT INTO written_off_unit (lot_id, seq, merchant_id, is_expired, write_off_id)
+      SELECT l.id, lost.seq, l.merchant_id, lost.is_expired,
+        CASE WHEN lost.is_expired THEN CAST(:expired AS uuid) ELSE CAST(:voided AS uuid) END
+      FROM lost, target l
+      RETURNING seq, is_expired, write_off_id
+    ), counted AS (
+      UPDATE lot_tally t SET written_off = t.written_off + (SELECT count(*) FROM noted)
+      WHERE t.lot_id = :lot
+    )
+    SELECT noted.write_off_id, noted.is_expired, l.pool_id, l.merchant_id, l.supplier, l.currency,
+      count(*)::int AS quantity, sum(coalesce(u.unit_cost, l.unit_cost)) AS cost
+    FROM noted JOIN unit u ON u.lot_id = :lot AND u.seq = noted.seq, target l
+    GROUP BY noted.write_off_id, noted.is_expired, l.pool_id, l.merchant_id, l.supplier, l.currency
+    """
+)

@@ -1,0 +1,192 @@
+"""What is lost is told to the books once, at the cost of these very units."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from kit.service import Service
+from lockstock.inventory_vault.v1.redemption_events_pb2 import VoucherExpired
+from lockstock.inventory_vault.v1.stock_events_pb2 import StockWrittenOff
+from tests.inventory_vault.factories import Vault, run_job
+from tests.inventory_vault.tills import FACE_VALUE, Till
+
+Rows = Callable[..., Awaitable[list[Any]]]
+JOB = "write-off-lost-units"
+WHY = {"reason": "a bad batch"}
+
+
+async def told(rows: Rows, pool_id: str) -> list[tuple[str, int, int]]:
+    """(reason, units, cost) of each write-off of the pool's lots, in their order."""
+    events = await rows(
+        "SELECT payload FROM event_log WHERE key = :key AND type = :type ORDER BY id",
+        key=pool_id,
+        type=StockWrittenOff.DESCRIPTOR.full_name,
+    )
+    messages = [StockWrittenOff.FromString(bytes(row.payload)) for row in events]
+    return [
+        (
+            StockWrittenOff.Reason.Name(it.reason).removeprefix("REASON_"),
+            it.quantity,
+            it.cost.amount_minor,
+        )
+        for it in messages
+    ]
+
+
+async def in_past(service: Service, sql: str, **values: Any) -> None:
+    async with service.db.transaction() as tx:
+        await tx.execute(text(sql), values)
+
+
+async def units_of(rows: Rows, lot_id: str) -> list[str]:
+    found = await rows("SELECT unit_id FROM unit WHERE lot_id = :l ORDER BY seq", l=lot_id)
+    return [str(row.unit_id) for row in found]
+
+
+async def test_a_voided_unit_is_told_once_at_its_own_cost(
+    vault: Vault, service: Service, rows: Rows
+) -> None:
+    pool_id = await vault.pool()
+    lot = (await vault.add_lot(pool_id, 3))["lot_id"]
+    await in_past(service, "UPDATE unit SET unit_cost = 777 WHERE lot_id = :l AND seq = 2", l=lot)
+    for unit in (await units_of(rows, lot))[:2]:
+        voided = await vault.client.post(f"/v1/units/{unit}/void", json=WHY)
+        assert voided.status_code == 200, voided.text
+    await run_job(service, JOB)
+    await run_job(service, JOB)
+    assert await told(rows, pool_id) == [("VOIDED", 2, 500 + 777)]
+
+
+async def test_a_quarantined_unit_is_not_lost_before_it_is_voided(
+    vault: Vault, service: Service, rows: Rows
+) -> None:
+    pool_id = await vault.pool()
+    lot = (await vault.add_lot(pool_id, 2))["lot_id"]
+    unit = (await units_of(rows, lot))[0]
+    await vault.client.post(f"/v1/units/{unit}/quarantine", json=WHY)
+    await run_job(service, JOB)
+    assert await told(rows, pool_id) == []
+    await vault.client.post(f"/v1/units/{unit}/void", json=WHY)
+    await run_job(service, JOB)
+    assert await told(rows, pool_id) == [("VOIDED", 1, 500)]
+
+
+async def test_of_a_voided_lot_what_was_sold_is_not_lost_and_what_comes_back_is(
+    vault: Vault, service: Service, rows: Rows
+) -> None:
+    pool_id = await vault.pool()
+    lot = (await vault.add_lot(pool_id, 10))["lot_id"]
+    await vault.sold(pool_id, 3)
+    held = await vault.held(pool_id, 2)
+    voided = await vault.client.post(f"/v1/lots/{lot}/void", json=WHY)
+    assert voided.status_code == 200, voided.text
+    await run_job(service, JOB)
+    assert await told(rows, pool_id) == [("VOIDED", 5, 2_500)]
+    await vault.release(held)
+    await run_job(service, JOB)
+    assert await told(rows, pool_id) == [("VOIDED", 5, 2_500), ("VOIDED", 2, 1_000)]
+    assert await vault.conserved(pool_id)
+
+
+async def test_a_lot_past_its_time_is_lost_as_a_whole(
+    vault: Vault, service: Service, rows: Rows
+) -> None:
+    pool_id = await vault.pool()
+    lot = (await vault.add_lot(pool_id, 4, expires_at="2060-01-01T00:00:00Z"))["lot_id"]
+    await vault.sold(pool_id, 1)
+    await run_job(service, JOB)
+    assert await told(rows, pool_id) == []
+    await in_past(
+        service,
+        "UPDATE lot SET expires_at = now() - interval '1 minute', "
+        "head_expires_at = now() - interval '1 minute' WHERE id = :l",
+        l=lot,
+    )
+    await run_job(service, JOB)
+    assert await told(rows, pool_id) == [("EXPIRED", 3, 1_500)]
+
+
+async def test_units_that_expire_one_by_one_are_lost_one_by_one(
+    vault: Vault, service: Service, rows: Rows
+) -> None:
+    pool_id = await vault.pool()
+    lines = [f"W-{n},20{40 + n}-01-01" for n in range(1, 5)]
+    lot = (await vault.imported(pool_id, "code,expiry\n" + "\n".join(lines)))["lot_id"]
+    for table in ("unit", "free_unit"):
+        await in_past(
+            service,
+            f"UPDATE {table} SET expires_at = now() - interval '1 minute' "  # noqa: S608 - named above
+            "WHERE lot_id = :l AND seq <= 2",
+            l=lot,
+        )
+    await in_past(
+        service,
+        "UPDATE lot SET head_expires_at = now() - interval '1 minute' WHERE id = :l",
+        l=lot,
+    )
+    await run_job(service, "withdraw-expired-units")
+    await run_job(service, JOB)
+    assert await told(rows, pool_id) == [("EXPIRED", 2, 1_000)]
+
+
+async def test_two_workers_tell_each_unit_once(vault: Vault, service: Service, rows: Rows) -> None:
+    pool_id = await vault.pool()
+    lot = (await vault.add_lot(pool_id, 8))["lot_id"]
+    await vault.client.post(f"/v1/lots/{lot}/void", json=WHY)
+    await asyncio.gather(*(run_job(service, JOB) for _ in range(3)))
+    assert await told(rows, pool_id) == [("VOIDED", 8, 4_000)]
+
+
+async def test_a_lot_with_written_off_units_is_not_undone(
+    vault: Vault, service: Service, rows: Rows
+) -> None:
+    pool_id = await vault.pool()
+    lot = (await vault.add_lot(pool_id, 2))["lot_id"]
+    unit = (await units_of(rows, lot))[0]
+    await vault.client.post(f"/v1/units/{unit}/void", json=WHY)
+    await run_job(service, JOB)
+    refused = await vault.client.post(f"/v1/lots/{lot}/undo", json=WHY)
+    assert (refused.status_code, refused.json()["code"]) == (409, "lot_not_undoable")
+
+
+async def test_a_sale_of_vouchers_says_what_they_are_worth(vault: Vault, till: Till) -> None:
+    pool_id, _ = await till.stocked(2)
+    sold = await vault.sold(pool_id, 2)
+    assert [unit["face_value"]["amount"] for unit in sold] == [FACE_VALUE] * 2
+    codes = await vault.sold(await vault.stocked(1), 1)
+    assert codes[0]["face_value"] is None
+
+
+@pytest.mark.parametrize("redeemed", [0, 25, FACE_VALUE])
+async def test_what_is_left_on_an_expired_voucher_is_told_once(
+    vault: Vault, till: Till, service: Service, rows: Rows, redeemed: int
+) -> None:
+    (unit,) = await till.sold(1, expires_at="2060-01-01T00:00:00Z")
+    if redeemed:
+        await till.redeemed(unit, amount={"amount": redeemed, "currency": "CNY"})
+    job = "expire-sold-vouchers"
+    await run_job(service, job)
+    assert await expired(rows, unit) == []
+    for table in ("unit", "lot"):
+        await in_past(
+            service,
+            f"UPDATE {table} SET expires_at = now() - interval '1 minute' "  # noqa: S608 - named above
+            "WHERE merchant_id = :m",
+            m=vault.merchant,
+        )
+    await run_job(service, job)
+    await run_job(service, job)
+    left = FACE_VALUE - redeemed
+    assert await expired(rows, unit) == ([left] if left else [])
+
+
+async def expired(rows: Rows, unit_id: str) -> list[int]:
+    events = await rows(
+        "SELECT payload FROM event_log WHERE key = :key AND type = :type",
+        key=unit_id,
+        type=VoucherExpired.DESCRIPTOR.full_name,
+    )
+    return [VoucherExpired.FromString(bytes(row.payload)).balance.amount_minor for row in events]
