@@ -3,6 +3,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from kit.clock import Clock
 from kit.db import Database, Transaction
 from kit.http import Caller, CurrencyCode, Once, Timestamp, caller, once
 from kit.paging import Page, PageRequest, page_of, page_request
@@ -20,8 +21,13 @@ def _db(request: Request) -> Database:
     return cast(Database, request.app.state.db)
 
 
+def _clock(request: Request) -> Clock:
+    return cast(Clock, request.app.state.clock)
+
+
 Accounts = Annotated[AccountService, Depends(_accounts)]
 Db = Annotated[Database, Depends(_db)]
+Time = Annotated[Clock, Depends(_clock)]
 
 
 @router.get("/v1/accounts", summary="Accounts with their balances")
@@ -83,9 +89,13 @@ async def get_balance(
     account_id: UUID,
     accounts: Accounts,
     db: Db,
-    at: Annotated[Timestamp, Query(description="with all that happened up to this moment")],
+    clock: Time,
+    at: Annotated[
+        Timestamp | None, Query(description="with all that happened up to this moment; or now")
+    ] = None,
     who: Caller = caller("ledger:read"),
 ) -> BalanceRead:
+    moment = at or clock.now()
     async with db.read() as tx:
-        found = await accounts.balance_at(tx, who.merchant, account_id, at)
-    return BalanceRead.from_domain(found, at)
+        found = await accounts.balance_at(tx, who.merchant, account_id, moment)
+    return BalanceRead.from_domain(found, moment)

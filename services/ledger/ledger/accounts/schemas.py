@@ -79,13 +79,13 @@ class AccountRead(Model):
 
 
 class BalanceRead(Model):
-    """An account with all that was posted with a time up to `at`; minor units."""
+    """An account with all that was posted with a time up to `as_of`; minor units."""
 
     account_id: UUID
     account: str
     kind: AccountKind
     currency: str
-    at: datetime
+    as_of: datetime
     debit: int
     credit: int
     balance: int
@@ -97,7 +97,7 @@ class BalanceRead(Model):
             account=balance.code,
             kind=balance.kind,
             currency=balance.currency,
-            at=at,
+            as_of=at,
             debit=balance.debit_minor,
             credit=balance.credit_minor,
             balance=balance.debit_minor - balance.credit_minor,
