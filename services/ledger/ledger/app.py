@@ -20,6 +20,9 @@ from ledger.facts.service import FactService
 from ledger.goods_reports import routes as goods_report_routes
 from ledger.goods_reports.repository import GoodsRepository
 from ledger.goods_reports.service import GoodsService
+from ledger.pages import routes as page_routes
+from ledger.pages.repository import PageRepository
+from ledger.pages.service import PageService
 from ledger.payouts import routes as payout_routes
 from ledger.payouts.repository import PayoutRepository
 from ledger.payouts.service import PayoutService
@@ -38,12 +41,19 @@ from ledger.proofs import routes as proof_routes
 from ledger.proofs.jobs import chain_transactions
 from ledger.proofs.repository import ChainRepository
 from ledger.proofs.service import ChainService
+from ledger.reconciliations import routes as reconciliation_routes
+from ledger.reconciliations.consumers import ReconciliationConsumers
+from ledger.reconciliations.jobs import late_payments
+from ledger.reconciliations.repository import ReconciliationRepository
+from ledger.reconciliations.service import ReconciliationService
+from ledger.rendering import PageRenderer
 from ledger.reports import routes as report_routes
 from ledger.reports.repository import ReportRepository
 from ledger.reports.service import ReportService
 from ledger.sales_reports import routes as sales_report_routes
 from ledger.sales_reports.repository import SalesRepository
 from ledger.sales_reports.service import SalesService
+from ledger.sessions import Sessions
 from ledger.settings import Settings
 from ledger.settlement_rules import routes as settlement_rule_routes
 from ledger.settlement_rules.repository import SettlementRuleRepository
@@ -82,6 +92,8 @@ ROUTERS = (
     sales_report_routes.router,
     buyer_report_routes.router,
     goods_report_routes.router,
+    page_routes.router,
+    reconciliation_routes.router,
     settlement_rule_routes.router,
     settlement_routes.router,
     statement_routes.router,
@@ -101,6 +113,12 @@ def create_service(settings: Settings) -> Service:
     splits = SplitService(SplitRepository(), settlement_rules, books)
     payouts = PayoutService(PayoutRepository(), accounts, books)
     settlements = SettlementService(SettlementRepository(), settlement_rules, payouts)
+    reconciliations = ReconciliationService(
+        ReconciliationRepository(), late_days=settings.reconciliation_late_days
+    )
+    sales = SalesService(SalesRepository())
+    buyers = BuyerService(BuyerRepository())
+    goods = GoodsService(GoodsRepository())
     return Service(
         settings=settings,
         package="ledger",
@@ -113,6 +131,7 @@ def create_service(settings: Settings) -> Service:
             *posting_rules.handlers(transactions),
             *FactConsumers(FactService(FactRepository())).handlers(),
             *SplitConsumers(splits).handlers(),
+            *ReconciliationConsumers(reconciliations).handlers(),
             *replica_handlers(),
         ],
         publishes=[LedgerChained, SettlementClosed],
@@ -120,7 +139,9 @@ def create_service(settings: Settings) -> Service:
             chain_transactions(chain),
             release_splits(db, splits, settings.release_seconds),
             close_settlements(db, settlements, settings.close_seconds),
+            late_payments(db, reconciliations),
         ],
+        large_bodies={reconciliation_routes.PATH: reconciliation_routes.BODY_BYTES_MAX},
         state={
             "accounts": accounts,
             "transactions": transactions,
@@ -129,16 +150,20 @@ def create_service(settings: Settings) -> Service:
             "periods": PeriodService(PeriodRepository()),
             "chain": chain,
             "reports": reports,
+            "reconciliations": reconciliations,
             "postings": PostingService(PostingRepository()),
-            "sales_reports": SalesService(SalesRepository()),
-            "buyer_reports": BuyerService(BuyerRepository()),
-            "goods_reports": GoodsService(GoodsRepository()),
             "settlement_rules": settlement_rules,
             "splits": splits,
             "settlements": settlements,
             "statements": StatementService(settlements, payouts, accounts),
             "payouts": payouts,
             "prepaid": PrepaidService(PrepaidRepository(), transactions),
+            "sales_reports": sales,
+            "buyer_reports": buyers,
+            "goods_reports": goods,
+            "pages": PageService(PageRepository(), sales, buyers, goods),
+            "renderer": PageRenderer(),
+            "sessions": Sessions(settings.internal_secret.get_secret_value()),
             "clock": SystemClock(),
         },
     )

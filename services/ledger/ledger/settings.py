@@ -7,7 +7,7 @@ from kit.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """LEDGER_...: the shared settings and when settlement moves on."""
+    """LEDGER_...: the shared settings and the ledger's own."""
 
     service: ClassVar[str] = "ledger"
 
@@ -26,4 +26,10 @@ class Settings(ServiceSettings):
         ge=0.05,
         le=3_600.0,
         description="how often open settlements are looked for; seconds",
+    )
+    reconciliation_late_days: int = Field(
+        default=3,
+        ge=1,
+        le=90,
+        description="a payment that no statement lists after so long is a case; days",
     )

@@ -26,7 +26,7 @@ class GoodsService:
         return Report(
             name="stock",
             since=None,
-            until=now,
+            until=None,
             zone="UTC",
             dimensions=["lot", "supplier"],
             columns=["value", "age_days", "expires_days"],
@@ -40,7 +40,7 @@ class GoodsService:
         return Report(
             name="stock-ageing",
             since=None,
-            until=now,
+            until=None,
             zone="UTC",
             dimensions=["kind", "days"],
             columns=["lots", "value"],

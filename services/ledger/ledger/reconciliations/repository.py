@@ -1,0 +1,397 @@
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import text
+
+from kit.db import Transaction
+from kit.ids import new_id
+from ledger.reconciliations.domain import (
+    Case,
+    CaseState,
+    Difference,
+    Kind,
+    Line,
+    MatchBy,
+    Payment,
+    Reconciliation,
+    Source,
+    State,
+)
+
+_ADD_PAYMENTS = text("""
+    INSERT INTO payment_fact (event_id, merchant_id, channel_id, order_id, provider, reference,
+        amount_minor, currency, happened_at)
+    SELECT * FROM unnest(CAST(:event_id AS uuid[]), CAST(:merchant_id AS uuid[]),
+        CAST(:channel_id AS uuid[]), CAST(:order_id AS uuid[]), CAST(:provider AS text[]),
+        CAST(:reference AS text[]), CAST(:amount_minor AS bigint[]), CAST(:currency AS text[]),
+        CAST(:happened_at AS timestamptz[]))
+    ON CONFLICT (event_id) DO NOTHING
+""")
+_ADD_REFERENCES = text("""
+    INSERT INTO order_reference (order_id, merchant_id, channel_id, reference)
+    SELECT DISTINCT * FROM unnest(CAST(:order_id AS uuid[]), CAST(:merchant_id AS uuid[]),
+        CAST(:channel_id AS uuid[]), CAST(:reference AS text[]))
+    ON CONFLICT (order_id) DO NOTHING
+""")
+_COLUMNS = (
+    "id, merchant_id, digest, channel_id, provider, match_by, file_name, state, reason, "
+    "period_from, period_to, lines, refused, results, created_at, ended_at"
+)
+# One that was cut off begins anew: its lines are added again, those that are there stay.
+_BEGIN = text(f"""
+    INSERT INTO reconciliation (id, merchant_id, digest, channel_id, provider, match_by, file_name,
+        period_from, period_to)
+    VALUES (:id, :merchant_id, :digest, :channel_id, :provider, :match_by, :file_name,
+        CAST(:period_from AS timestamptz), CAST(:period_to AS timestamptz))
+    ON CONFLICT (merchant_id, digest) DO UPDATE SET
+        state = CASE WHEN reconciliation.state = 'completed' THEN 'completed' ELSE 'reading' END,
+        lines = CASE WHEN reconciliation.state = 'completed' THEN reconciliation.lines ELSE 0 END,
+        refused = CASE WHEN reconciliation.state = 'completed' THEN reconciliation.refused
+            ELSE 0 END
+    RETURNING {_COLUMNS}
+""")  # noqa: S608 - column names of this file
+_READ = f"SELECT {_COLUMNS} FROM reconciliation WHERE merchant_id = :merchant_id"  # noqa: S608 - constants
+_GET = text(_READ + " AND id = :id")
+_LIST = text(
+    _READ + " AND (CAST(:before AS uuid) IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit"
+)
+_ADD_LINES = text("""
+    WITH progress AS (
+        UPDATE reconciliation SET lines = lines + :lines, refused = refused + :refused_lines
+        WHERE id = :reconciliation_id
+    )
+    INSERT INTO reconciliation_line (reconciliation_id, line, reference, amount_minor, currency,
+        happened_at, refused)
+    SELECT :reconciliation_id, given.* FROM unnest(CAST(:line AS int[]), CAST(:reference AS text[]),
+        CAST(:amount_minor AS bigint[]), CAST(:currency AS text[]),
+        CAST(:happened_at AS timestamptz[]), CAST(:refused AS text[])) AS given
+    ON CONFLICT (reconciliation_id, line) DO NOTHING
+""")
+_PATIENT = text("SET LOCAL statement_timeout = '10min'")
+_PERIOD = text("""
+    UPDATE reconciliation AS one SET period_from = coalesce(one.period_from, seen.first),
+        period_to = coalesce(one.period_to, seen.last)
+    FROM (SELECT min(happened_at) AS first, max(happened_at) AS last FROM reconciliation_line
+          WHERE reconciliation_id = :id AND refused = '') AS seen
+    WHERE one.id = :id
+""")
+# Money that goes out is counted apart: the events of refunds carry no number of the provider.
+_COMPARED = """
+    WITH one AS (SELECT * FROM reconciliation WHERE id = :id),
+    said AS MATERIALIZED (
+        SELECT reference, min(currency) AS currency, sum(amount_minor)::bigint AS minor,
+            min(happened_at) AS happened_at
+        FROM reconciliation_line
+        WHERE reconciliation_id = :id AND refused = '' AND amount_minor > 0 GROUP BY reference
+    ), known AS MATERIALIZED (
+        SELECT payment.*, CASE WHEN one.match_by = 'order' THEN named.reference
+            ELSE payment.reference END AS key,
+            payment.happened_at >= one.period_from AND payment.happened_at <= one.period_to
+                AS is_within
+        FROM one JOIN payment_fact AS payment ON payment.merchant_id = one.merchant_id
+            AND CASE WHEN one.channel_id IS NULL THEN payment.provider = one.provider
+                ELSE payment.channel_id = one.channel_id END
+        LEFT JOIN order_reference AS named ON named.order_id = payment.order_id
+    ), kept AS (
+        SELECT key AS reference, min(currency) AS currency, sum(amount_minor)::bigint AS minor,
+            min(happened_at) AS happened_at
+        FROM known WHERE is_within OR key IN (SELECT reference FROM said) GROUP BY key
+    ), compared AS MATERIALIZED (
+        SELECT coalesce(said.reference, kept.reference) AS reference,
+            coalesce(said.currency, kept.currency) AS currency, said.minor AS there_minor,
+            kept.minor AS here_minor, coalesce(said.happened_at, kept.happened_at) AS happened_at,
+            CASE WHEN kept.reference IS NULL THEN 'missing_here'
+                WHEN said.reference IS NULL THEN 'missing_there'
+                WHEN said.minor <> kept.minor OR said.currency <> kept.currency
+                    THEN 'amount_differs'
+                ELSE 'matched' END AS kind
+        FROM said FULL JOIN kept ON kept.reference = said.reference
+    )
+"""
+_COUNT = """
+    , listed AS (
+        UPDATE payment_fact SET listed_in = :id FROM known JOIN said ON said.reference = known.key
+        WHERE payment_fact.event_id = known.event_id AND payment_fact.listed_in IS NULL
+    ), settled AS (
+        UPDATE reconciliation_case AS old SET state = 'closed', closed_at = clock_timestamp(),
+            closed_by = 'reconciliation', reason = 'agrees in a later statement'
+        FROM compared
+        WHERE old.merchant_id = :merchant_id AND old.source = :source AND old.state = 'open'
+            AND old.reference = compared.reference AND compared.kind = 'matched'
+    )
+    SELECT kind, count(*)::int AS number FROM compared GROUP BY kind
+    UNION ALL SELECT 'outgoing', count(*)::int FROM reconciliation_line
+    WHERE reconciliation_id = :id AND refused = '' AND amount_minor <= 0
+"""
+_RESULTS = text(_COMPARED + _COUNT)
+_THOSE_THAT_DIFFER = """
+    SELECT * FROM compared WHERE kind <> 'matched' ORDER BY reference LIMIT :limit
+"""
+_DIFFERING = text(_COMPARED + _THOSE_THAT_DIFFER)
+_ADD_CASES = text("""
+    INSERT INTO reconciliation_case (id, merchant_id, source, reconciliation_id, kind, reference,
+        currency, there_minor, here_minor, happened_at)
+    SELECT given.id, :merchant_id, :source, CAST(:reconciliation_id AS uuid), given.kind,
+        given.reference, given.currency, given.there_minor, given.here_minor, given.happened_at
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:kinds AS text[]), CAST(:references AS text[]),
+        CAST(:currencies AS text[]), CAST(:theres AS bigint[]), CAST(:heres AS bigint[]),
+        CAST(:times AS timestamptz[])) AS given(id, kind, reference, currency, there_minor,
+        here_minor, happened_at)
+    ON CONFLICT (merchant_id, source, reference, kind) DO NOTHING
+""")
+_END = text(f"""
+    UPDATE reconciliation SET state = :state, reason = :reason,
+        results = CAST(:results AS jsonb), ended_at = clock_timestamp()
+    WHERE id = :id RETURNING {_COLUMNS}
+""")  # noqa: S608 - column names of this file
+# Only sources that send statements: a shop that reconciles nothing has no cases.
+_LATE = text("""
+    SELECT payment.merchant_id, source.name, source.is_channel, payment.currency,
+        CASE WHEN source.match_by = 'order' THEN named.reference ELSE payment.reference END
+            AS reference, sum(payment.amount_minor)::bigint AS minor,
+        min(payment.happened_at) AS happened_at
+    FROM payment_fact AS payment
+    LEFT JOIN order_reference AS named ON named.order_id = payment.order_id
+    JOIN (
+        SELECT DISTINCT merchant_id, channel_id, provider, match_by, channel_id IS NOT NULL
+            AS is_channel, coalesce('channel:' || channel_id, 'provider:' || provider) AS name,
+            min(period_from) OVER (PARTITION BY merchant_id, channel_id, provider) AS since
+        FROM reconciliation WHERE state = 'completed'
+    ) AS source ON source.merchant_id = payment.merchant_id
+        AND (source.channel_id = payment.channel_id
+            OR source.provider <> '' AND source.provider = payment.provider)
+    WHERE payment.listed_in IS NULL AND payment.happened_at >= source.since
+        AND payment.happened_at < clock_timestamp() - make_interval(days => CAST(:days AS int))
+        AND NOT EXISTS (
+            SELECT 1 FROM reconciliation_case AS known
+            WHERE known.merchant_id = payment.merchant_id AND known.source = source.name
+                AND known.kind = 'missing_there' AND known.reference = CASE
+                    WHEN source.match_by = 'order' THEN named.reference
+                    ELSE payment.reference END)
+    GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 5 LIMIT :limit
+""")
+_CASES = """
+    SELECT id, source, reconciliation_id, kind, reference, currency, there_minor, here_minor,
+        happened_at, state, opened_at, closed_at, closed_by, reason
+    FROM reconciliation_case WHERE merchant_id = :merchant_id
+"""
+_LIST_CASES = text(
+    _CASES
+    + """
+    AND (CAST(:state AS text) IS NULL OR state = :state)
+    AND (CAST(:reconciliation_id AS uuid) IS NULL OR reconciliation_id = :reconciliation_id)
+    AND (CAST(:before AS uuid) IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit
+    """
+)
+_GET_CASE = text(_CASES + " AND id = :id")
+_CLOSE = text("""
+    UPDATE reconciliation_case SET state = 'closed', closed_at = clock_timestamp(),
+        closed_by = :closed_by, reason = :reason
+    WHERE merchant_id = :merchant_id AND id = :id AND state = 'open'
+""")
+
+
+class ReconciliationRepository:
+    async def add_payments(self, tx: Transaction, payments: Sequence[Payment]) -> None:
+        names = Payment.__slots__
+        values = {name: [getattr(each, name) for each in payments] for name in names}
+        await tx.execute(_ADD_PAYMENTS, values)
+
+    async def add_references(
+        self, tx: Transaction, references: Sequence[tuple[UUID, UUID, UUID, str]]
+    ) -> None:
+        """(order, merchant, channel, its reference in the channel)"""
+        columns = zip(*references, strict=True)
+        names = ("order_id", "merchant_id", "channel_id", "reference")
+        await tx.execute(_ADD_REFERENCES, dict(zip(names, map(list, columns), strict=True)))
+
+    async def begin(self, tx: Transaction, one: Reconciliation) -> Reconciliation:
+        """As it stands, when the same statement was begun before."""
+        values = {
+            "id": one.id,
+            "merchant_id": one.merchant_id,
+            "digest": one.digest,
+            "channel_id": one.source.channel_id,
+            "provider": one.source.provider,
+            "match_by": one.match_by.value,
+            "file_name": one.file_name,
+            "period_from": one.period_from,
+            "period_to": one.period_to,
+        }
+        return _reconciliation((await tx.execute(_BEGIN, values)).one())
+
+    async def add_lines(
+        self, tx: Transaction, reconciliation_id: UUID, lines: Sequence[Line]
+    ) -> None:
+        values = {name: [getattr(line, name) for line in lines] for name in Line.__slots__}
+        await tx.execute(
+            _ADD_LINES,
+            {
+                **values,
+                "reconciliation_id": reconciliation_id,
+                "lines": len(lines),
+                "refused_lines": sum(bool(line.refused) for line in lines),
+            },
+        )
+
+    async def compare(
+        self, tx: Transaction, one: Reconciliation, *, limit: int
+    ) -> tuple[dict[str, int], list[Difference]]:
+        """How many came to which end, and those that differ; marks what the statement lists, and
+        closes the cases that agree now.
+        """
+        await tx.execute(_PATIENT)
+        await tx.execute(_PERIOD, {"id": one.id})
+        values = {"id": one.id, "merchant_id": one.merchant_id, "source": one.source.name}
+        counts = {row.kind: row.number for row in await tx.execute(_RESULTS, values)}
+        rows = await tx.execute(_DIFFERING, {"id": one.id, "limit": limit})
+        return {kind: number for kind, number in counts.items() if number}, [
+            _difference(row) for row in rows
+        ]
+
+    async def add_cases(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        source: str,
+        reconciliation_id: UUID | None,
+        differences: Sequence[Difference],
+    ) -> None:
+        """Those that are not known yet."""
+        await tx.execute(
+            _ADD_CASES,
+            {
+                "merchant_id": merchant_id,
+                "source": source,
+                "reconciliation_id": reconciliation_id,
+                "ids": [new_id() for _ in differences],
+                "kinds": [it.kind.value for it in differences],
+                "references": [it.reference for it in differences],
+                "currencies": [it.currency for it in differences],
+                "theres": [it.there_minor for it in differences],
+                "heres": [it.here_minor for it in differences],
+                "times": [it.happened_at for it in differences],
+            },
+        )
+
+    async def end(
+        self, tx: Transaction, one: UUID, state: State, *, reason: str, results: dict[str, int]
+    ) -> Reconciliation:
+        values = {
+            "id": one,
+            "state": state.value,
+            "reason": reason,
+            "results": orjson.dumps(results).decode(),
+        }
+        return _reconciliation((await tx.execute(_END, values)).one())
+
+    async def list_late(
+        self, tx: Transaction, *, days: int, limit: int
+    ) -> list[tuple[UUID, str, Difference]]:
+        """(merchant, source, payment that no statement lists though it is older than so many
+        days)
+        """
+        rows = await tx.execute(_LATE, {"days": days, "limit": limit})
+        return [
+            (
+                row.merchant_id,
+                row.name,
+                Difference(
+                    Kind.MISSING_THERE, row.reference, row.currency, None, row.minor,
+                    row.happened_at,
+                ),
+            )
+            for row in rows
+            if row.reference
+        ]  # fmt: skip
+
+    async def find(self, tx: Transaction, merchant_id: UUID, one: UUID) -> Reconciliation | None:
+        row = (await tx.execute(_GET, {"merchant_id": merchant_id, "id": one})).one_or_none()
+        return None if row is None else _reconciliation(row)
+
+    async def list_them(
+        self, tx: Transaction, merchant_id: UUID, *, before: UUID | None, limit: int
+    ) -> list[Reconciliation]:
+        values = {"merchant_id": merchant_id, "before": before, "limit": limit}
+        return [_reconciliation(row) for row in await tx.execute(_LIST, values)]
+
+    async def list_cases(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        *,
+        state: CaseState | None,
+        reconciliation_id: UUID | None,
+        before: UUID | None,
+        limit: int,
+    ) -> list[Case]:
+        values = {
+            "merchant_id": merchant_id,
+            "state": state.value if state else None,
+            "reconciliation_id": reconciliation_id,
+            "before": before,
+            "limit": limit,
+        }
+        return [_case(row) for row in await tx.execute(_LIST_CASES, values)]
+
+    async def find_case(self, tx: Transaction, merchant_id: UUID, case_id: UUID) -> Case | None:
+        values = {"merchant_id": merchant_id, "id": case_id}
+        row = (await tx.execute(_GET_CASE, values)).one_or_none()
+        return None if row is None else _case(row)
+
+    async def close(
+        self, tx: Transaction, merchant_id: UUID, case_id: UUID, closed_by: str, reason: str
+    ) -> bool:
+        """False when it was closed before."""
+        values = {
+            "merchant_id": merchant_id,
+            "id": case_id,
+            "closed_by": closed_by,
+            "reason": reason,
+        }
+        return (await tx.execute(_CLOSE, values)).rowcount == 1
+
+
+def _reconciliation(row: Any) -> Reconciliation:
+    results = orjson.loads(row.results) if isinstance(row.results, str) else row.results
+    return Reconciliation(
+        id=row.id,
+        merchant_id=row.merchant_id,
+        source=Source(row.channel_id, row.provider),
+        match_by=MatchBy(row.match_by),
+        file_name=row.file_name,
+        digest=row.digest,
+        period_from=row.period_from,
+        period_to=row.period_to,
+        state=State(row.state),
+        reason=row.reason,
+        lines=row.lines,
+        refused=row.refused,
+        results=results,
+        created_at=row.created_at,
+        ended_at=row.ended_at,
+    )
+
+
+def _difference(row: Any) -> Difference:
+    happened_at: datetime | None = row.happened_at
+    return Difference(
+        Kind(row.kind), row.reference, row.currency, row.there_minor, row.here_minor, happened_at
+    )
+
+
+def _case(row: Any) -> Case:
+    return Case(
+        id=row.id,
+        source=row.source,
+        reconciliation_id=row.reconciliation_id,
+        difference=_difference(row),
+        state=CaseState(row.state),
+        opened_at=row.opened_at,
+        closed_at=row.closed_at,
+        closed_by=row.closed_by,
+        reason=row.reason,
+    )

@@ -1,0 +1,196 @@
+import asyncio
+import codecs
+import io
+from collections.abc import Iterator
+from typing import Annotated, BinaryIO, Literal, cast
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
+from fastapi.responses import Response
+
+from kit.db import Database, Transaction
+from kit.http import Caller, CodeText, CurrencyCode, Once, Timestamp, caller, once
+from kit.ids import new_id
+from kit.paging import Page, PageRequest, page_of, page_request
+from ledger.reconciliations.domain import (
+    CaseState,
+    MatchBy,
+    Reading,
+    Reconciliation,
+    Source,
+    SourceUnclear,
+    digest_of,
+)
+from ledger.reconciliations.schemas import CaseClose, CaseRead, ReconciliationRead
+from ledger.reconciliations.service import ReconciliationService
+
+PATH = "/v1/reconciliations"
+BODY_BYTES_MAX = 128 * 1024 * 1024
+router = APIRouter(tags=["reconciliation"])
+_PIECE_BYTES = 1_048_576
+_SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+
+
+def _reconciliations(request: Request) -> ReconciliationService:
+    return cast(ReconciliationService, request.app.state.reconciliations)
+
+
+def _db(request: Request) -> Database:
+    return cast(Database, request.app.state.db)
+
+
+Service = Annotated[ReconciliationService, Depends(_reconciliations)]
+Db = Annotated[Database, Depends(_db)]
+Paging = Annotated[PageRequest, Depends(page_request)]
+Title = Annotated[str, Form(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+def _reading(
+    currency: Annotated[CurrencyCode, Form(description="Of lines that name none.")],
+    reference: Title = "reference",
+    amount: Title = "amount",
+    time: Title = "",
+    currency_column: Title = "",
+    decimals: Annotated[int, Form(ge=0, le=4, description="Of its amounts: 2 for yuan.")] = 2,
+    separator: Annotated[Literal["comma", "semicolon", "tab", "pipe"], Form()] = "comma",
+    match_by: Annotated[
+        MatchBy, Form(description="What the reference is: the payment's, or the order's.")
+    ] = MatchBy.PAYMENT,
+) -> Reading:
+    """Which column is what, by the names in the head."""
+    return Reading(
+        reference, amount, time, currency_column, currency, decimals, _SEPARATORS[separator],
+        match_by,
+    )  # fmt: skip
+
+
+@router.post(PATH, status_code=201, summary="Reconcile with a statement")
+async def reconcile(
+    db: Db,
+    service: Service,
+    file: Annotated[UploadFile, File(description="CSV; the head may stand in the first 50 rows.")],
+    reading: Annotated[Reading, Depends(_reading)],
+    channel_id: Annotated[UUID | None, Form(description="A channel's statement.")] = None,
+    provider: Annotated[CodeText | None, Form(description="A payment provider's.")] = None,
+    encoding: Annotated[Literal["utf-8", "gb18030", "utf-16"] | None, Form()] = None,
+    period_from: Annotated[Timestamp | None, Form()] = None,
+    period_to: Annotated[Timestamp | None, Form()] = None,
+    who: Caller = caller("ledger:write"),
+) -> ReconciliationRead:
+    """Holds each line against the payments the ledger was told of, and those of the period (that of
+    the lines unless you give one) against the lines. Each difference is a case. The same file, read
+    in the same way, is the same statement and may be sent again at any time. `GET` shows how far
+    it is. Without `encoding`, UTF-8 and GB18030 are told apart.
+    """
+    if (channel_id is None) == (provider is None):
+        raise SourceUnclear
+    source = Source(channel_id, provider or "")
+    digest = await asyncio.to_thread(_digest, source, reading, file.file)
+    codec: str | None = encoding
+    codec = codec or await asyncio.to_thread(_codec, file.file)
+    one = Reconciliation(
+        id=new_id(),
+        merchant_id=who.merchant,
+        source=source,
+        match_by=reading.match_by,
+        file_name=(file.filename or "statement.csv").replace("\x00", "")[:200],
+        digest=digest,
+        period_from=period_from,
+        period_to=period_to,
+    )
+    text = io.TextIOWrapper(file.file, encoding=codec, newline="")
+    try:
+        return ReconciliationRead.from_domain(await service.reconcile(db, one, text, reading))
+    finally:
+        text.detach()
+
+
+@router.get(PATH, summary="Statements, newest first")
+async def list_reconciliations(
+    db: Db, service: Service, page: Paging, who: Caller = caller("ledger:read")
+) -> Page[ReconciliationRead]:
+    position = page.after_as(UUID)
+    async with db.read() as tx:
+        found = await service.list_them(
+            tx, who.merchant, before=position[0] if position else None, limit=page.limit + 1
+        )
+    return page_of(found, page, read=ReconciliationRead.from_domain, position=lambda it: [it.id])
+
+
+@router.get(PATH + "/{reconciliation_id}", summary="One statement: how far, how it came out")
+async def get_reconciliation(
+    reconciliation_id: UUID, db: Db, service: Service, who: Caller = caller("ledger:read")
+) -> ReconciliationRead:
+    async with db.read() as tx:
+        found = await service.get(tx, who.merchant, reconciliation_id)
+    return ReconciliationRead.from_domain(found)
+
+
+@router.get("/v1/reconciliation-cases", summary="Differences, newest first")
+async def list_cases(
+    db: Db,
+    service: Service,
+    page: Paging,
+    state: CaseState | None = None,
+    reconciliation_id: Annotated[UUID | None, Query(description="found by this one")] = None,
+    who: Caller = caller("ledger:read"),
+) -> Page[CaseRead]:
+    position = page.after_as(UUID)
+    async with db.read() as tx:
+        found = await service.list_cases(
+            tx,
+            who.merchant,
+            state=state,
+            reconciliation_id=reconciliation_id,
+            before=position[0] if position else None,
+            limit=page.limit + 1,
+        )
+    return page_of(found, page, read=CaseRead.from_domain, position=lambda it: [it.id])
+
+
+@router.post(
+    "/v1/reconciliation-cases/{case_id}/close",
+    response_model=CaseRead,
+    summary="Close a case with a reason",
+    description="Kept with who closed it and when. Once: then 409 `reconciliation_case_closed`.",
+)
+async def close_case(
+    case_id: UUID,
+    body: CaseClose,
+    service: Service,
+    run: Once = once(),
+    who: Caller = caller("ledger:write"),
+) -> Response:
+    async def work(tx: Transaction) -> CaseRead:
+        closed = await service.close(
+            tx, who.merchant, case_id, by=f"{who.kind}:{who.id}", reason=body.reason
+        )
+        return CaseRead.from_domain(closed)
+
+    return await run(who, work)
+
+
+def _digest(source: Source, reading: Reading, file: BinaryIO) -> bytes:
+    file.seek(0)
+    digest = digest_of(source, reading, _pieces(file))
+    file.seek(0)
+    return digest
+
+
+def _codec(file: BinaryIO) -> str:
+    """UTF-8 if the whole file is that, else GB18030."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for piece in _pieces(file):
+            decoder.decode(piece)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return "gb18030"
+    finally:
+        file.seek(0)
+    return "utf-8"
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    while piece := file.read(_PIECE_BYTES):
+        yield piece

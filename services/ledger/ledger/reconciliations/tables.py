@@ -1,0 +1,121 @@
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from kit.db import clock_time
+
+
+def reconciliation_tables(metadata: MetaData) -> None:
+    # What events said arrived. One payment may be told in parts: they add up by its reference.
+    Table(
+        "payment_fact",
+        metadata,
+        Column("event_id", Uuid, primary_key=True),
+        Column("merchant_id", Uuid, nullable=False),
+        Column("channel_id", Uuid, nullable=False),
+        Column("order_id", Uuid, nullable=False),
+        Column("provider", Text, nullable=False),
+        Column("reference", Text, nullable=False),
+        Column("amount_minor", BigInteger, nullable=False),
+        Column("currency", Text, nullable=False),
+        Column("happened_at", DateTime(timezone=True), nullable=False),
+        # The statement that lists it, with whatever amount.
+        Column("listed_in", Uuid),
+        Index("ix_payment_fact_reference", "merchant_id", "provider", "reference"),
+        Index("ix_payment_fact_order_id", "order_id"),
+        Index("ix_payment_fact_happened_at", "merchant_id", "happened_at"),
+        Index(
+            "ix_payment_fact_unlisted", "happened_at", postgresql_where=text("listed_in IS NULL")
+        ),
+    )
+    Table(
+        "order_reference",
+        metadata,
+        Column("order_id", Uuid, primary_key=True),
+        Column("merchant_id", Uuid, nullable=False),
+        Column("channel_id", Uuid, nullable=False),
+        Column("reference", Text, nullable=False),
+        Index("ix_order_reference_reference", "merchant_id", "channel_id", "reference"),
+    )
+    Table(
+        "reconciliation",
+        metadata,
+        Column("id", Uuid, primary_key=True),
+        Column("merchant_id", Uuid, nullable=False),
+        # Of the file, its source and how it is read: the same again is the same statement.
+        Column("digest", LargeBinary, nullable=False),
+        Column("channel_id", Uuid),
+        Column("provider", Text, nullable=False),
+        Column("match_by", Text, nullable=False),
+        Column("file_name", Text, nullable=False),
+        Column("state", Text, nullable=False, server_default="reading"),
+        Column("reason", Text, nullable=False, server_default=""),
+        Column("period_from", DateTime(timezone=True)),
+        Column("period_to", DateTime(timezone=True)),
+        Column("lines", Integer, nullable=False, server_default="0"),
+        Column("refused", Integer, nullable=False, server_default="0"),
+        Column("results", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+        clock_time("created_at"),
+        Column("ended_at", DateTime(timezone=True)),
+        UniqueConstraint("merchant_id", "digest"),
+        CheckConstraint("state IN ('reading', 'completed', 'failed')", name="state_known"),
+        CheckConstraint("(channel_id IS NULL) = (provider <> '')", name="one_source"),
+        Index("ix_reconciliation_merchant_id_id", "merchant_id", "id"),
+    )
+    Table(
+        "reconciliation_line",
+        metadata,
+        Column("reconciliation_id", Uuid, ForeignKey("reconciliation.id"), primary_key=True),
+        Column("line", Integer, primary_key=True),
+        Column("reference", Text, nullable=False),
+        Column("amount_minor", BigInteger, nullable=False),
+        Column("currency", Text, nullable=False),
+        Column("happened_at", DateTime(timezone=True)),
+        # Why it cannot be read; empty: it can.
+        Column("refused", Text, nullable=False),
+        Index("ix_reconciliation_line_reference", "reconciliation_id", "reference"),
+    )
+    Table(
+        "reconciliation_case",
+        metadata,
+        Column("id", Uuid, primary_key=True),
+        Column("merchant_id", Uuid, nullable=False),
+        Column("source", Text, nullable=False),
+        Column("reconciliation_id", Uuid),
+        Column("kind", Text, nullable=False),
+        Column("reference", Text, nullable=False),
+        Column("currency", Text, nullable=False),
+        Column("there_minor", BigInteger),
+        Column("here_minor", BigInteger),
+        Column("happened_at", DateTime(timezone=True)),
+        Column("state", Text, nullable=False, server_default="open"),
+        clock_time("opened_at"),
+        Column("closed_at", DateTime(timezone=True)),
+        Column("closed_by", Text, nullable=False, server_default=""),
+        Column("reason", Text, nullable=False, server_default=""),
+        # The same difference is one case, whichever statement or job finds it.
+        UniqueConstraint("merchant_id", "source", "reference", "kind"),
+        CheckConstraint(
+            "kind IN ('missing_here', 'missing_there', 'amount_differs')", name="kind_known"
+        ),
+        CheckConstraint(
+            "(state = 'closed') = (closed_at IS NOT NULL AND closed_by <> '' AND reason <> '')",
+            name="closed_says_how",
+        ),
+        CheckConstraint("state IN ('open', 'closed')", name="state_known"),
+        Index("ix_reconciliation_case_merchant_id_id", "merchant_id", "id"),
+    )
