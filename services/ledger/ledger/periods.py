@@ -30,6 +30,7 @@ class Grain(StrEnum):
     """How a roll-up's rows are cut."""
 
     QUARTER = "quarter"
+    HOUR = "hour"
     DAY = "day"
     MONTH = "month"
 
@@ -93,25 +94,28 @@ class Period:
         last = _floor_day(self._local(self.until - QUARTER)).replace(day=1)
         return _utc(_months_earlier(last, -1), self.zone)
 
-    def spans(self) -> list[Span]:
-        """What covers the period with the fewest rows: months, and days and quarter hours at its
-        ends.
-        """
+    def ends(self) -> Grain:
+        """Hours when the period begins and ends with one, in UTC."""
+        return Grain.QUARTER if self.since.minute or self.until.minute else Grain.HOUR
+
+    def spans(self, ends: Grain = Grain.QUARTER, *, has_days: bool = True) -> list[Span]:
+        """What covers the period with the fewest rows: months, and days and `ends` around them."""
         day, days_end = _ceil_day(self.since), _floor_day(self.until)
         if day >= days_end:
-            return [Span(Grain.QUARTER, self.since, self.until)]
+            return [Span(ends, self.since, self.until)]
         month, months_end = _ceil_month(day), days_end.replace(day=1)
-        middle = [Span(Grain.DAY, day, days_end)]
+        days = Grain.DAY if has_days else ends
+        middle = [Span(days, day, days_end)]
         if month < months_end:
             middle = [
-                Span(Grain.DAY, day, month),
+                Span(days, day, month),
                 Span(Grain.MONTH, month, months_end),
-                Span(Grain.DAY, months_end, days_end),
+                Span(days, months_end, days_end),
             ]
         spans = [
-            Span(Grain.QUARTER, self.since, day),
+            Span(ends, self.since, day),
             *middle,
-            Span(Grain.QUARTER, days_end, self.until),
+            Span(ends, days_end, self.until),
         ]
         return [span for span in spans if span.since < span.until]
 

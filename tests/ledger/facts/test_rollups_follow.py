@@ -162,9 +162,11 @@ async def test_roll_ups_are_what_the_orders_say_and_what_a_rebuild_makes(
 async def _agrees_with_orders(db: Database, merchant: UUID, orders: list[Bought]) -> None:
     paid = [order for order in orders if order.paid_at]
     async with db.read() as tx:
-        rows = (await tx.execute(_BY_CHANNEL, {"merchant_id": merchant})).all()
-        assert {row.channel_id: tuple(row)[1:] for row in rows} == _by_channel(orders)
-        for grain in ("quarter", "day", "month"):
+        for grain in ("quarter", "hour", "day", "month"):
+            values = {"merchant_id": merchant, "grain": grain}
+            rows = (await tx.execute(_BY_CHANNEL, values)).all()
+            assert {row.channel_id: tuple(row)[1:] for row in rows} == _by_channel(orders)
+        for grain in ("quarter", "month", "product_day", "product_month"):
             values = {"merchant_id": merchant, "grain": grain}
             rows = (await tx.execute(_BY_PRODUCT, values)).all()
             assert {row.product_id: tuple(row)[1:] for row in rows} == _by_product(orders)
@@ -245,7 +247,7 @@ async def _everything(db: Database) -> dict[str, Any]:
     tables = (*TABLES, "buyer_order", "buyer_fact")
     async with db.read() as tx:
         rows = {table: (await tx.execute(_all(table))).all() for table in tables}
-    sums = {"rollup_time": 5, "rollup_goods": 10, "rollup_basket": 4, "rollup_cohort": 5}
+    sums = {"rollup_time": 6, "rollup_goods": 10, "rollup_basket": 4, "rollup_cohort": 5}
     kept = {}
     for table, found in rows.items():
         key = sums.get(table)
@@ -258,7 +260,7 @@ _BY_CHANNEL = text("""
     SELECT channel_id, sum(placed)::int, sum(paid)::int, sum(delivered)::int, sum(refunded)::int,
         sum(of_placed_paid)::int, sum(of_placed_delivered)::int, sum(of_placed_refunded)::int,
         sum(units)::int, sum(sales)::int, sum(refunds)::int, sum(cost)::int
-    FROM rollup_time WHERE merchant_id = :merchant_id GROUP BY channel_id
+    FROM rollup_time WHERE merchant_id = :merchant_id AND grain = :grain GROUP BY channel_id
 """)
 _BY_PRODUCT = text("""
     SELECT product_id, sum(units)::int, sum(shares)::int, sum(sales)::int, sum(cost)::int

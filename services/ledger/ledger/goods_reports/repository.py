@@ -39,7 +39,8 @@ _QUALITY = text("""
         SELECT coalesce(nullif(kept.supplier, ''), lot.supplier, '') AS supplier,
             kept.units AS sold, 0 AS dead
         FROM rollup_goods AS kept LEFT JOIN lot_fact AS lot ON lot.lot_id = kept.lot_id
-        WHERE kept.merchant_id = :merchant_id AND kept.grain = 'month' AND kept.units <> 0
+        WHERE kept.merchant_id = :merchant_id AND kept.grain = 'lot_month'
+            AND kept.units <> 0
         UNION ALL
         SELECT coalesce(lot.supplier, ''), 0, 1
         FROM claim_fact AS claim LEFT JOIN lot_fact AS lot ON lot.lot_id = claim.lot_id
@@ -58,7 +59,7 @@ _PAIRS = text("""
     SELECT kept.first_product, kept.second_product, kept.orders, one.orders AS first_orders,
         two.orders AS second_orders,
         (SELECT coalesce(sum(delivered), 0)::bigint FROM rollup_time
-         WHERE merchant_id = :merchant_id
+         WHERE merchant_id = :merchant_id AND grain = 'day'
              AND at >= CAST(:since AS date)::timestamp AT TIME ZONE 'UTC'
              AND at < CAST(:until AS date)::timestamp AT TIME ZONE 'UTC') AS orders_total
     FROM kept JOIN single AS one ON one.product = kept.first_product

@@ -25,11 +25,13 @@ NIL = "'00000000-0000-0000-0000-000000000000'::uuid"
 MONEY = ("sales", "discounts", "refunds", "cost", "fees", "other")
 COUNTS = ("placed", "paid", "delivered", "refunded", "ended")
 OF_PLACED = ("of_placed_paid", "of_placed_delivered", "of_placed_refunded", "of_placed_ended")
-TIME_KEY = ("merchant_id", "at", "currency", "channel_id", "buyer_group")
+TIME_KEY = ("merchant_id", "grain", "at", "currency", "channel_id", "buyer_group")
 GOODS_KEY = (
     "merchant_id", "grain", "at", "currency", "channel_id", "product_id", "sku", "buyer_group",
     "supplier", "lot_id",
 )  # fmt: skip
+TIME_GRAINS = ("quarter", "hour", "day", "month")
+GOODS_GRAINS = ("quarter", "month", "product_day", "product_month", "lot_day", "lot_month")
 UTC_MONTH = "date_trunc('month', {} AT TIME ZONE 'UTC')"
 
 
@@ -45,16 +47,48 @@ def _merge(table: str, key: tuple[str, ...], sums: tuple[str, ...], source: str)
     """  # noqa: S608 - made of constants of this file
 
 
-def _goods(sums: tuple[str, ...], source: str) -> str:
-    """The three grains of what is given by the quarter hour."""
+def _at(column: str) -> str:
+    """When the row of a grain begins; grains are named after their time."""
+    return f"""
+        CASE WHEN grain LIKE '%quarter' THEN {column}
+            WHEN grain LIKE '%hour' THEN date_trunc('hour', {column} AT TIME ZONE 'UTC')
+                AT TIME ZONE 'UTC'
+            WHEN grain LIKE '%day' THEN date_trunc('day', {column} AT TIME ZONE 'UTC')
+                AT TIME ZONE 'UTC'
+            ELSE {UTC_MONTH.format(column)} AT TIME ZONE 'UTC' END
+    """
+
+
+def _time(sums: tuple[str, ...], source: str) -> str:
+    """The grains of what is given by the quarter hour."""
     cut = f"""
-        SELECT given.*, grains.grain, CASE grains.grain WHEN 'quarter' THEN given.quarter
-            WHEN 'day' THEN date_trunc('day', given.quarter AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
-            ELSE {UTC_MONTH.format("given.quarter")} AT TIME ZONE 'UTC' END AS at
-        FROM ({source}) AS given
-        CROSS JOIN (VALUES ('quarter'), ('day'), ('month')) AS grains(grain)
+        SELECT given.merchant_id, grain, {_at("given.quarter")} AS at, given.currency,
+            given.channel_id, given.buyer_group, {", ".join(sums)}
+        FROM ({source}) AS given CROSS JOIN unnest(ARRAY[{_written(TIME_GRAINS)}]) AS grain
+    """  # noqa: S608 - made of constants of this file
+    return _merge("rollup_time", TIME_KEY, sums, cut)
+
+
+def _goods(sums: tuple[str, ...], source: str) -> str:
+    """The grains of what is given by the quarter hour. Those of products know no lot and no group,
+    those of lots nothing else: few rows hold a year.
+    """
+    cut = f"""
+        SELECT given.merchant_id, grain, {_at("given.quarter")} AS at, given.currency,
+            CASE WHEN grain LIKE 'lot%' THEN {NIL} ELSE given.channel_id END AS channel_id,
+            CASE WHEN grain LIKE 'lot%' THEN {NIL} ELSE given.product_id END AS product_id,
+            CASE WHEN grain LIKE 'lot%' THEN '' ELSE given.sku END AS sku,
+            CASE WHEN grain LIKE '%\\_%' THEN '' ELSE given.buyer_group END AS buyer_group,
+            CASE WHEN grain LIKE 'product%' THEN '' ELSE given.supplier END AS supplier,
+            CASE WHEN grain LIKE 'product%' THEN {NIL} ELSE given.lot_id END AS lot_id,
+            {", ".join(sums)}
+        FROM ({source}) AS given CROSS JOIN unnest(ARRAY[{_written(GOODS_GRAINS)}]) AS grain
     """  # noqa: S608 - made of constants of this file
     return _merge("rollup_goods", GOODS_KEY, sums, cut)
+
+
+def _written(names: tuple[str, ...]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
 
 
 def _orders(source: str) -> str:
@@ -69,13 +103,12 @@ def _orders(source: str) -> str:
         for name in COUNTS
     )
     sums = COUNTS + OF_PLACED
-    return _merge(
-        "rollup_time",
-        TIME_KEY,
+    return _time(
         sums,
         f"""
-        SELECT merchant_id, report_quarter(moment.at) AS at, coalesce(currency, '') AS currency,
-            coalesce(channel_id, {NIL}) AS channel_id, buyer_group,
+        SELECT merchant_id, report_quarter(moment.at) AS quarter,
+            coalesce(currency, '') AS currency, coalesce(channel_id, {NIL}) AS channel_id,
+            buyer_group,
             {", ".join(f"sign * moment.{name} AS {name}" for name in sums)}
         FROM ({source}) AS fact
         CROSS JOIN LATERAL (VALUES {values}) AS moment(at, {", ".join(sums)})
@@ -89,7 +122,7 @@ def _postings(source: str) -> str:
         f"CASE WHEN measure = '{name}' THEN value ELSE 0 END AS {name}" for name in MONEY
     )
     figures = f"""
-        SELECT merchant_id, report_quarter(at) AS at, report_quarter(at) AS quarter, currency,
+        SELECT merchant_id, report_quarter(at) AS quarter, currency,
             coalesce(channel_id, {NIL}) AS channel_id, coalesce(product_id, {NIL}) AS product_id,
             coalesce(sku, '') AS sku, coalesce(buyer_group, '') AS buyer_group,
             coalesce(supplier, '') AS supplier, coalesce(lot_id, {NIL}) AS lot_id, {money}
@@ -108,8 +141,8 @@ def _postings(source: str) -> str:
         WHERE account.code = 'inventory' AND posting.lot_id IS NOT NULL
     """  # noqa: S608 - made of constants of this file
     return (
-        _merge("rollup_time", TIME_KEY, MONEY, figures)
-        + _goods(MONEY, figures.replace("report_quarter(at) AS at, ", ""))
+        _time(MONEY, figures)
+        + _goods(MONEY, figures)
         + _merge(
             "rollup_stock",
             ("merchant_id", "lot_id", "currency"),
@@ -121,9 +154,8 @@ def _postings(source: str) -> str:
 
 def _units(source: str) -> str:
     base = f"""
-        SELECT merchant_id, report_quarter(delivered_at) AS at,
-            report_quarter(delivered_at) AS quarter, currency, channel_id, product_id, sku,
-            buyer_group, supplier, lot_id, quantity AS units, share_minor AS shares
+        SELECT merchant_id, report_quarter(delivered_at) AS quarter, currency, channel_id,
+            product_id, sku, buyer_group, supplier, lot_id, quantity AS units, share_minor AS shares
         FROM ({source}) AS fact
     """  # noqa: S608 - made of constants of this file
     # The products of the orders that are given, and whether they were there before.
@@ -149,8 +181,8 @@ def _units(source: str) -> str:
                 OR one.product_id = two.product_id)
     """  # noqa: S608 - made of constants of this file
     return (
-        _merge("rollup_time", TIME_KEY, ("units",), base)
-        + _goods(("units", "shares"), base.replace("report_quarter(delivered_at) AS at,", ""))
+        _time(("units",), base)
+        + _goods(("units", "shares"), base)
         + _merge(
             "rollup_basket",
             ("merchant_id", "day", "first_product", "second_product"),

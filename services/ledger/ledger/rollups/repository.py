@@ -15,6 +15,7 @@ _PATIENT = text("SET LOCAL statement_timeout = '30min'")
 _WAITING = text("SET LOCAL lock_timeout = '10min'")
 # It reads whole tables: the plans that serve single rows are the wrong ones.
 _READING = text("SET LOCAL enable_seqscan = on")
+_REMEMBERING = text("SET LOCAL work_mem = '256MB'")
 _PLANNING = text("SET LOCAL plan_cache_mode = force_custom_plan")
 _MONTHS = text("""
     SELECT month AT TIME ZONE 'UTC' AS since,
@@ -48,7 +49,7 @@ _BUYERS = text("""
 class RollupRepository:
     async def lock(self, tx: Transaction) -> None:
         """Nothing is written to what the roll-ups are made of until this transaction ends."""
-        for statement in (_PATIENT, _WAITING, _READING, _PLANNING, _LOCK):
+        for statement in (_PATIENT, _WAITING, _READING, _REMEMBERING, _PLANNING, _LOCK):
             await tx.execute(statement)
 
     async def empty(self, tx: Transaction) -> None:

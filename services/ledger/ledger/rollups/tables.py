@@ -1,9 +1,9 @@
 """Sums that reports are read from. Written by triggers on the facts and the postings, and by the
 rebuild; by nobody else.
 
-Time is cut at quarter hours (UTC), the finest that any zone in use needs (Nepal is 5:45 off). Sums
-by product and lot are kept by the quarter hour, the day and the month as well: a report over a year
-reads a few month rows and not half a million of quarter hours.
+Time is cut at quarter hours (UTC), the finest that any zone in use needs (Nepal is 5:45 off). The
+same sums are kept coarser as well, by hour, day and month, and those of goods by product or by lot
+alone: a report over a year reads some thousand rows and not half a million of quarter hours.
 """
 
 from sqlalchemy import (
@@ -31,11 +31,13 @@ def rollup_tables(metadata: MetaData) -> None:
         "rollup_time",
         metadata,
         Column("merchant_id", Uuid, primary_key=True),
+        Column("grain", Text, primary_key=True),
         Column("at", DateTime(timezone=True), primary_key=True),
         Column("currency", Text, primary_key=True),
         Column("channel_id", Uuid, primary_key=True),
         Column("buyer_group", Text, primary_key=True),
         *_sums(*COUNTS, *OF_PLACED, "units", *MONEY),
+        CheckConstraint("grain IN ('quarter', 'hour', 'day', 'month')", name="grain_known"),
         postgresql_with={"fillfactor": 70},
     )
     Table(
@@ -52,7 +54,10 @@ def rollup_tables(metadata: MetaData) -> None:
         Column("supplier", Text, primary_key=True),
         Column("lot_id", Uuid, primary_key=True),
         *_sums("units", "shares", *MONEY),
-        CheckConstraint("grain IN ('quarter', 'day', 'month')", name="grain_known"),
+        CheckConstraint(
+            "grain IN ('quarter', 'month', 'product_day', 'product_month', 'lot_day', 'lot_month')",
+            name="grain_known",
+        ),
         postgresql_with={"fillfactor": 70},
     )
     # Orders that had both products, by UTC day of delivery; a product with itself: orders with it.

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from kit.errors import Invalid
 from ledger.figures import Number, rate
-from ledger.periods import Bucket, Period
+from ledger.periods import Bucket, Grain, Period
 
 NONE = "none"
 """In a filter: what has no such dimension."""
@@ -26,6 +26,8 @@ class Dimension(StrEnum):
 
 TIME_DIMENSIONS = frozenset({Dimension.CHANNEL, Dimension.BUYER_GROUP})
 """What orders are counted by; the rest are about goods."""
+PRODUCT_DIMENSIONS = frozenset({Dimension.CHANNEL, Dimension.PRODUCT, Dimension.SKU})
+LOT_DIMENSIONS = frozenset({Dimension.SUPPLIER, Dimension.LOT})
 _PARAMETERS = {
     Dimension.CHANNEL: "channel_id",
     Dimension.PRODUCT: "product_id",
@@ -56,6 +58,26 @@ class Question:
     def is_by_lot(self) -> bool:
         """Sales have no lot: they are shared among the lots of their line."""
         return bool({*self.dimensions, *self.where} & {Dimension.LOT, Dimension.SUPPLIER})
+
+    def spans(self) -> list[tuple[str, datetime, datetime]]:
+        """The grains of the roll-up that cover the period with the fewest rows."""
+        period = self.period
+        if self.bucket:
+            # A bucket begins at its zone's hour: a coarser row would reach over it.
+            starts = [period.since, period.until, *period.starts(self.bucket)]
+            is_by_hour = not self.is_about_goods and not any(at.minute for at in starts)
+            return [("hour" if is_by_hour else "quarter", period.since, period.until)]
+        if not self.is_about_goods:
+            return [(it.grain.value, it.since, it.until) for it in period.spans(period.ends())]
+        used, view = {*self.dimensions, *self.where}, ""
+        if used <= PRODUCT_DIMENSIONS:
+            view = "product_"
+        elif used <= LOT_DIMENSIONS:
+            view = "lot_"
+        return [
+            (it.grain if it.grain is Grain.QUARTER else f"{view}{it.grain}", it.since, it.until)
+            for it in period.spans(has_days=bool(view))
+        ]
 
     def of_previous(self) -> "Question":
         return replace(self, period=self.period.previous())

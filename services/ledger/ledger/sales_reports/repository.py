@@ -20,14 +20,10 @@ _COLUMNS: Mapping[Dimension, str] = {
 }
 _IDS = (Dimension.CHANNEL, Dimension.PRODUCT, Dimension.LOT)
 _NOTHING = "00000000-0000-0000-0000-000000000000"
-_BY_TIME = """
-    FROM rollup_time AS kept
-    WHERE kept.merchant_id = :merchant_id AND kept.at >= :since AND kept.at < :until
-"""
-_BY_GOODS = """
+_KEPT = """
     FROM unnest(CAST(:grains AS text[]), CAST(:froms AS timestamptz[]),
         CAST(:untils AS timestamptz[])) AS span(grain, since, until)
-    JOIN rollup_goods AS kept ON kept.merchant_id = :merchant_id AND kept.grain = span.grain
+    JOIN {table} AS kept ON kept.merchant_id = :merchant_id AND kept.grain = span.grain
         AND kept.at >= span.since AND kept.at < span.until
     {lots}
     WHERE true
@@ -40,7 +36,8 @@ _PEAKS = text("""
     FROM (
         SELECT kept.at AT TIME ZONE CAST(:zone AS text) AS local, kept.paid, kept.units
         FROM rollup_time AS kept
-        WHERE kept.merchant_id = :merchant_id AND kept.at >= :since AND kept.at < :until
+        WHERE kept.merchant_id = :merchant_id AND kept.grain = :grain
+            AND kept.at >= :since AND kept.at < :until
             AND (CAST(:channel_id AS uuid) IS NULL OR kept.channel_id = :channel_id)
     ) AS hourly
     GROUP BY 1, 2 ORDER BY 1, 2
@@ -65,6 +62,7 @@ class SalesRepository:
         until: datetime,
         zone: str,
         channel_id: UUID | None,
+        grain: str,
     ) -> list[tuple[int, int, int, int]]:
         """(weekday from 1 for Monday, hour, orders paid, units)"""
         rows = await tx.execute(
@@ -75,6 +73,7 @@ class SalesRepository:
                 "until": until,
                 "zone": zone,
                 "channel_id": channel_id,
+                "grain": grain,
             },
         )
         return [(row.weekday, row.hour, row.paid, row.units) for row in rows]
@@ -100,10 +99,9 @@ def _statement(question: Question) -> tuple[str, tuple[str, ...]]:
 
 
 def _from(question: Question) -> str:
-    if not question.is_about_goods:
-        return _BY_TIME
     by_supplier = Dimension.SUPPLIER in {*question.dimensions, *question.where}
-    return _BY_GOODS.format(lots=_LOTS if by_supplier else "")
+    table = "rollup_goods" if question.is_about_goods else "rollup_time"
+    return _KEPT.format(table=table, lots=_LOTS if by_supplier else "")
 
 
 def _source(name: str, question: Question) -> str:
@@ -128,14 +126,8 @@ def _values(question: Question) -> dict[str, Any]:
             values[dimension.value] = "" if value == NONE else value
     if question.bucket:
         values["starts"] = question.period.starts(question.bucket)
-    if not question.is_about_goods:
-        return values | {"since": question.period.since, "until": question.period.until}
-    # A bucket may begin at any quarter hour: coarser rows would reach over it.
-    spans = question.period.spans() if not question.bucket else None
-    grains = [span.grain.value for span in spans] if spans else ["quarter"]
-    froms = [span.since for span in spans] if spans else [question.period.since]
-    untils = [span.until for span in spans] if spans else [question.period.until]
-    return values | {"grains": grains, "froms": froms, "untils": untils}
+    grains, froms, untils = zip(*question.spans(), strict=True)
+    return values | {"grains": list(grains), "froms": list(froms), "untils": list(untils)}
 
 
 def _sum(row: Any, question: Question, names: Sequence[str]) -> Sum:

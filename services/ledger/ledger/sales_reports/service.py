@@ -3,7 +3,7 @@ from uuid import UUID
 
 from kit.db import Transaction
 from ledger.figures import Number, Report, Row
-from ledger.periods import Period
+from ledger.periods import Bucket, Grain, Period
 from ledger.sales_reports.domain import (
     COUNTS,
     Question,
@@ -67,8 +67,10 @@ class SalesService:
         self, tx: Transaction, merchant_id: UUID, period: Period, channel_id: UUID | None
     ) -> Report:
         """Orders paid by weekday and hour of the zone."""
+        starts = [period.since, period.until, *period.starts(Bucket.DAY)]
+        grain = Grain.QUARTER if any(at.minute for at in starts) else Grain.HOUR
         found = await self._repository.list_peaks(
-            tx, merchant_id, period.since, period.until, period.zone.key, channel_id
+            tx, merchant_id, period.since, period.until, period.zone.key, channel_id, grain.value
         )
         rows = [
             Row({"weekday": str(weekday), "hour": str(hour)}, {"paid": paid, "units": units})

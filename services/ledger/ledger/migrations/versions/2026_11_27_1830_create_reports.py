@@ -146,7 +146,8 @@ def upgrade() -> None:
         sa.Column("fees", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("other", sa.BigInteger(), server_default="0", nullable=False),
         sa.CheckConstraint(
-            "grain IN ('quarter', 'day', 'month')", name=op.f("ck_rollup_goods_grain_known")
+            "grain IN ('quarter', 'month', 'product_day', 'product_month', 'lot_day', 'lot_month')",
+            name=op.f("ck_rollup_goods_grain_known"),
         ),
         sa.PrimaryKeyConstraint(
             "merchant_id",
@@ -175,6 +176,7 @@ def upgrade() -> None:
     op.create_table(
         "rollup_time",
         sa.Column("merchant_id", sa.Uuid(), nullable=False),
+        sa.Column("grain", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("channel_id", sa.Uuid(), nullable=False),
@@ -195,8 +197,12 @@ def upgrade() -> None:
         sa.Column("cost", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("fees", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("other", sa.BigInteger(), server_default="0", nullable=False),
+        sa.CheckConstraint(
+            "grain IN ('quarter', 'hour', 'day', 'month')", name=op.f("ck_rollup_time_grain_known")
+        ),
         sa.PrimaryKeyConstraint(
             "merchant_id",
+            "grain",
             "at",
             "currency",
             "channel_id",
