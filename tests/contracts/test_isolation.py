@@ -178,7 +178,7 @@ def _is_nothing(answer: httpx.Response) -> bool:
 
 
 def _ids_in(found: object) -> set[str]:
-    return set(_ID.findall(str(found))) - {str(STRANGER)}
+    return set(_ID.findall(str(found))) - {str(STRANGER), NOBODY}
 
 
 def _names_things(operation: Operation, known: Mapping[str, str]) -> bool:
