@@ -128,9 +128,10 @@ def create_service(settings: Settings) -> Service:
         metadata=metadata,
         routers=ROUTERS,
         handlers=[
+            # First, so that every transaction locks what channels hold before all else.
+            *SplitConsumers(splits).handlers(),
             *posting_rules.handlers(transactions),
             *FactConsumers(FactService(FactRepository())).handlers(),
-            *SplitConsumers(splits).handlers(),
             *ReconciliationConsumers(reconciliations).handlers(),
             *replica_handlers(),
         ],
