@@ -127,6 +127,7 @@ async def placed(db: Database, order: Order | None = None) -> Order:
     change = Change(order, "test").told("placed", "placed").announced(News.PLACED)
     async with db.transaction() as tx:
         assert await orders.add_many(tx, [change]) == {order.id}
+        orders.tell(tx, [change])
     return order
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -49,6 +51,9 @@ _UNSTORABLE_CODES = frozenset({"22021", "22P05", "22003", "22008"})
 
 
 _STATEMENTS = "kit.statements"
+Check = Callable[[int], None]
+Violations = Mapping[str, Callable[[], Exception]]
+_NO_VIOLATIONS: Violations = MappingProxyType({})
 
 
 class Unstorable(Invalid):
@@ -69,6 +74,21 @@ def clock_time(name: str) -> Column[datetime]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A write that waits for company."""
+
+    sql: str
+    parameters: Mapping[str, Any]
+    check: Check | None
+    violations: Violations
+
+    @property
+    def is_last(self) -> bool:
+        """Of the writes of one statement only the last may have parts, or count its rows."""
+        return self.check is not None or self.sql.lstrip().startswith("WITH")
+
+
 class Transaction:
     """One database transaction as services see it: statements, savepoints, outgoing events.
 
@@ -85,6 +105,7 @@ class Transaction:
         self.outgoing: list[Any] = []
         self.records: list[Any] = []
         self._after_commit: list[Callable[[], None]] = []
+        self._writes: list[_Write] = []
 
     async def execute(
         self,
@@ -96,12 +117,49 @@ class Transaction:
         The values of a `text()` go to the driver as they are: name their types in the statement
         (`CAST(:ids AS uuid[])`), `bindparams()` is not looked at.
         """
+        if self._writes:
+            await self.write()
         if self._acts_for is not None:
             merchants, self._acts_for = self._acts_for, None
             await self._statements.act_for(merchants)
         if isinstance(statement, TextClause) and not isinstance(parameters, Sequence):
             return await self._statements.run(statement.text, parameters or {})
         return await self.connection.execute(statement, parameters)
+
+    def later(
+        self,
+        statement: TextClause,
+        parameters: Mapping[str, Any],
+        *,
+        check: Check | None = None,
+        violations: Violations = _NO_VIOLATIONS,
+    ) -> None:
+        """A write nobody needs the answer of: goes to the server with the others like it, before
+        the next statement or the commit, whichever comes first. Within a transaction only.
+
+        Together they are one statement: each sees the rows as they were before all of them, and
+        they must not write to the same row. `check` is given the number of rows; `violations` name
+        the error that is raised for a violated constraint.
+        """
+        write = _Write(statement.text, parameters, check, violations)
+        self._writes.append(write)
+
+    async def write(self) -> None:
+        """Sends what `later` was given. Raises what its checks raise and violations name."""
+        writes, self._writes = self._writes, []
+        for together in _fitting(writes):
+            try:
+                count = await self._statements.run_together(
+                    [(write.sql, write.parameters) for write in together]
+                )
+            except IntegrityError as error:
+                violated = constraint_of(error) or ""
+                for write in together:
+                    if violated in write.violations:
+                        raise write.violations[violated]() from error
+                raise
+            if (check := together[-1].check) is not None:
+                check(count)
 
     def on_commit(self, callback: Callable[[], None]) -> None:
         """Call `callback` once this transaction is durable; never on rollback."""
@@ -112,10 +170,13 @@ class Transaction:
         """A part that may fail alone: an error undoes statements, events, records, callbacks."""
         events, records = len(self.outgoing), len(self.records)
         callbacks = len(self._after_commit)
+        await self.write()
         try:
             async with self._statements.savepoint():
                 yield
+                await self.write()
         except BaseException:
+            self._writes.clear()
             del self.outgoing[events:]
             del self.records[records:]
             del self._after_commit[callbacks:]
@@ -124,6 +185,20 @@ class Transaction:
     def _committed(self) -> None:
         for callback in self._after_commit:
             callback()
+
+
+def _fitting(writes: Sequence[_Write]) -> list[list[_Write]]:
+    """The writes by the statement they go with: no text twice in one, and one that must be last."""
+    statements: list[list[_Write]] = []
+    for write in writes:
+        fits = statements and not any(
+            write.sql == other.sql or (write.is_last and other.is_last) for other in statements[-1]
+        )
+        if fits:
+            statements[-1].append(write)
+        else:
+            statements.append([write])
+    return [sorted(together, key=lambda write: write.is_last) for together in statements]
 
 
 class Database:
@@ -192,6 +267,7 @@ class Database:
                     yield tx
                     for hook in self.before_commit:
                         await hook(tx)
+                    await tx.write()
             tx._committed()  # noqa: SLF001 - the two classes are one mechanism
 
     @asynccontextmanager

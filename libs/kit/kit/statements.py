@@ -8,7 +8,7 @@ ways meet on one connection. What is built from tables (`insert(...)`) goes SQLA
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import lru_cache
 from typing import Any
@@ -25,6 +25,7 @@ PREPARED_MAX = 500
 """Statements kept prepared per connection: above what a service has, so nothing is made twice."""
 
 _DIALECT: Dialect = dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+_PLACE = re.compile(r"\$(\d+)")
 _ROW_COUNT = re.compile(r"(?:SELECT|UPDATE|DELETE|INSERT \d+) (\d+)")
 _MERCHANTS = re.compile(r"\*|\{[0-9a-f,-]*\}|")
 _ACT_FOR = f"SELECT set_config('{SETTING}', :merchants, false)"
@@ -55,14 +56,23 @@ class Statements:
     async def run(self, sql: str, parameters: Mapping[str, Any]) -> Rows:
         """`sql` with `:name` places for `parameters`."""
         with self._sqlalchemy_errors(sql):
-            prepared, names, columns = self._prepared.get(sql) or await self._prepare(sql)
-            try:
-                rows = await prepared.fetch(*[parameters[name] for name in names])
-            except asyncpg.InvalidCachedStatementError:
-                self._prepared.clear()
-                raise
-            counted = _ROW_COUNT.match(prepared.get_statusmsg() or "")
-        return Rows(columns, rows, int(counted[1]) if counted else -1)
+            known = self._prepared.get(sql)
+            prepared, names, columns = known or await self._prepare(sql, *_numbered_places(sql))
+            rows, count = await self._fetch(prepared, [parameters[name] for name in names])
+        return Rows(columns, rows, count)
+
+    async def run_together(self, parts: Sequence[tuple[str, Mapping[str, Any]]]) -> int:
+        """Writes that need nothing of each other, as one statement; answers the row count of the
+        last one. Only that one may begin with WITH.
+        """
+        if len(parts) == 1:
+            return (await self.run(*parts[0])).rowcount
+        sql, places = _joined(tuple(sql for sql, _ in parts))
+        with self._sqlalchemy_errors(sql):
+            known = self._prepared.get(sql)
+            prepared, _, _ = known or await self._prepare(sql, sql, ())
+            values = [parts[part][1][name] for part, name in places]
+            return (await self._fetch(prepared, values))[1]
 
     async def act_for(self, merchants: str) -> None:
         """Outside a transaction: from now on the session acts for these, see kit.tenancy."""
@@ -108,8 +118,18 @@ class Statements:
         with self._sqlalchemy_errors(done):
             await _uncut(self._driver.execute(done))
 
-    async def _prepare(self, sql: str) -> tuple[Any, tuple[str, ...], SimpleResultMetaData]:
-        numbered, names = _numbered_places(sql)
+    async def _fetch(self, prepared: Any, values: Sequence[Any]) -> tuple[Iterable[Any], int]:
+        try:
+            rows = await prepared.fetch(*values)
+        except asyncpg.InvalidCachedStatementError:
+            self._prepared.clear()
+            raise
+        counted = _ROW_COUNT.match(prepared.get_statusmsg() or "")
+        return rows, int(counted[1]) if counted else -1
+
+    async def _prepare(
+        self, sql: str, numbered: str, names: tuple[str, ...]
+    ) -> tuple[Any, tuple[str, ...], SimpleResultMetaData]:
         prepared = await self._driver.prepare(numbered)
         columns = SimpleResultMetaData([column.name for column in prepared.get_attributes()])
         if len(self._prepared) >= PREPARED_MAX:
@@ -151,3 +171,25 @@ def _numbered_places(sql: str) -> tuple[str, tuple[str, ...]]:
     """`:name` -> `$1` as SQLAlchemy does it, and the names in the order of their numbers."""
     compiled = text(sql).compile(dialect=_DIALECT)
     return str(compiled), tuple(compiled.positiontup or ())
+
+
+@lru_cache(maxsize=500)
+def _joined(sqls: tuple[str, ...]) -> tuple[str, tuple[tuple[int, str], ...]]:
+    """The last with the others as its common table expressions; (part, name) of each `$1` place.
+
+    All of them see the rows as they were before, and PostgreSQL runs them in an order of its own.
+    """
+    numbered: list[str] = []
+    places: list[tuple[int, str]] = []
+    for part, sql in enumerate(sqls):
+        statement, names = _numbered_places(sql)
+        numbered.append(_renumbered(statement.strip(), len(places)))
+        places += [(part, name) for name in names]
+    *others, last = numbered
+    beside = ", ".join(f"beside_{place} AS ({other})" for place, other in enumerate(others))
+    own = last.removeprefix("WITH ")
+    return f"WITH {beside}" + (f", {own}" if own != last else f" {last}"), tuple(places)
+
+
+def _renumbered(statement: str, by: int) -> str:
+    return _PLACE.sub(lambda place: f"${int(place[1]) + by}", statement)

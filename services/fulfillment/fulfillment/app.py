@@ -112,7 +112,7 @@ def create_service(
     orders = OrderConsumers(
         deliveries,
         FirstTry(kinds),
-        tasks.record,
+        tasks.tell,
         telling.contacts,
         telling.messages,
         _waking(dispatchers),

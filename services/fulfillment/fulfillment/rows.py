@@ -9,11 +9,14 @@ from sqlalchemy import Row
 
 from fulfillment.deliveries.domain import (
     Box,
+    Delivered,
     Delivery,
     DeliveryState,
+    Failed,
     Line,
     ManualTerms,
     Offer,
+    Outcome,
     Request,
     TopUpTerms,
     Unit,
@@ -69,11 +72,57 @@ DELIVERY_COLUMNS = (
     "d.refunded_at, CAST(d.terms AS text) AS terms, "
     + ", ".join(f"d.{field}" for field in LINE_FIELDS)
 )
+# Of `unit_columns`; a JOIN follows that says which of the deliveries count.
+INSERT_UNITS = """INSERT INTO delivered_unit (delivery_id, position, unit_id, lot_id, mask,
+                                    box_public_key, box_nonce, box_ciphertext, expires_at,
+                                    is_redeemable)
+        SELECT u.* FROM unnest(CAST(:u_delivery_id AS uuid[]), CAST(:u_position AS int[]),
+            CAST(:u_unit_id AS uuid[]), CAST(:u_lot_id AS uuid[]), CAST(:u_mask AS text[]),
+            CAST(:u_public_key AS bytea[]), CAST(:u_nonce AS bytea[]),
+            CAST(:u_ciphertext AS bytea[]), CAST(:u_expires_at AS timestamptz[]),
+            CAST(:u_is_redeemable AS boolean[]))
+            AS u (delivery_id, position, unit_id, lot_id, mask, public_key, nonce, ciphertext,
+                  expires_at, is_redeemable)"""
+_HANDED_FIELDS = ("unit_id", "lot_id", "mask", "expires_at", "is_redeemable")
 
 
 def columns_of(items: Sequence[Any], fields: Sequence[str], prefix: str) -> dict[str, list[Any]]:
     """Each field of all items, as a parameter that a statement unnests."""
     return {prefix + field: [getattr(item, field) for item in items] for field in fields}
+
+
+def outcome_columns(outcomes: Sequence[Outcome | None]) -> dict[str, list[Any]]:
+    """How deliveries end; of those that do not yet (None), that they are pending."""
+    return {
+        "d_state": [_state_of(outcome).value for outcome in outcomes],
+        "d_reason": [it.reason if isinstance(it, Failed) else None for it in outcomes],
+        "d_receipt": [it.receipt if isinstance(it, Delivered) else "" for it in outcomes],
+    }
+
+
+def unit_columns(outcomes: Sequence[Outcome | None]) -> dict[str, list[Any]]:
+    """The units that are handed out with these ends."""
+    handed = [
+        (outcome.delivery_id, position, unit)
+        for outcome in outcomes
+        if isinstance(outcome, Delivered)
+        for position, unit in enumerate(outcome.units, start=1)
+    ]
+    boxes = [unit.box for _, _, unit in handed]
+    return {
+        "u_delivery_id": [delivery_id for delivery_id, _, _ in handed],
+        "u_position": [position for _, position, _ in handed],
+        **columns_of([unit for _, _, unit in handed], _HANDED_FIELDS, "u_"),
+        "u_public_key": [box.public_key if box else None for box in boxes],
+        "u_nonce": [box.nonce if box else None for box in boxes],
+        "u_ciphertext": [box.ciphertext if box else None for box in boxes],
+    }
+
+
+def _state_of(outcome: Outcome | None) -> DeliveryState:
+    if outcome is None:
+        return DeliveryState.PENDING
+    return DeliveryState.DELIVERED if isinstance(outcome, Delivered) else DeliveryState.FAILED
 
 
 def request_of(row: Row[Any]) -> Request:

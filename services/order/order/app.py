@@ -72,6 +72,7 @@ from order.refunds import tables as refund_tables
 from order.restock import jobs as restock_jobs
 from order.restock import routes as restock_routes
 from order.restock import tables as restock_tables
+from order.risk import Risk
 from order.risk_defaults import jobs as risk_default_jobs
 from order.saga import consumers as saga_consumers
 from order.saga import jobs as saga_jobs
@@ -157,6 +158,7 @@ class _Parts:
     settings: Settings
     db: Database
     peer: Peer
+    risk_peer: Peer | None
     vault: Vault
     connections: Mapping[str, Connection]
     accounts: PaymentAccounts
@@ -170,10 +172,15 @@ class _Parts:
 
 
 def create_service(
-    settings: Settings, *, vault_transport: httpx.AsyncBaseTransport | None = None
+    settings: Settings,
+    *,
+    vault_transport: httpx.AsyncBaseTransport | None = None,
+    risk_transport: httpx.AsyncBaseTransport | None = None,
 ) -> Service:
-    """The service; `vault_transport` lets a test put the vault's app in place of the network."""
-    parts = _build(settings, vault_transport)
+    """The service; the transports let a test put the vault's app, or risk's, in place of the
+    network.
+    """
+    parts = _build(settings, vault_transport, risk_transport)
     return Service(
         settings=settings,
         package="order",
@@ -193,12 +200,17 @@ def create_service(
         large_bodies={"/v1/products/csv": FILE_BYTES_MAX},
         closing=[
             parts.peer.close,
+            *([parts.risk_peer.close] if parts.risk_peer else []),
             *(connection.close for connection in parts.connections.values()),
         ],
     )
 
 
-def _build(settings: Settings, vault_transport: httpx.AsyncBaseTransport | None) -> _Parts:
+def _build(
+    settings: Settings,
+    vault_transport: httpx.AsyncBaseTransport | None,
+    risk_transport: httpx.AsyncBaseTransport | None,
+) -> _Parts:
     db = open_database(settings, guards_merchants=True)
     peer = Peer(
         settings.vault_url,
@@ -221,9 +233,11 @@ def _build(settings: Settings, vault_transport: httpx.AsyncBaseTransport | None)
     prices, margins = PriceReader(codes), MarginService(PoolCosts(peer))
     kinds = load_kinds(Outside(db, vault, providers, prices, margins))
     payments = PaymentService(providers, late_within=timedelta(hours=settings.late_payment_hours))
+    risk_peer = _risk_peer(settings, risk_transport)
     placing = PlacingService(
         db,
         vault,
+        Risk(risk_peer),
         payments,
         prices,
         margins,
@@ -234,6 +248,7 @@ def _build(settings: Settings, vault_transport: httpx.AsyncBaseTransport | None)
         settings=settings,
         db=db,
         peer=peer,
+        risk_peer=risk_peer,
         vault=vault,
         connections=connections,
         accounts=accounts,
@@ -244,6 +259,18 @@ def _build(settings: Settings, vault_transport: httpx.AsyncBaseTransport | None)
         callbacks=CallbackService(db, accounts, payments),
         codes=codes,
         placing=placing,
+    )
+
+
+def _risk_peer(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> Peer | None:
+    if not settings.risk_url:
+        return None
+    return Peer(
+        settings.risk_url,
+        service=settings.service,
+        tokens=service_tokens(settings),
+        timeout_seconds=settings.risk_timeout_seconds,
+        transport=transport,
     )
 
 

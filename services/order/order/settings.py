@@ -11,6 +11,17 @@ class Settings(ServiceSettings):
     vault_url: str = Field(
         default="http://127.0.0.1:8002", description="base URL of the inventory-vault"
     )
+    risk_url: str = Field(
+        default="",
+        description="base URL of risk, asked about orders that arrive paid; empty: they wait for "
+        "its event",
+    )
+    risk_timeout_seconds: float = Field(
+        default=0.25,
+        gt=0,
+        le=5.0,
+        description="how long a paid order waits for risk before it is placed without; seconds",
+    )
     contact_key: SecretStr = Field(
         min_length=32, description="key of the hash under which buyers' contacts are found again"
     )

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
-from kit.db import Transaction, constraint_of
+from kit.db import Transaction
 from kit.errors import Unavailable
 from kit.messaging.envelope import headers_to_json
 from kit.messaging.plan import Key, KeyState, Letter, Plan, Received
@@ -59,19 +58,19 @@ class Inbox:
         return View(frozenset(known), states)
 
     async def settle(self, tx: Transaction, plan: Plan) -> None:
-        """Writes the plan down. Raises Overtaken when a concurrent worker was first."""
+        """Writes the plan down, with what else is left for the end of the transaction; that raises
+        Overtaken when a concurrent worker was first.
+        """
         if plan.letters:
             await self._store(tx, plan.letters)
-        keys = sorted(plan.states)
-        ids = plan.settled_ids
-        if not keys and not ids:
-            return
-        try:
-            await tx.execute(
-                _SETTLE,
+        if ids := sorted(plan.settled_ids):
+            values = {"consumer": self.consumer, "ids": ids}
+            tx.later(_ADD_IDS, values, violations={"pk_inbox": Overtaken})
+        if keys := sorted(plan.states):
+            tx.later(
+                _SET_KEYS,
                 {
                     "consumer": self.consumer,
-                    "ids": sorted(ids),
                     "topics": [topic for topic, _ in keys],
                     "keys": [key for _, key in keys],
                     "versions": [plan.states[key].last_version for key in keys],
@@ -79,10 +78,6 @@ class Inbox:
                     "held": [plan.states[key].held for key in keys],
                 },
             )
-        except IntegrityError as error:
-            if constraint_of(error) == "pk_inbox":
-                raise Overtaken from error
-            raise
 
     async def list_ready(self, tx: Transaction, limit: int) -> list[Key]:
         """Keys whose missing event has arrived while later ones are held."""
@@ -136,12 +131,12 @@ _VIEW = text(
     SELECT NULL, topic, key, last_version, parked, held FROM locked
     """
 )
-_SETTLE = text(
+_ADD_IDS = text(
+    "INSERT INTO inbox (consumer, event_id) "
+    "SELECT CAST(:consumer AS text), unnest(CAST(:ids AS uuid[]))"
+)
+_SET_KEYS = text(
     """
-    WITH settled AS (
-      INSERT INTO inbox (consumer, event_id)
-      SELECT CAST(:consumer AS text), unnest(CAST(:ids AS uuid[]))
-    )
     INSERT INTO inbox_key AS k (consumer, topic, key, last_version, parked, held)
     SELECT CAST(:consumer AS text), * FROM unnest(
       CAST(:topics AS text[]), CAST(:keys AS text[]), CAST(:versions AS bigint[]),

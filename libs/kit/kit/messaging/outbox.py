@@ -71,15 +71,15 @@ def events_of(tx: Transaction) -> list[Message]:
 
 
 async def flush(tx: Transaction) -> None:
-    """Writes the buffered events: one statement, whatever their number. Runs just before the
-    commit.
+    """Writes the buffered events: one statement, whatever their number, together with what else was
+    left for the end. Runs just before the commit.
 
     The upsert of outbox_key draws the version and makes writers of one key wait for each other
     until their commits, so that ids, versions and commits of a key have the same order.
     """
     if not tx.outgoing:
         return
-    await tx.execute(_WRITE, _columns(tx.outgoing))
+    tx.later(_WRITE, _columns(tx.outgoing))
     tx.outgoing.clear()
 
 

@@ -23,7 +23,7 @@ class ChallengeConsumers:
         self, tx: Transaction, events: Sequence[Event[ChallengeRequested]]
     ) -> None:
         """Challenges are rare, and each code is counted against limits of its own: one by one."""
-        await self._contacts.keep(tx, [_contact(event.message) for event in events])
+        self._contacts.keep(tx, [_contact(event.message) for event in events])
         for event in events:
             await self._challenges.begin(tx, _asked(event.message))
 

@@ -17,11 +17,11 @@ class ContactRepository:
     def __init__(self, safe: Safe) -> None:
         self._safe = safe
 
-    async def add(self, tx: Transaction, contacts: Sequence[Contact]) -> None:
+    def add(self, tx: Transaction, contacts: Sequence[Contact]) -> None:
         """What is known of an order already stays as it is; a challenge, which comes before the
-        request, does not know its template.
+        request, does not know its template. Written with what else is left for the end.
         """
-        await tx.execute(_ADD, self._values(contacts))
+        tx.later(_ADD, self._values(contacts))
 
     async def change(self, tx: Transaction, contact: Contact) -> None:
         """Writes the contact's addresses."""

@@ -17,11 +17,11 @@ class ContactService:
         self._repository = repository
         self._retention = retention
 
-    async def keep(self, tx: Transaction, contacts: Sequence[Contact]) -> None:
+    def keep(self, tx: Transaction, contacts: Sequence[Contact]) -> None:
         """Stores the contacts of orders; the first word about an order counts."""
         first = {contact.order_id: contact for contact in reversed(contacts)}
         if first:
-            await self._repository.add(tx, list(first.values()))
+            self._repository.add(tx, list(first.values()))
 
     async def find_many(self, tx: Transaction, order_ids: Sequence[UUID]) -> Mapping[UUID, Contact]:
         """Those that are known still; they are forgotten after the retention time."""

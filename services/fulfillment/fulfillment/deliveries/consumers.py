@@ -1,6 +1,6 @@
 """What this slice learns from the others."""
 
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -31,19 +31,19 @@ from lockstock.order.v1.order_events_pb2 import (
     RequestedLine,
 )
 
-Record = Callable[[Transaction, Sequence[Settled]], Awaitable[None]]
+Tell = Callable[[Transaction, Sequence[Settled], Set[UUID]], None]
 
 
 class OrderConsumers:
-    """`record` writes down what the first try ended. `wake` is called once the requests are
-    durable, with the kinds of the tasks that are left: so work on them starts at once.
+    """`tell` publishes what the first try ended. `wake` is called once the requests are durable,
+    with the kinds of the tasks that are left: so work on them starts at once.
     """
 
     def __init__(
         self,
         deliveries: DeliveryService,
         first_try: FirstTry,
-        record: Record,
+        tell: Tell,
         contacts: ContactService,
         messages: MessageService,
         wake: Callable[[Set[str]], None],
@@ -52,7 +52,7 @@ class OrderConsumers:
     ) -> None:
         self._deliveries = deliveries
         self._first_try = first_try
-        self._record = record
+        self._tell = tell
         self._contacts = contacts
         self._messages = messages
         self._wake = wake
@@ -70,11 +70,9 @@ class OrderConsumers:
     ) -> None:
         prepared = [event.prepared for event in events]
         planned = self._plan(events) if None in prepared else prepared
-        await self._deliveries.accept(tx, planned)
-        await self._contacts.keep(tx, [_contact(event.message) for event in events])
-        settled = [end for it in planned for end in it.settled]
-        if settled:
-            await self._record(tx, settled)
+        new = await self._deliveries.accept(tx, planned)
+        self._contacts.keep(tx, [_contact(event.message) for event in events])
+        self._tell(tx, [end for it in planned for end in it.settled], new)
         left = {task.kind for it in planned for task in it.tasks if task.lease_id is None}
         if left:
             tx.on_commit(partial(self._wake, left))

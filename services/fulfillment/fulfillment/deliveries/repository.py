@@ -7,18 +7,28 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from fulfillment.deliveries.domain import Delivery, Planned, Request, Unit, mask_account
+from fulfillment.deliveries.domain import (
+    Delivery,
+    Planned,
+    Request,
+    TaskState,
+    Unit,
+    mask_account,
+)
 from fulfillment.links import PageLink
 from fulfillment.rows import (
     DELIVERY_COLUMNS,
+    INSERT_UNITS,
     LINE_FIELDS,
     REQUEST_COLUMNS,
     REQUEST_FIELDS,
     columns_of,
     delivery_of,
+    outcome_columns,
     request_of,
     sealed_inputs,
     terms_json,
+    unit_columns,
     unit_of,
 )
 from fulfillment.safe import Safe
@@ -34,13 +44,18 @@ class DeliveryRepository:
     def __init__(self, safe: Safe) -> None:
         self._safe = safe
 
-    async def add(self, tx: Transaction, planned: Sequence[Planned]) -> None:
-        """Stores requests with their tasks and deliveries; tasks without a lease are ready to be
-        taken. What is stored already stays as it is; a line is new once in each round."""
+    async def add(self, tx: Transaction, planned: Sequence[Planned]) -> set[UUID]:
+        """Stores requests with their tasks and deliveries, and how those ended that did already;
+        the other tasks are ready to be taken. What is stored already stays as it is; a line is new
+        once in each round. Answers the ids of the deliveries that are new."""
         tasks = [task for it in planned for task in it.tasks]
         deliveries = [delivery for task in tasks for delivery in task.deliveries]
         lines = [delivery.line for delivery in deliveries]
-        await tx.execute(
+        settled = [one for it in planned for one in it.settled]
+        ended = {one.task.id for one in settled}
+        ends = {outcome.delivery_id: outcome for one in settled for outcome in one.outcomes}
+        outcomes = [ends.get(delivery.id) for delivery in deliveries]
+        rows = await tx.execute(
             _ADD,
             {
                 **columns_of([it.request for it in planned], REQUEST_FIELDS, "r_"),
@@ -49,14 +64,23 @@ class DeliveryRepository:
                 "t_kind": [task.kind for task in tasks],
                 "t_reservation_id": [task.reservation_id for task in tasks],
                 "t_hold_has_more": [task.hold_has_more for task in tasks],
-                "t_lease_id": [task.lease_id for task in tasks],
+                "t_state": [
+                    (TaskState.DONE if task.id in ended else TaskState.PENDING).value
+                    for task in tasks
+                ],
                 **columns_of(deliveries, _DELIVERY_FIELDS, "d_"),
                 **columns_of(lines, LINE_FIELDS, "d_"),
                 "d_terms": [terms_json(line) for line in lines],
-                "d_inputs": [sealed_inputs(self._safe, delivery) for delivery in deliveries],
+                "d_inputs": [
+                    None if delivery.id in ends else sealed_inputs(self._safe, delivery)
+                    for delivery in deliveries
+                ],
                 "d_account_mask": [mask_account(line.account) for line in lines],
+                **outcome_columns(outcomes),
+                **unit_columns(outcomes),
             },
         )
+        return {row.id for row in rows}
 
     async def note_refunds(self, tx: Transaction, line_ids: Sequence[UUID]) -> None:
         """When the money of lines came back; the first time counts."""
@@ -143,7 +167,7 @@ _DELIVERY_FIELDS = ("id", "task_id", "order_id", "merchant_id")
 # A foreign key is checked when the whole statement has ended, so the order of its parts does not
 # matter.
 _ADD = text(
-    """
+    f"""
     WITH requests AS (
         INSERT INTO request (order_id, merchant_id, channel_id, reference, customer_id, locale,
             reservation_id, recipient_public_key, page_id, page_ends_at, traceparent, request_id)
@@ -157,31 +181,39 @@ _ADD = text(
     ), fresh AS (
         INSERT INTO delivery (id, task_id, order_id, merchant_id, line_id, line_no, kind, sku, name,
                               quantity, pool_id, instructions, round, instead_of, account_mask,
-                              inputs, terms)
+                              inputs, terms, state, reason, receipt, settled_at)
         SELECT d.id, d.task_id, d.order_id, d.merchant_id, d.line_id, d.line_no, d.kind, d.sku,
                d.name, d.quantity, d.pool_id, d.instructions, d.round, d.instead_of,
-               d.account_mask, d.inputs, CAST(d.terms AS jsonb)
+               d.account_mask, d.inputs, CAST(d.terms AS jsonb), d.state, d.reason, d.receipt,
+               CASE WHEN d.state <> 'pending' THEN clock_timestamp() END
         FROM unnest(CAST(:d_id AS uuid[]), CAST(:d_task_id AS uuid[]),
             CAST(:d_order_id AS uuid[]), CAST(:d_merchant_id AS uuid[]), CAST(:d_line_id AS uuid[]),
             CAST(:d_line_no AS int[]), CAST(:d_kind AS text[]), CAST(:d_sku AS text[]),
             CAST(:d_name AS text[]), CAST(:d_quantity AS int[]), CAST(:d_pool_id AS uuid[]),
             CAST(:d_instructions AS text[]), CAST(:d_round AS smallint[]),
             CAST(:d_instead_of AS text[]), CAST(:d_account_mask AS text[]),
-            CAST(:d_inputs AS bytea[]), CAST(:d_terms AS text[]))
+            CAST(:d_inputs AS bytea[]), CAST(:d_terms AS text[]), CAST(:d_state AS text[]),
+            CAST(:d_reason AS text[]), CAST(:d_receipt AS text[]))
             AS d (id, task_id, order_id, merchant_id, line_id, line_no, kind, sku, name, quantity,
-                  pool_id, instructions, round, instead_of, account_mask, inputs, terms)
+                  pool_id, instructions, round, instead_of, account_mask, inputs, terms, state,
+                  reason, receipt)
         ORDER BY d.line_id
         ON CONFLICT (line_id, round) DO NOTHING
-        RETURNING task_id
+        RETURNING id, task_id
+    ), tasks AS (
+        INSERT INTO task (id, order_id, kind, reservation_id, hold_has_more, state)
+        SELECT t.id, t.order_id, t.kind, t.reservation_id, t.hold_has_more, t.state
+        FROM unnest(CAST(:t_id AS uuid[]), CAST(:t_order_id AS uuid[]), CAST(:t_kind AS text[]),
+            CAST(:t_reservation_id AS uuid[]), CAST(:t_hold_has_more AS boolean[]),
+            CAST(:t_state AS text[]))
+            AS t (id, order_id, kind, reservation_id, hold_has_more, state)
+        WHERE t.id IN (SELECT task_id FROM fresh)
+    ), handed AS (
+        {INSERT_UNITS}
+        JOIN fresh ON fresh.id = u.delivery_id
     )
-    INSERT INTO task (id, order_id, kind, reservation_id, hold_has_more, lease_id)
-    SELECT t.id, t.order_id, t.kind, t.reservation_id, t.hold_has_more, t.lease_id
-    FROM unnest(CAST(:t_id AS uuid[]), CAST(:t_order_id AS uuid[]), CAST(:t_kind AS text[]),
-        CAST(:t_reservation_id AS uuid[]), CAST(:t_hold_has_more AS boolean[]),
-        CAST(:t_lease_id AS uuid[]))
-        AS t (id, order_id, kind, reservation_id, hold_has_more, lease_id)
-    WHERE t.id IN (SELECT task_id FROM fresh)
-    """
+    SELECT id FROM fresh
+    """  # noqa: S608 - column names of this file
 )
 
 _NOTE_REFUNDS = text(

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -55,10 +55,10 @@ class DeliveryService:
             planned.append(Planned(request, plan_tasks(request, new, self._kinds, new_id)))
         return planned
 
-    async def accept(self, tx: Transaction, planned: Sequence[Planned]) -> None:
-        """Stores paid orders with one pending delivery per line and round; what is known already is
-        left as it is."""
-        await self._repository.add(tx, planned)
+    async def accept(self, tx: Transaction, planned: Sequence[Planned]) -> Set[UUID]:
+        """Stores paid orders with one delivery per line and round, pending or as it ended already;
+        what is known is left as it is. Answers the ids of the deliveries that are new."""
+        return await self._repository.add(tx, planned)
 
     async def note_refunds(self, tx: Transaction, line_ids: Sequence[UUID]) -> None:
         """The money of these lines is back with the buyer."""

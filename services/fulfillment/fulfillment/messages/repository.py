@@ -42,8 +42,8 @@ class MessageRepository:
         )
         return rows.rowcount
 
-    async def note(self, tx: Transaction, order_ids: Sequence[UUID]) -> None:
-        await tx.execute(_NOTE, {"id": [new_id() for _ in order_ids], "order_id": list(order_ids)})
+    def note(self, tx: Transaction, order_ids: Sequence[UUID]) -> None:
+        tx.later(_NOTE, {"id": [new_id() for _ in order_ids], "order_id": list(order_ids)})
 
     async def take_notices(self, tx: Transaction, limit: int) -> list[UUID]:
         """Claims and forgets up to `limit`; answers the orders they are about."""

@@ -79,12 +79,12 @@ class MessageService:
         if wanted and await self._repository.add(tx, wanted):
             tx.on_commit(lambda: self._wake("messages"))
 
-    async def note(self, tx: Transaction, order_ids: Sequence[UUID]) -> None:
+    def note(self, tx: Transaction, order_ids: Sequence[UUID]) -> None:
         """Something became of lines of these orders: whether there is something to tell is looked
         at once it is durable, when all of an order's lines can be seen together.
         """
         if order_ids:
-            await self._repository.note(tx, list(dict.fromkeys(order_ids)))
+            self._repository.note(tx, list(dict.fromkeys(order_ids)))
             tx.on_commit(lambda: self._wake("notices"))
 
     async def tell(self, tx: Transaction) -> bool:

@@ -8,22 +8,16 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from fulfillment.deliveries.domain import (
-    Delivered,
-    DeliveryState,
-    Failed,
-    Outcome,
-    Retry,
-    Settled,
-    Task,
-)
+from fulfillment.deliveries.domain import Retry, Settled, Task
 from fulfillment.rows import (
     DELIVERY_COLUMNS,
+    INSERT_UNITS,
     REQUEST_COLUMNS,
-    columns_of,
     delivery_of,
     inputs_of,
+    outcome_columns,
     request_of,
+    unit_columns,
 )
 from fulfillment.safe import Safe
 from kit.db import Transaction
@@ -58,10 +52,8 @@ class TaskRepository:
                 "t_lease_id": [one.task.lease_id for one in settled],
                 "d_id": [outcome.delivery_id for _, outcome in outcomes],
                 "d_task_id": [task.id for task, _ in outcomes],
-                "d_state": [_state_of(outcome).value for _, outcome in outcomes],
-                "d_reason": [o.reason if isinstance(o, Failed) else None for _, o in outcomes],
-                "d_receipt": [o.receipt if isinstance(o, Delivered) else "" for _, o in outcomes],
-                **_unit_columns([outcome for _, outcome in outcomes]),
+                **outcome_columns([outcome for _, outcome in outcomes]),
+                **unit_columns([outcome for _, outcome in outcomes]),
             },
         )
         return {row.id for row in rows}
@@ -107,31 +99,6 @@ async def wake_tasks(tx: Transaction, task_ids: Sequence[UUID]) -> None:
     await tx.execute(_WAKE, {"id": list(task_ids)})
 
 
-_UNIT_FIELDS = ("unit_id", "lot_id", "mask", "expires_at", "is_redeemable")
-
-
-def _unit_columns(outcomes: Sequence[Outcome]) -> dict[str, list[Any]]:
-    handed = [
-        (outcome.delivery_id, position, unit)
-        for outcome in outcomes
-        if isinstance(outcome, Delivered)
-        for position, unit in enumerate(outcome.units, start=1)
-    ]
-    boxes = [unit.box for _, _, unit in handed]
-    return {
-        "u_delivery_id": [delivery_id for delivery_id, _, _ in handed],
-        "u_position": [position for _, position, _ in handed],
-        **columns_of([unit for _, _, unit in handed], _UNIT_FIELDS, "u_"),
-        "u_public_key": [box.public_key if box else None for box in boxes],
-        "u_nonce": [box.nonce if box else None for box in boxes],
-        "u_ciphertext": [box.ciphertext if box else None for box in boxes],
-    }
-
-
-def _state_of(outcome: Outcome) -> DeliveryState:
-    return DeliveryState.DELIVERED if isinstance(outcome, Delivered) else DeliveryState.FAILED
-
-
 # MATERIALIZED: the planner must not run the locking part twice and take more than :limit.
 _TAKE = text(
     f"""
@@ -155,7 +122,7 @@ _TAKE = text(
 )
 
 _SETTLE = text(
-    """
+    f"""
     WITH closed AS (
         UPDATE task t SET state = 'done', lease_id = NULL
         FROM unnest(CAST(:t_id AS uuid[]), CAST(:t_lease_id AS uuid[])) AS own (id, lease_id)
@@ -172,20 +139,11 @@ _SETTLE = text(
         WHERE d.id = own.id
         RETURNING d.id
     ), handed AS (
-        INSERT INTO delivered_unit (delivery_id, position, unit_id, lot_id, mask,
-                                    box_public_key, box_nonce, box_ciphertext, expires_at,
-                                    is_redeemable)
-        SELECT u.* FROM unnest(CAST(:u_delivery_id AS uuid[]), CAST(:u_position AS int[]),
-            CAST(:u_unit_id AS uuid[]), CAST(:u_lot_id AS uuid[]), CAST(:u_mask AS text[]),
-            CAST(:u_public_key AS bytea[]), CAST(:u_nonce AS bytea[]),
-            CAST(:u_ciphertext AS bytea[]), CAST(:u_expires_at AS timestamptz[]),
-            CAST(:u_is_redeemable AS boolean[]))
-            AS u (delivery_id, position, unit_id, lot_id, mask, public_key, nonce, ciphertext,
-                  expires_at, is_redeemable)
+        {INSERT_UNITS}
         JOIN settled ON settled.id = u.delivery_id
     )
     SELECT id FROM settled
-    """
+    """  # noqa: S608 - column names of this file
 )
 
 _POSTPONE = text(

@@ -55,15 +55,15 @@ class TaskService:
         settled = [attempt for attempt in attempts if isinstance(attempt, Settled)]
         retries = [attempt for attempt in attempts if isinstance(attempt, Retry)]
         if settled:
-            await self._settle(tx, settled)
+            self.tell(tx, settled, await self._repository.settle(tx, settled))
         if retries:
             await self._postpone(tx, retries)
 
-    async def _settle(self, tx: Transaction, settled: Sequence[Settled]) -> None:
-        own = await self._repository.settle(tx, settled)
+    def tell(self, tx: Transaction, settled: Sequence[Settled], own: Set[UUID]) -> None:
+        """Tells the others what came of those deliveries that are `own`."""
         for one in settled:
-            self._tell(tx, one, own)
-        await self._messages.note(
+            self._publish_ends(tx, one, own)
+        self._messages.note(
             tx,
             [
                 one.task.request.order_id
@@ -72,7 +72,7 @@ class TaskService:
             ],
         )
 
-    def _tell(self, tx: Transaction, settled: Settled, own: Set[UUID]) -> None:
+    def _publish_ends(self, tx: Transaction, settled: Settled, own: Set[UUID]) -> None:
         request = settled.task.request
         deliveries = {delivery.id: delivery for delivery in settled.task.deliveries}
         for outcome in settled.outcomes:
@@ -95,7 +95,7 @@ class TaskService:
         marked = [unknown[id_] for id_ in await self._repository.mark_unknown(tx, list(unknown))]
         for retry, delivery in marked:
             _publish(tx, retry.task.request, events.line_unknown(delivery, retry))
-        await self._messages.note(tx, [delivery.order_id for _, delivery in marked])
+        self._messages.note(tx, [delivery.order_id for _, delivery in marked])
 
     def _pause(self, retry: Retry) -> timedelta:
         if retry.pause is not None:

@@ -9,9 +9,11 @@ from inventory_vault.audit.domain import Entry, SignedHead, StoredEntry
 from kit.db import Transaction
 
 
-async def add_pending(tx: Transaction, entries: Sequence[StoredEntry]) -> None:
-    """Puts entries into the queue: one statement, whatever their number."""
-    await tx.execute(
+def add_pending(tx: Transaction, entries: Sequence[StoredEntry]) -> None:
+    """Puts entries into the queue, whatever their number together with what else is left for the
+    end of the transaction.
+    """
+    tx.later(
         _ADD_PENDING,
         {
             "ids": [entry.entry_id for entry in entries],

@@ -58,11 +58,11 @@ def note(
 
 
 async def flush(tx: Transaction) -> None:
-    """Writes the notes of a transaction into the queue: one statement, just before the commit."""
+    """Writes the notes of a transaction into the queue, just before the commit."""
     if not tx.records:
         return
     at = _clock.now().isoformat(timespec="microseconds").replace("+00:00", "Z")
-    await repository.add_pending(tx, [entry_of(each, at) for each in tx.records])
+    repository.add_pending(tx, [entry_of(each, at) for each in tx.records])
     tx.records.clear()
 
 

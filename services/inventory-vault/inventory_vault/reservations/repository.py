@@ -1,10 +1,9 @@
 from collections.abc import Container, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, text
-from sqlalchemy.exc import IntegrityError
 
 from inventory_vault.reservations.domain import (
     Line,
@@ -13,53 +12,59 @@ from inventory_vault.reservations.domain import (
     ReservationStatus,
     Wish,
 )
-from kit.db import Transaction, constraint_of
+from kit.db import Transaction
 
 
-async def add(
-    tx: Transaction, new: Sequence[tuple[UUID, Wish]], budgeted: Container[UUID] = ()
+def add(
+    tx: Transaction,
+    new: Sequence[tuple[UUID, Wish]],
+    at: datetime,
+    budgeted: Container[UUID] = (),
 ) -> list[Reservation]:
-    """New holds with their lines, in the order given: one statement. Raises ReferenceTaken."""
+    """New holds with their lines, in the order given. What is written with them raises
+    ReferenceTaken.
+    """
     lines = [(id_, wish.merchant_id, line) for id_, wish in new for line in wish.lines]
-    hashes = [wish.request_hash() for _, wish in new]
-    try:
-        rows = await tx.execute(
-            _ADD,
-            {
-                "ids": [id_ for id_, _ in new],
-                "merchants": [wish.merchant_id for _, wish in new],
-                "references": [wish.reference for _, wish in new],
-                "hashes": hashes,
-                "quantities": [wish.quantity for _, wish in new],
-                "holds": [wish.hold_seconds for _, wish in new],
-                "budgeted": [id_ in budgeted for id_, _ in new],
-                "line_ids": [id_ for id_, _, _ in lines],
-                "line_merchants": [merchant_id for _, merchant_id, _ in lines],
-                "line_nos": [line.line_no for _, _, line in lines],
-                "pools": [line.pool_id for _, _, line in lines],
-                "line_quantities": [line.quantity for _, _, line in lines],
-                "validities": [line.min_valid_seconds for _, _, line in lines],
-            },
-        )
-    except IntegrityError as error:
-        if constraint_of(error) == "uq_reservation_merchant_id_reference":
-            raise ReferenceTaken from error
-        raise
-    times = {row.id: row for row in rows}
-    return [
+    held = [
         Reservation(
             id=id_,
             merchant_id=wish.merchant_id,
             reference=wish.reference,
             status=ReservationStatus.HELD,
-            request_hash=request_hash,
-            created_at=times[id_].created_at,
-            expires_at=times[id_].expires_at,
+            request_hash=wish.request_hash(),
+            created_at=at,
+            expires_at=at + timedelta(seconds=wish.hold_seconds),
             lines=wish.lines,
             is_budgeted=id_ in budgeted,
         )
-        for (id_, wish), request_hash in zip(new, hashes, strict=True)
+        for id_, wish in new
     ]
+    tx.later(
+        _ADD_LINES,
+        {
+            "ids": [id_ for id_, _, _ in lines],
+            "merchants": [merchant_id for _, merchant_id, _ in lines],
+            "line_nos": [line.line_no for _, _, line in lines],
+            "pools": [line.pool_id for _, _, line in lines],
+            "quantities": [line.quantity for _, _, line in lines],
+            "validities": [line.min_valid_seconds for _, _, line in lines],
+        },
+    )
+    tx.later(
+        _ADD,
+        {
+            "ids": [one.id for one in held],
+            "merchants": [one.merchant_id for one in held],
+            "references": [one.reference for one in held],
+            "hashes": [one.request_hash for one in held],
+            "quantities": [wish.quantity for _, wish in new],
+            "ends": [one.expires_at for one in held],
+            "budgeted": [one.is_budgeted for one in held],
+            "at": at,
+        },
+        violations={"uq_reservation_merchant_id_reference": ReferenceTaken},
+    )
+    return held
 
 
 async def find_by_reference(
@@ -89,14 +94,14 @@ async def lock_due(tx: Transaction, limit: int) -> list[Reservation]:
     return [_to_domain(row) for row in await tx.execute(_LOCK_DUE, {"limit": limit})]
 
 
-async def settle(
+def settle(
     tx: Transaction,
     ids: Sequence[UUID],
     status: ReservationStatus,
     reasons: Sequence[str] | None = None,
 ) -> None:
     """The new status of locked reservations; `reasons` is as long as `ids`."""
-    await tx.execute(
+    tx.later(
         _SETTLE,
         {
             "ids": list(ids),
@@ -133,28 +138,27 @@ def _to_domain(row: Row[Any]) -> Reservation:
     )
 
 
+_ADD_LINES = text(
+    """
+    INSERT INTO reservation_line
+      (reservation_id, merchant_id, line_no, pool_id, quantity, min_valid_seconds)
+    SELECT * FROM unnest(
+      CAST(:ids AS uuid[]), CAST(:merchants AS uuid[]), CAST(:line_nos AS smallint[]),
+      CAST(:pools AS uuid[]), CAST(:quantities AS int[]), CAST(:validities AS int[]))
+    """
+)
 _ADD = text(
     """
-    WITH new AS (
-      SELECT *, clock_timestamp() AS now FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:merchants AS uuid[]), CAST(:references AS text[]),
-        CAST(:hashes AS bytea[]), CAST(:quantities AS int[]), CAST(:holds AS int[]),
-        CAST(:budgeted AS boolean[])
-      ) AS n(id, merchant_id, reference, request_hash, quantity, hold_seconds, is_budgeted)
-    ), lines AS (
-      INSERT INTO reservation_line
-        (reservation_id, merchant_id, line_no, pool_id, quantity, min_valid_seconds)
-      SELECT * FROM unnest(
-        CAST(:line_ids AS uuid[]), CAST(:line_merchants AS uuid[]), CAST(:line_nos AS smallint[]),
-        CAST(:pools AS uuid[]), CAST(:line_quantities AS int[]), CAST(:validities AS int[]))
-    )
     INSERT INTO reservation
       (id, merchant_id, reference, status, request_hash, quantity, created_at, expires_at,
        is_budgeted)
-    SELECT id, merchant_id, reference, 'held', request_hash, quantity, now,
-      now + make_interval(secs => hold_seconds), is_budgeted
-    FROM new
-    RETURNING id, created_at, expires_at
+    SELECT id, merchant_id, reference, 'held', request_hash, quantity, CAST(:at AS timestamptz),
+      expires_at, is_budgeted
+    FROM unnest(
+      CAST(:ids AS uuid[]), CAST(:merchants AS uuid[]), CAST(:references AS text[]),
+      CAST(:hashes AS bytea[]), CAST(:quantities AS int[]), CAST(:ends AS timestamptz[]),
+      CAST(:budgeted AS boolean[])
+    ) AS n(id, merchant_id, reference, request_hash, quantity, expires_at, is_budgeted)
     """
 )
 

@@ -78,6 +78,7 @@ def _add_holding(router: APIRouter, reservations: ReservationService, reserving:
         async def work(tx: Transaction) -> ReservationRead:
             try:
                 [answer] = await reservations.reserve(tx, [wish])
+                await tx.write()
             except ReferenceTaken as error:
                 raise Unavailable("the same reference is being reserved; try again") from error
             if isinstance(answer, DomainError):

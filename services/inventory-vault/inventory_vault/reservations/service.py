@@ -55,8 +55,9 @@ class ReservationService:
         """Each wish wholly or not at all, for as many of the first wishes as one transaction should
         carry; the caller comes again with the rest. A repeated reference answers its reservation
         as it is now, ReferenceReused if the lines differ. Raises ReferenceTaken when a reference is
-        taken that was not found before: the caller rolls back and asks again, expecting repeats.
-        Not to expect them saves the look, at the price of doing the work twice when there are some.
+        taken that was not found before, at the latest when `tx` commits: the caller rolls back and
+        asks again, expecting repeats. Not to expect them saves the look, at the price of doing the
+        work twice when there are some.
         """
         wishes = first_together(wishes, lambda wish: wish.quantity)
         shelves = await self._shelves.open(
@@ -151,7 +152,7 @@ class ReservationService:
     async def _add(
         self, tx: Transaction, plan: Plan, new: Sequence[tuple[UUID, Wish]]
     ) -> list[Reservation]:
-        held = await repository.add(tx, new, plan.counted)
+        held = repository.add(tx, new, plan.shelves.at, plan.counted)
         await self._budgets.write(
             tx,
             [
@@ -268,7 +269,7 @@ class ReservationService:
         """What is paid for or over counts against nobody's budget any more, what is sold is used
         up.
         """
-        await repository.settle(tx, [r.id for r in found], status, reasons)
+        repository.settle(tx, [r.id for r in found], status, reasons)
         counted = [r.id for r in found if r.is_budgeted]
         await self._budgets.forget(tx, counted)
         if status is ReservationStatus.SOLD:

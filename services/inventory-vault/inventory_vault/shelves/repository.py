@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from inventory_vault.pools.domain import Pool, stored_pool
 from inventory_vault.shelves.domain import Allotted, ShelfChanged, ShelfLot, TakenUnit
@@ -14,10 +16,13 @@ from kit.money import Money
 
 @dataclass(frozen=True, slots=True)
 class ShelfRows:
-    """The lots with stock of some pools, in FEFO order; `stale` ones hold units that expired."""
+    """The lots with stock of some pools, in FEFO order; `stale` ones hold units that expired. `at`
+    is the database's time, once the locks were held.
+    """
 
     lots: dict[UUID, list[ShelfLot]]
     stale: list[UUID]
+    at: datetime
 
 
 async def open_shelves(
@@ -29,7 +34,9 @@ async def open_shelves(
     pools: dict[UUID, Pool] = {}
     lots: dict[UUID, list[ShelfLot]] = {}
     stale: list[UUID] = []
+    at = _NO_TIME
     for row in await tx.execute(_OPEN_SHELVES, {"pools": list(pool_ids)}):
+        at = row.at
         if row.pool_id not in pools:
             pools[row.pool_id] = stored_pool(row.pool_id, row)
             lots[row.pool_id] = []
@@ -48,7 +55,7 @@ async def open_shelves(
                 has_gaps=row.gaps_ahead > 0,
             )
         )
-    return pools, ShelfRows(lots, stale)
+    return pools, ShelfRows(lots, stale, at)
 
 
 async def take_free(tx: Transaction, lots: Sequence[ShelfLot]) -> dict[UUID, list[int]]:
@@ -69,13 +76,17 @@ async def take_free(tx: Transaction, lots: Sequence[ShelfLot]) -> dict[UUID, lis
     return {lot_id: sorted(seqs) for lot_id, seqs in taken.items()}
 
 
-async def allocate(
-    tx: Transaction,
-    lots: Sequence[ShelfLot],
-    allotted: Sequence[Allotted],
-) -> None:
-    """Moves cursors and counts and writes the allocations: one statement, whatever the number."""
-    result = await tx.execute(
+def allocate(tx: Transaction, lots: Sequence[ShelfLot], allotted: Sequence[Allotted]) -> None:
+    """Moves cursors and counts and writes the allocations, with what else is left for the end of
+    the transaction; that raises ShelfChanged when a cursor is not where it was seen.
+    """
+    expected = sum(run.last_seq - run.first_seq + 1 for run in allotted)
+
+    def check(units: int) -> None:
+        if units != expected:
+            raise ShelfChanged(f"{units} units were allocated instead of {expected}")
+
+    tx.later(
         _ALLOCATE,
         {
             "lots": [lot.id for lot in lots],
@@ -91,10 +102,8 @@ async def allocate(
             "firsts": [run.first_seq for run in allotted],
             "lasts": [run.last_seq for run in allotted],
         },
+        check=check,
     )
-    expected = sum(run.last_seq - run.first_seq + 1 for run in allotted)
-    if result.rowcount != expected:
-        raise ShelfChanged(f"{result.rowcount} units were allocated instead of {expected}")
 
 
 async def put_back(tx: Transaction, reservation_ids: Sequence[UUID]) -> list[tuple[UUID, int]]:
@@ -123,22 +132,28 @@ async def put_rest_back(
     return [(row.lot_id, row.seq) for row in rows]
 
 
-async def sell(tx: Transaction, reservation_ids: Sequence[UUID]) -> int:
-    """reserved -> sold with one sale row per unit; how many."""
-    result = await tx.execute(_SELL, {"reservations": list(reservation_ids)})
-    return result.rowcount
+async def sell(tx: Transaction, reservation_ids: Sequence[UUID]) -> tuple[list[TakenUnit], int]:
+    """reserved -> sold with one sale row per unit: all units of these reservations, as `units_of`,
+    and how many of them were reserved.
+    """
+    rows = (await tx.execute(_SELL, {"reservations": list(reservation_ids)})).all()
+    return _units(rows), rows[0].sold if rows else 0
 
 
-async def count_sold(tx: Transaction, units: Mapping[UUID, int]) -> None:
+def count_sold(tx: Transaction, units: Mapping[UUID, int]) -> None:
     """Adds to the lots' tallies, locked in a fixed order."""
     lots = sorted(units)
-    await tx.execute(_COUNT_SOLD, {"lots": lots, "counts": [units[lot] for lot in lots]})
+    tx.later(_COUNT_SOLD, {"lots": lots, "counts": [units[lot] for lot in lots]})
 
 
 async def units_of(tx: Transaction, reservation_ids: Sequence[UUID]) -> list[TakenUnit]:
     """The units of these reservations in the order of lines and lots."""
+    return _units((await tx.execute(_UNITS_OF, {"reservations": list(reservation_ids)})).all())
+
+
+def _units(rows: Sequence[Row[Any]]) -> list[TakenUnit]:
     found: list[TakenUnit] = []
-    for row in await tx.execute(_UNITS_OF, {"reservations": list(reservation_ids)}):
+    for row in rows:
         cost = Money(row.unit_cost, row.currency)
         face = Money(row.face_value, row.face_currency) if row.face_value else None
         found += [
@@ -172,7 +187,11 @@ async def stale_lots(tx: Transaction, limit: int) -> list[tuple[UUID, UUID]]:
 
 
 # A function, because each of its statements sees what was committed while the one before it waited.
-_OPEN_SHELVES = text("SELECT * FROM vault_open_shelves(CAST(:pools AS uuid[]))")
+_OPEN_SHELVES = text(
+    "SELECT *, clock_timestamp() AS at FROM vault_open_shelves(CAST(:pools AS uuid[]))"
+)
+# No pool was there, so nothing happens at this time.
+_NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 # In a lot the order of numbers is the order of expiry.
 _TAKE_FREE = text(
@@ -281,38 +300,12 @@ _PUT_REST_BACK = text(
     """  # noqa: S608 - constant parts
 )
 
-_SELL = text(
-    """
-    WITH sold AS (
-      UPDATE allocation SET state = 'sold'
-      WHERE reservation_id = ANY(CAST(:reservations AS uuid[])) AND state = 'reserved'
-      RETURNING lot_id, seq, reservation_id, line_no, merchant_id
-    )
-    INSERT INTO unit_sale (unit_id, merchant_id, lot_id, seq, reservation_id, line_no)
-    SELECT u.unit_id, s.merchant_id, s.lot_id, s.seq, s.reservation_id, s.line_no
-    FROM sold s JOIN unit u ON u.lot_id = s.lot_id AND u.seq = s.seq
-    """
-)
-
-_COUNT_SOLD = text(
-    """
-    WITH locked AS MATERIALIZED (
-      SELECT lot_id FROM lot_tally WHERE lot_id = ANY(CAST(:lots AS uuid[]))
-      ORDER BY lot_id FOR NO KEY UPDATE
-    )
-    UPDATE lot_tally t SET sold = t.sold + d.units
-    FROM unnest(CAST(:lots AS uuid[]), CAST(:counts AS int[])) AS d(lot_id, units), locked
-    WHERE t.lot_id = d.lot_id AND locked.lot_id = t.lot_id
-    """
-)
-
 # Units that differ in nothing but themselves come in arrays: the driver reads them several times
 # faster than a row per unit.
-_UNITS_OF = text(
-    """
+_UNITS = """
     SELECT reservation_id, line_no, lot_id, unit_cost, currency, expires_at, is_redeemable,
       face_value, face_currency,
-      array_agg(unit_id) AS unit_ids, array_agg(seq) AS seqs, array_agg(mask) AS masks
+      array_agg(unit_id) AS unit_ids, array_agg(seq) AS seqs, array_agg(mask) AS masks{more}
     FROM (
       SELECT a.lot_id, a.seq, a.reservation_id, a.line_no, u.unit_id, u.mask,
         coalesce(u.unit_cost, l.unit_cost) AS unit_cost, l.currency,
@@ -330,6 +323,34 @@ _UNITS_OF = text(
     GROUP BY reservation_id, line_no, lot_id, unit_cost, currency, expires_at, is_redeemable,
       face_value, face_currency
     ORDER BY reservation_id, line_no, lot_id, min(seq)
+"""
+_UNITS_OF = text(_UNITS.format(more=""))
+# The last part reads the rows as they were before: whatever their state, so the count tells.
+_SELL = text(
+    f"""
+    WITH sold AS (
+      UPDATE allocation SET state = 'sold'
+      WHERE reservation_id = ANY(CAST(:reservations AS uuid[])) AND state = 'reserved'
+      RETURNING lot_id, seq, reservation_id, line_no, merchant_id
+    ), logged AS (
+      INSERT INTO unit_sale (unit_id, merchant_id, lot_id, seq, reservation_id, line_no)
+      SELECT u.unit_id, s.merchant_id, s.lot_id, s.seq, s.reservation_id, s.line_no
+      FROM sold s JOIN unit u ON u.lot_id = s.lot_id AND u.seq = s.seq
+      RETURNING unit_id
+    )
+    {_UNITS.format(more=", (SELECT count(*) FROM logged) AS sold")}
+    """  # noqa: S608 - constant parts
+)
+
+_COUNT_SOLD = text(
+    """
+    UPDATE lot_tally t SET sold = t.sold + d.units
+    FROM unnest(CAST(:lots AS uuid[]), CAST(:counts AS int[])) AS d(lot_id, units)
+    JOIN (
+      SELECT lot_id FROM lot_tally WHERE lot_id = ANY(CAST(:lots AS uuid[]))
+      ORDER BY lot_id FOR NO KEY UPDATE
+    ) locked ON locked.lot_id = d.lot_id
+    WHERE t.lot_id = d.lot_id
     """
 )
 

@@ -1,6 +1,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from inventory_vault.cover import service as cover
@@ -32,6 +33,8 @@ class OpenShelves:
     pools: Mapping[UUID, Pool]
     stock: Shelves
     before: Mapping[UUID, int]
+    # The database's time, once the locks were held.
+    at: datetime
     # What was taken besides, by lines that ask for a validity.
     fitted: Counter[UUID] = field(default_factory=Counter)
 
@@ -59,7 +62,8 @@ class ShelfService:
             await gaps.withdraw_expired(tx, rows.stale)
             pools, rows = await repository.open_shelves(tx, wanted)
         stock = Shelves(rows.lots)
-        return OpenShelves(pools, stock, {pool_id: stock.available(pool_id) for pool_id in pools})
+        before = {pool_id: stock.available(pool_id) for pool_id in pools}
+        return OpenShelves(pools, stock, before, rows.at)
 
     async def take(self, tx: Transaction, shelves: OpenShelves) -> None:
         """Allocates everything that was drawn. Publishes StockLow and StockOut when crossed."""
@@ -68,7 +72,7 @@ class ShelfService:
             return
         free = await repository.take_free(tx, lots)
         ahead = await _pick_ahead(tx, lots)
-        await repository.allocate(tx, lots, allot(shelves.stock.draws, free, ahead))
+        repository.allocate(tx, lots, allot(shelves.stock.draws, free, ahead))
         for pool_id, before in shelves.before.items():
             after = shelves.stock.available(pool_id)
             await self.tell_shortage(tx, shelves.pools[pool_id], before, after)
@@ -135,10 +139,9 @@ class ShelfService:
         """The units of these reservations, sold now; the caller holds their rows' locks."""
         if not reservation_ids:
             return []
-        sold = await repository.sell(tx, reservation_ids)
-        units = await repository.units_of(tx, reservation_ids)
+        units, sold = await repository.sell(tx, reservation_ids)
         assert sold == len(units), "a unit of a hold was not reserved"
-        await repository.count_sold(tx, Counter(unit.lot_id for unit in units))
+        repository.count_sold(tx, Counter(unit.lot_id for unit in units))
         return units
 
     async def units_of(self, tx: Transaction, reservation_ids: Sequence[UUID]) -> list[TakenUnit]:

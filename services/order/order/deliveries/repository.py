@@ -33,11 +33,13 @@ _FIND = text(
 )
 
 
-async def put_many(tx: Transaction, outcomes: Iterable[LineOutcome]) -> None:
-    """Writes what is known of each delivery by now."""
+def put_many(tx: Transaction, outcomes: Iterable[LineOutcome]) -> None:
+    """Writes what is known of each delivery by now, with what else is left for the end of the
+    transaction.
+    """
     values = [_values(outcome) for outcome in outcomes]
     # The driver's UUIDs are a subclass, which orjson leaves to `default`.
-    await tx.execute(_PUT_MANY, {"deliveries": orjson.dumps(values, default=str).decode()})
+    tx.later(_PUT_MANY, {"deliveries": orjson.dumps(values, default=str).decode()})
 
 
 async def move_pages(tx: Transaction, urls: Mapping[UUID, str]) -> None:

@@ -6,13 +6,13 @@ from order.deliveries import repository
 from order.deliveries.domain import Delivery, LineOutcome
 
 
-async def note(tx: Transaction, outcomes: Sequence[LineOutcome]) -> None:
+def note(tx: Transaction, outcomes: Sequence[LineOutcome]) -> None:
     """Writes outcomes down, in one statement or none. The last word on a delivery wins within a
     batch, as it does across batches.
     """
     last = {outcome.delivery_id: outcome for outcome in outcomes}
     if last:
-        await repository.put_many(tx, last.values())
+        repository.put_many(tx, last.values())
 
 
 async def move_pages(tx: Transaction, urls: Mapping[UUID, str]) -> None:

@@ -90,6 +90,7 @@ def _placed(order: Order) -> pb.OrderPlaced:
         total=_money(order.total),
         reservation_id=_reservation(order),
         pay_until=order.pay_until,
+        assessment_id=order.assessment_id or "",
         **_buyer(order),
     )
 

@@ -63,6 +63,7 @@ _INSERT = text(
     SELECT id FROM placed
     """
 )
+_BEGINNINGS = (OrderStatus.PENDING_PAYMENT, OrderStatus.PAID)
 # Nothing was locked, so nothing happens at this time.
 _NO_TIME = datetime.min.replace(tzinfo=UTC)
 _LOCK = text(
@@ -121,13 +122,19 @@ _SAME_IN_LINE = (
 
 
 async def add_many(tx: Transaction, orders: Sequence[Order]) -> set[UUID]:
-    """Writes orders with their lines; answers the ids of those whose reference was free."""
+    """Writes orders with their lines; answers the ids of those whose reference was free. Every
+    order begins unpaid or paid; where it has gone further already, that follows.
+    """
     values = {
         "orders": _json([_order_values(order) for order in orders]),
         "lines": _json([_line_values(order, line) for order in orders for line in order.lines]),
         "terms": _json([term for order in orders for term in _term_values(order)]),
     }
-    return set((await tx.execute(_INSERT, values)).scalars())
+    placed = set((await tx.execute(_INSERT, values)).scalars())
+    moved = [order for order in orders if order.id in placed and order.status not in _BEGINNINGS]
+    if moved:
+        tx.later(_UPDATE, {"orders": _json([_state_values(order) for order in moved])})
+    return placed
 
 
 async def lock_many(tx: Transaction, ids: Iterable[UUID]) -> tuple[list[Order], datetime]:
@@ -165,7 +172,7 @@ async def update_many(tx: Transaction, changes: Sequence[Change]) -> None:
     holds = {c.order.id: c.order.reservation_id for c in changes if c.order.is_revived}
     if holds:
         await tx.execute(_REVIVE, {"ids": list(holds), "holds": list(holds.values())})
-    await tx.execute(_UPDATE, {"orders": _json([_state_values(c.order) for c in changes])})
+    tx.later(_UPDATE, {"orders": _json([_state_values(c.order) for c in changes])})
     lines = [
         {
             "id": line.id,
@@ -180,7 +187,7 @@ async def update_many(tx: Transaction, changes: Sequence[Change]) -> None:
         if line.id in change.touched_lines
     ]
     if lines:
-        await tx.execute(_UPDATE_LINES, {"lines": _json(lines)})
+        tx.later(_UPDATE_LINES, {"lines": _json(lines)})
 
 
 async def _with_lines(tx: Transaction, rows: Sequence[Any]) -> list[Order]:
@@ -235,8 +242,10 @@ def _part_values(payment: Payment) -> list[object]:
 
 def _order_values(order: Order) -> dict[str, object]:
     customer, key = order.customer, order.recipient_public_key
+    begun = order.status if order.status in _BEGINNINGS else OrderStatus.PAID
     return {
         **_state_values(order),
+        "status": begun,
         "merchant_id": order.merchant_id,
         "channel_id": order.channel_id,
         "reference": order.reference,

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from google.protobuf.message import Message
+
 from kit.db import Transaction
 from kit.messaging import outbox
 from order.coupons import service as coupons
@@ -43,10 +45,15 @@ class Locked:
 
 
 async def add_many(tx: Transaction, changes: Sequence[Change]) -> set[UUID]:
-    """Writes new orders; answers the ids of those whose reference was free in its channel."""
-    placed = await repository.add_many(tx, [change.order for change in changes])
-    await _tell(tx, [change for change in changes if change.order.id in placed])
-    return placed
+    """Writes new orders; answers the ids of those whose reference was free in its channel. `tell`
+    of these when the rest is written.
+    """
+    return await repository.add_many(tx, [change.order for change in changes])
+
+
+def announcement(order: Order) -> Message:
+    """What is published when the order is placed."""
+    return events.word(News.PLACED, order)
 
 
 async def lock_many(tx: Transaction, ids: Iterable[UUID]) -> Locked:
@@ -72,7 +79,7 @@ async def save_many(tx: Transaction, changes: Sequence[Change]) -> None:
     if not changes:
         return
     await repository.update_many(tx, changes)
-    await deliveries.note(tx, [outcome for change in changes for outcome in change.outcomes])
+    deliveries.note(tx, [outcome for change in changes for outcome in change.outcomes])
     await coupons.give_back(
         tx,
         unpaid=_those(changes, OrderStatus.CANCELLED, OrderStatus.EXPIRED),
@@ -81,7 +88,7 @@ async def save_many(tx: Transaction, changes: Sequence[Change]) -> None:
     await refunds.owe(tx, [refund for change in changes for refund in change.refunds])
     await steps.plan(tx, [step for change in changes for step in change.steps])
     await recommendations.owe(tx, [it for change in changes for it in _bought_together(change)])
-    await _tell(tx, changes)
+    tell(tx, changes)
 
 
 def _those(changes: Sequence[Change], *statuses: OrderStatus) -> list[UUID]:
@@ -96,8 +103,9 @@ def _bought_together(change: Change) -> list[tuple[UUID, UUID]]:
     return [(order.id, order.merchant_id)] if ends else []
 
 
-async def _tell(tx: Transaction, changes: Sequence[Change]) -> None:
-    await timeline.tell(tx, [entry for change in changes for entry in change.entries])
+def tell(tx: Transaction, changes: Sequence[Change]) -> None:
+    """The story and the news of changes that are written."""
+    timeline.tell(tx, [entry for change in changes for entry in change.entries])
     for change in changes:
         for news, order in change.news:
             message = events.word(news, order)

@@ -320,12 +320,11 @@ def begin(
     order: Order,
     lines: tuple[PricedLine, ...],
     *,
-    reservation_id: UUID | None,
     payment: Payment | None,
     cause: str,
 ) -> Change:
     """The order's first entries and news; with a payment it is placed and paid at once."""
-    change = Change(order, cause).with_order(reservation_id=reservation_id)
+    change = Change(order, cause)
     change = change.told(
         "priced",
         f"{len(lines)} line(s) priced: {order.total}",
@@ -333,12 +332,12 @@ def begin(
         currency=order.total.currency,
         lines=[dict(line.derivation) for line in lines],
     )
-    if reservation_id is not None:
+    if order.reservation_id is not None:
         held = [line for line in order.lines if line.pool_id is not None]
         change = change.told(
             "reserved",
             f"{sum(line.quantity for line in held)} unit(s) are held",
-            reservation_id=str(reservation_id),
+            reservation_id=str(order.reservation_id),
             pools=[
                 {"sku": line.sku, "pool_id": str(line.pool_id), "quantity": line.quantity}
                 for line in held
@@ -351,6 +350,16 @@ def begin(
         reference=order.reference,
         pay_until=order.pay_until.isoformat(),
     ).announced(News.PLACED)
+    if order.assessment_id:
+        change = change.told(
+            "assessed",
+            f"risk says {order.verdict}",
+            assessment_id=order.assessment_id,
+            verdict=order.verdict,
+            rules=[],
+            reviewer="",
+            note="",
+        )
     return pay(change, payment, order.placed_at) if payment else change
 
 

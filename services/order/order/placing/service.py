@@ -7,6 +7,7 @@ while the vault is asked; a hold whose order is not written is given back or run
 from collections.abc import AsyncIterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from order.margins.service import MarginService
 from order.merchants import service as merchants
 from order.merchants.domain import Channel, ChannelNotFound
 from order.orders import service as orders
-from order.orders.domain import Order, Payment, ReferenceTaken
+from order.orders.domain import Order, Payment, ReferenceTaken, Verdict
 from order.payments.service import PaymentService
 from order.placing.domain import (
     Draft,
@@ -40,6 +41,7 @@ from order.placing.domain import (
 from order.prices.domain import PriceBasis, Priced, Question, price
 from order.prices.service import PriceReader
 from order.quotes.domain import RanOut, check_quoted
+from order.risk import Risk
 from order.sales.domain import check
 from order.vault import Hold, HoldLine, Vault
 
@@ -56,6 +58,7 @@ class PlacingService:
         self,
         db: Database,
         vault: Vault,
+        risk: Risk,
         payments: PaymentService,
         prices: PriceReader,
         margins: MarginService,
@@ -65,6 +68,7 @@ class PlacingService:
     ) -> None:
         self._db = db
         self._vault = vault
+        self._risk = risk
         self._payments = payments
         self._prices = prices
         self._margins = margins
@@ -119,6 +123,7 @@ class PlacingService:
         ]
         if prepaid:
             await self._payments.record(tx, prepaid)
+        orders.tell(tx, [draft.change for draft in fitting if draft.change.order.id in placed])
         for draft in drafts:
             draft.is_placed = draft.change.order.id in placed
         refused = [draft for draft in drafts if not draft.is_placed]
@@ -172,10 +177,10 @@ class PlacingService:
             await self._limits((request, claims))
         order = draft_order(request, found.channel, lines, found.now, self._pay_seconds)
         payment = self._prepaid(request, found, order)
-        reservation_id = await self._hold(order, found.channel, is_paid=payment is not None)
-        change = begin(
-            order, priced.lines, reservation_id=reservation_id, payment=payment, cause=request.cause
-        )
+        order = await self._held(order, found.channel, is_paid=payment is not None)
+        if payment is not None:
+            order = await self._assessed(order)
+        change = begin(order, priced.lines, payment=payment, cause=request.cause)
         if below:
             change = told_below_floor(change, below, request.below_cost)
         return Draft(change, payment, claims, coupon_claim(order, found.asked, priced))
@@ -200,17 +205,24 @@ class PlacingService:
         self._payments.check_amount(request.paid, order)
         return payment
 
-    async def _hold(self, order: Order, channel: Channel, *, is_paid: bool) -> UUID | None:
-        """Holds the units of an order; None when no line needs any."""
+    async def _assessed(self, order: Order) -> Order:
+        """A paid order that risk allows now goes on at once; the others wait for its event."""
+        assessment_id = await self._risk.allow(orders.announcement(order))
+        if not assessment_id:
+            return order
+        return replace(order, assessment_id=assessment_id, verdict=Verdict.ALLOW)
+
+    async def _held(self, order: Order, channel: Channel, *, is_paid: bool) -> Order:
+        """With its units held, if a line needs any."""
         lines = tuple(
             HoldLine(line.line_no, line.sku, line.pool_id, line.quantity, channel.min_valid_seconds)
             for line in order.lines
             if line.pool_id is not None
         )
         if not lines:
-            return None
+            return order
         holder = {} if is_paid else _holder_of(order)
-        return await self._vault.reserve(
+        reservation_id = await self._vault.reserve(
             Hold(
                 order.merchant_id,
                 str(order.id),
@@ -220,6 +232,7 @@ class PlacingService:
                 channel_id=order.channel_id,
             )
         )
+        return replace(order, reservation_id=reservation_id)
 
     async def _give_back(self, draft: Draft) -> None:
         order = draft.change.order

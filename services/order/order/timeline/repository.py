@@ -21,8 +21,8 @@ _LIST = text(
 )
 
 
-async def add_many(tx: Transaction, entries: Sequence[Entry]) -> None:
-    """Writes the entries in their order, in one statement."""
+def add_many(tx: Transaction, entries: Sequence[Entry]) -> None:
+    """Writes the entries in their order, with what else is left for the end of the transaction."""
     values = {
         "order_ids": [entry.order_id for entry in entries],
         "kinds": [entry.kind for entry in entries],
@@ -30,7 +30,7 @@ async def add_many(tx: Transaction, entries: Sequence[Entry]) -> None:
         "causes": [entry.cause for entry in entries],
         "details": [orjson.dumps(entry.details).decode() for entry in entries],
     }
-    await tx.execute(_INSERT, values)
+    tx.later(_INSERT, values)
 
 
 async def list_entries(

@@ -6,10 +6,10 @@ from order.timeline import repository
 from order.timeline.domain import Entry, ToldEntry
 
 
-async def tell(tx: Transaction, entries: Sequence[Entry]) -> None:
-    """Writes decisions down beside what they decided, in one statement."""
+def tell(tx: Transaction, entries: Sequence[Entry]) -> None:
+    """Writes decisions down beside what they decided."""
     if entries:
-        await repository.add_many(tx, entries)
+        repository.add_many(tx, entries)
 
 
 async def list_entries(

@@ -1,6 +1,6 @@
 """An assessment: what is known about a purchase, what the rules say, what is decided."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -46,6 +46,11 @@ class Assessment:
         return self.asked is Action.CHALLENGE and not self.facts["has_contact"]
 
     @property
+    def is_plain_allow(self) -> bool:
+        """Nothing stands in its way, and nothing is bounded."""
+        return self.decision is Action.ALLOW and self.limits == NO_LIMITS
+
+    @property
     def deciding(self) -> list[Outcome]:
         """The enforced rules that fired."""
         return [outcome for outcome in self.outcomes if outcome.is_enforced]
@@ -67,6 +72,7 @@ class StoredAssessment:
     """An assessment as it was recorded."""
 
     id: UUID
+    merchant_id: UUID
     purchase_id: UUID
     order_id: UUID | None
     reference: str
@@ -205,6 +211,22 @@ def values_of(purchase: Purchase, velocity: Velocity) -> dict[str, FactValue]:
         "earlier_purchases": velocity.earlier_purchases,
         **velocity.counts,
     }
+
+
+class NotAllAllowed(Exception):
+    """Of orders judged together before they are placed; names those that were allowed."""
+
+    def __init__(self, allowed: Collection[UUID]) -> None:
+        super().__init__(f"{len(allowed)} are allowed")
+        self.allowed = allowed
+
+
+class UnreadableOrder(Invalid):
+    """An item is not an OrderPlaced with the ids of an order and its merchant; send what will be
+    published.
+    """
+
+    code = "unreadable_order"
 
 
 class AlreadyAssessed(Conflict):

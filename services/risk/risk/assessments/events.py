@@ -1,5 +1,10 @@
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from uuid import UUID
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from lockstock.order.v1.order_events_pb2 import OrderPlaced
 from lockstock.risk.v1.assessment_events_pb2 import (
     DECISION_ALLOW,
     DECISION_CHALLENGE,
@@ -10,8 +15,14 @@ from lockstock.risk.v1.assessment_events_pb2 import (
     OrderAssessed,
     OrderLimits,
 )
-from risk.assessments.domain import CHALLENGE_WITHOUT_CONTACT, RULES_TOLD_MAX, Assessment
+from risk.assessments.domain import (
+    CHALLENGE_WITHOUT_CONTACT,
+    RULES_TOLD_MAX,
+    Assessment,
+    StoredAssessment,
+)
 from risk.rules.domain import Action, Limits
+from risk.velocity.domain import Purchase, PurchasedLine, PurchaseSource
 
 _DECISIONS: Mapping[Action, Decision] = {
     Action.ALLOW: DECISION_ALLOW,
@@ -47,3 +58,44 @@ def _limits(limits: Limits) -> OrderLimits | None:
     if limits == Limits():
         return None
     return OrderLimits(quantity_max=limits.quantity_max, hold_seconds=limits.hold_seconds)
+
+
+def order_allowed(stored: StoredAssessment) -> OrderAssessed:
+    """A decision that was recorded before: nothing held the order."""
+    return OrderAssessed(
+        assessment_id=str(stored.id),
+        order_id=str(stored.purchase_id),
+        merchant_id=str(stored.merchant_id),
+        decision=DECISION_ALLOW,
+    )
+
+
+def purchase_of(placed: OrderPlaced, at: datetime) -> Purchase:
+    """The order as the rules see it."""
+    customer = placed.customer
+    return Purchase(
+        id=UUID(placed.order_id),
+        merchant_id=UUID(placed.merchant_id),
+        source=PurchaseSource.ORDER,
+        at=at,
+        channel_id=placed.channel_id,
+        reference=placed.reference,
+        customer_id=customer.id,
+        ip=customer.ip,
+        device_id=customer.device_id,
+        contact_hash=customer.contact_hash,
+        payer_hash=customer.payer_hash,
+        registered_at=_moment(customer.registered_at)
+        if customer.HasField("registered_at")
+        else None,
+        amount_minor=placed.total.amount_minor,
+        currency=placed.total.currency,
+        lines=tuple(
+            PurchasedLine(line.sku, line.quantity, line.product_id, line.total.amount_minor)
+            for line in placed.lines
+        ),
+    )
+
+
+def _moment(timestamp: Timestamp) -> datetime:
+    return timestamp.ToDatetime(tzinfo=UTC)

@@ -7,6 +7,8 @@ from uuid import UUID
 from sqlalchemy import text
 
 from kit.db import Transaction
+from kit.messaging.events import topic_of
+from lockstock.risk.v1.assessment_events_pb2 import OrderAssessed
 from risk.assessments.domain import Assessment, ShadowReport, ShadowRule, StoredAssessment
 from risk.rules.domain import Action, Limits
 from risk.velocity.domain import PurchaseSource
@@ -24,8 +26,8 @@ _INSERT = text("""
         AS given(id, merchant_id, purchase_id, order_id, reference, decision, asked, facts,
             outcomes, duration_us, quantity_max, hold_seconds, shadow_asked, rule_set_id)
 """)
-_COLUMNS = """id, purchase_id, order_id, reference, decision, asked, facts, outcomes, duration_us,
-    assessed_at, quantity_max, hold_seconds, shadow_asked, rule_set_id"""
+_COLUMNS = """id, merchant_id, purchase_id, order_id, reference, decision, asked, facts, outcomes,
+    duration_us, assessed_at, quantity_max, hold_seconds, shadow_asked, rule_set_id"""
 _GET = text(f"""
     SELECT {_COLUMNS} FROM assessment WHERE merchant_id = :merchant_id AND id = :id
 """)  # noqa: S608 - made of constants above
@@ -53,6 +55,12 @@ _SHADOW_RULES = text(f"""
     ) AS one
     GROUP BY rule_id, version, name, action ORDER BY sum(fired) DESC, rule_id, version LIMIT :limit
 """)  # noqa: S608 - made of constants above
+_FIND_UNTOLD = text(f"""
+    SELECT {_COLUMNS} FROM assessment
+    WHERE order_id = ANY(CAST(:orders AS uuid[])) AND decision = 'allow' AND quantity_max IS NULL
+      AND hold_seconds IS NULL
+      AND NOT EXISTS (SELECT FROM outbox_key WHERE topic = :topic AND key = order_id::text)
+""")  # noqa: S608 - made of constants above
 _LIST = text(f"""
     SELECT {_COLUMNS} FROM assessment
     WHERE merchant_id = :merchant_id
@@ -67,8 +75,9 @@ _SLACK = timedelta(minutes=10)
 
 
 class AssessmentRepository:
-    async def add_assessments(self, tx: Transaction, assessments: Sequence[Assessment]) -> None:
-        await tx.execute(
+    def add_assessments(self, tx: Transaction, assessments: Sequence[Assessment]) -> None:
+        """Written with what else is left for the end of the transaction."""
+        tx.later(
             _INSERT,
             {
                 "ids": [it.id for it in assessments],
@@ -126,6 +135,14 @@ class AssessmentRepository:
             ],
         )
 
+    async def find_untold(
+        self, tx: Transaction, order_ids: Sequence[UUID]
+    ) -> list[StoredAssessment]:
+        """Those of these orders that were allowed, and nothing was published about them."""
+        values = {"orders": list(order_ids), "topic": topic_of(OrderAssessed)}
+        rows = await tx.execute(_FIND_UNTOLD, values)
+        return [_to_domain(row) for row in rows]
+
     async def list_assessments(
         self,
         tx: Transaction,
@@ -161,6 +178,7 @@ def _order_id(assessment: Assessment) -> UUID | None:
 def _to_domain(row: Any) -> StoredAssessment:
     return StoredAssessment(
         row.id,
+        row.merchant_id,
         row.purchase_id,
         row.order_id,
         row.reference,

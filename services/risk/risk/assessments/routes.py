@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, cast
 from uuid import UUID
@@ -7,11 +8,15 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from kit.clock import Clock
 from kit.db import Database, Transaction
 from kit.http import Caller, Once, Timestamp, caller, once
+from kit.http.callers import PLATFORM
 from kit.paging import Page, PageRequest, page_of, page_request
+from risk.assessments.domain import Assessment, NotAllAllowed
 from risk.assessments.schemas import (
     AssessmentAnswer,
     AssessmentAsk,
     AssessmentRead,
+    OrdersAnswer,
+    OrdersAsk,
     ReplayRead,
     ShadowReportRead,
 )
@@ -57,6 +62,32 @@ async def assess(
         return AssessmentAnswer.from_domain(await judge(tx, purchase), is_recorded=body.record)
 
     return await run(who, work, status=200)
+
+
+@router.post(
+    "/v1/order-assessments",
+    summary="Judge orders while they are placed, for `order`",
+    description="What is not allowed is not recorded: it is judged once it is placed. Send it once "
+    "for each order; a repeat is answered with null.",
+)
+async def allow_early(
+    body: OrdersAsk,
+    assessments: Assessments,
+    db: Db,
+    clock: Annotated[Clock, Depends(_clock)],
+    _: Caller = caller(PLATFORM),
+) -> OrdersAnswer:
+    wanted = body.to_domain(clock.now())
+    allowed: Mapping[UUID, Assessment] = {}
+    left = wanted
+    while left:
+        try:
+            async with db.transaction() as tx:
+                allowed = await assessments.allow_early(tx, left)
+            break
+        except NotAllAllowed as error:
+            left = [it for it in left if it.id in error.allowed]
+    return OrdersAnswer(items=[allowed[it.id].id if it.id in allowed else None for it in wanted])
 
 
 @router.get("/v1/assessments", summary="Recorded assessments, newest first")

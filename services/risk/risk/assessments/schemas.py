@@ -1,11 +1,21 @@
+from base64 import b64encode
 from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID, uuid5
 
-from pydantic import ConfigDict, Field, StringConstraints
+from google.protobuf.message import DecodeError
+from pydantic import Base64Bytes, ConfigDict, Field, StringConstraints
 
 from kit.http import CodeText, Model, MoneyModel, Reference, Timestamp
-from risk.assessments.domain import Assessment, Replay, ShadowReport, StoredAssessment
+from lockstock.order.v1.order_events_pb2 import OrderPlaced
+from risk.assessments.domain import (
+    Assessment,
+    Replay,
+    ShadowReport,
+    StoredAssessment,
+    UnreadableOrder,
+)
+from risk.assessments.events import purchase_of
 from risk.rules.domain import Action
 from risk.rules.schemas import LimitsRead, OutcomeRead
 from risk.velocity.domain import Purchase, PurchasedLine, PurchaseSource
@@ -15,6 +25,17 @@ CustomerText = Annotated[str, StringConstraints(max_length=200, pattern=_PLAIN)]
 AddressText = Annotated[
     str, StringConstraints(max_length=64, pattern=_PLAIN), Field(examples=["203.0.113.7"])
 ]
+
+
+def _placed_example() -> str:
+    placed = OrderPlaced(
+        order_id="0193a3f0-0000-7000-8000-00000000000a",
+        merchant_id="0193a3f0-0000-7000-8000-000000000001",
+        reference="shop-order-4712",
+        total={"amount_minor": 1990, "currency": "CNY"},
+        lines=[{"sku": "STEAM-50", "quantity": 1}],
+    )
+    return b64encode(placed.SerializeToString()).decode()
 
 
 class CustomerGiven(Model):
@@ -126,6 +147,37 @@ class AssessmentAnswer(Model):
             rules=[OutcomeRead.from_domain(outcome) for outcome in assessment.outcomes],
             duration_us=assessment.duration_us,
         )
+
+
+class OrdersAsk(Model):
+    """Orders that are about to be placed, as `OrderPlaced` will tell them."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [_placed_example()]}]})
+
+    items: Annotated[
+        list[Annotated[Base64Bytes, Field(max_length=200_000)]],
+        Field(
+            min_length=1, max_length=200, description="lockstock.order.v1.OrderPlaced, in base64"
+        ),
+    ]
+
+    def to_domain(self, now: datetime) -> list[Purchase]:
+        """Raises UnreadableOrder."""
+        return [_purchase(payload, now) for payload in self.items]
+
+
+class OrdersAnswer(Model):
+    items: list[UUID | None] = Field(
+        description="the assessment that allows the order; null where there is none: what becomes "
+        "of such an order is told when it is placed"
+    )
+
+
+def _purchase(payload: bytes, now: datetime) -> Purchase:
+    try:
+        return purchase_of(OrderPlaced.FromString(payload), now)
+    except (DecodeError, ValueError) as error:
+        raise UnreadableOrder from error
 
 
 class AssessmentRead(Model):

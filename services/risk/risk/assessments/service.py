@@ -10,11 +10,13 @@ from prometheus_client import Counter, Histogram
 from kit.db import Transaction
 from kit.ids import new_id
 from kit.messaging import outbox
+from lockstock.risk.v1.assessment_events_pb2 import OrderAssessed
 from risk.assessments import events
 from risk.assessments.domain import (
     AlreadyAssessed,
     Assessment,
     AssessmentNotFound,
+    NotAllAllowed,
     NotReplayable,
     Replay,
     ReportTooLong,
@@ -86,6 +88,37 @@ class AssessmentService:
         buyer must show a code. A shop that asked about a purchase of its own gets the answer only:
         there is no order to hold.
         """
+        made = await self._record(tx, purchases)
+        orders = [it for it in made if it.purchase.source is PurchaseSource.ORDER]
+        await self._reviews.open(tx, [_opening(it) for it in orders if it.decision is Action.HOLD])
+        await self._challenges.open(
+            tx, [_challenge(it) for it in orders if it.decision is Action.CHALLENGE]
+        )
+        for it in orders:
+            _publish(tx, events.order_assessed(it), it.purchase.id, it.purchase.merchant_id)
+        return made
+
+    async def allow_early(
+        self, tx: Transaction, purchases: Sequence[Purchase]
+    ) -> dict[UUID, Assessment]:
+        """Records and judges orders that are about to be placed, by purchase: for a caller that
+        acts on the answer, so nothing is published. Those known already are left out.
+
+        Raises NotAllAllowed when not every one is allowed: the transaction must be undone then, so
+        that those others are judged when they are placed.
+        """
+        made = await self._record(tx, purchases)
+        allowed = {it.purchase.id: it for it in made if it.is_plain_allow}
+        if len(allowed) < len(made):
+            raise NotAllAllowed(frozenset(allowed))
+        return allowed
+
+    async def tell_again(self, tx: Transaction, order_ids: Sequence[UUID]) -> None:
+        """Publishes decisions that `allow_early` answered and nobody heard."""
+        for stored in await self._repository.find_untold(tx, order_ids):
+            _publish(tx, events.order_allowed(stored), stored.purchase_id, stored.merchant_id)
+
+    async def _record(self, tx: Transaction, purchases: Sequence[Purchase]) -> list[Assessment]:
         merchants = list({purchase.merchant_id for purchase in purchases})
         rules = await self._rules.in_force(tx, merchants)
         counts = {merchant_id: self._rules.counts_of(some) for merchant_id, some in rules.items()}
@@ -104,19 +137,7 @@ class AssessmentService:
             )
             for (purchase, velocity), more in zip(counted, known, strict=True)
         ]
-        await self._repository.add_assessments(tx, made)
-        orders = [it for it in made if it.purchase.source is PurchaseSource.ORDER]
-        await self._reviews.open(tx, [_opening(it) for it in orders if it.decision is Action.HOLD])
-        await self._challenges.open(
-            tx, [_challenge(it) for it in orders if it.decision is Action.CHALLENGE]
-        )
-        for it in orders:
-            outbox.add(
-                tx,
-                events.order_assessed(it),
-                key=it.purchase.id,
-                merchant_id=it.purchase.merchant_id,
-            )
+        self._repository.add_assessments(tx, made)
         return made
 
     async def preview(self, tx: Transaction, purchase: Purchase) -> Assessment:
@@ -211,6 +232,10 @@ class AssessmentService:
             if outcome.failure is not None:
                 UNDECIDABLE.labels(outcome.mode.value).inc()
         return made
+
+
+def _publish(tx: Transaction, message: OrderAssessed, order_id: UUID, merchant_id: UUID) -> None:
+    outbox.add(tx, message, key=order_id, merchant_id=merchant_id)
 
 
 def _opening(assessment: Assessment) -> ReviewOpening:
