@@ -8,6 +8,7 @@ is not listed here is refused when it is saved. The engine's sandbox is the seco
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -56,6 +57,10 @@ _PLAIN = (
 _BREAK = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
+TEMPLATES_KEPT_MAX = 500
+"""Templates kept ready to be filled in."""
+
+
 class Wording:
     """Reads the built-in texts once; raises at the start when one is broken."""
 
@@ -68,6 +73,8 @@ class Wording:
             cache_size=400,
         )
         self._environment.globals.clear()
+        # Making a template of its words costs more than all else about a message.
+        self._made = lru_cache(maxsize=TEMPLATES_KEPT_MAX)(self._environment.from_string)
         self.purposes = {file.stem: _purpose(file) for file in sorted(_FILES.glob("*.toml"))}
         for purpose in self.purposes.values():
             for (_, channel), draft in purpose.texts.items():
@@ -131,7 +138,7 @@ class Wording:
         """Up to `limit` characters, and whether that is all of it."""
         text = ""
         try:
-            for piece in self._environment.from_string(source).generate(**values):
+            for piece in self._made(source).generate(**values):
                 text += piece
                 if len(text) > limit:
                     return text[:limit], False

@@ -1,5 +1,6 @@
 """SQL of inboxes."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -18,18 +19,18 @@ class InboxRepository:
     def __init__(self, safe: Safe) -> None:
         self._safe = safe
 
-    async def add(self, tx: Transaction, message: InboxMessage) -> None:
-        """The same message again changes nothing."""
+    async def add(self, tx: Transaction, messages: Sequence[InboxMessage]) -> None:
+        """The same messages again change nothing."""
         await tx.execute(
             _ADD,
             {
-                "id": message.id,
-                "merchant_id": message.merchant_id,
-                "customer_id": message.customer_id,
-                "order_id": message.order_id,
-                "content": self._safe.seal(
-                    orjson.dumps([message.subject, message.body]), message.id
-                ),
+                "id": [it.id for it in messages],
+                "merchant_id": [it.merchant_id for it in messages],
+                "customer_id": [it.customer_id for it in messages],
+                "order_id": [it.order_id for it in messages],
+                "content": [
+                    self._safe.seal(orjson.dumps([it.subject, it.body]), it.id) for it in messages
+                ],
             },
         )
 
@@ -79,7 +80,9 @@ class InboxRepository:
 _ADD = text(
     """
     INSERT INTO inbox_message (id, merchant_id, customer_id, order_id, content)
-    VALUES (:id, :merchant_id, :customer_id, :order_id, :content) ON CONFLICT (id) DO NOTHING
+    SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:merchant_id AS uuid[]),
+        CAST(:customer_id AS text[]), CAST(:order_id AS uuid[]), CAST(:content AS bytea[]))
+    ON CONFLICT (id) DO NOTHING
     """
 )
 _LIST = text(

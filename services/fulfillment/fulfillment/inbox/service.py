@@ -16,9 +16,9 @@ class InboxService:
         self._repository = repository
         self._retention = retention
 
-    async def put(self, tx: Transaction, message: InboxMessage) -> None:
-        """Into the customer's inbox, once."""
-        await self._repository.add(tx, message)
+    async def put_many(self, tx: Transaction, messages: Sequence[InboxMessage]) -> None:
+        """Into the customers' inboxes, each once."""
+        await self._repository.add(tx, messages)
 
     async def list_messages(
         self,

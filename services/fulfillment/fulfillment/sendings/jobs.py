@@ -7,6 +7,7 @@ from fulfillment.code_opening import CodeOpening, CodesNotOpened
 from fulfillment.sender import Later, Letter, Sender, SendOutcome, Sent, Unclear
 from fulfillment.sendings.domain import Plan
 from fulfillment.sendings.service import SendingService
+from kit.combine import Combiner
 from kit.db import Database
 from kit.errors import Unavailable
 from kit.logging import get_logger
@@ -31,6 +32,8 @@ class Sending:
         self._sendings = sendings
         self._senders = senders
         self._opening = opening
+        # What ends at the same time is written down together.
+        self._record = Combiner(self._record_many, batch_max=BATCH_MAX)
 
     async def run(self) -> bool:
         """One round; True when more may be due. The slowest of a batch keeps no other waiting for
@@ -53,7 +56,7 @@ class Sending:
                 sender=plan.account.sender if plan.account else "",
                 reason=outcome.reason,
             )
-        return await self._record([(plan, outcome)])
+        return await self._record((plan, outcome))
 
     async def _send(self, plan: Plan) -> SendOutcome:
         account = plan.account
@@ -93,6 +96,8 @@ class Sending:
             return None
         return self._sendings.word(plan, codes).letter
 
-    async def _record(self, results: Sequence[tuple[Plan, SendOutcome]]) -> bool:
+    async def _record_many(self, results: Sequence[tuple[Plan, SendOutcome]]) -> Sequence[bool]:
+        """Whether some are due at once by another channel."""
         async with self._db.transaction() as tx:
-            return await self._sendings.record(tx, results)
+            again = await self._sendings.record(tx, results)
+        return [again] * len(results)
