@@ -1,6 +1,6 @@
 """Which statements a stretch of a test ran."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -10,13 +10,23 @@ from kit.statements import Rows, Statements
 
 @contextmanager
 def noted_statements() -> Iterator[list[str]]:
-    """The `text()` statements of this process while the block runs; they run as always."""
+    """The `text()` statements of this process while the block runs; they run as always. Writes that
+    go together are one.
+    """
     noted: list[str] = []
-    run = Statements.run
+    run, together = Statements.run, Statements.run_together
 
     async def noting(self: Statements, sql: str, parameters: Mapping[str, Any]) -> Rows:
         noted.append(sql)
         return await run(self, sql, parameters)
 
-    with patch.object(Statements, "run", noting):
+    async def noting_all(self: Statements, parts: Sequence[tuple[str, Mapping[str, Any]]]) -> int:
+        if len(parts) > 1:  # one alone goes through `run`
+            noted.append("\n".join(sql for sql, _ in parts))
+        return await together(self, parts)
+
+    with (
+        patch.object(Statements, "run", noting),
+        patch.object(Statements, "run_together", noting_all),
+    ):
         yield noted
