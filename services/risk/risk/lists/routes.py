@@ -26,7 +26,7 @@ Db = Annotated[Database, Depends(_db)]
 ListName = Annotated[
     str,
     Path(
-        pattern=r"^[a-z][a-z0-9_-]{0,39}$",
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$",
         description="block and allow are judged by rules that every merchant starts with; watch, "
         "and any other name, means what a rule makes of it",
         examples=["watch"],
