@@ -7,6 +7,7 @@ call may go at all is decided by `kit.outward`.
 """
 
 import asyncio
+import functools
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -49,6 +50,12 @@ _NO_WHOLE_ANSWER = (
 )
 
 
+@functools.cache
+def _everybodys_trust() -> ssl.SSLContext:
+    """Read once: the certificates that are believed take 30 ms to read."""
+    return httpcore.default_ssl_context()
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """A whole answer, as it came: nothing of it is believed yet. Header names are lower case."""
@@ -77,7 +84,7 @@ class Outside:
         self._lookups = Lookups()
         # As many connections as calls: one that waits for its turn would look sent and is not.
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=trust or httpcore.default_ssl_context(),
+            ssl_context=trust or _everybodys_trust(),
             max_connections=None,
             max_keepalive_connections=KEPT_CONNECTIONS_MAX,
             keepalive_expiry=KEPT_SECONDS,

@@ -46,7 +46,7 @@ from fulfillment.templates.domain import Channel
 from fulfillment.templates.repository import TemplateRepository
 from fulfillment.templates.service import TemplateService
 from fulfillment.vault import Vault
-from fulfillment.wording import Wording
+from fulfillment.wording import the_wording
 from kit.db import Database
 from kit.messaging.handlers import Handler
 from kit.periodic import Periodic
@@ -86,7 +86,7 @@ def build_telling(
     vault: Vault,
 ) -> TellingParts:
     jobs: dict[str, Periodic] = {}
-    wording, retention = Wording(), timedelta(days=settings.contact_days)
+    wording, retention = the_wording(), timedelta(days=settings.contact_days)
     contacts = ContactService(ContactRepository(safe), retention=retention)
     inbox = InboxService(InboxRepository(safe), retention=retention)
     sender_parts = SenderParts(db, outside, inbox, settings.public_url)

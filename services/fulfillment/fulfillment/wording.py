@@ -5,6 +5,7 @@ repeat; nothing in it calls, computes, includes or reaches into an object, becau
 is not listed here is refused when it is saved. The engine's sandbox is the second wall.
 """
 
+import functools
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -148,6 +149,12 @@ class Wording:
         except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError):
             raise TemplateRefused(part=where, reason="not_rendered") from None
         return text, True
+
+
+@functools.cache
+def the_wording() -> Wording:
+    """One for the process: its built-in texts are read and checked once."""
+    return Wording()
 
 
 def line_lists(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
