@@ -19,7 +19,6 @@ from kit.messaging.events import Event, type_of
 from kit.messaging.outbox import events_of
 from kit.service import Service, create_app
 from lockstock.order.v1.order_events_pb2 import FulfillmentRequested
-from tests.conftest import ServiceDatabase
 from tests.fulfillment.factories import MERCHANT
 from tests.fulfillment.real_vault import SECRET, RealVault, running_vault
 from tests.stack.service_databases import ServiceDatabases
@@ -31,9 +30,24 @@ LINK_SECRET = "l" * 32
 SAFE_KEY = "k" * 32
 
 
+@pytest.fixture(scope="session")
+async def database_of_run(
+    service_databases: ServiceDatabases,
+) -> AsyncIterator[tuple[str, str]]:
+    """(name, URL) of one database for these tests: a new one each takes longer than they do."""
+    name, url = await service_databases.create("fulfillment")
+    yield name, url
+    await service_databases.drop(name)
+
+
 @pytest.fixture
-async def settings(service_database: ServiceDatabase) -> Settings:
-    return settings_with(await service_database("fulfillment"))
+async def settings(
+    service_databases: ServiceDatabases, database_of_run: tuple[str, str]
+) -> AsyncIterator[Settings]:
+    """With a database that is empty; what is written there is gone afterwards."""
+    name, url = database_of_run
+    yield settings_with(url)
+    await service_databases.empty(name)
 
 
 def settings_with(database_url: str) -> Settings:

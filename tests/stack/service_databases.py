@@ -10,6 +10,14 @@ from onebox import databases
 from onebox.services import Service, service_named
 
 PASSWORD = "tests-" + secrets.token_hex(8)
+_CUT_OFF = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+_DELETE_ALL = (
+    "SELECT string_agg(format('DELETE FROM %I', relname), ';') FROM pg_class"
+    " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname NOT LIKE 'alembic%'"
+)
 
 
 class ServiceDatabases:
@@ -46,6 +54,19 @@ class ServiceDatabases:
             await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         finally:
             await admin.close()
+
+    async def empty(self, name: str) -> None:
+        """Without rows, as after the migrations of a service that stores none; nobody is connected
+        any more. Many times faster than a new database.
+        """
+        connection = await databases.connect(self.url_of(name))
+        try:
+            await connection.execute(_CUT_OFF)
+            # As a superuser: no trigger and no foreign key is asked.
+            await connection.execute("SET session_replication_role = replica")
+            await connection.execute(await connection.fetchval(_DELETE_ALL))
+        finally:
+            await connection.close()
 
     async def _make_template(self, service: Service) -> str:
         name = f"{service.database}_template"

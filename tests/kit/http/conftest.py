@@ -19,6 +19,7 @@ from kit.errors import Conflict, Unavailable
 from kit.http import AppParts, Caller, LeanRoute, Model, Name, Once, build_app, caller, once
 from kit.ids import new_id
 from onebox import databases
+from tests.stack.service_databases import ServiceDatabases
 
 SECRET = "a shared secret of enough length!"
 
@@ -109,16 +110,33 @@ class Bench:
         return key
 
 
-@pytest.fixture(params=[APIRoute, LeanRoute], ids=["fastapi", "lean"])
-async def bench(postgres: str, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+@pytest.fixture(scope="session")
+async def notes_database(
+    postgres: str, service_databases: ServiceDatabases
+) -> AsyncIterator[tuple[str, str]]:
+    """(name, URL) of a database with the backbone's tables and one for notes."""
     name = f"kit_{new_id().hex}"
     admin = await databases.connect(postgres)
     await admin.execute(f'CREATE DATABASE "{name}"')
+    await admin.close()
     url = postgres.rsplit("/", 1)[0].replace("postgresql://", "postgresql+asyncpg://")
     db = Database(f"{url}/{name}", application_name="kit-tests")
     async with db.transaction() as tx:
         await tx.connection.run_sync(backbone_metadata().create_all)
         await tx.execute(text("CREATE TABLE note (id uuid PRIMARY KEY, title text NOT NULL)"))
+    await db.close()
+    yield name, f"{url}/{name}"
+    await service_databases.drop(name)
+
+
+@pytest.fixture(params=[APIRoute, LeanRoute], ids=["fastapi", "lean"])
+async def bench(
+    notes_database: tuple[str, str],
+    service_databases: ServiceDatabases,
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[Bench]:
+    name, url = notes_database
+    db = Database(url, application_name="kit-tests")
     tokens = ServiceTokens(SECRET)
     app = build_app(
         AppParts(
@@ -136,5 +154,4 @@ async def bench(postgres: str, request: pytest.FixtureRequest) -> AsyncIterator[
         key = await made.add_key(scopes=["notes:write", "notes:read"])
         yield Bench(app, db, http, key, made.merchant_id)
     await db.close()
-    await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await admin.close()
+    await service_databases.empty(name)
