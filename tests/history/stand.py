@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,17 +14,17 @@ import asyncpg
 from kit.auth import ServiceTokens
 from onebox.ports import free_ports
 from onebox.postgres import EmbeddedPostgres
-from onebox.processes import Child, Spec
 from onebox.services import service_environment, service_named
 from sealing import Fingerprinter
 from tests.history.wire import Lost, NotSent, Wire
+from tests.stack.nursery import Forked, nursery_of
 from tests.stack.service_databases import PASSWORD, ServiceDatabases
 
-ROOT = Path(__file__).resolve().parents[2]
+NURSERY = ("inventory_vault.app", "inventory_vault.opener.server", "kit.service")
 START_SECONDS_MAX = 60.0
 FINGERPRINT_KEY = "f" * 32
 SECRET = "s" * 32
-VAULT = ("-m", "inventory_vault")
+VAULT = ("inventory_vault",)
 PROCESSES = ("opener", "worker", "api-0", "api-1")
 """Their names begin with their command; several of one kind have numbers."""
 
@@ -35,13 +34,14 @@ class Process:
 
     def __init__(self, name: str, argv: Sequence[str], env: dict[str, str], log: Path) -> None:
         self.name = name
-        self._spec = Spec(name, [sys.executable, *argv], env=env, cwd=ROOT)
+        self._argv = argv
+        self._env = env
         self._log = log
-        self._child: Child | None = None
+        self._child: Forked | None = None
 
     def start(self) -> None:
-        with self._log.open("ab") as log:
-            self._child = Child.spawn(self._spec, log)
+        nursery = nursery_of(*NURSERY)
+        self._child = nursery.fork(*self._argv, env=self._env, log=self._log)
 
     @property
     def is_alive(self) -> bool:
@@ -54,7 +54,8 @@ class Process:
     async def kill(self) -> None:
         """kill -9."""
         if self._child is not None:
-            await self._child.kill()
+            self._child.send(signal.SIGKILL)
+            await asyncio.to_thread(self._child.wait)
 
 
 class Stand:

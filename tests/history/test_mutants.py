@@ -24,7 +24,7 @@ async def play(name: str, folder: Path, databases: ServiceDatabases, *, seed: in
         operations=1_200,
         callers=16,
         wrecks=False,
-        program=("-m", "tests.history.mutant", name),
+        program=("tests.history.mutant", name),
         processes=("opener", "serve-0", "api-1"),
         short_hold_seconds=1,
         hold_factor=HOLD_FACTOR,

@@ -1,7 +1,7 @@
 """kill -9 of the sequencer at each of its points: no size is ever signed with two roots."""
 
 import asyncio
-import sys
+import os
 from pathlib import Path
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from auditlog import Checkpoint, open_checkpoint, root_of
 from inventory_vault.settings import Settings
 from kit.db import Database
 from tests.inventory_vault.audit.logs import AuditLog
+from tests.stack.nursery import nursery_of
 
 POINTS = (
     "planned",
@@ -24,6 +25,7 @@ POINTS = (
     "published",
 )
 TIMES = (1, 2, 3)
+NURSERY = ("inventory_vault.sequencer.sequencing",)
 
 
 @pytest.fixture
@@ -56,13 +58,14 @@ class Witness:
 
 
 async def _run(log: AuditLog, settings: Settings, point: str = "", times: int = 1) -> int:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "tests.inventory_vault.sequencer.crashing"),
+    process = nursery_of(*NURSERY).fork(
+        "tests.inventory_vault.sequencer.crashing",
         *(str(log.folder.path), str(log.folder.path.parent / "audit.key")),
         *(settings.database_url.get_secret_value(), point, str(times)),
+        env=os.environ,
+        log=log.folder.path.parent / "crashing.log",
     )
-    return await process.wait()
+    return await asyncio.to_thread(process.wait)
 
 
 @pytest.mark.timeout(300)
