@@ -76,7 +76,7 @@ async def test_everything_ends_quickly_and_in_good_order(folder: Path) -> None:
     async with Onebox(servers_only(folder / "home")) as box:
         pids = box.pids.values()
         began = time.monotonic()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20  # two seconds; a machine that does other things as well
     assert not any(is_alive(pid) for pid in pids)
     log = (folder / "home" / "log" / "postgres.log").read_text()
     assert log.rstrip().endswith("database system is shut down")
@@ -194,5 +194,5 @@ async def test_a_second_signal_does_not_wait_for_a_part_that_hangs(folder: Path)
     began = time.monotonic()
     supervisor.send(signal.SIGINT)
     assert await supervisor.wait() == 0
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 5.5  # a part that hangs is given six
     assert not any(is_alive(pid) for pid in pids.values())
