@@ -77,6 +77,8 @@ async def a_worker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Proce
             "FULFILLMENT_SUPPLIER_PRIVATE_ADDRESSES": "true",
             "FULFILLMENT_SUPPLIER_PATIENCE_SECONDS": "0.5",
             "FULFILLMENT_SUPPLIER_PAUSE_SECONDS_MAX": "0.3",
+            # The time-outs of a slow machine are no news of the supplier.
+            "FULFILLMENT_CIRCUIT_FAILURES_MIN": "1000",
             "FULFILLMENT_LOG_LEVEL": "ERROR",
         },
     )
