@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from kit.db import Database, Transaction, Unstorable, constraint_of
 from kit.errors import Unavailable
+from kit.statements import Read
 from onebox import databases
 
 _numbers = itertools.count(1)
@@ -313,6 +314,35 @@ async def test_a_write_left_for_later_counts_its_rows(db: Database):
         assert counted == [3]
         await tx.write()
     assert counted == [3]
+
+
+SMALL = text("SELECT id, name FROM item WHERE size < :size ORDER BY id")
+SIZES = text("SELECT sum(size) FROM item WHERE id = ANY(CAST(:ids AS int[])) AND size < :size")
+
+
+async def test_reads_that_go_together_are_one_statement(db: Database):
+    async with db.transaction() as tx:
+        tx.later(ADD, {"ids": [1, 2, 3], "sizes": [5, 6, 7]})
+        tx.later(NAME, {"id": 1, "name": "one"})
+        await tx.write()
+        tx.later(NAME, {"id": 1, "name": "first"})
+        small, sizes, nothing = await tx.read_together(
+            [
+                Read(SMALL, {"size": 7}),
+                Read(SIZES, {"ids": [2, 3], "size": 100}),
+                Read(SMALL, {"size": 0}),
+            ]
+        )
+    assert list(small) == [(1, "first"), (2, None)]
+    assert list(sizes) == [(13,)]
+    assert list(nothing) == []
+    assert len([sql for sql in await statements_of(db) if "ROW(one" in sql]) == 1
+
+
+async def test_reads_that_go_together_say_what_is_wrong(db: Database):
+    with pytest.raises(DBAPIError):
+        async with db.read() as tx:
+            await tx.read_together([Read(SMALL, {"size": 7}), Read(text("SELECT 1 / 0"), {})])
 
 
 async def write(db: Database, *writes: tuple[TextClause, dict[str, Any], dict[str, Any]]) -> None:

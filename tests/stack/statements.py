@@ -5,16 +5,17 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from kit.statements import Rows, Statements
+from kit.statements import Answer, Read, Rows, Statements
 
 
 @contextmanager
 def noted_statements() -> Iterator[list[str]]:
     """The `text()` statements of this process while the block runs; they run as always. Writes that
-    go together are one.
+    go together are one, and so are reads.
     """
     noted: list[str] = []
     run, together = Statements.run, Statements.run_together
+    read = Statements.read_together
 
     async def noting(self: Statements, sql: str, parameters: Mapping[str, Any]) -> Rows:
         noted.append(sql)
@@ -25,8 +26,13 @@ def noted_statements() -> Iterator[list[str]]:
             noted.append("\n".join(sql for sql, _ in parts))
         return await together(self, parts)
 
+    async def noting_reads(self: Statements, reads: Sequence[Read]) -> list[Answer]:
+        noted.append("\n".join(it.statement.text for it in reads))
+        return await read(self, reads)
+
     with (
         patch.object(Statements, "run", noting),
         patch.object(Statements, "run_together", noting_all),
+        patch.object(Statements, "read_together", noting_reads),
     ):
         yield noted

@@ -27,7 +27,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, _ConnectionFairy
 
 from kit import tenancy
 from kit.errors import DomainError, ErrorKind, Invalid, Unavailable
-from kit.statements import Rows, Statements
+from kit.statements import Answer, Read, Rows, Statements
 
 LOCK_TIMEOUT_MS = 2_000
 STATEMENT_TIMEOUT_MS = 10_000
@@ -117,14 +117,15 @@ class Transaction:
         The values of a `text()` go to the driver as they are: name their types in the statement
         (`CAST(:ids AS uuid[])`), `bindparams()` is not looked at.
         """
-        if self._writes:
-            await self.write()
-        if self._acts_for is not None:
-            merchants, self._acts_for = self._acts_for, None
-            await self._statements.act_for(merchants)
+        await self._be_ready()
         if isinstance(statement, TextClause) and not isinstance(parameters, Sequence):
             return await self._statements.run(statement.text, parameters or {})
         return await self.connection.execute(statement, parameters)
+
+    async def read_together(self, reads: Sequence[Read]) -> list[Answer]:
+        """What each of them finds, as one statement: one round trip, one view of the data."""
+        await self._be_ready()
+        return await self._statements.read_together(reads)
 
     def later(
         self,
@@ -181,6 +182,14 @@ class Transaction:
             del self.records[records:]
             del self._after_commit[callbacks:]
             raise
+
+    async def _be_ready(self) -> None:
+        """What must be said and written before the next statement."""
+        if self._writes:
+            await self.write()
+        if self._acts_for is not None:
+            merchants, self._acts_for = self._acts_for, None
+            await self._statements.act_for(merchants)
 
     def _committed(self) -> None:
         for callback in self._after_commit:

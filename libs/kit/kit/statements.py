@@ -10,11 +10,12 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Dialect, text
+from sqlalchemy import Dialect, TextClause, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -38,6 +39,18 @@ class Rows(IteratorResult[Any]):
     def __init__(self, columns: SimpleResultMetaData, rows: Iterable[Any], rowcount: int) -> None:
         super().__init__(columns, iter(rows))
         self.rowcount = rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A SELECT that `Transaction.read_together` sends with others, without a WITH of its own."""
+
+    statement: TextClause
+    parameters: Mapping[str, Any]
+
+
+Answer = Sequence[tuple[Any, ...]]
+"""The rows of a Read, each with the values of its columns in their order."""
 
 
 class Statements:
@@ -73,6 +86,19 @@ class Statements:
             prepared, _, _ = known or await self._prepare(sql, sql, ())
             values = [parts[part][1][name] for part, name in places]
             return (await self._fetch(prepared, values))[1]
+
+    async def read_together(self, reads: Sequence[Read]) -> list[Answer]:
+        """All of them as one statement; the rows of each."""
+        sql, places = _united(tuple(read.statement.text for read in reads))
+        with self._sqlalchemy_errors(sql):
+            known = self._prepared.get(sql)
+            prepared, _, _ = known or await self._prepare(sql, sql, ())
+            values = [reads[part].parameters[name] for part, name in places]
+            rows, _ = await self._fetch(prepared, values)
+        answers: list[list[tuple[Any, ...]]] = [[] for _ in reads]
+        for part, row in rows:
+            answers[part].append(row)
+        return [*answers]
 
     async def act_for(self, merchants: str) -> None:
         """Outside a transaction: from now on the session acts for these, see kit.tenancy."""
@@ -189,6 +215,21 @@ def _joined(sqls: tuple[str, ...]) -> tuple[str, tuple[tuple[int, str], ...]]:
     beside = ", ".join(f"beside_{place} AS ({other})" for place, other in enumerate(others))
     own = last.removeprefix("WITH ")
     return f"WITH {beside}" + (f", {own}" if own != last else f" {last}"), tuple(places)
+
+
+@lru_cache(maxsize=500)
+def _united(sqls: tuple[str, ...]) -> tuple[str, tuple[tuple[int, str], ...]]:
+    """All of them, with the number of the one that each row is of; (part, name) of each place."""
+    united: list[str] = []
+    places: list[tuple[int, str]] = []
+    for part, sql in enumerate(sqls):
+        statement, names = _numbered_places(sql)
+        numbered = _renumbered(statement.strip(), len(places))
+        united.append(
+            f"SELECT {part} AS part, ROW(one.*) AS answer FROM ({numbered}) AS one"  # noqa: S608 - made of statements
+        )
+        places += [(part, name) for name in names]
+    return " UNION ALL ".join(united), tuple(places)
 
 
 def _renumbered(statement: str, by: int) -> str:

@@ -9,7 +9,6 @@ from kit.service import Service
 from risk.velocity.domain import KEPT
 from tests.risk.conftest import Assess
 from tests.risk.factories import MERCHANT, a_rule, an_order
-from tests.stack.statements import noted_statements
 
 YOUNG = timedelta(days=96)
 OLD = KEPT + timedelta(days=2)
@@ -61,20 +60,3 @@ async def test_a_repeat_of_a_forgotten_order_changes_nothing(
 
     assert await assess([order]) == []
     assert await count(db, "SELECT count(*) FROM assessment") == 1
-
-
-async def test_a_batch_takes_as_many_statements_as_one_order(
-    service: Service, assess: Assess, db: Database
-) -> None:
-    async with db.transaction() as tx:
-        rule = a_rule("purchases_by_ip_90d > 900 && amount_by_customer_1m > 5")
-        await service.state["rules"].create(tx, MERCHANT, rule, author="t", is_enabled=True)
-    for _ in range(3):  # its keys are known, and rolled up
-        await assess([an_order(customer_id="anna") for _ in range(60)])
-
-    with noted_statements() as one:
-        await assess([an_order(customer_id="anna")])
-    with noted_statements() as many:
-        await assess([an_order(customer_id="anna") for _ in range(100)])
-
-    assert len(many) == len(one)

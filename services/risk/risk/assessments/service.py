@@ -10,6 +10,7 @@ from prometheus_client import Counter, Histogram
 from kit.db import Transaction
 from kit.ids import new_id
 from kit.messaging import outbox
+from kit.statements import Answer, Read
 from lockstock.risk.v1.assessment_events_pb2 import OrderAssessed
 from risk.assessments import events
 from risk.assessments.domain import (
@@ -55,12 +56,16 @@ class FactSource(Protocol):
 
     facts: Sequence[FactKind]
 
-    async def know(
-        self, tx: Transaction, purchases: Sequence[Purchase]
-    ) -> Sequence[Mapping[str, FactValue]]:
-        """What is known of each purchase, in a constant number of statements for all of them. It is
-        asked after they are written down, in their own transaction. What is left out is unknown.
+    def ask(self, purchases: Sequence[Purchase]) -> Read:
+        """What to look up about them, together with what others ask: before they are written down,
+        in their own transaction.
         """
+        ...
+
+    def know(
+        self, purchases: Sequence[Purchase], answer: Answer
+    ) -> Sequence[Mapping[str, FactValue]]:
+        """What was found about each purchase. What is left out is unknown."""
         ...
 
 
@@ -120,12 +125,13 @@ class AssessmentService:
 
     async def _record(self, tx: Transaction, purchases: Sequence[Purchase]) -> list[Assessment]:
         merchants = list({purchase.merchant_id for purchase in purchases})
-        rules = await self._rules.in_force(tx, merchants)
+        rules, watched = await self._rules.in_force_watched(tx, merchants)
         counts = {merchant_id: self._rules.counts_of(some) for merchant_id, some in rules.items()}
-        counted = await self._velocity.record(tx, purchases, counts)
+        found = await self._velocity.record_watched(tx, purchases, counts, watched, self._ask)
+        counted = found.purchases
         if not counted:
             return []
-        known = await self._know(tx, [purchase for purchase, _ in counted])
+        known = self._know([purchase for purchase, _ in counted], found.beside)
         sets = {
             merchant_id: await self._rules.note_set(tx, merchant_id, some)
             for merchant_id, some in rules.items()
@@ -145,7 +151,7 @@ class AssessmentService:
         rules = (await self._rules.in_force(tx, [purchase.merchant_id]))[purchase.merchant_id]
         counts = {purchase.merchant_id: self._rules.counts_of(rules)}
         velocity = await self._velocity.peek(tx, purchase, counts)
-        (known,) = await self._know(tx, [purchase])
+        (known,) = self._know([purchase], await tx.read_together(self._ask([purchase])))
         return self._judge(purchase, velocity, known, rules)
 
     async def assess_one(self, tx: Transaction, purchase: Purchase) -> Assessment:
@@ -202,13 +208,16 @@ class AssessmentService:
             tx, merchant_id, order_id=order_id, before=before, limit=limit
         )
 
-    async def _know(
-        self, tx: Transaction, purchases: Sequence[Purchase]
+    def _ask(self, purchases: Sequence[Purchase]) -> list[Read]:
+        return [source.ask(purchases) for source in self._sources]
+
+    def _know(
+        self, purchases: Sequence[Purchase], answers: Sequence[Answer]
     ) -> list[dict[str, FactValue]]:
-        """What the sources know about each purchase."""
+        """What the sources found about each purchase."""
         known: list[dict[str, FactValue]] = [{} for _ in purchases]
-        for source in self._sources:
-            for one, more in zip(known, await source.know(tx, purchases), strict=True):
+        for source, answer in zip(self._sources, answers, strict=True):
+            for one, more in zip(known, source.know(purchases, answer), strict=True):
                 one.update(more)
         return known
 

@@ -6,7 +6,8 @@ from uuid import UUID
 from sqlalchemy import text
 
 from kit.db import Transaction
-from risk.labels.domain import BAD, Label, LabelKind
+from kit.statements import Read
+from risk.labels.domain import BAD, Label
 
 _BAD = ", ".join(f"'{kind}'" for kind in BAD)
 _ADD = text("""
@@ -89,12 +90,9 @@ class LabelRepository:
             },
         )
 
-    async def count(
-        self, tx: Transaction, customers: Sequence[UUID], contacts: Sequence[UUID]
-    ) -> dict[tuple[str, UUID, LabelKind], int]:
-        """(`customer` or `contact`, its key, kind) -> orders with such a label."""
-        rows = await tx.execute(_COUNT, {"customers": list(customers), "contacts": list(contacts)})
-        return {(row.of, row.key, LabelKind(row.kind)): row.orders for row in rows}
+    def count(self, customers: Sequence[UUID], contacts: Sequence[UUID]) -> Read:
+        """(`customer` or `contact`, its key, kind, number of orders with such a label)."""
+        return Read(_COUNT, {"customers": list(customers), "contacts": list(contacts)})
 
     async def worth(
         self,

@@ -3,6 +3,7 @@ from datetime import datetime
 from uuid import UUID
 
 from kit.db import Transaction
+from kit.statements import Answer, Read
 from risk.counts import KeyKind
 from risk.facts import FactKind, FactValue
 from risk.labels.domain import BAD, LABEL_FACTS, Label, LabelKind, RuleWorth, fact_name, merged
@@ -26,15 +27,18 @@ class LabelService:
         if labels:
             await self._repository.add(tx, labels)
 
-    async def know(
-        self, tx: Transaction, purchases: Sequence[Purchase]
-    ) -> Sequence[Mapping[str, FactValue]]:
-        """Of each purchase, how many earlier orders of its buyer and contact turned out badly."""
+    def ask(self, purchases: Sequence[Purchase]) -> Read:
         keys = {
             of: sorted({key for it in purchases if (key := it.key_of(kind))})
             for of, kind in _OF.items()
         }
-        found = await self._repository.count(tx, keys["customer"], keys["contact"])
+        return self._repository.count(keys["customer"], keys["contact"])
+
+    def know(
+        self, purchases: Sequence[Purchase], answer: Answer
+    ) -> Sequence[Mapping[str, FactValue]]:
+        """Of each purchase, how many earlier orders of its buyer and contact turned out badly."""
+        found = {(of, key, LabelKind(kind)): orders for of, key, kind, orders in answer}
         return [_facts(it, found) for it in purchases]
 
     async def report(

@@ -1,4 +1,3 @@
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -7,6 +6,7 @@ from sqlalchemy import text
 
 from kit.db import Transaction
 from kit.ids import new_id
+from kit.statements import Read
 from risk.lists.domain import Entry, EntryKind, EntryText, digest_of
 from risk.velocity.domain import Purchase, normal_address
 
@@ -117,8 +117,8 @@ class ListRepository:
         row = await tx.execute(_DROP, {"merchant_id": merchant_id, "list": name, "id": entry_id})
         return row.scalar_one_or_none() is not None
 
-    async def meet(self, tx: Transaction, purchases: Sequence[Purchase]) -> list[set[str]]:
-        """Names of the lists that each purchase is on."""
+    def meet(self, purchases: Sequence[Purchase]) -> Read:
+        """(Place of the purchase, name of a list that it is on)."""
         keys = [
             (number, it.merchant_id, key.digest)
             for number, it in enumerate(purchases)
@@ -130,7 +130,7 @@ class ListRepository:
             for number, it in enumerate(purchases)
             if (address := normal_address(it.ip))
         ]
-        rows = await tx.execute(
+        return Read(
             _MEET,
             {
                 "digest_ns": [number for number, _, _ in keys],
@@ -141,10 +141,6 @@ class ListRepository:
                 "addresses": [address for *_, address in addresses],
             },
         )
-        met: dict[int, set[str]] = defaultdict(set)
-        for row in rows:
-            met[row.n].add(row.list)
-        return [met[number] for number in range(len(purchases))]
 
 
 def _to_domain(row: Any) -> Entry:

@@ -1,8 +1,10 @@
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
 from kit.db import Transaction
+from kit.statements import Answer, Read
 from risk.facts import FactKind, FactType, FactValue
 from risk.lists.domain import (
     Entry,
@@ -28,11 +30,16 @@ class ListService:
     def __init__(self, repository: ListRepository) -> None:
         self._repository = repository
 
-    async def know(
-        self, tx: Transaction, purchases: Sequence[Purchase]
+    def ask(self, purchases: Sequence[Purchase]) -> Read:
+        return self._repository.meet(purchases)
+
+    def know(
+        self, purchases: Sequence[Purchase], answer: Answer
     ) -> Sequence[Mapping[str, FactValue]]:
-        met = await self._repository.meet(tx, purchases)
-        return [{"lists": tuple(sorted(names))} for names in met]
+        met: dict[int, set[str]] = defaultdict(set)
+        for number, name in answer:
+            met[number].add(name)
+        return [{"lists": tuple(sorted(met[number]))} for number in range(len(purchases))]
 
     async def put(
         self,

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from kit.db import Transaction
 from kit.ids import new_id
+from kit.statements import Answer, Read
 from risk.rules.domain import Action, Limits, Mode, Rule, RuleText, Template
 
 _COLUMNS = """
@@ -126,13 +127,15 @@ class RuleRepository:
         row = (await tx.execute(_GET, {"merchant_id": merchant_id, "id": rule_id})).one_or_none()
         return None if row is None else _to_domain(row)
 
+    def stamps(self, merchants: Sequence[UUID]) -> Read:
+        """(Merchant, what its enabled rules are), for `list_in_force`."""
+        return Read(_STAMPS, {"merchants": list(merchants)})
+
     async def list_in_force(
-        self, tx: Transaction, merchants: Sequence[UUID]
+        self, tx: Transaction, merchants: Sequence[UUID], found: Answer
     ) -> dict[UUID, list[Rule]]:
-        """Merchant -> its enabled rules, by priority; from memory while nothing changed."""
-        stamps = dict.fromkeys(merchants, "")
-        for row in await tx.execute(_STAMPS, {"merchants": list(merchants)}):
-            stamps[row.merchant_id] = row.stamp
+        """Merchant -> its enabled rules, by priority; from memory where nothing changed."""
+        stamps: dict[UUID, str] = dict.fromkeys(merchants, "") | dict(found)
         known = {
             merchant_id: self._in_force[merchant_id][1]
             for merchant_id, stamp in stamps.items()

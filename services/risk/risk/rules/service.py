@@ -21,6 +21,7 @@ from risk.rules.domain import (
     verdict,
 )
 from risk.rules.repository import RuleRepository
+from risk.velocity.domain import Watched
 from risk.velocity.service import VelocityService
 
 
@@ -40,7 +41,19 @@ class RuleService:
     async def in_force(self, tx: Transaction, merchants: Sequence[UUID]) -> dict[UUID, list[Rule]]:
         """Merchant -> its enabled rules; a merchant seen for the first time gets the platform's."""
         await self._repository.seed(tx, merchants, DEFAULT_RULES)
-        return await self._repository.list_in_force(tx, merchants)
+        (stamps,) = await tx.read_together([self._repository.stamps(merchants)])
+        return await self._repository.list_in_force(tx, merchants, stamps)
+
+    async def in_force_watched(
+        self, tx: Transaction, merchants: Sequence[UUID]
+    ) -> tuple[dict[UUID, list[Rule]], Watched]:
+        """As `in_force`, and what is counted for these merchants until the transaction ends."""
+        await self._repository.seed(tx, merchants, DEFAULT_RULES)
+        stamps, watched = await tx.read_together(
+            [self._repository.stamps(merchants), self._velocity.ask_watched(merchants)]
+        )
+        rules = await self._repository.list_in_force(tx, merchants, stamps)
+        return rules, self._velocity.watched(merchants, watched)
 
     def judge(self, rules: Sequence[Rule], facts: Facts) -> list[Outcome]:
         """What the rules that fired or failed say about these facts."""

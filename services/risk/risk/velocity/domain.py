@@ -7,20 +7,23 @@ sees all n, in whatever order they come. In order, this is simply "in the last h
 
 import hashlib
 import ipaddress
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from uuid import UUID
 
 from risk.counts import CountFact, KeyKind
+from risk.facts import UNKNOWN_TIME
 from risk.windows.domain import Figures, VelocityKey
 
 KEPT = timedelta(days=97)
 """The longest window, and a week for events that come late; older purchases count no more."""
 ALWAYS_COUNTED = frozenset({KeyKind.IP, KeyKind.CUSTOMER})
 """Kinds whose keys are locked and totalled for every merchant, whatever its rules mention."""
+NOTHING = Figures()
 DIGESTS_KEPT = 100_000
 """Digests of keys worked out before, about 200 bytes each: one purchase asks several times."""
 
@@ -145,12 +148,73 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Watched:
+    """What is counted for some merchants."""
+
+    of: Mapping[UUID, Watch]
+    words: int
+    """How many rows say so: rows are only added, so it is the same while nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Velocity:
     """Counts for one purchase, itself included; of what is unknown there are none."""
 
     counts: Mapping[str, int]
     """Name of the count -> count."""
     earlier_purchases: int
+
+
+class Alike:
+    """The purchases of a batch that have one key, as they come."""
+
+    def __init__(self) -> None:
+        self._purchases: list[tuple[Purchase, Figures]] = []
+        self._totals: dict[str, Figures] = {}
+        self._values: dict[KeyKind, set[UUID]] = defaultdict(set)
+        self._first = self._last = UNKNOWN_TIME
+
+    def add(self, purchase: Purchase, key: VelocityKey) -> None:
+        figures = purchase.figures_for(key)
+        if not self._purchases:
+            self._first = self._last = purchase.at
+        self._first, self._last = min(self._first, purchase.at), max(self._last, purchase.at)
+        self._purchases.append((purchase, figures))
+        total = self._totals.get(purchase.currency, NOTHING)
+        self._totals[purchase.currency] = total.plus(figures)
+        for kind in KeyKind:
+            self._values[kind].update(value.digest for value in purchase.keys_of(kind))
+
+    def sum(self, at: datetime, span: timedelta, currency: str) -> Figures:
+        """What is within the window, without the money of other currencies."""
+        if not self._are_all_near(at, span):
+            return _sum(self._sums_near(at, span), currency)
+        return _sum(self._totals, currency)
+
+    def values(self, at: datetime, span: timedelta, of: KeyKind) -> frozenset[UUID]:
+        if self._are_all_near(at, span):
+            return frozenset(self._values[of])
+        near = (it for it, _ in self._purchases if abs(it.at - at) < span)
+        return frozenset(value.digest for it in near for value in it.keys_of(of))
+
+    def _are_all_near(self, at: datetime, span: timedelta) -> bool:
+        """A batch is moments long, most windows are longer."""
+        return at - self._first < span and self._last - at < span
+
+    def _sums_near(self, at: datetime, span: timedelta) -> dict[str, Figures]:
+        totals: dict[str, Figures] = {}
+        for purchase, figures in self._purchases:
+            if abs(purchase.at - at) < span:
+                total = totals.get(purchase.currency, NOTHING)
+                totals[purchase.currency] = total.plus(figures)
+        return totals
+
+
+def _sum(totals: Mapping[str, Figures], currency: str) -> Figures:
+    total = NOTHING
+    for other, figures in totals.items():
+        total = total.plus(figures if other == currency else replace(figures, amount_minor=0))
+    return total
 
 
 def normal_address(ip: str) -> str:

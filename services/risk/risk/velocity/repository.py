@@ -7,6 +7,7 @@ meant; their texts are as many as the sets of kinds in use, which is a handful.
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,10 +15,12 @@ from uuid import UUID
 from sqlalchemy import text
 
 from kit.db import Transaction
+from kit.errors import Unavailable
+from kit.statements import Answer, Read
 from risk.counts import KeyKind
-from risk.velocity.domain import ALWAYS_COUNTED, Purchase, SettledPurchase, Watch
+from risk.velocity.domain import ALWAYS_COUNTED, Purchase, SettledPurchase, Watch, Watched
 from risk.velocity.tables import SINGLE_KEYS
-from risk.windows.domain import Figures, KeyState, Outcome, VelocityKey, microseconds
+from risk.windows.domain import ROLLED_FROM, Figures, KeyState, Outcome, VelocityKey, microseconds
 
 _LOCK_MERCHANTS = text("""
     SELECT pg_advisory_xact_lock_shared(hashtextextended('velocity:' || merchant_id, 0))
@@ -29,58 +32,81 @@ _LOCK_MERCHANT_ALONE = text(
 _WATCHED = text("""
     SELECT merchant_id, what FROM velocity_watch WHERE merchant_id = ANY(CAST(:merchants AS uuid[]))
 """)
+# Read and locked at once: who had to wait has read what was there before. _LOCK_KEYS looks again.
+_LOCK_WATCHED = text("""
+    SELECT merchant_id, what FROM velocity_watch WHERE merchant_id = ANY(CAST(:merchants AS uuid[]))
+    UNION ALL
+    SELECT NULL, CAST(pg_advisory_xact_lock_shared(
+        hashtextextended('velocity:' || merchant_id, 0)) AS text)
+    FROM (SELECT DISTINCT unnest(CAST(:merchants AS uuid[]))::text AS merchant_id ORDER BY 1)
+        AS given
+""")
 _WATCH = text("""
     INSERT INTO velocity_watch (merchant_id, what)
     SELECT :merchant_id, unnest(CAST(:what AS text[])) ON CONFLICT DO NOTHING
 """)
 _KEY_COLUMNS = ", ".join(f"{kind}_key" for kind in SINGLE_KEYS)
 _INSERT_PURCHASES = text(f"""
-    WITH fresh AS (
-        INSERT INTO purchase (id, merchant_id, source, at, channel_id, reference, customer_id, ip,
-            device_id, contact_hash, payer_hash, registered_at, amount_minor, currency, quantity,
-            {_KEY_COLUMNS}, product_keys, skus, quantities)
-        SELECT id, merchant_id, source, at, channel_id, reference, customer_id, ip, device_id,
-            contact_hash, payer_hash, registered_at, amount_minor, currency, quantity,
-            {_KEY_COLUMNS}, CAST(product_keys AS uuid[]),
-            ARRAY(SELECT jsonb_array_elements_text(lines::jsonb -> 0)),
-            ARRAY(SELECT jsonb_array_elements_text(lines::jsonb -> 1)::int)
-        FROM unnest(CAST(:id AS uuid[]), CAST(:merchant_id AS uuid[]), CAST(:source AS text[]),
-            CAST(:at AS timestamptz[]), CAST(:channel_id AS text[]), CAST(:reference AS text[]),
-            CAST(:customer_id AS text[]), CAST(:ip AS text[]), CAST(:device_id AS text[]),
-            CAST(:contact_hash AS text[]), CAST(:payer_hash AS text[]),
-            CAST(:registered_at AS timestamptz[]), CAST(:amount_minor AS bigint[]),
-            CAST(:currency AS text[]), CAST(:quantity AS int[]),
-            {", ".join(f"CAST(:{kind}_key AS uuid[])" for kind in SINGLE_KEYS)},
-            CAST(:product_keys AS text[]), CAST(:lines AS text[])) WITH ORDINALITY
-            AS given(id, merchant_id, source, at, channel_id, reference, customer_id, ip,
-                device_id, contact_hash, payer_hash, registered_at, amount_minor, currency,
-                quantity, {_KEY_COLUMNS}, product_keys, lines, place)
-        ORDER BY place
-        ON CONFLICT (id) DO NOTHING
-        RETURNING id, seq, merchant_id, at
-    ), shares AS (
-        INSERT INTO purchase_product (purchase_id, key, merchant_id, at, quantity, amount_minor)
-        SELECT fresh.id, share.key, fresh.merchant_id, fresh.at, share.quantity, share.amount
-        FROM unnest(CAST(:share_ids AS uuid[]), CAST(:share_keys AS uuid[]),
-            CAST(:share_quantities AS int[]), CAST(:share_amounts AS bigint[]))
-            AS share(id, key, quantity, amount)
-        JOIN fresh ON fresh.id = share.id
-    )
-    SELECT id, seq FROM fresh
+    INSERT INTO purchase (id, merchant_id, source, at, channel_id, reference, customer_id, ip,
+        device_id, contact_hash, payer_hash, registered_at, amount_minor, currency, quantity,
+        {_KEY_COLUMNS}, product_keys, skus, quantities)
+    SELECT id, merchant_id, source, at, channel_id, reference, customer_id, ip, device_id,
+        contact_hash, payer_hash, registered_at, amount_minor, currency, quantity,
+        {_KEY_COLUMNS}, CAST(product_keys AS uuid[]),
+        ARRAY(SELECT jsonb_array_elements_text(lines::jsonb -> 0)),
+        ARRAY(SELECT jsonb_array_elements_text(lines::jsonb -> 1)::int)
+    FROM unnest(CAST(:id AS uuid[]), CAST(:merchant_id AS uuid[]), CAST(:source AS text[]),
+        CAST(:at AS timestamptz[]), CAST(:channel_id AS text[]), CAST(:reference AS text[]),
+        CAST(:customer_id AS text[]), CAST(:ip AS text[]), CAST(:device_id AS text[]),
+        CAST(:contact_hash AS text[]), CAST(:payer_hash AS text[]),
+        CAST(:registered_at AS timestamptz[]), CAST(:amount_minor AS bigint[]),
+        CAST(:currency AS text[]), CAST(:quantity AS int[]),
+        {", ".join(f"CAST(:{kind}_key AS uuid[])" for kind in SINGLE_KEYS)},
+        CAST(:product_keys AS text[]), CAST(:lines AS text[])) WITH ORDINALITY
+        AS given(id, merchant_id, source, at, channel_id, reference, customer_id, ip,
+            device_id, contact_hash, payer_hash, registered_at, amount_minor, currency,
+            quantity, {_KEY_COLUMNS}, product_keys, lines, place)
+    ORDER BY place
 """)  # noqa: S608 - made of the kinds of keys
-
-# Locks the keys in one order, so that batches wait for each other and never deadlock.
-_LOCK_KEYS = text("""
-    INSERT INTO velocity_key AS held (key, merchant_id, kind, purchases_total, newest_at)
-    SELECT * FROM unnest(CAST(:keys AS uuid[]), CAST(:merchants AS uuid[]), CAST(:kinds AS text[]),
-        CAST(:purchases AS bigint[]), CAST(:newest AS timestamptz[]))
-        AS given(key, merchant_id, kind, purchases, newest_at)
-    ORDER BY key
-    ON CONFLICT (key) DO UPDATE SET
-        purchases_total = held.purchases_total + excluded.purchases_total,
-        newest_at = greatest(held.newest_at, excluded.newest_at)
-    RETURNING key, purchases_total, newest_at, is_rolled, paired
+_INSERT_SHARES = text("""
+    INSERT INTO purchase_product (purchase_id, key, merchant_id, at, quantity, amount_minor)
+    SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:keys AS uuid[]), CAST(:merchants AS uuid[]),
+        CAST(:ats AS timestamptz[]), CAST(:quantities AS int[]), CAST(:amounts AS bigint[]))
 """)
+_FIND_KNOWN = text("SELECT id FROM purchase WHERE id = ANY(CAST(:ids AS uuid[]))")
+
+_FEW_OF_KIND = " ".join(
+    f"""WHEN '{kind}' THEN (SELECT count(*) FROM (
+            SELECT FROM {"purchase_product" if kind is KeyKind.PRODUCT else "purchase"} AS it
+            WHERE it.{"key" if kind is KeyKind.PRODUCT else f"{kind}_key"} = held.key LIMIT :few
+        ) AS few)"""  # noqa: S608 - made of the kinds of keys
+    for kind in KeyKind
+    if kind not in ALWAYS_COUNTED
+)
+# Locks the keys in one order, so that batches wait for each other and never deadlock. A key that is
+# new here may have purchases that were recorded before its kind was watched: they are counted.
+_LOCK_KEYS = text(f"""
+    WITH given AS (
+        SELECT * FROM unnest(CAST(:keys AS uuid[]), CAST(:merchants AS uuid[]),
+            CAST(:kinds AS text[]), CAST(:purchases AS bigint[]), CAST(:newest AS timestamptz[]))
+            AS given(key, merchant_id, kind, purchases, newest_at)
+    ), held AS (
+        INSERT INTO velocity_key AS held (key, merchant_id, kind, purchases_total, newest_at)
+        SELECT * FROM given ORDER BY key
+        ON CONFLICT (key) DO UPDATE SET
+            purchases_total = held.purchases_total + excluded.purchases_total,
+            newest_at = greatest(held.newest_at, excluded.newest_at)
+        RETURNING key, kind, purchases_total, newest_at, is_rolled, paired
+    ), counted AS (
+        SELECT held.*, CASE WHEN held.purchases_total > given.purchases THEN 0
+            ELSE CASE held.kind {_FEW_OF_KIND} ELSE 0 END END AS earlier
+        FROM held JOIN given ON given.key = held.key
+    )
+    SELECT watched.words, counted.*
+    FROM (SELECT count(*) AS words FROM velocity_watch
+        WHERE merchant_id = ANY(CAST(:watching AS uuid[]))) AS watched
+    LEFT JOIN counted ON true
+""")  # noqa: S608 - made of the kinds of keys
 _ADD_TOTALS = text("""
     UPDATE velocity_key SET purchases_total = purchases_total + added
     FROM unnest(CAST(:keys AS uuid[]), CAST(:added AS bigint[])) AS given(key_given, added)
@@ -145,17 +171,40 @@ _DROP_IDLE = text("""
 """)
 
 
+@dataclass(frozen=True, slots=True)
+class LockedKeys:
+    states: Mapping[VelocityKey, KeyState]
+    earlier: Mapping[VelocityKey, int]
+    """Purchases of keys that nobody counted by so far, where there are some; ROLLED_FROM at most.
+    They are not in the totals."""
+    words: int
+    """As in Watched, of the merchants that were named."""
+
+
 class VelocityRepository:
     async def lock_watch(self, tx: Transaction, merchants: Collection[UUID]) -> dict[UUID, Watch]:
         """What is counted for each merchant; nobody changes it until this transaction ends."""
         await tx.execute(_LOCK_MERCHANTS, {"merchants": [str(it) for it in merchants]})
-        return await self.find_watch(tx, merchants)
+        return dict((await self.find_watch(tx, merchants)).of)
 
-    async def find_watch(self, tx: Transaction, merchants: Collection[UUID]) -> dict[UUID, Watch]:
+    def lock_watched(self, merchants: Collection[UUID]) -> Read:
+        """The same in one step, for `watched`: what others change just now may be left out."""
+        return Read(_LOCK_WATCHED, {"merchants": list(merchants)})
+
+    async def find_watch(self, tx: Transaction, merchants: Collection[UUID]) -> Watched:
+        rows = await tx.execute(_WATCHED, {"merchants": list(merchants)})
+        return self.watched(merchants, [(row.merchant_id, row.what) for row in rows])
+
+    def watched(self, merchants: Collection[UUID], answer: Answer) -> Watched:
+        """As `lock_watched` found it."""
         what: dict[UUID, list[str]] = {merchant_id: [] for merchant_id in merchants}
-        for row in await tx.execute(_WATCHED, {"merchants": list(merchants)}):
-            what[row.merchant_id].append(row.what)
-        return {merchant_id: _watch(words) for merchant_id, words in what.items()}
+        for merchant_id, word in answer:
+            if merchant_id is not None:
+                what[merchant_id].append(word)
+        return Watched(
+            {merchant_id: _watch(words) for merchant_id, words in what.items()},
+            sum(len(words) for words in what.values()),
+        )
 
     async def extend_watch(self, tx: Transaction, merchant_id: UUID, watch: Watch) -> None:
         """Waits for every batch that counts without it."""
@@ -163,24 +212,29 @@ class VelocityRepository:
         what = [*watch.kinds, *(f"{kind}:{of}" for kind, of in watch.pairs)]
         await tx.execute(_WATCH, {"merchant_id": merchant_id, "what": what})
 
-    async def add_purchases(
-        self, tx: Transaction, purchases: Sequence[Purchase]
-    ) -> dict[UUID, int]:
-        """Id -> place in the order of recording, of those that were not known before."""
+    def find_known(self, purchases: Sequence[Purchase]) -> Read:
+        """Ids of those that are recorded already."""
+        return Read(_FIND_KNOWN, {"ids": [it.id for it in purchases]})
+
+    def add_purchases(self, tx: Transaction, purchases: Sequence[Purchase]) -> None:
+        """In this order, with what else is left for the end of the transaction; that raises
+        Unavailable when somebody recorded one of them in the meantime.
+        """
         columns = _columns(_purchase_values(it) for it in purchases)
-        shares = [
-            (it.id, key.digest, it.figures_for(key))
-            for it in purchases
-            for key in it.keys_of(KeyKind.PRODUCT)
-        ]
-        columns |= {
-            "share_ids": [id_ for id_, _, _ in shares],
-            "share_keys": [key for _, key, _ in shares],
-            "share_quantities": [figures.quantity for _, _, figures in shares],
-            "share_amounts": [figures.amount_minor for _, _, figures in shares],
-        }
-        rows = await tx.execute(_INSERT_PURCHASES, columns)
-        return {row.id: row.seq for row in rows}
+        tx.later(_INSERT_PURCHASES, columns, violations={"pk_purchase": _recorded_meanwhile})
+        shares = [(it, key) for it in purchases for key in it.keys_of(KeyKind.PRODUCT)]
+        figures = [it.figures_for(key) for it, key in shares]
+        tx.later(
+            _INSERT_SHARES,
+            {
+                "ids": [it.id for it, _ in shares],
+                "keys": [key.digest for _, key in shares],
+                "merchants": [it.merchant_id for it, _ in shares],
+                "ats": [it.at for it, _ in shares],
+                "quantities": [it.quantity for it in figures],
+                "amounts": [it.amount_minor for it in figures],
+            },
+        )
 
     async def forget(self, tx: Transaction, kept: timedelta, *, limit: int) -> list[UUID]:
         """The oldest purchases count no more; answers the keys they had."""
@@ -192,11 +246,12 @@ class VelocityRepository:
         await tx.execute(_DROP_IDLE, {"keys": list(keys), "kept": kept})
 
     async def lock_keys(
-        self, tx: Transaction, added: Mapping[VelocityKey, tuple[UUID, int, datetime]]
-    ) -> dict[VelocityKey, KeyState]:
+        self,
+        tx: Transaction,
+        added: Mapping[VelocityKey, tuple[UUID, int, datetime]],
+        merchants: Collection[UUID],
+    ) -> LockedKeys:
         """Locks each key until commit and adds to its total. Values: merchant, number, newest."""
-        if not added:
-            return {}
         rows = await tx.execute(
             _LOCK_KEYS,
             {
@@ -205,10 +260,16 @@ class VelocityRepository:
                 "merchants": [merchant_id for merchant_id, _, _ in added.values()],
                 "purchases": [number for _, number, _ in added.values()],
                 "newest": [newest for _, _, newest in added.values()],
+                "watching": list(merchants),
+                "few": ROLLED_FROM,
             },
         )
-        states = {row.key: _state(row) for row in rows}
-        return {key: states[key.digest] for key in added}
+        found = {row.key: row for row in rows}
+        return LockedKeys(
+            {key: _state(found[key.digest]) for key in added},
+            {key: row.earlier for key in added if (row := found[key.digest]).earlier},
+            next(iter(found.values())).words,
+        )
 
     async def find_keys(
         self, tx: Transaction, keys: Collection[VelocityKey]
@@ -217,8 +278,8 @@ class VelocityRepository:
         states = {row.key: _state(row) for row in rows}
         return {key: states.get(key.digest, KeyState()) for key in keys}
 
-    async def add_totals(self, tx: Transaction, added: Mapping[VelocityKey, int]) -> None:
-        await tx.execute(
+    def add_totals(self, tx: Transaction, added: Mapping[VelocityKey, int]) -> None:
+        tx.later(
             _ADD_TOTALS,
             {"keys": [key.digest for key in added], "added": list(added.values())},
         )
@@ -262,6 +323,10 @@ class VelocityRepository:
         )
         states = {row.key: _state(row) for row in rows}
         return {key: states[key.digest] for key in paired}
+
+
+def _recorded_meanwhile() -> Unavailable:
+    return Unavailable("the purchase is being recorded by another request; try again")
 
 
 def _keys_in(row: Any) -> tuple[VelocityKey, ...]:

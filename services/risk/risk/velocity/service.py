@@ -1,13 +1,13 @@
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from kit.db import Transaction
+from kit.statements import Answer, Read
 from risk.counts import CountFact, KeyKind
-from risk.facts import UNKNOWN_TIME
-from risk.velocity.domain import ALWAYS_COUNTED, KEPT, Purchase, Velocity, Watch
+from risk.velocity.domain import KEPT, NOTHING, Alike, Purchase, Velocity, Watch, Watched
 from risk.velocity.repository import VelocityRepository
 from risk.windows.domain import (
     Entry,
@@ -15,6 +15,7 @@ from risk.windows.domain import (
     KeyState,
     Outcome,
     Question,
+    Shape,
     Sighting,
     VelocityKey,
     microseconds,
@@ -23,11 +24,22 @@ from risk.windows.service import WindowService
 
 FORGET_MAX = 1_000
 """Purchases in one transaction."""
-NOTHING = Figures()
 NO_VALUES = frozenset[UUID]()
 UNKNOWN_KEY = KeyState()
 Counts = Mapping[UUID, Sequence[CountFact]]
 """Merchant -> the counts that its rules mention."""
+
+
+Beside = Callable[[Sequence[Purchase]], Sequence[Read]]
+"""What else is to be found out about purchases that are recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Purchases with their counts, and what was found beside, in the order it was asked."""
+
+    purchases: list[tuple[Purchase, Velocity]]
+    beside: list[Answer]
 
 
 class VelocityService:
@@ -39,40 +51,84 @@ class VelocityService:
 
     async def watch(self, tx: Transaction, merchant_id: UUID, counts: Sequence[CountFact]) -> None:
         """From here on every purchase of the merchant takes turns on the keys of these counts."""
-        watched = (await self._repository.find_watch(tx, [merchant_id]))[merchant_id]
+        watched = (await self._repository.find_watch(tx, [merchant_id])).of[merchant_id]
         wanted = watched.with_counts(counts)
         if wanted != watched:
             await self._repository.extend_watch(tx, merchant_id, wanted)
 
+    def ask_watched(self, merchants: Collection[UUID]) -> Read:
+        """For `watched`; from here on nobody changes it until the transaction ends."""
+        return self._repository.lock_watched(merchants)
+
+    def watched(self, merchants: Collection[UUID], answer: Answer) -> Watched:
+        """What is counted for each merchant, as `ask_watched` found it."""
+        return self._repository.watched(merchants, answer)
+
     async def record(
         self, tx: Transaction, purchases: Sequence[Purchase], counts: Counts
     ) -> list[tuple[Purchase, Velocity]]:
+        """`record_watched` for who asks nothing beside it."""
+        merchants = list({it.merchant_id for it in purchases})
+        (answer,) = await tx.read_together([self.ask_watched(merchants)])
+        counted = await self.record_watched(
+            tx, purchases, counts, self.watched(merchants, answer), lambda _: []
+        )
+        return counted.purchases
+
+    async def record_watched(
+        self,
+        tx: Transaction,
+        purchases: Sequence[Purchase],
+        counts: Counts,
+        watched: Watched,
+        beside: Beside,
+    ) -> Counted:
         """Records the purchases not seen before, in the order given, and counts for each of them.
 
         A count covers what was recorded up to that purchase, less than the window away from it.
-        Purchases known already are left out: a repeat changes nothing.
+        Purchases known already are left out: a repeat changes nothing. They are written at the end
+        of the transaction; that raises Unavailable when somebody else recorded one meanwhile.
+        `beside` says what else to ask about those that are recorded.
         """
         first: dict[UUID, Purchase] = {}
         for it in purchases:
             first.setdefault(it.id, it)
-        watch = await self._repository.lock_watch(tx, {it.merchant_id for it in first.values()})
-        states = await self._lock(tx, list(first.values()), watch)
-        places = await self._repository.add_purchases(tx, list(first.values()))
-        fresh = [it for it in first.values() if it.id in places]
-        states = await self._forget_repeats(tx, states, first.values(), fresh, watch)
-        if not fresh:
-            return []
+        fresh = list(first.values())
+        watch, states = await self._lock(tx, fresh, watched)
+        known, found = await self._count(tx, fresh, counts, states, beside)
+        if known:
+            fresh = [it for it in fresh if it.id not in known]
+            repeats = [first[id_] for id_ in known]
+            states = self._forget_repeats(tx, states, repeats, watch)
+            if not fresh:
+                return Counted([], [])
+            _, found = await self._count(tx, fresh, counts, states, beside)
+        self._repository.add_purchases(tx, fresh)
+        self._add(tx, fresh, states)
+        return found
+
+    async def _count(
+        self,
+        tx: Transaction,
+        purchases: Sequence[Purchase],
+        counts: Counts,
+        states: Mapping[VelocityKey, KeyState],
+        beside: Beside,
+    ) -> tuple[frozenset[UUID], Counted]:
+        """Those that are known already, and the counts as if none of them were."""
         asked = _Asked(counts, states)
-        for it in fresh:
+        for it in purchases:
             asked.ask(it)
-        before_seq = min(places.values())
-        answers = await self._windows.answer(tx, asked.questions, before_seq=before_seq)
-        await self._add(tx, fresh, states)
-        earlier = _earlier_purchases(fresh, states)
-        return [
-            (it, Velocity(found, number))
-            for it, found, number in zip(fresh, asked.counts_of(answers), earlier, strict=True)
-        ]
+        reads = [self._repository.find_known(purchases), *beside(purchases)]
+        known, *others = await tx.read_together(reads + self._asking(asked))
+        figures = self._windows.figures(asked.questions, others.pop() if asked.questions else ())
+        earlier = _earlier_purchases(purchases, states)
+        velocities = map(Velocity, asked.counts_of(figures), earlier)
+        counted = Counted(list(zip(purchases, velocities, strict=True)), others)
+        return frozenset(id_ for (id_,) in known), counted
+
+    def _asking(self, asked: "_Asked") -> list[Read]:
+        return [self._windows.ask(asked.questions, asked.shape)] if asked.questions else []
 
     async def peek(self, tx: Transaction, purchase: Purchase, counts: Counts) -> Velocity:
         """What `record` would count for this purchase now, without recording it."""
@@ -80,9 +136,10 @@ class VelocityService:
         states = await self._repository.find_keys(tx, keys)
         asked = _Asked(counts, states)
         asked.ask(purchase)
-        answers = await self._windows.answer(tx, asked.questions)
+        answers = await tx.read_together(self._asking(asked)) if asked.questions else [()]
+        figures = self._windows.figures(asked.questions, answers[0])
         earlier = [states[key].total for key in purchase.keys_of(KeyKind.CUSTOMER)]
-        return Velocity(asked.counts_of(answers)[0], sum(earlier))
+        return Velocity(asked.counts_of(figures)[0], sum(earlier))
 
     async def settle(self, tx: Transaction, outcomes: Sequence[tuple[UUID, Outcome]]) -> None:
         """Counts what became of purchases. Those that are not recorded here change nothing."""
@@ -94,7 +151,7 @@ class VelocityService:
             return
         watch = await self._repository.lock_watch(tx, {it.merchant_id for it in found.values()})
         # Locked in their order before the purchases, as when they were recorded.
-        states = await self._repository.lock_keys(
+        locked = await self._repository.lock_keys(
             tx,
             {
                 key: (it.merchant_id, 0, it.at)
@@ -102,7 +159,9 @@ class VelocityService:
                 for key in it.keys
                 if key.kind in watch[it.merchant_id].kinds
             },
+            watch,
         )
+        states = locked.states
         settled = await self._repository.settle(tx, {it: wanted[it] for it in found})
         entries = [
             Entry(key, it.merchant_id, it.at, it.currency, figures)
@@ -110,7 +169,7 @@ class VelocityService:
             for key in it.keys
             if key in states and states[key].is_rolled
         ]
-        await self._windows.add(tx, entries)
+        self._windows.add(tx, entries)
 
     async def forget(self, tx: Transaction) -> list[UUID]:
         """At most FORGET_MAX purchases leave the counts; answers their keys, for `drop_idle`."""
@@ -123,62 +182,55 @@ class VelocityService:
         await self._windows.drop_old(tx, KEPT, keys)
 
     async def _lock(
-        self, tx: Transaction, purchases: Sequence[Purchase], watch: Mapping[UUID, Watch]
-    ) -> dict[VelocityKey, KeyState]:
+        self, tx: Transaction, purchases: Sequence[Purchase], watched: Watched
+    ) -> tuple[Mapping[UUID, Watch], dict[VelocityKey, KeyState]]:
         """The keys that are counted, locked, with roll-ups where they have many purchases."""
-        added = defaultdict[VelocityKey, list[Purchase]](list)
-        for it in purchases:
-            for key in _keys(it, watch[it.merchant_id].kinds):
-                added[key].append(it)
-        states = await self._repository.lock_keys(
-            tx,
-            {
-                key: (some[0].merchant_id, len(some), max(it.at for it in some))
-                for key, some in added.items()
-            },
-        )
-        before = {key: replace(it, total=it.total - len(added[key])) for key, it in states.items()}
-        unseen = [
-            key for key, it in before.items() if it.total == 0 and key.kind not in ALWAYS_COUNTED
-        ]
-        found = await self._windows.count_few(tx, unseen)
-        late = {key: number for key, number in found.items() if number}
+        watch, added = watched.of, _added(purchases, watched.of)
+        locked = await self._repository.lock_keys(tx, _places(added), watch)
+        states, late = dict(locked.states), dict(locked.earlier)
+        if locked.words != watched.words:
+            # A rule came between: what it counts by is locked out of order, once.
+            watch = (await self._repository.find_watch(tx, watch)).of
+            more = {key: it for key, it in _added(purchases, watch).items() if key not in added}
+            locked = await self._repository.lock_keys(tx, _places(more), watch)
+            states |= locked.states
+            late |= locked.earlier
+            added |= more
+        before = {
+            key: replace(it, total=it.total - len(added[key]) + late.get(key, 0))
+            for key, it in states.items()
+        }
         if late:
-            await self._repository.add_totals(tx, late)
-        before |= {key: replace(before[key], total=number) for key, number in late.items()}
+            self._repository.add_totals(tx, late)
         pairs = {pair for it in watch.values() for pair in it.pairs}
         paired = await self._windows.roll_up(tx, before, pairs)
         rolled = await self._repository.mark_rolled(tx, paired) if paired else {}
         rolled = {key: replace(it, total=before[key].total) for key, it in rolled.items()}
-        return {
+        return watch, {
             key: replace(it, total=it.total + len(added[key]))
             for key, it in (before | rolled).items()
         }
 
-    async def _forget_repeats(
+    def _forget_repeats(
         self,
         tx: Transaction,
         states: dict[VelocityKey, KeyState],
-        given: Iterable[Purchase],
-        fresh: Sequence[Purchase],
+        repeats: Iterable[Purchase],
         watch: Mapping[UUID, Watch],
     ) -> dict[VelocityKey, KeyState]:
         """Takes off the totals what was counted in the belief that it was new."""
-        known = {it.id for it in fresh}
         repeated: dict[VelocityKey, int] = defaultdict(int)
-        for it in given:
-            if it.id not in known:
-                for key in _keys(it, watch[it.merchant_id].kinds):
-                    repeated[key] -= 1
-        if not repeated:
-            return states
-        await self._repository.add_totals(tx, repeated)
+        for it in repeats:
+            for key in _keys(it, watch[it.merchant_id].kinds):
+                repeated[key] -= 1
+        if repeated:
+            self._repository.add_totals(tx, repeated)
         return states | {
             key: replace(states[key], total=states[key].total + number)
             for key, number in repeated.items()
         }
 
-    async def _add(
+    def _add(
         self,
         tx: Transaction,
         purchases: Sequence[Purchase],
@@ -190,7 +242,7 @@ class VelocityService:
             for key in _keys(it, KeyKind)
             if key in states and states[key].is_rolled
         ]
-        await self._windows.add(
+        self._windows.add(
             tx,
             [
                 Entry(key, it.merchant_id, it.at, it.currency, it.figures_for(key))
@@ -205,65 +257,14 @@ class VelocityService:
         )
 
 
-class _Beside:
-    """The purchases of a batch that have one key, as they come."""
-
-    def __init__(self) -> None:
-        self._purchases: list[tuple[Purchase, Figures]] = []
-        self._totals: dict[str, Figures] = {}
-        self._values: dict[KeyKind, set[UUID]] = defaultdict(set)
-        self._first = self._last = UNKNOWN_TIME
-
-    def add(self, purchase: Purchase, key: VelocityKey) -> None:
-        figures = purchase.figures_for(key)
-        if not self._purchases:
-            self._first = self._last = purchase.at
-        self._first, self._last = min(self._first, purchase.at), max(self._last, purchase.at)
-        self._purchases.append((purchase, figures))
-        total = self._totals.get(purchase.currency, NOTHING)
-        self._totals[purchase.currency] = total.plus(figures)
-        for kind in KeyKind:
-            self._values[kind].update(value.digest for value in purchase.keys_of(kind))
-
-    def sum(self, at: datetime, span: timedelta, currency: str) -> Figures:
-        """What is within the window, without the money of other currencies."""
-        if not self._are_all_near(at, span):
-            return _sum(self._sums_near(at, span), currency)
-        return _sum(self._totals, currency)
-
-    def values(self, at: datetime, span: timedelta, of: KeyKind) -> frozenset[UUID]:
-        if self._are_all_near(at, span):
-            return frozenset(self._values[of])
-        near = (it for it, _ in self._purchases if abs(it.at - at) < span)
-        return frozenset(value.digest for it in near for value in it.keys_of(of))
-
-    def _are_all_near(self, at: datetime, span: timedelta) -> bool:
-        """A batch is moments long, most windows are longer."""
-        return at - self._first < span and self._last - at < span
-
-    def _sums_near(self, at: datetime, span: timedelta) -> dict[str, Figures]:
-        totals: dict[str, Figures] = {}
-        for purchase, figures in self._purchases:
-            if abs(purchase.at - at) < span:
-                total = totals.get(purchase.currency, NOTHING)
-                totals[purchase.currency] = total.plus(figures)
-        return totals
-
-
-def _sum(totals: Mapping[str, Figures], currency: str) -> Figures:
-    total = NOTHING
-    for other, figures in totals.items():
-        total = total.plus(figures if other == currency else replace(figures, amount_minor=0))
-    return total
-
-
 class _Asked:
     """The questions of purchases that come one after another, and how their answers add up."""
 
     def __init__(self, counts: Counts, states: Mapping[VelocityKey, KeyState]) -> None:
         self._counts = counts
         self._states = states
-        self._beside = defaultdict[VelocityKey, _Beside](_Beside)
+        self.shape = Shape.of(count for some in counts.values() for count in some)
+        self._beside = defaultdict[VelocityKey, Alike](Alike)
         self._numbers: list[list[tuple[CountFact, list[int]]]] = []
         self._own: list[Figures] = []
         self.questions: list[Question] = []
@@ -322,6 +323,27 @@ def _read(count: CountFact, figures: Figures) -> int:
 
 def _keys(purchase: Purchase, kinds: Iterable[KeyKind]) -> Iterator[VelocityKey]:
     return (key for kind in kinds for key in purchase.keys_of(kind))
+
+
+def _added(
+    purchases: Iterable[Purchase], watch: Mapping[UUID, Watch]
+) -> dict[VelocityKey, list[Purchase]]:
+    """The purchases by the keys that they count for."""
+    added = defaultdict[VelocityKey, list[Purchase]](list)
+    for it in purchases:
+        for key in _keys(it, watch[it.merchant_id].kinds):
+            added[key].append(it)
+    return dict(added)
+
+
+def _places(
+    added: Mapping[VelocityKey, Sequence[Purchase]],
+) -> dict[VelocityKey, tuple[UUID, int, datetime]]:
+    """Key -> its merchant, the number of purchases, the time of the newest."""
+    return {
+        key: (some[0].merchant_id, len(some), max(it.at for it in some))
+        for key, some in added.items()
+    }
 
 
 def _earlier_purchases(

@@ -5,12 +5,13 @@ minute, an hour and a day, so that 90 days are some 170 rows and less than a min
 each edge, however hot the key is; and one row for each value ever seen with it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from risk.counts import KeyKind, Measure
+from risk.counts import CountFact, KeyKind, Measure
 
 ROLLED_FROM = 100
 """Purchases. Keys with more are counted from roll-ups: what a count reads stays bounded."""
@@ -157,6 +158,25 @@ class Question:
         if not self.is_rolled:
             return [Segment(None, self.first_us, self.end_us)]
         return segments(self.first_us, self.end_us, self.state.newest_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What kinds of keys questions are about, so that like questions are one statement, which is
+    prepared once, whatever becomes of each.
+    """
+
+    sums: frozenset[KeyKind] = frozenset()
+    values: frozenset[KeyKind] = frozenset()
+    """Those whose different values are counted."""
+
+    @staticmethod
+    def of(counts: Iterable[CountFact]) -> "Shape":
+        counts = list(counts)
+        return Shape(
+            frozenset(it.key for it in counts if it.measure.of is None),
+            frozenset(it.key for it in counts if it.measure.of is not None),
+        )
 
 
 def segments(first_us: int, end_us: int, newest_us: int) -> list[Segment]:

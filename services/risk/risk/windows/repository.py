@@ -11,12 +11,12 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 
 from kit.db import Transaction
+from kit.statements import Read
 from risk.counts import DISTINCT_MAX, KeyKind
 from risk.windows.domain import (
-    ROLLED_FROM,
     Entry,
-    Figures,
     Question,
+    Shape,
     Sighting,
     VelocityKey,
     moment,
@@ -71,19 +71,9 @@ _DROP_PAIRS = text("""
         AND last_at < clock_timestamp() - CAST(:kept AS interval)
 """)
 DROPPED_MAX = 5_000  # buckets in one transaction
-_SEQ_MAX = 2**63 - 1
 
 
 class WindowRepository:
-    async def count_few(
-        self, tx: Transaction, keys: Collection[VelocityKey]
-    ) -> dict[VelocityKey, int]:
-        """Purchases that are written down for each key, at most ROLLED_FROM."""
-        by_kind = _by_kind(keys)
-        rows = await tx.execute(_counting(tuple(by_kind)), _keys_of(by_kind) | {"few": ROLLED_FROM})
-        found = {row.key: row.purchases for row in rows}
-        return {key: found.get(key.digest, 0) for key in keys}
-
     async def roll(self, tx: Transaction, keys: Collection[VelocityKey]) -> None:
         """Builds the buckets of keys that were counted one by one so far."""
         by_kind = _by_kind(keys)
@@ -101,10 +91,10 @@ class WindowRepository:
             parameters = {f"{kind}_{of}_keys": keys for (kind, of), keys in pairs.items()}
             await tx.execute(_pairing(tuple(sorted(pairs))), parameters)
 
-    async def add_entries(self, tx: Transaction, entries: Sequence[Entry]) -> None:
+    def add_entries(self, tx: Transaction, entries: Sequence[Entry]) -> None:
         """Adds to the buckets of rolled keys."""
         figures = [it.figures for it in entries]
-        await tx.execute(
+        tx.later(
             _ADD_BUCKETS,
             {
                 "keys": [it.key.digest for it in entries],
@@ -120,9 +110,9 @@ class WindowRepository:
             },
         )
 
-    async def add_sightings(self, tx: Transaction, sightings: Sequence[Sighting]) -> None:
+    def add_sightings(self, tx: Transaction, sightings: Sequence[Sighting]) -> None:
         """Adds to the pairs of rolled keys."""
-        await tx.execute(
+        tx.later(
             _ADD_PAIRS,
             {
                 "keys": [it.key.digest for it in sightings],
@@ -139,37 +129,39 @@ class WindowRepository:
         if keys:
             await tx.execute(_DROP_PAIRS, {"kept": kept, "keys": list(keys)})
 
-    async def answer(
-        self, tx: Transaction, questions: Sequence[Question], *, before_seq: int | None = None
-    ) -> list[Figures]:
-        """What each question's window holds of purchases recorded before `before_seq`; of a
-        question about different values only `purchases`, which is their number.
-        """
-        rows_of: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    def ask(self, questions: Sequence[Question], shape: Shape) -> Read:
+        """(Number of the question, its six figures): to be added up for each."""
+        parts = _parts_of(shape)
+        rows_of: dict[str, list[tuple[Any, ...]]] = {part: [] for part in parts}
         for number, question in enumerate(questions):
-            for part, row in _parts(number, question):
+            for part, row in _rows(number, question):
                 rows_of[part].append(row)
-        if not rows_of:
-            return [Figures() for _ in questions]
-        parameters = _parameters(rows_of, _SEQ_MAX if before_seq is None else before_seq)
-        found = [[0] * 6 for _ in questions]
-        figures: list[int]
-        for number, *figures in await tx.execute(_answering(tuple(sorted(rows_of))), parameters):
-            found[number] = [one + more for one, more in zip(found[number], figures, strict=True)]
-        return [Figures(*sums) for sums in found]
+        parameters: dict[str, Any] = {"distinct_max": DISTINCT_MAX} if shape.values else {}
+        for part, rows in rows_of.items():
+            names = _FIELDS[part.partition("_")[0]]
+            columns = zip(*rows, strict=True) if rows else ((),) * len(names)
+            for name, column in zip(names, columns, strict=True):
+                parameters[f"{part}_{name}"] = list(column)
+        return Read(_answering(parts), parameters)
 
 
-def _parameters(rows_of: Mapping[str, list[dict[str, Any]]], before_seq: int) -> dict[str, Any]:
-    parameters: dict[str, Any] = {
-        f"{part}_{name}": [row[name] for row in rows]
-        for part, rows in rows_of.items()
-        for name in rows[0]
-    }
-    if set(rows_of) != {"bucket"}:
-        parameters["before_seq"] = before_seq
-    if any(part.startswith(("values", "pairs")) for part in rows_of):
-        parameters["distinct_max"] = DISTINCT_MAX
-    return parameters
+_DISTINCT_FIELDS = ("n", "key", "first", "last", "of", "candidates")
+_FIELDS = {
+    "raw": ("n", "key", "first", "last", "currency"),
+    "bucket": ("n", "key", "first", "last", "currency", "level"),
+    "values": _DISTINCT_FIELDS,
+    "pairs": _DISTINCT_FIELDS,
+}
+
+
+def _parts_of(shape: Shape) -> tuple[str, ...]:
+    """The parts of the answering statement. All that keys of these kinds may need are there, with
+    rows or without: a statement is planned for each set of parts, which takes longer than running
+    it, and almost every purchase would have a set of its own.
+    """
+    sums = [f"raw_{kind}" for kind in sorted(shape.sums)]
+    values = [f"{what}_{kind}" for kind in sorted(shape.values) for what in ("values", "pairs")]
+    return (*sums, *(["bucket"] if sums else []), *values)
 
 
 def _by_kind(keys: Iterable[VelocityKey]) -> dict[KeyKind, list[UUID]]:
@@ -183,35 +175,21 @@ def _keys_of(by_kind: Mapping[KeyKind, list[UUID]]) -> dict[str, Any]:
     return {f"{kind}_keys": digests for kind, digests in by_kind.items()}
 
 
-def _parts(number: int, question: Question) -> Iterable[tuple[str, dict[str, Any]]]:
+def _rows(number: int, question: Question) -> Iterable[tuple[str, tuple[Any, ...]]]:
     """The parts of the answering statement that a question needs, with its row for each."""
     key, of = question.key, question.of
     if of is not None:
         values = "{" + ",".join(str(it) for it in question.candidates) + "}"
-        yield (
-            f"{'pairs' if question.is_rolled else 'values'}_{key.kind}",
-            {
-                "n": number,
-                "key": key.digest,
-                "first": moment(question.first_us),
-                "last": moment(question.end_us),
-                "of": of.value,
-                "candidates": values,
-            },
-        )
+        first, last = moment(question.first_us), moment(question.end_us)
+        part = "pairs" if question.is_rolled else "values"
+        yield f"{part}_{key.kind}", (number, key.digest, first, last, of.value, values)
         return
-    for part in question.parts():
-        row = {
-            "n": number,
-            "key": key.digest,
-            "first": moment(part.first),
-            "last": moment(part.end),
-            "currency": question.currency,
-        }
-        if part.level is None:
+    for it in question.parts():
+        row = (number, key.digest, moment(it.first), moment(it.end), question.currency)
+        if it.level is None:
             yield f"raw_{key.kind}", row
         else:
-            yield "bucket", row | {"level": part.level.value}
+            yield "bucket", (*row, it.level.value)
 
 
 _LENGTHS = """
@@ -239,21 +217,8 @@ def _past(kind: KeyKind) -> tuple[str, str]:
     return f"purchase AS it WHERE it.{kind}_key = given.key", "it"
 
 
-def _recorded(share: str) -> str:
-    """Of the window, and recorded before this batch."""
-    return f"{share}.at >= given.first AND {share}.at < given.last AND it.seq < :before_seq"
-
-
-@lru_cache
-def _counting(kinds: tuple[KeyKind, ...]) -> TextClause:
-    return text(
-        " UNION ALL ".join(
-            f"""SELECT given.key,
-                (SELECT count(*) FROM (SELECT FROM {_past(kind)[0]} LIMIT :few) AS few) AS purchases
-            FROM unnest(CAST(:{kind}_keys AS uuid[])) AS given(key)"""  # noqa: S608 - of the kinds
-            for kind in kinds
-        )
-    )
+def _within(share: str) -> str:
+    return f"{share}.at >= given.first AND {share}.at < given.last"
 
 
 @lru_cache
@@ -353,7 +318,7 @@ def _from_purchases(kind: KeyKind) -> str:
             CAST({given}_currency AS text[])) AS given(n, key, first, last, currency)
         CROSS JOIN LATERAL (
             SELECT count(*) AS purchases, {_SUMS.format(share=share)}
-            FROM {source} AND {_recorded(share)}
+            FROM {source} AND {_within(share)}
         ) AS held
     """  # noqa: S608 - made of the kinds of keys
 
@@ -362,7 +327,7 @@ def _from_values(kind: KeyKind) -> str:
     source, share = _past(kind)
     return _distinct(
         f"values_{kind}",
-        f"""SELECT seen.value FROM (SELECT it.* FROM {source} AND {_recorded(share)}) AS it
+        f"""SELECT seen.value FROM (SELECT it.* FROM {source} AND {_within(share)}) AS it
             CROSS JOIN LATERAL unnest({_VALUES_OF.format(of="given.of")}) AS seen(value)
             WHERE seen.value IS NOT NULL""",  # noqa: S608 - made of the kinds of keys
     )
@@ -380,7 +345,7 @@ def _from_pairs(kind: KeyKind) -> str:
                 AND (pair.last_at < given.last
                     OR (pair.first_at >= given.first AND pair.first_at < given.last)
                     OR (pair.first_at < given.first AND EXISTS (
-                        SELECT FROM {source} AND {_recorded(share)}
+                        SELECT FROM {source} AND {_within(share)}
                             AND pair.value = ANY({_VALUES_OF.format(of="given.of")}))))
             LIMIT :distinct_max)""",  # noqa: S608 - made of the kinds of keys
     )

@@ -3,6 +3,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from kit.db import Transaction
+from kit.statements import Answer, Read
 from risk.counts import KeyKind
 from risk.windows.domain import (
     ROLLED_FROM,
@@ -10,6 +11,7 @@ from risk.windows.domain import (
     Figures,
     KeyState,
     Question,
+    Shape,
     Sighting,
     VelocityKey,
 )
@@ -21,12 +23,6 @@ class WindowService:
 
     def __init__(self, repository: WindowRepository) -> None:
         self._repository = repository
-
-    async def count_few(
-        self, tx: Transaction, keys: Collection[VelocityKey]
-    ) -> dict[VelocityKey, int]:
-        """Purchases written down for each key, ROLLED_FROM at most."""
-        return await self._repository.count_few(tx, keys) if keys else {}
 
     async def roll_up(
         self,
@@ -49,24 +45,31 @@ class WindowService:
             await self._repository.pair(tx, wanted)
         return {key: kinds | many[key].paired for key, kinds in wanted.items()}
 
-    async def answer(
-        self, tx: Transaction, questions: Sequence[Question], *, before_seq: int | None = None
-    ) -> list[Figures]:
-        """Of purchases recorded before `before_seq`, or of all."""
-        return await self._repository.answer(tx, questions, before_seq=before_seq)
+    def ask(self, questions: Sequence[Question], shape: Shape) -> Read:
+        """`figures` reads what it finds; `shape` covers all of the questions."""
+        return self._repository.ask(questions, shape)
+
+    def figures(self, questions: Sequence[Question], answer: Answer) -> list[Figures]:
+        """What each question's window holds of the purchases that are written down; of a question
+        about different values only `purchases`, which is their number.
+        """
+        found = [[0] * 6 for _ in questions]
+        for number, *sums in answer:
+            found[number] = [one + more for one, more in zip(found[number], sums, strict=True)]
+        return [Figures(*sums) for sums in found]
 
     async def drop_old(self, tx: Transaction, kept: timedelta, keys: Collection[UUID]) -> None:
         """Buckets that are older, and pairs of these keys whose last time is."""
         await self._repository.drop_old(tx, kept, keys)
 
-    async def add(
+    def add(
         self, tx: Transaction, entries: Sequence[Entry], sightings: Sequence[Sighting] = ()
     ) -> None:
-        """Adds to the roll-ups of rolled keys."""
+        """Adds to the roll-ups of rolled keys, with what else is left for the transaction's end."""
         if entries:
-            await self._repository.add_entries(tx, entries)
+            self._repository.add_entries(tx, entries)
         if sightings:
-            await self._repository.add_sightings(tx, sightings)
+            self._repository.add_sightings(tx, sightings)
 
 
 def _kinds_of(key: VelocityKey, pairs: Collection[tuple[KeyKind, KeyKind]]) -> frozenset[KeyKind]:
