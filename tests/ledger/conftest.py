@@ -62,6 +62,23 @@ def deliver(service: Service) -> Deliver:
 
 
 @pytest.fixture
+def deliver_and_follow(deliver: Deliver, service: Service) -> Deliver:
+    """The same, and what was posted is in the chain and in the roll-ups."""
+
+    async def run(*events: Event[Any]) -> None:
+        await deliver(*events)
+        await follow(service)
+
+    return run
+
+
+async def follow(service: Service) -> None:
+    """What the worker does behind: until nothing waits."""
+    while await service.state["chain"].chain_waiting():
+        pass
+
+
+@pytest.fixture
 def balances(db: Database) -> Balances:
     """(account, currency) -> debits less credits, for accounts that are not at zero."""
 

@@ -5,13 +5,17 @@ import pytest
 
 from ledger.periods import (
     Bucket,
-    Grain,
     Period,
     PeriodEmpty,
+    Rung,
+    Step,
     TooManyBuckets,
     UnknownZone,
     read_zone,
 )
+
+LADDER = tuple(Rung(step.value, step) for step in Step)
+CALENDAR = tuple(rung for rung in LADDER if rung.step in (Step.QUARTER, Step.DAY, Step.MONTH))
 
 
 def _utc(*parts: int) -> datetime:
@@ -49,27 +53,54 @@ def test_a_day_on_which_the_clocks_change_has_23_or_25_hours():
 
 
 def test_spans_cover_a_period_once_with_the_coarsest_rows():
-    spans = _period(_utc(2026, 1, 30, 16), _utc(2026, 4, 2, 0, 45)).spans()
+    spans = _period(_utc(2026, 1, 30, 16), _utc(2026, 4, 2, 0, 45)).spans(CALENDAR)
 
     assert [(it.grain, it.since, it.until) for it in spans] == [
-        (Grain.QUARTER, _utc(2026, 1, 30, 16), _utc(2026, 1, 31)),
-        (Grain.DAY, _utc(2026, 1, 31), _utc(2026, 2, 1)),
-        (Grain.MONTH, _utc(2026, 2, 1), _utc(2026, 4, 1)),
-        (Grain.DAY, _utc(2026, 4, 1), _utc(2026, 4, 2)),
-        (Grain.QUARTER, _utc(2026, 4, 2), _utc(2026, 4, 2, 0, 45)),
+        ("quarter", _utc(2026, 1, 30, 16), _utc(2026, 1, 31)),
+        ("day", _utc(2026, 1, 31), _utc(2026, 2, 1)),
+        ("month", _utc(2026, 2, 1), _utc(2026, 4, 1)),
+        ("day", _utc(2026, 4, 1), _utc(2026, 4, 2)),
+        ("quarter", _utc(2026, 4, 2), _utc(2026, 4, 2, 0, 45)),
+    ]
+
+
+def test_days_of_a_zone_are_made_of_parts_of_days():
+    period = _period(_utc(2026, 1, 30, 16), _utc(2026, 2, 1, 17), "Asia/Shanghai")
+
+    spans = period.spans(LADDER, Bucket.DAY)
+
+    assert [(it.grain, it.since, it.until) for it in spans] == [
+        ("part", _utc(2026, 1, 30, 16), _utc(2026, 2, 1, 16)),
+        ("hour", _utc(2026, 2, 1, 16), _utc(2026, 2, 1, 17)),
     ]
 
 
 @pytest.mark.parametrize("hours", [1, 20, 50, 24 * 31, 24 * 70])
-def test_spans_have_no_gap_and_no_overlap(hours: int):
+@pytest.mark.parametrize("ladder", [LADDER, CALENDAR, LADDER[:1]])
+def test_spans_have_no_gap_and_no_overlap(hours: int, ladder: tuple[Rung, ...]):
     for shift in range(0, 24 * 60, 450):
         since = _utc(2026, 1, 15) + timedelta(minutes=shift)
-        period = _period(since, since + timedelta(hours=hours))
-        spans = period.spans()
+        period = _period(since, since + timedelta(hours=hours), "Asia/Kathmandu")
+        for bucket in (None, *Bucket):
+            spans = period.spans(ladder, bucket)
 
-        assert spans[0].since == period.since
-        assert spans[-1].until == period.until
-        assert all(one.until == two.since for one, two in pairwise(spans))
+            assert spans[0].since == period.since
+            assert spans[-1].until == period.until
+            assert all(one.until == two.since for one, two in pairwise(spans))
+            assert all(one.grain != two.grain for one, two in pairwise(spans))
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "Asia/Kathmandu", "America/New_York"])
+@pytest.mark.parametrize("bucket", [Bucket.DAY, Bucket.WEEK, Bucket.MONTH])
+def test_no_row_reaches_over_the_beginning_of_a_bucket(zone: str, bucket: Bucket):
+    period = _period(_utc(2026, 2, 3, 4, 15), _utc(2026, 4, 20, 9), zone)
+    lasts = {"quarter": 0.25, "hour": 1, "part": 4, "day": 24}
+
+    for span in period.spans(LADDER, bucket):
+        for start in period.starts(bucket)[1:]:
+            if span.since < start < span.until:
+                assert span.grain != "month"
+                assert start.timestamp() % (lasts[span.grain] * 3600) == 0
 
 
 def test_whole_months_are_compared_with_as_many_months():

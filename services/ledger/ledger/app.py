@@ -50,6 +50,8 @@ from ledger.rendering import PageRenderer
 from ledger.reports import routes as report_routes
 from ledger.reports.repository import ReportRepository
 from ledger.reports.service import ReportService
+from ledger.rollups.repository import RollupRepository
+from ledger.rollups.service import RollupService
 from ledger.sales_reports import routes as sales_report_routes
 from ledger.sales_reports.repository import SalesRepository
 from ledger.sales_reports.service import SalesService
@@ -106,7 +108,7 @@ def create_service(settings: Settings) -> Service:
     db = open_database(settings)
     accounts = AccountService(AccountRepository())
     transactions = TransactionService(TransactionRepository(), accounts)
-    chain = ChainService(db, ChainRepository())
+    chain = ChainService(db, ChainRepository(), RollupService(RollupRepository()))
     reports = ReportService(ReportRepository(), accounts)
     settlement_rules = SettlementRuleService(SettlementRuleRepository())
     books = PlatformBooks(transactions, settings.platform_merchant_id)

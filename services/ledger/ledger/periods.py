@@ -5,7 +5,7 @@ weeks and months are those of the asked zone, also where its clocks change.
 """
 
 import calendar
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -26,20 +26,30 @@ class Bucket(StrEnum):
     MONTH = "month"
 
 
-class Grain(StrEnum):
-    """How a roll-up's rows are cut."""
+class Step(StrEnum):
+    """How long a row of a roll-up is, in UTC; each fits into the next."""
 
     QUARTER = "quarter"
     HOUR = "hour"
+    PART = "part"
+    """Four hours."""
     DAY = "day"
     MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A grain of a roll-up, and how long its rows are."""
+
+    grain: str
+    step: Step
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
     """Rows of one grain that cover a part of a period exactly."""
 
-    grain: Grain
+    grain: str
     since: datetime
     until: datetime
 
@@ -94,30 +104,26 @@ class Period:
         last = _floor_day(self._local(self.until - QUARTER)).replace(day=1)
         return _utc(_months_earlier(last, -1), self.zone)
 
-    def ends(self) -> Grain:
-        """Hours when the period begins and ends with one, in UTC."""
-        return Grain.QUARTER if self.since.minute or self.until.minute else Grain.HOUR
-
-    def spans(self, ends: Grain = Grain.QUARTER, *, has_days: bool = True) -> list[Span]:
-        """What covers the period with the fewest rows: months, and days and `ends` around them."""
-        day, days_end = _ceil_day(self.since), _floor_day(self.until)
-        if day >= days_end:
-            return [Span(ends, self.since, self.until)]
-        month, months_end = _ceil_month(day), days_end.replace(day=1)
-        days = Grain.DAY if has_days else ends
-        middle = [Span(days, day, days_end)]
-        if month < months_end:
-            middle = [
-                Span(days, day, month),
-                Span(Grain.MONTH, month, months_end),
-                Span(days, months_end, days_end),
-            ]
-        spans = [
-            Span(ends, self.since, day),
-            *middle,
-            Span(ends, days_end, self.until),
-        ]
-        return [span for span in spans if span.since < span.until]
+    def spans(
+        self,
+        ladder: Sequence[Rung],
+        bucket: Bucket | None = None,
+        within: tuple[int, int] | None = None,
+    ) -> list[Span]:
+        """What covers the period with the fewest rows of the ladder (the finest first), so that
+        no row reaches over the beginning of a bucket. `within`: only from that bucket to that one.
+        """
+        if bucket is None:
+            return _joined(_cover(self.since, self.until, ladder))
+        starts = self.starts(bucket)
+        first, last = within or (0, len(starts) - 1)
+        bounds = [self.bounds_of(starts, at) for at in range(first, min(last + 1, len(starts)))]
+        if bucket is Bucket.HOUR and bounds:
+            is_whole = not any(at.minute for at in (self.since, self.until, *starts))
+            steps = (Step.QUARTER, Step.HOUR) if is_whole else (Step.QUARTER,)
+            ladder = [rung for rung in ladder if rung.step in steps]
+            bounds = [(bounds[0][0], bounds[-1][1])]
+        return _joined(span for since, until in bounds for span in _cover(since, until, ladder))
 
     def bounds_of(self, starts: Sequence[datetime], index: int) -> tuple[datetime, datetime]:
         """From when to when a bucket is inside the period."""
@@ -169,15 +175,49 @@ def _floor_day(at: datetime) -> datetime:
     return at.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _ceil_day(at: datetime) -> datetime:
-    floor = _floor_day(at)
-    return floor if floor == at else floor + timedelta(days=1)
+def _cover(since: datetime, until: datetime, ladder: Sequence[Rung]) -> Iterator[Span]:
+    """The coarsest rows in the middle, finer ones around them."""
+    *finer, coarsest = ladder
+    if not finer:
+        if since < until:
+            yield Span(coarsest.grain, since, until)
+        return
+    first, last = _ceil_step(since, coarsest.step), _floor_step(until, coarsest.step)
+    if first >= last:
+        yield from _cover(since, until, finer)
+        return
+    yield from _cover(since, first, finer)
+    yield Span(coarsest.grain, first, last)
+    yield from _cover(last, until, finer)
 
 
-def _ceil_month(day: datetime) -> datetime:
-    if day.day == 1:
-        return day
-    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+def _joined(spans: Iterable[Span]) -> list[Span]:
+    """Neighbours of the same grain are one."""
+    found: list[Span] = []
+    for span in spans:
+        if found and found[-1].grain == span.grain and found[-1].until == span.since:
+            found[-1] = Span(span.grain, found[-1].since, span.until)
+        else:
+            found.append(span)
+    return found
+
+
+def _floor_step(at: datetime, step: Step) -> datetime:
+    if step is Step.MONTH:
+        return _floor_day(at).replace(day=1)
+    if step is Step.DAY:
+        return _floor_day(at)
+    hours = 4 if step is Step.PART else 1
+    return at.replace(hour=at.hour - at.hour % hours, minute=0)
+
+
+def _ceil_step(at: datetime, step: Step) -> datetime:
+    floor = _floor_step(at, step)
+    if floor == at:
+        return floor
+    if step is Step.MONTH:
+        return (floor + timedelta(days=32)).replace(day=1)
+    return floor + timedelta(hours={Step.HOUR: 1, Step.PART: 4}.get(step, 24))
 
 
 def _is_month(local: datetime) -> bool:

@@ -2,10 +2,10 @@
 rebuild makes of them.
 """
 
+import asyncio
 import random
 from collections import Counter, defaultdict
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import combinations_with_replacement
 from typing import Any
 from uuid import UUID
@@ -16,134 +16,26 @@ from sqlalchemy import TextClause, text
 
 from kit.db import Database
 from kit.ids import new_id
-from kit.messaging.events import Event
+from kit.service import Service
 from ledger.rollups.domain import TABLES
 from ledger.rollups.repository import RollupRepository
 from ledger.rollups.service import RollupService
-from lockstock.order.v1.order_events_pb2 import RefundMade
-from tests.ledger.conftest import Deliver
-from tests.ledger.factories import (
-    a_completion,
-    a_cost,
-    a_line,
-    a_partial_completion,
-    a_payment,
-    a_purchase,
-    a_refund,
-    a_refund_made,
-    an_order,
-    cny,
-)
+from tests.ledger.bought import ZONES, Bought, bought_orders, delivered_of, events_of
+from tests.ledger.conftest import Deliver, follow
 
-START = datetime(2026, 1, 20, tzinfo=UTC)
-CHANNELS = [new_id() for _ in range(3)]
-PRODUCTS = [new_id() for _ in range(5)]
-LOTS = [new_id() for _ in range(4)]
-ZONES = ["UTC", "Asia/Shanghai", "Asia/Kathmandu", "America/New_York", "Pacific/Kiritimati"]
-
-
-@dataclass(frozen=True)
-class Bought:
-    """One order as the shop knows it: what the roll-ups must come to."""
-
-    id: UUID
-    channel: UUID
-    buyer: str
-    lines: tuple[tuple[UUID, int, int, UUID | None, int], ...]
-    """(product, quantity, price, lot, unit cost)"""
-    placed_at: datetime
-    paid_at: datetime | None
-    end: str
-
-    @property
-    def total(self) -> int:
-        return sum(price for _, _, price, _, _ in self.lines)
-
-    @property
-    def settled_at(self) -> datetime:
-        assert self.paid_at is not None
-        return self.paid_at + timedelta(minutes=7)
-
-
-def _orders(dice: random.Random, number: int) -> list[Bought]:
-    return [_order(dice) for _ in range(number)]
-
-
-def _order(dice: random.Random) -> Bought:
-    # Close to the ends of months, where zones differ, more often than not.
-    at = START + timedelta(minutes=dice.randrange(90 * 24 * 60))
-    if dice.random() < 0.6:
-        at = datetime(2026, dice.randrange(2, 5), 1, tzinfo=UTC) + timedelta(
-            minutes=dice.randrange(-1_000, 1_000)
-        )
-    lines = tuple(
-        (
-            dice.choice(PRODUCTS),
-            dice.randrange(1, 4),
-            dice.randrange(0, 5_000),
-            dice.choice([*LOTS, None]),
-            dice.randrange(0, 900),
-        )
-        for _ in range(dice.randrange(1, 5))
-    )
-    end = dice.choice(["unpaid", "completed", "completed", "partly", "refunded", "paid", "after"])
-    paid = None if end == "unpaid" else at + timedelta(minutes=dice.randrange(60))
-    return Bought(
-        new_id(), dice.choice(CHANNELS), f"buyer-{dice.randrange(8)}", lines, at, paid, end
-    )
-
-
-def _events(merchant: UUID, order: Bought) -> list[Event[Any]]:
-    events: list[Event[Any]] = [
-        an_order(order.id, cny(order.total), buyer=order.buyer, at=order.placed_at)
-    ]
-    if order.paid_at is not None:
-        events.append(replace(a_payment(order.id, cny(order.total)), time=order.paid_at))
-    if order.end in ("completed", "partly", "after"):
-        lines = [
-            a_line(
-                cny(price),
-                a_cost(lot, cny(cost), quantity) if lot else a_purchase("SUP", cny(cost)),
-                product_id=product,
-                sku=f"SKU-{product}",
-                quantity=quantity,
-                delivered=order.end != "partly" or number == 0,
-            )
-            for number, (product, quantity, price, lot, cost) in enumerate(order.lines)
-        ]
-        back = order.total - order.lines[0][2]
-        settled: Event[Any] = (
-            a_partial_completion(order.id, cny(back), *lines)
-            if order.end == "partly"
-            else a_completion(order.id, *lines)
-        )
-        events.append(replace(settled, time=order.settled_at))
-    if order.end == "refunded":
-        events.append(replace(a_refund(order.id, cny(order.total)), time=order.settled_at))
-    if order.end == "after":
-        kind = RefundMade.Kind.KIND_DELIVERED_LINE
-        made = a_refund_made(order.id, cny(order.lines[0][2]), kind=kind)
-        events.append(replace(made, time=order.settled_at + timedelta(days=2)))
-    for event in events:
-        event.message.merchant_id = str(merchant)
-        event.message.channel_id = str(order.channel)
-    return events
-
-
-def _delivered(order: Bought) -> tuple[tuple[UUID, int, int, UUID | None, int], ...]:
-    return {"completed": order.lines, "after": order.lines, "partly": order.lines[:1]}.get(
-        order.end, ()
-    )
+GOODS_GRAINS = (
+    "quarter", "month", "product_day", "product_month", "item_part", "item_day", "item_month",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_roll_ups_are_what_the_orders_say_and_what_a_rebuild_makes(
-    db: Database, deliver: Deliver, seed: int
+    service: Service, db: Database, deliver: Deliver, seed: int
 ):
     dice = random.Random(seed)
     merchant = new_id()
-    orders = _orders(dice, 40)
-    events = [event for order in orders for event in _events(merchant, order)]
+    orders = bought_orders(dice, 40)
+    events = [event for order in orders for event in events_of(merchant, order)]
     events += dice.sample(events, len(events) // 3)
     dice.shuffle(events)
 
@@ -151,22 +43,71 @@ async def test_roll_ups_are_what_the_orders_say_and_what_a_rebuild_makes(
         batch = [events.pop() for _ in range(min(len(events), dice.randrange(1, 12)))]
         for kind in {type(event.message) for event in batch}:
             await deliver(*(event for event in batch if type(event.message) is kind))
+        if dice.random() < 0.3:
+            await follow(service)
+    await follow(service)
 
     await _agrees_with_orders(db, merchant, orders)
     kept = await _everything(db)
+    await _rebuild(db)
+    assert await _everything(db) == kept
+
+
+async def test_a_rebuild_leaves_to_the_chain_what_is_not_in_it_yet(
+    service: Service, db: Database, deliver: Deliver
+):
+    dice = random.Random(11)
+    merchant = new_id()
+    orders = bought_orders(dice, 30)
+    for number, order in enumerate(orders):
+        for event in events_of(merchant, order):
+            await deliver(event)
+        if number == 10:
+            await follow(service)
+        if number == 20:
+            await _rebuild(db)
+    await follow(service)
+
+    await _agrees_with_orders(db, merchant, orders)
+    kept = await _everything(db)
+    await _rebuild(db)
+    assert await _everything(db) == kept
+
+
+async def test_postings_are_counted_once_by_whoever_follows_while_others_post(
+    service: Service, db: Database, deliver: Deliver
+):
+    dice = random.Random(12)
+    merchant = new_id()
+    orders = bought_orders(dice, 30)
+
+    async def tell(mine: list[Bought]) -> None:
+        for order in mine:
+            for event in events_of(merchant, order):
+                await deliver(event)
+
+    telling = asyncio.gather(*(tell(orders[part::3]) for part in range(3)))
+    while not telling.done():
+        await asyncio.gather(*(service.state["chain"].chain_waiting() for _ in range(3)))
+    await telling
+    await follow(service)
+
+    await _agrees_with_orders(db, merchant, orders)
+
+
+async def _rebuild(db: Database) -> None:
     async for _ in RollupService(RollupRepository()).rebuild(db):
         pass
-    assert await _everything(db) == kept
 
 
 async def _agrees_with_orders(db: Database, merchant: UUID, orders: list[Bought]) -> None:
     paid = [order for order in orders if order.paid_at]
     async with db.read() as tx:
-        for grain in ("quarter", "hour", "day", "month"):
+        for grain in ("quarter", "hour", "channel_hour", "day", "month"):
             values = {"merchant_id": merchant, "grain": grain}
             rows = (await tx.execute(_BY_CHANNEL, values)).all()
             assert {row.channel_id: tuple(row)[1:] for row in rows} == _by_channel(orders)
-        for grain in ("quarter", "month", "product_day", "product_month"):
+        for grain in GOODS_GRAINS:
             values = {"merchant_id": merchant, "grain": grain}
             rows = (await tx.execute(_BY_PRODUCT, values)).all()
             assert {row.product_id: tuple(row)[1:] for row in rows} == _by_product(orders)
@@ -184,7 +125,7 @@ async def _agrees_with_orders(db: Database, merchant: UUID, orders: list[Bought]
 def _by_channel(orders: list[Bought]) -> dict[UUID, tuple[int, ...]]:
     found: dict[UUID, list[int]] = defaultdict(lambda: [0] * 11)
     for order in orders:
-        lines, sums = _delivered(order), found[order.channel]
+        lines, sums = delivered_of(order), found[order.channel]
         is_refunded = order.end in ("partly", "refunded", "after")
         if order.end == "partly" and order.total == order.lines[0][2]:
             is_refunded = False
@@ -205,7 +146,7 @@ def _by_channel(orders: list[Bought]) -> dict[UUID, tuple[int, ...]]:
 def _by_product(orders: list[Bought]) -> dict[UUID, tuple[int, ...]]:
     found: dict[UUID, list[int]] = defaultdict(lambda: [0] * 4)
     for order in orders:
-        for product, quantity, price, lot, cost in _delivered(order):
+        for product, quantity, price, lot, cost in delivered_of(order):
             sums = found[product]
             sums[0] += quantity
             sums[1] += price
@@ -217,7 +158,7 @@ def _by_product(orders: list[Bought]) -> dict[UUID, tuple[int, ...]]:
 def _baskets(orders: list[Bought]) -> Counter[Any]:
     found: Counter[Any] = Counter()
     for order in orders:
-        products = sorted({product for product, *_ in _delivered(order)})
+        products = sorted({product for product, *_ in delivered_of(order)})
         found.update(combinations_with_replacement(products, 2))
     return found
 
@@ -247,7 +188,13 @@ async def _everything(db: Database) -> dict[str, Any]:
     tables = (*TABLES, "buyer_order", "buyer_fact")
     async with db.read() as tx:
         rows = {table: (await tx.execute(_all(table))).all() for table in tables}
-    sums = {"rollup_time": 6, "rollup_goods": 10, "rollup_basket": 4, "rollup_cohort": 5}
+    sums = {
+        "rollup_time": 6,
+        "rollup_goods": 10,
+        "rollup_basket": 4,
+        "rollup_cohort": 5,
+        "rollup_buyer": 4,
+    }
     kept = {}
     for table, found in rows.items():
         key = sums.get(table)

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ledger.figures import Number, Row, rate
+from ledger.periods import Rung, Step
 
 WITHIN_DAYS = (30, 60, 90)
 MONTHS_MAX = 120
+LADDER = (Rung("quarter", Step.QUARTER), Rung("day", Step.DAY), Rung("month", Step.MONTH))
+"""The grains that new buyers are kept in."""
 
 
 @dataclass(frozen=True, slots=True)

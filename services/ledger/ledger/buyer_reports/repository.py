@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from kit.db import Transaction
 from ledger.buyer_reports.domain import Cell, Returning
+from ledger.periods import Span
 
 # A buyer counts in a month with the first purchase in it: the one before lies in an earlier month.
 _COHORTS = text("""
@@ -26,14 +27,15 @@ _COHORTS = text("""
     ORDER BY first, month, currency
 """)
 _RETURNING = text("""
-    SELECT CASE WHEN CAST(:by_channel AS bool) THEN channel_id END AS channel_id,
-        count(*) AS buyers,
-        count(*) FILTER (WHERE second_at <= first_at + interval '30 days') AS again_30,
-        count(*) FILTER (WHERE second_at <= first_at + interval '60 days') AS again_60,
-        count(*) FILTER (WHERE second_at <= first_at + interval '90 days') AS again_90
-    FROM buyer_fact
-    WHERE merchant_id = :merchant_id AND first_at >= :since AND first_at < :until
-    GROUP BY 1 ORDER BY 2 DESC, 1
+    SELECT CASE WHEN CAST(:by_channel AS bool)
+            THEN nullif(channel_id, '00000000-0000-0000-0000-000000000000') END AS channel_id,
+        sum(buyers)::bigint AS buyers, sum(again_30)::bigint AS again_30,
+        sum(again_60)::bigint AS again_60, sum(again_90)::bigint AS again_90
+    FROM unnest(CAST(:grains AS text[]), CAST(:froms AS timestamptz[]),
+        CAST(:untils AS timestamptz[])) AS span(grain, since, until)
+    JOIN rollup_buyer AS kept ON kept.merchant_id = :merchant_id AND kept.grain = span.grain
+        AND kept.at >= span.since AND kept.at < span.until
+    GROUP BY 1 HAVING sum(buyers) <> 0 ORDER BY 2 DESC, 1
 """)
 
 
@@ -53,8 +55,7 @@ class BuyerRepository:
         self,
         tx: Transaction,
         merchant_id: UUID,
-        since: datetime,
-        until: datetime,
+        spans: Sequence[Span],
         *,
         by_channel: bool,
     ) -> list[Returning]:
@@ -62,8 +63,9 @@ class BuyerRepository:
             _RETURNING,
             {
                 "merchant_id": merchant_id,
-                "since": since,
-                "until": until,
+                "grains": [span.grain for span in spans],
+                "froms": [span.since for span in spans],
+                "untils": [span.until for span in spans],
                 "by_channel": by_channel,
             },
         )

@@ -1,7 +1,7 @@
 from uuid import UUID
 
 from kit.db import Transaction
-from ledger.buyer_reports.domain import MONTHS_MAX, WITHIN_DAYS, cohort_rows
+from ledger.buyer_reports.domain import LADDER, MONTHS_MAX, WITHIN_DAYS, cohort_rows
 from ledger.buyer_reports.repository import BuyerRepository
 from ledger.figures import Report, Row
 from ledger.periods import Bucket, Period, TooManyBuckets
@@ -34,7 +34,7 @@ class BuyerService:
     ) -> Report:
         """Of the buyers who first bought in the period; a channel is that of the first order."""
         found = await self._repository.list_returning(
-            tx, merchant_id, period.since, period.until, by_channel=by_channel
+            tx, merchant_id, period.spans(LADDER), by_channel=by_channel
         )
         groups = ["channel"] if by_channel else []
         columns = ["new_buyers"]

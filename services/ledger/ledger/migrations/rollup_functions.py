@@ -1,7 +1,21 @@
-"""The functions and triggers that keep the roll-ups: what is added to a fact or to the postings is
-added to their sums by the same statement. The rebuild calls the same expressions, so both give the
-same numbers. Made by the migration 2026_11_27_1830.
+"""The functions and triggers that keep the roll-ups: what is added to a fact is added to its sums
+by the same statement; postings are added with the batch that takes them into the chain. The rebuild
+calls the same expressions, so both give the same numbers. Made by the migration 2026_11_27_1830.
 """
+
+from ledger.migrations.rollup_cuts import (
+    COUNTS,
+    GOODS_KEY,
+    MONEY,
+    NIL,
+    OF_PLACED,
+    UTC_MONTH,
+    buyer_sums,
+    by_quarter,
+    goods_sums,
+    merge,
+    time_sums,
+)
 
 BASKET_MAX = 12
 """Products of one order that are paired with each other, at most: 66 pairs."""
@@ -19,76 +33,7 @@ TRIGGERS = (
     ("order_fact", "orders"),
     ("unit_fact", "units"),
     ("buyer_order", "cohorts"),
-    ("posting", "postings"),
 )
-NIL = "'00000000-0000-0000-0000-000000000000'::uuid"
-MONEY = ("sales", "discounts", "refunds", "cost", "fees", "other")
-COUNTS = ("placed", "paid", "delivered", "refunded", "ended")
-OF_PLACED = ("of_placed_paid", "of_placed_delivered", "of_placed_refunded", "of_placed_ended")
-TIME_KEY = ("merchant_id", "grain", "at", "currency", "channel_id", "buyer_group")
-GOODS_KEY = (
-    "merchant_id", "grain", "at", "currency", "channel_id", "product_id", "sku", "buyer_group",
-    "supplier", "lot_id",
-)  # fmt: skip
-TIME_GRAINS = ("quarter", "hour", "day", "month")
-GOODS_GRAINS = ("quarter", "month", "product_day", "product_month", "lot_day", "lot_month")
-UTC_MONTH = "date_trunc('month', {} AT TIME ZONE 'UTC')"
-
-
-def _merge(table: str, key: tuple[str, ...], sums: tuple[str, ...], source: str) -> str:
-    """Adds the sums of `source` to a roll-up, in the order of the key: writers never deadlock."""
-    added = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in sums)
-    changed = " OR ".join(f"sum({name}) <> 0" for name in sums)
-    return f"""
-        INSERT INTO {table} ({", ".join((*key, *sums))})
-        SELECT {", ".join((*key, *(f"sum({name})" for name in sums)))} FROM ({source}) AS given
-        GROUP BY {", ".join(key)} HAVING {changed} ORDER BY {", ".join(key)}
-        ON CONFLICT ({", ".join(key)}) DO UPDATE SET {added};
-    """  # noqa: S608 - made of constants of this file
-
-
-def _at(column: str) -> str:
-    """When the row of a grain begins; grains are named after their time."""
-    return f"""
-        CASE WHEN grain LIKE '%quarter' THEN {column}
-            WHEN grain LIKE '%hour' THEN date_trunc('hour', {column} AT TIME ZONE 'UTC')
-                AT TIME ZONE 'UTC'
-            WHEN grain LIKE '%day' THEN date_trunc('day', {column} AT TIME ZONE 'UTC')
-                AT TIME ZONE 'UTC'
-            ELSE {UTC_MONTH.format(column)} AT TIME ZONE 'UTC' END
-    """
-
-
-def _time(sums: tuple[str, ...], source: str) -> str:
-    """The grains of what is given by the quarter hour."""
-    cut = f"""
-        SELECT given.merchant_id, grain, {_at("given.quarter")} AS at, given.currency,
-            given.channel_id, given.buyer_group, {", ".join(sums)}
-        FROM ({source}) AS given CROSS JOIN unnest(ARRAY[{_written(TIME_GRAINS)}]) AS grain
-    """  # noqa: S608 - made of constants of this file
-    return _merge("rollup_time", TIME_KEY, sums, cut)
-
-
-def _goods(sums: tuple[str, ...], source: str) -> str:
-    """The grains of what is given by the quarter hour. Those of products know no lot and no group,
-    those of lots nothing else: few rows hold a year.
-    """
-    cut = f"""
-        SELECT given.merchant_id, grain, {_at("given.quarter")} AS at, given.currency,
-            CASE WHEN grain LIKE 'lot%' THEN {NIL} ELSE given.channel_id END AS channel_id,
-            CASE WHEN grain LIKE 'lot%' THEN {NIL} ELSE given.product_id END AS product_id,
-            CASE WHEN grain LIKE 'lot%' THEN '' ELSE given.sku END AS sku,
-            CASE WHEN grain LIKE '%\\_%' THEN '' ELSE given.buyer_group END AS buyer_group,
-            CASE WHEN grain LIKE 'product%' THEN '' ELSE given.supplier END AS supplier,
-            CASE WHEN grain LIKE 'product%' THEN {NIL} ELSE given.lot_id END AS lot_id,
-            {", ".join(sums)}
-        FROM ({source}) AS given CROSS JOIN unnest(ARRAY[{_written(GOODS_GRAINS)}]) AS grain
-    """  # noqa: S608 - made of constants of this file
-    return _merge("rollup_goods", GOODS_KEY, sums, cut)
-
-
-def _written(names: tuple[str, ...]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
 
 
 def _orders(source: str) -> str:
@@ -103,7 +48,7 @@ def _orders(source: str) -> str:
         for name in COUNTS
     )
     sums = COUNTS + OF_PLACED
-    return _time(
+    merged = time_sums(
         sums,
         f"""
         SELECT merchant_id, report_quarter(moment.at) AS quarter,
@@ -115,12 +60,14 @@ def _orders(source: str) -> str:
         WHERE moment.at IS NOT NULL
         """,  # noqa: S608 - made of constants of this file
     )
+    return f"{merged};"
 
 
 def _postings(source: str) -> str:
     money = ", ".join(
         f"CASE WHEN measure = '{name}' THEN value ELSE 0 END AS {name}" for name in MONEY
     )
+    # OFFSET 0: what an account measures is found out once for each posting, not for each figure.
     figures = f"""
         SELECT merchant_id, report_quarter(at) AS quarter, currency,
             coalesce(channel_id, {NIL}) AS channel_id, coalesce(product_id, {NIL}) AS product_id,
@@ -131,7 +78,7 @@ def _postings(source: str) -> str:
                 report_measure(account.code) AS measure,
                 report_value(account.code, posting.amount_minor) AS value
             FROM ({source}) AS posting JOIN account ON account.id = posting.account_id
-            WHERE account.kind IN ('income', 'expense')
+            WHERE account.kind IN ('income', 'expense') OFFSET 0
         ) AS measured
     """  # noqa: S608 - made of constants of this file
     stock = f"""
@@ -140,16 +87,13 @@ def _postings(source: str) -> str:
         FROM ({source}) AS posting JOIN account ON account.id = posting.account_id
         WHERE account.code = 'inventory' AND posting.lot_id IS NOT NULL
     """  # noqa: S608 - made of constants of this file
-    return (
-        _time(MONEY, figures)
-        + _goods(MONEY, figures)
-        + _merge(
-            "rollup_stock",
-            ("merchant_id", "lot_id", "currency"),
-            ("value_minor", "received_minor"),
-            stock,
-        )
-    )
+    stock_key, stock_sums = ("merchant_id", "lot_id", "currency"), ("value_minor", "received_minor")
+    return f"""
+        WITH figure AS MATERIALIZED ({by_quarter(GOODS_KEY, MONEY, figures)}),
+            of_time AS ({time_sums(MONEY, "SELECT * FROM figure")}),
+            of_goods AS ({goods_sums(MONEY, "SELECT * FROM figure")})
+        {merge("rollup_stock", stock_key, stock_sums, stock)};
+    """  # noqa: S608 - made of constants of this file
 
 
 def _units(source: str) -> str:
@@ -180,20 +124,16 @@ def _units(source: str) -> str:
             AND (one.number <= {BASKET_MAX} AND two.number <= {BASKET_MAX}
                 OR one.product_id = two.product_id)
     """  # noqa: S608 - made of constants of this file
-    return (
-        _time(("units",), base)
-        + _goods(("units", "shares"), base)
-        + _merge(
-            "rollup_basket",
-            ("merchant_id", "day", "first_product", "second_product"),
-            ("orders",),
-            pairs,
-        )
-    )
+    basket_key = ("merchant_id", "day", "first_product", "second_product")
+    return f"""
+        {time_sums(("units",), base)};
+        {goods_sums(("units", "shares"), base)};
+        {merge("rollup_basket", basket_key, ("orders",), pairs)};
+    """
 
 
 def _cohorts(source: str) -> str:
-    return _merge(
+    merged = merge(
         "rollup_cohort",
         ("merchant_id", "currency", "first_slot", "slot", "previous_slot"),
         ("orders", "spent"),
@@ -204,6 +144,7 @@ def _cohorts(source: str) -> str:
         FROM ({source}) AS fact
         """,  # noqa: S608 - made of constants of this file
     )
+    return f"{merged};"
 
 
 ADDED = "SELECT 1 AS sign, added.* FROM added"
@@ -220,6 +161,12 @@ def _of(table: str) -> str:
 _SAME_BUYER = """
     SELECT {columns} FROM order_fact AS other WHERE other.merchant_id = {fact}.merchant_id
         AND other.buyer = {fact}.buyer AND other.buyer <> '' AND other.paid_at IS NOT NULL
+"""
+_ALL_BUYERS = "SELECT 1 AS sign, buyer_fact.* FROM buyer_fact WHERE first_at IS NOT NULL"
+_MOVED = """
+    SELECT 1 AS sign, merchant_id, channel_id, first_at, second_at FROM moved
+    UNION ALL SELECT -1, merchant_id, channel_before, first_before, second_before FROM moved
+    WHERE first_before IS NOT NULL
 """
 _BUYERS = f"""
     INSERT INTO buyer_fact (merchant_id, buyer)
@@ -260,6 +207,7 @@ _BUYERS = f"""
     ON CONFLICT (order_id) DO UPDATE SET paid_at = excluded.paid_at,
         previous_at = excluded.previous_at, first_at = excluded.first_at,
         currency = excluded.currency, total_minor = excluded.total_minor;
+    WITH moved AS (
     UPDATE buyer_fact AS known SET channel_id = first.channel_id, first_at = first.paid_at,
         second_at = second.paid_at, last_at = last.paid_at
     FROM (SELECT DISTINCT merchant_id, buyer FROM order_fact WHERE order_id = ANY(orders)) AS fact
@@ -272,7 +220,12 @@ _BUYERS = f"""
     CROSS JOIN LATERAL (
         {_SAME_BUYER.format(columns="other.paid_at", fact="fact")}
         ORDER BY other.paid_at DESC, other.order_id DESC LIMIT 1) AS last
-    WHERE known.merchant_id = fact.merchant_id AND known.buyer = fact.buyer;
+    WHERE known.merchant_id = fact.merchant_id AND known.buyer = fact.buyer
+    RETURNING known.merchant_id, new.channel_id, new.first_at, new.second_at,
+        old.channel_id AS channel_before, old.first_at AS first_before,
+        old.second_at AS second_before
+    )
+    {buyer_sums(_MOVED)};
 """  # noqa: S608 - made of constants of this file
 _FRESH_BUYERS = """
     orders := ARRAY(SELECT order_id FROM added WHERE paid_at IS NOT NULL AND buyer <> '');
@@ -287,10 +240,10 @@ _CHANGED_BUYERS = """
 _IF_BUYERS = "IF cardinality(orders) > 0 THEN PERFORM rollup_buyers(orders); END IF;"
 
 
-def _function(name: str, body: str, *, given: str = "", declared: str = "") -> str:
-    is_trigger = not given
+def _function(name: str, body: str, *, given: str | None = None, declared: str = "") -> str:
+    is_trigger = given is None
     return f"""
-        CREATE FUNCTION {name}({given}) RETURNS {"trigger" if is_trigger else "void"}
+        CREATE FUNCTION {name}({given or ""}) RETURNS {"trigger" if is_trigger else "void"}
         LANGUAGE plpgsql AS $$ {declared} BEGIN {body} {"RETURN NULL;" if is_trigger else ""} END $$
     """
 
@@ -342,14 +295,31 @@ FUNCTIONS = (
         declared="DECLARE orders uuid[];",
     ),
     _function("rollup_units_added", _units(ADDED)),
-    _function("rollup_postings_added", _postings("SELECT * FROM added")),
+    # Within the transaction that chained the batch: each posting is counted once, whatever crashes.
+    _function(
+        "rollup_chained",
+        _postings("""
+            SELECT posting.* FROM chained_transaction AS chained JOIN posting USING (transaction_id)
+            WHERE chained.batch_no = batch
+        """),
+        given="batch bigint",
+    ),
     # What the rebuild calls: the same sums, of stored rows.
     _function("rollup_orders", _orders(_of("order_fact")), given="after uuid, until uuid"),
     _function("rollup_units", _units(_of("unit_fact")), given="after uuid, until uuid"),
     _function(
         "rollup_postings",
-        _postings("SELECT * FROM posting WHERE posting.at >= since AND posting.at < until"),
-        given="since timestamptz, until timestamptz",
+        _postings("""
+            SELECT * FROM posting WHERE posting.merchant_id = merchant
+                AND posting.at >= since AND posting.at < until AND NOT EXISTS (
+                    SELECT 1 FROM unchained WHERE unchained.transaction_id = posting.transaction_id)
+        """),
+        given="merchant uuid, since timestamptz, until timestamptz",
+    ),
+    _function(
+        "rollup_returning",
+        f"{buyer_sums(_ALL_BUYERS)};",
+        given="",
     ),
     *(
         f"""
@@ -375,8 +345,8 @@ DROPS = (
         f"DROP FUNCTION {name}"
         for name in (
             "rollup_orders_added", "rollup_orders_changed", "rollup_units_added",
-            "rollup_postings_added", "rollup_cohorts_added", "rollup_cohorts_changed",
-            "rollup_orders", "rollup_units", "rollup_postings", "rollup_buyers",
+            "rollup_chained", "rollup_cohorts_added", "rollup_cohorts_changed",
+            "rollup_orders", "rollup_units", "rollup_postings", "rollup_buyers", "rollup_returning",
             "report_value", "report_measure", "report_slot_before", "report_slot",
             "report_quarter",
         )

@@ -5,5 +5,5 @@ EVERY_SECONDS = 0.5
 
 
 def chain_transactions(chain: ChainService) -> Periodic:
-    """Transactions get their place in the chain, and their days their sums."""
+    """Transactions get their place in the chain, their days and the reports their sums."""
     return Periodic("chain-transactions", EVERY_SECONDS, chain.chain_waiting)

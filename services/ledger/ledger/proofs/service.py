@@ -7,6 +7,7 @@ from kit.messaging import outbox
 from ledger.proofs import events
 from ledger.proofs.domain import ChainBatch, Finding, HeadNotFound, Proof
 from ledger.proofs.repository import ChainRepository
+from ledger.rollups.service import RollupService
 
 BATCH_MAX = 2_000
 """Transactions that get their place together."""
@@ -20,12 +21,15 @@ ORIGIN = "ledger"
 class ChainService:
     """Gives transactions their place in the chain, in the background, and checks it."""
 
-    def __init__(self, db: Database, repository: ChainRepository) -> None:
+    def __init__(self, db: Database, repository: ChainRepository, rollups: RollupService) -> None:
         self._db = db
         self._repository = repository
+        self._rollups = rollups
 
     async def chain_waiting(self) -> bool:
-        """One batch, in a transaction of its own. Publishes LedgerChained. True while more wait."""
+        """One batch, in a transaction of its own, with its sums in the roll-ups. Publishes
+        LedgerChained. True while more wait.
+        """
         async with self._db.transaction() as tx:
             if not await self._repository.try_lock(tx):
                 return False
@@ -35,6 +39,7 @@ class ChainService:
                 return False
             WAITING.set(await self._repository.waiting(tx, None))
             batch, transactions = chained
+            await self._rollups.follow(tx, batch.batch_no)
             outbox.add(tx, events.ledger_chained(batch), key=ORIGIN)
         return transactions == BATCH_MAX
 

@@ -7,9 +7,12 @@ from sqlalchemy import text
 from kit.db import Transaction
 from ledger.rollups.domain import TABLES
 
-# Writers of facts and postings wait until the rebuild ends; readers see the old numbers.
+# The sequencer's own lock: nothing is chained until the rebuild ends. It counts the postings that
+# are in the chain; the others follow when they get there.
+_CHAIN_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('ledger_chain'), 0)")
+# Writers of facts wait until the rebuild ends; readers see the old numbers.
 _LOCK = text("""
-    LOCK TABLE order_fact, unit_fact, buyer_order, buyer_fact, posting IN SHARE ROW EXCLUSIVE MODE
+    LOCK TABLE order_fact, unit_fact, buyer_order, buyer_fact IN SHARE ROW EXCLUSIVE MODE
 """)
 _PATIENT = text("SET LOCAL statement_timeout = '30min'")
 _WAITING = text("SET LOCAL lock_timeout = '10min'")
@@ -18,16 +21,22 @@ _READING = text("SET LOCAL enable_seqscan = on")
 _REMEMBERING = text("SET LOCAL work_mem = '256MB'")
 _PLANNING = text("SET LOCAL plan_cache_mode = force_custom_plan")
 _MONTHS = text("""
-    SELECT month AT TIME ZONE 'UTC' AS since,
+    SELECT merchant.id AS merchant_id, month AT TIME ZONE 'UTC' AS since,
         (month + interval '1 month') AT TIME ZONE 'UTC' AS until
-    FROM (SELECT min(at) AS first, max(at) AS last FROM posting) AS span,
-        generate_series(date_trunc('month', span.first AT TIME ZONE 'UTC'),
-            span.last AT TIME ZONE 'UTC', interval '1 month') AS month
-    ORDER BY month
+    FROM (SELECT DISTINCT merchant_id AS id FROM account) AS merchant
+    CROSS JOIN LATERAL (
+        SELECT min(at) AS first, max(at) AS last FROM posting WHERE merchant_id = merchant.id
+    ) AS span
+    CROSS JOIN LATERAL generate_series(date_trunc('month', span.first AT TIME ZONE 'UTC'),
+        span.last AT TIME ZONE 'UTC', interval '1 month') AS month
+    ORDER BY 1, 2
 """)
 _POSTINGS = text("""
-    SELECT rollup_postings(CAST(:since AS timestamptz), CAST(:until AS timestamptz))
+    SELECT rollup_postings(CAST(:merchant_id AS uuid), CAST(:since AS timestamptz),
+        CAST(:until AS timestamptz))
 """)
+_CHAINED = text("SELECT rollup_chained(:batch_no)")
+_RETURNING = text("SELECT rollup_returning()")
 _BUYER_ORDERS = text("""
     INSERT INTO buyer_order (order_id, merchant_id, buyer, paid_at, previous_at, first_at, currency,
         total_minor)
@@ -47,25 +56,34 @@ _BUYERS = text("""
 
 
 class RollupRepository:
+    async def add_chained(self, tx: Transaction, batch_no: int) -> None:
+        await tx.execute(_CHAINED, {"batch_no": batch_no})
+
     async def lock(self, tx: Transaction) -> None:
-        """Nothing is written to what the roll-ups are made of until this transaction ends."""
-        for statement in (_PATIENT, _WAITING, _READING, _REMEMBERING, _PLANNING, _LOCK):
+        """Nothing is rolled up by others until this transaction ends."""
+        settings = (_PATIENT, _WAITING, _READING, _REMEMBERING, _PLANNING)
+        for statement in (*settings, _CHAIN_LOCK, _LOCK):
             await tx.execute(statement)
 
     async def empty(self, tx: Transaction) -> None:
         for table in (*TABLES, "buyer_order", "buyer_fact"):
             await tx.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - our own tables
 
-    async def list_months(self, tx: Transaction) -> list[tuple[datetime, datetime]]:
-        return [(row.since, row.until) for row in await tx.execute(_MONTHS)]
+    async def list_months(self, tx: Transaction) -> list[tuple[UUID, datetime, datetime]]:
+        """Of each merchant: the months that have postings between their ends."""
+        return [(row.merchant_id, row.since, row.until) for row in await tx.execute(_MONTHS)]
 
-    async def add_postings(self, tx: Transaction, since: datetime, until: datetime) -> None:
-        await tx.execute(_POSTINGS, {"since": since, "until": until})
+    async def add_postings(
+        self, tx: Transaction, merchant_id: UUID, since: datetime, until: datetime
+    ) -> None:
+        values = {"merchant_id": merchant_id, "since": since, "until": until}
+        await tx.execute(_POSTINGS, values)
 
     async def add_buyers(self, tx: Transaction) -> None:
         """The triggers of `buyer_order` roll the cohorts up."""
         await tx.execute(_BUYER_ORDERS)
         await tx.execute(_BUYERS)
+        await tx.execute(_RETURNING)
 
     async def list_cuts(self, tx: Transaction, table: str, every: int) -> list[UUID]:
         """Every n-th id of a fact table, and the last."""

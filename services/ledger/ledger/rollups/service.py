@@ -1,9 +1,9 @@
-"""Makes the roll-ups anew from the facts and the postings, to the same numbers."""
+"""Rolls up the postings that were chained, and makes all roll-ups anew, to the same numbers."""
 
 from collections.abc import AsyncIterator
 from uuid import UUID
 
-from kit.db import Database
+from kit.db import Database, Transaction
 from ledger.rollups.domain import Progress
 from ledger.rollups.repository import RollupRepository
 
@@ -16,17 +16,23 @@ class RollupService:
     def __init__(self, repository: RollupRepository) -> None:
         self._repository = repository
 
+    async def follow(self, tx: Transaction, batch_no: int) -> None:
+        """Adds the postings of a batch of the chain; in the transaction that made the batch, so
+        each is counted once.
+        """
+        await self._repository.add_chained(tx, batch_no)
+
     async def rebuild(self, db: Database) -> AsyncIterator[Progress]:
-        """In one transaction: readers see the old numbers until it ends, consumers wait. Cut off,
-        it has changed nothing.
+        """In one transaction: readers see the old numbers until it ends, consumers of facts and the
+        chain wait, posting goes on. Cut off, it has changed nothing.
         """
         async with db.transaction() as tx:
             await self._repository.lock(tx)
             await self._repository.empty(tx)
             yield Progress("emptied", 1, 1)
             months = await self._repository.list_months(tx)
-            for done, (since, until) in enumerate(months, 1):
-                await self._repository.add_postings(tx, since, until)
+            for done, (merchant_id, since, until) in enumerate(months, 1):
+                await self._repository.add_postings(tx, merchant_id, since, until)
                 yield Progress("postings", done, len(months))
             for part, table in _PARTS.items():
                 cuts = await self._repository.list_cuts(tx, table, FACTS_TOGETHER)

@@ -1,9 +1,11 @@
-"""Sums that reports are read from. Written by triggers on the facts and the postings, and by the
-rebuild; by nobody else.
+"""Sums that reports are read from. Written by triggers on the facts, with the chain from the
+postings, and by the rebuild; by nobody else.
 
 Time is cut at quarter hours (UTC), the finest that any zone in use needs (Nepal is 5:45 off). The
-same sums are kept coarser as well, by hour, day and month, and those of goods by product or by lot
-alone: a report over a year reads some thousand rows and not half a million of quarter hours.
+same sums are kept coarser as well, by hour, day and month, and with fewer dimensions: orders by
+hour by channel alone and in total; goods by product alone (`product`), without the channel (`item`,
+also by parts of four hours, which make days of many zones) or by lot alone. A report over a year
+reads some thousand rows and not half a million of quarter hours.
 """
 
 from sqlalchemy import (
@@ -37,7 +39,22 @@ def rollup_tables(metadata: MetaData) -> None:
         Column("channel_id", Uuid, primary_key=True),
         Column("buyer_group", Text, primary_key=True),
         *_sums(*COUNTS, *OF_PLACED, "units", *MONEY),
-        CheckConstraint("grain IN ('quarter', 'hour', 'day', 'month')", name="grain_known"),
+        CheckConstraint(
+            "grain IN ('quarter', 'hour', 'channel_hour', 'total_hour', 'day', 'month')",
+            name="grain_known",
+        ),
+        postgresql_with={"fillfactor": 70},
+    )
+    # New buyers by when they first bought; those of them who bought again within so many days.
+    Table(
+        "rollup_buyer",
+        metadata,
+        Column("merchant_id", Uuid, primary_key=True),
+        Column("grain", Text, primary_key=True),
+        Column("at", DateTime(timezone=True), primary_key=True),
+        Column("channel_id", Uuid, primary_key=True),
+        *_sums("buyers", "again_30", "again_60", "again_90"),
+        CheckConstraint("grain IN ('quarter', 'day', 'month')", name="grain_known"),
         postgresql_with={"fillfactor": 70},
     )
     Table(
@@ -55,7 +72,8 @@ def rollup_tables(metadata: MetaData) -> None:
         Column("lot_id", Uuid, primary_key=True),
         *_sums("units", "shares", *MONEY),
         CheckConstraint(
-            "grain IN ('quarter', 'month', 'product_day', 'product_month', 'lot_day', 'lot_month')",
+            "grain IN ('quarter', 'month', 'product_day', 'product_month', 'item_part', "
+            "'item_day', 'item_month', 'lot_day', 'lot_month')",
             name="grain_known",
         ),
         postgresql_with={"fillfactor": 70},

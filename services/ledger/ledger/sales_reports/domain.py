@@ -1,6 +1,6 @@
 """Questions about sales: which figures, by what, of when; and what is reckoned from the sums."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from kit.errors import Invalid
 from ledger.figures import Number, rate
-from ledger.periods import Bucket, Grain, Period
+from ledger.periods import Bucket, Period, Rung, Span, Step
 
 NONE = "none"
 """In a filter: what has no such dimension."""
@@ -26,8 +26,29 @@ class Dimension(StrEnum):
 
 TIME_DIMENSIONS = frozenset({Dimension.CHANNEL, Dimension.BUYER_GROUP})
 """What orders are counted by; the rest are about goods."""
+ITEM_DIMENSIONS = frozenset({Dimension.PRODUCT, Dimension.SKU})
 PRODUCT_DIMENSIONS = frozenset({Dimension.CHANNEL, Dimension.PRODUCT, Dimension.SKU})
 LOT_DIMENSIONS = frozenset({Dimension.SUPPLIER, Dimension.LOT})
+# The grains that keep these dimensions, the finest first; the first line that fits is taken.
+_TIME_LADDERS = (
+    (frozenset[Dimension](), "total_hour"),
+    (frozenset({Dimension.CHANNEL}), "channel_hour"),
+    (TIME_DIMENSIONS, "hour"),
+)
+_GOODS_LADDERS: tuple[tuple[frozenset[Dimension], tuple[Rung, ...]], ...] = (
+    (
+        ITEM_DIMENSIONS,
+        (
+            Rung("item_part", Step.PART),
+            Rung("item_day", Step.DAY),
+            Rung("item_month", Step.MONTH),
+        ),
+    ),
+    (PRODUCT_DIMENSIONS, (Rung("product_day", Step.DAY), Rung("product_month", Step.MONTH))),
+    (LOT_DIMENSIONS, (Rung("lot_day", Step.DAY), Rung("lot_month", Step.MONTH))),
+    (frozenset(Dimension), (Rung("month", Step.MONTH),)),
+)
+_QUARTER = Rung("quarter", Step.QUARTER)
 _PARAMETERS = {
     Dimension.CHANNEL: "channel_id",
     Dimension.PRODUCT: "product_id",
@@ -41,7 +62,9 @@ SUMS = ("units", *MONEY)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """`where` keeps only what has these values; NONE: no value. `sort` is one of the sums."""
+    """`where` keeps only what has these values; NONE: no value. `sort` is one of the sums.
+    `within` asks for the buckets from that number to that one alone.
+    """
 
     merchant_id: UUID
     period: Period
@@ -49,6 +72,7 @@ class Question:
     bucket: Bucket | None = None
     where: Mapping[Dimension, str] = field(default_factory=dict)
     sort: str | None = "sales"
+    within: tuple[int, int] | None = None
 
     @property
     def is_about_goods(self) -> bool:
@@ -59,31 +83,25 @@ class Question:
         """Sales have no lot: they are shared among the lots of their line."""
         return bool({*self.dimensions, *self.where} & {Dimension.LOT, Dimension.SUPPLIER})
 
-    def spans(self) -> list[tuple[str, datetime, datetime]]:
-        """The grains of the roll-up that cover the period with the fewest rows."""
-        period = self.period
-        if self.bucket:
-            # A bucket begins at its zone's hour: a coarser row would reach over it.
-            starts = [period.since, period.until, *period.starts(self.bucket)]
-            is_by_hour = not self.is_about_goods and not any(at.minute for at in starts)
-            return [("hour" if is_by_hour else "quarter", period.since, period.until)]
-        if not self.is_about_goods:
-            return [(it.grain.value, it.since, it.until) for it in period.spans(period.ends())]
-        used, view = {*self.dimensions, *self.where}, ""
-        if used <= PRODUCT_DIMENSIONS:
-            view = "product_"
-        elif used <= LOT_DIMENSIONS:
-            view = "lot_"
-        return [
-            (it.grain if it.grain is Grain.QUARTER else f"{view}{it.grain}", it.since, it.until)
-            for it in period.spans(has_days=bool(view))
-        ]
+    def spans(self) -> list[Span]:
+        """The rows of the roll-up that cover the period with the fewest of them."""
+        used = {*self.dimensions, *self.where}
+        if self.is_about_goods:
+            ladder = next(rungs for kept, rungs in _GOODS_LADDERS if used <= kept)
+        else:
+            ladder = (time_hours(used), Rung("day", Step.DAY), Rung("month", Step.MONTH))
+        return self.period.spans((_QUARTER, *ladder), self.bucket, self.within)
 
-    def of_previous(self) -> "Question":
-        return replace(self, period=self.period.previous())
+    def of_previous(self, within: tuple[int, int] | None = None) -> "Question":
+        return replace(self, period=self.period.previous(), within=within)
 
     def without_groups(self) -> "Question":
         return replace(self, dimensions=(), bucket=None)
+
+
+def time_hours(used: Collection[Dimension]) -> Rung:
+    """The hours of orders that keep these dimensions."""
+    return Rung(next(grain for kept, grain in _TIME_LADDERS if kept >= set(used)), Step.HOUR)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,11 +34,13 @@ _PEAKS = text("""
     SELECT extract(isodow FROM local)::int AS weekday, extract(hour FROM local)::int AS hour,
         sum(paid)::bigint AS paid, sum(units)::bigint AS units
     FROM (
-        SELECT kept.at AT TIME ZONE CAST(:zone AS text) AS local, kept.paid, kept.units
+        SELECT kept.at AT TIME ZONE CAST(:zone AS text) AS local, sum(kept.paid) AS paid,
+            sum(kept.units) AS units
         FROM rollup_time AS kept
         WHERE kept.merchant_id = :merchant_id AND kept.grain = :grain
             AND kept.at >= :since AND kept.at < :until
             AND (CAST(:channel_id AS uuid) IS NULL OR kept.channel_id = :channel_id)
+        GROUP BY kept.at
     ) AS hourly
     GROUP BY 1, 2 ORDER BY 1, 2
 """)
@@ -126,14 +128,19 @@ def _values(question: Question) -> dict[str, Any]:
             values[dimension.value] = "" if value == NONE else value
     if question.bucket:
         values["starts"] = question.period.starts(question.bucket)
-    grains, froms, untils = zip(*question.spans(), strict=True)
-    return values | {"grains": list(grains), "froms": list(froms), "untils": list(untils)}
+    spans = question.spans()
+    return values | {
+        "grains": [span.grain for span in spans],
+        "froms": [span.since for span in spans],
+        "untils": [span.until for span in spans],
+    }
 
 
 def _sum(row: Any, question: Question, names: Sequence[str]) -> Sum:
-    groups = tuple(_group(getattr(row, f"group_{at}")) for at, _ in enumerate(question.dimensions))
-    sums = {name: int(getattr(row, name)) for name in names}
-    return Sum(groups, row.bucket, row.currency, sums)
+    keys = len(question.dimensions)
+    groups = tuple(_group(value) for value in row[:keys])
+    bucket, currency, *sums = row[keys:]
+    return Sum(groups, bucket, currency, dict(zip(names, sums, strict=True)))
 
 
 def _group(value: Any) -> str | None:

@@ -3,14 +3,16 @@ from uuid import UUID
 
 from kit.db import Transaction
 from ledger.figures import Number, Report, Row
-from ledger.periods import Bucket, Grain, Period
+from ledger.periods import Bucket, Period
 from ledger.sales_reports.domain import (
     COUNTS,
+    Dimension,
     Question,
     SortUnknown,
     Sum,
     figures_of,
     postings_link,
+    time_hours,
 )
 from ledger.sales_reports.repository import SalesRepository
 
@@ -43,11 +45,7 @@ class SalesService:
         if question.sort in COUNTS and question.is_about_goods:
             raise SortUnknown(sort=question.sort)
         found = await self._repository.list_sums(tx, question, limit=limit + 1, offset=offset)
-        before: Mapping[object, Sum] = {}
-        if is_compared:
-            earlier = question.of_previous()
-            sums = await self._repository.list_sums(tx, earlier, limit=ROWS_MAX)
-            before = {sum_.key: sum_ for sum_ in sums}
+        before = await self._before(tx, question, found[:limit]) if is_compared else None
         totals = await self._totals(tx, question, columns, is_compared=is_compared)
         return Report(
             name=name,
@@ -56,7 +54,7 @@ class SalesService:
             zone=question.period.zone.key,
             dimensions=[dimension.value for dimension in question.dimensions],
             columns=columns,
-            rows=_rows(question, found[:limit], columns, before if is_compared else None),
+            rows=_rows(question, found[:limit], columns, before),
             totals=totals,
             previous_since=question.period.previous().since if is_compared else None,
             bucket=question.bucket.value if question.bucket else None,
@@ -68,9 +66,10 @@ class SalesService:
     ) -> Report:
         """Orders paid by weekday and hour of the zone."""
         starts = [period.since, period.until, *period.starts(Bucket.DAY)]
-        grain = Grain.QUARTER if any(at.minute for at in starts) else Grain.HOUR
+        hours = time_hours({Dimension.CHANNEL} if channel_id else ())
+        grain = "quarter" if any(at.minute for at in starts) else hours.grain
         found = await self._repository.list_peaks(
-            tx, merchant_id, period.since, period.until, period.zone.key, channel_id, grain.value
+            tx, merchant_id, period.since, period.until, period.zone.key, channel_id, grain
         )
         rows = [
             Row({"weekday": str(weekday), "hour": str(hour)}, {"paid": paid, "units": units})
@@ -86,6 +85,18 @@ class SalesService:
             columns=["paid", "units"],
             rows=rows,
         )
+
+    async def _before(
+        self, tx: Transaction, question: Question, shown: Sequence[Sum]
+    ) -> Mapping[object, Sum]:
+        """The period before, of the buckets that are shown."""
+        if not shown:
+            return {}
+        buckets = [sum_.bucket for sum_ in shown]
+        within = (min(buckets), max(buckets)) if question.bucket else None
+        earlier = question.of_previous(within)
+        sums = await self._repository.list_sums(tx, earlier, limit=ROWS_MAX)
+        return {sum_.key: sum_ for sum_ in sums}
 
     async def _totals(
         self, tx: Transaction, question: Question, columns: Sequence[str], *, is_compared: bool

@@ -108,6 +108,24 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "rollup_buyer",
+        sa.Column("merchant_id", sa.Uuid(), nullable=False),
+        sa.Column("grain", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("channel_id", sa.Uuid(), nullable=False),
+        sa.Column("buyers", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("again_30", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("again_60", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("again_90", sa.BigInteger(), server_default="0", nullable=False),
+        sa.CheckConstraint(
+            "grain IN ('quarter', 'day', 'month')", name=op.f("ck_rollup_buyer_grain_known")
+        ),
+        sa.PrimaryKeyConstraint(
+            "merchant_id", "grain", "at", "channel_id", name=op.f("pk_rollup_buyer")
+        ),
+        postgresql_with={"fillfactor": 70},
+    )
+    op.create_table(
         "rollup_cohort",
         sa.Column("merchant_id", sa.Uuid(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
@@ -146,7 +164,8 @@ def upgrade() -> None:
         sa.Column("fees", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("other", sa.BigInteger(), server_default="0", nullable=False),
         sa.CheckConstraint(
-            "grain IN ('quarter', 'month', 'product_day', 'product_month', 'lot_day', 'lot_month')",
+            "grain IN ('quarter', 'month', 'product_day', 'product_month', 'item_part', "
+            "'item_day', 'item_month', 'lot_day', 'lot_month')",
             name=op.f("ck_rollup_goods_grain_known"),
         ),
         sa.PrimaryKeyConstraint(
@@ -198,7 +217,8 @@ def upgrade() -> None:
         sa.Column("fees", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("other", sa.BigInteger(), server_default="0", nullable=False),
         sa.CheckConstraint(
-            "grain IN ('quarter', 'hour', 'day', 'month')", name=op.f("ck_rollup_time_grain_known")
+            "grain IN ('quarter', 'hour', 'channel_hour', 'total_hour', 'day', 'month')",
+            name=op.f("ck_rollup_time_grain_known"),
         ),
         sa.PrimaryKeyConstraint(
             "merchant_id",
@@ -241,6 +261,7 @@ def downgrade() -> None:
     op.drop_table("rollup_stock")
     op.drop_table("rollup_goods")
     op.drop_table("rollup_cohort")
+    op.drop_table("rollup_buyer")
     op.drop_table("rollup_basket")
     op.drop_table("order_fact")
     op.drop_table("lot_fact")
