@@ -40,9 +40,16 @@ async def process(settings: Settings) -> AsyncIterator[OpenerProcess]:
 
 
 @pytest.fixture
-async def shop(process: OpenerProcess, api: OpenClient, merchant: UUID) -> Vault:
+async def shop(process: OpenerProcess, api: OpenClient, merchant: UUID, platform: Any) -> Vault:
     await process.restarted()  # whatever the test before ended with
-    return Vault(await api(*SCOPES), merchant)
+    client = await api(*SCOPES)
+    # The API trusts a key for some seconds, in which a test has it destroyed.
+    for _ in range(600):
+        answer = await client.get("/v1/sealing-key")
+        if answer.status_code == 200 and answer.json()["key_id"] == await _active(platform):
+            return Vault(client, merchant)
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"the API does not know the active key: {answer.text}")
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from tests.order.money.wire import Answer, Line
 KEYS = int(os.environ.get("RACE_KEYS", "120"))
 SENDS_MAX = 20
 ALTERED = min(600, KEYS)
+PARTS = 3  # sent one after the other: in the midst of each a process is killed
 SENDERS = 8  # keys that are under way at once
 REFUNDED_ORDERS = 50
 SEED = 20261127
@@ -111,15 +112,15 @@ async def _send(intents: "list[Intent]", ports: list[int], token: str) -> dict[s
     return answers
 
 
-async def _kill_both(processes: list[ApiProcess], answers: "asyncio.Task[Any]") -> int:
-    """kill -9 of one process after the other, as long as calls are under way."""
-    kills = 0
-    while not answers.done():
-        await asyncio.sleep(2.0)
+async def _kill_in_turn(processes: list[ApiProcess], sending: "asyncio.Task[Any]") -> int:
+    """kill -9 of one process after the other, as long as calls are under way; one at least."""
+    kills, pause = 0, 0.2
+    while not kills or not sending.done():
+        await asyncio.sleep(pause)
         process = processes[kills % len(processes)]
         await process.kill()
         await process.start()
-        kills += 1
+        kills, pause = kills + 1, 2.0
     return kills
 
 
@@ -167,13 +168,15 @@ async def test_each_of_many_keys_has_one_effect_and_one_answer_whatever_is_kille
     intents = await _intents(service.db, consume)
     ports = free_ports(2)
     url = service.settings.database_url.get_secret_value()
+    kills, answers = 0, {}
     async with api_processes(url, *ports) as processes:
-        sending = asyncio.create_task(_send(intents, ports, token))
-        kills = await _kill_both(processes, sending)
-        answers = await sending
+        for part in range(PARTS):
+            sending = asyncio.create_task(_send(intents[part::PARTS], ports, token))
+            kills += await _kill_in_turn(processes[part % 2 :] + processes[: part % 2], sending)
+            answers |= await sending
         refused = await _altered(intents[:ALTERED], ports[0], token)
 
-    assert kills >= 2
+    assert kills >= PARTS
     assert sum(map(len, answers.values())) == sum(intent.sends for intent in intents)
     assert {answer.status for copies in answers.values() for answer in copies} == {201}
     assert [key for key, copies in answers.items() if len({it.body for it in copies}) > 1] == []
