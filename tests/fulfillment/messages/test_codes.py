@@ -149,7 +149,7 @@ async def test_too_many_codes_are_left_to_the_page(
 ):
     await write_template(service, with_codes=True)
 
-    await sell(service, vault, [f"MANY-{number:04}-XYZ" for number in range(21)])
+    await sell(service, vault, [f"TOO-MANY-{number:04}-XYZ" for number in range(21)])
     await until(service, "sent")
 
     assert "MANY-" not in box.mails[0].raw.decode()

@@ -117,4 +117,5 @@ async def test_where_one_secret_signs_both_ways_its_rotation_loses_no_callback_e
     assert answers == [200, 200]
     async with buying.db.read() as tx:
         rows = await tx.execute(text("SELECT s::text AS row FROM supplier s"))
-        assert not any(word in rows.one().row for word in (SECRET, SECRET.encode().hex()))
+        row = rows.one().row
+        assert not any(word in row for word in (SECRET, SECRET.encode().hex()))

@@ -168,7 +168,8 @@ async def test_each_of_many_keys_has_one_effect_and_one_answer_whatever_is_kille
     intents = await _intents(service.db, consume)
     ports = free_ports(2)
     url = service.settings.database_url.get_secret_value()
-    kills, answers = 0, {}
+    kills = 0
+    answers: dict[str, list[Answer]] = {}
     async with api_processes(url, *ports) as processes:
         for part in range(PARTS):
             sending = asyncio.create_task(_send(intents[part::PARTS], ports, token))

@@ -142,7 +142,7 @@ async def test_a_bundle_becomes_its_components_with_their_shares(
     async with db.read() as tx:
         lines = (await tx.execute(text("SELECT * FROM order_line ORDER BY line_no"))).all()
     assert [step["rule"] for step in lines[0].price_derivation] == ["base", "bundle_share"]
-    assert lines[1].terms == TOP_UP
+    assert lines[1].terms == {**TOP_UP, "routing": "listed"}
     assert lines[1].inputs == {"phone": PHONE}
 
 
