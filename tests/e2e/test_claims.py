@@ -110,7 +110,13 @@ async def test_a_bad_code_is_replaced_the_next_one_paid_back_and_the_books_are_r
         "fulfillment", f"/v1/supplier-clawbacks/{second}/refuse", {"reason": "too late"}
     )
     # What came went back; both units are gone, and of the first its supplier pays the cost.
-    books = {"cost-of-goods": NEW_COST, "inventory": -COST - NEW_COST, "supplier-payable": COST}
+    books = {
+        "revenue": -PRICE,
+        "refunds": PRICE,
+        "cost-of-goods": NEW_COST,
+        "inventory": -COST - NEW_COST,
+        "supplier-payable": COST,
+    }
     await until(lambda: balances(shop, order["id"]), lambda it: it == books)
     assert (await shop.trial_balance())["balanced"] is True
     levels = await shop.levels(product.pool_id)

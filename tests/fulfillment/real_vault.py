@@ -127,6 +127,12 @@ class RealVault:
             rows = await tx.execute(statement, {"reference": reference})
             return str(rows.scalar_one())
 
+    async def count_holds(self, reference: str) -> int:
+        """How many reservations there ever were under `reference`."""
+        async with self.service.db.read() as tx:
+            statement = text("SELECT count(*) FROM reservation WHERE reference = :reference")
+            return int((await tx.execute(statement, {"reference": reference})).scalar_one())
+
     async def levels(self, pool_id: UUID) -> dict[str, int]:
         pool = (await self._client.get(f"/v1/pools/{pool_id}")).json()
         levels: dict[str, int] = pool["levels"]

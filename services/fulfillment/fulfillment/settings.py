@@ -177,7 +177,7 @@ class Settings(ServiceSettings):
     message_channel_minutes_max: float = Field(
         default=60.0,
         ge=0.0,
-        le=1_440.0,
+        le=2_880.0,
         description="how long a channel that says `later` is tried before the next; minutes",
     )
     message_contact_per_hour: int = Field(

@@ -106,7 +106,7 @@ async def test_those_that_wait_for_a_pool_can_be_listed(
     waiting = (await http.get("/v1/arrivals?without_pool=true")).json()["items"]
     others = (await http.get("/v1/arrivals?without_pool=false&state=sealed")).json()["items"]
     first = (await http.get("/v1/arrivals?limit=1")).json()
-    second = (await http.get(f"/v1/arrivals?limit=1&after={first['next_cursor']}")).json()
+    second = (await http.get(f"/v1/arrivals?limit=1&cursor={first['next_cursor']}")).json()
 
     assert [it["id"] for it in waiting] == [str(homeless)]
     assert [it["pool_id"] for it in others] == [str(pool)]

@@ -49,6 +49,7 @@ async def service(settings: Settings, box: Mailbox, gateway: Gateway) -> AsyncIt
         supplier_private_addresses=True,
         message_contact_per_hour=5,
         message_resends_per_day=3,
+        message_channel_minutes_max=2_880,
     )
     async with running(given) as service:
         yield service
