@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from fulfillment.claims.jobs import ClaimWorker
 from kit.ids import new_id
