@@ -53,10 +53,13 @@ def deliver(service: Service) -> Deliver:
     """Gives events of one class to their consumers, in one transaction."""
 
     async def run(*events: Event[Any]) -> None:
+        them = [it for it in service.handlers if it.message_class is type(events[0].message)]
         async with service.db.transaction() as tx:
-            for handler in service.handlers:
-                if handler.message_class is type(events[0].message):
-                    await handler.fn(tx, events)
+            for first in {handler.first for handler in them} - {None}:
+                assert first is not None
+                await first(tx, events)
+            for handler in them:
+                await handler.fn(tx, events)
 
     return run
 

@@ -2,6 +2,7 @@
 
 from kit.clock import SystemClock
 from kit.keys import replica_handlers
+from kit.messaging.handlers import Handler
 from kit.service import Service, open_database
 from ledger.accounts import routes as account_routes
 from ledger.accounts.repository import AccountRepository
@@ -107,7 +108,9 @@ ROUTERS = (
 def create_service(settings: Settings) -> Service:
     db = open_database(settings)
     accounts = AccountService(AccountRepository())
-    transactions = TransactionService(TransactionRepository(), accounts)
+    transactions = TransactionService(
+        TransactionRepository(), accounts, platform_id=settings.platform_merchant_id
+    )
     chain = ChainService(db, ChainRepository(), RollupService(RollupRepository()))
     reports = ReportService(ReportRepository(), accounts)
     settlement_rules = SettlementRuleService(SettlementRuleRepository())
@@ -129,14 +132,7 @@ def create_service(settings: Settings) -> Service:
         db=db,
         metadata=metadata,
         routers=ROUTERS,
-        handlers=[
-            # First, so that every transaction locks what channels hold before all else.
-            *SplitConsumers(splits).handlers(),
-            *posting_rules.handlers(transactions),
-            *FactConsumers(FactService(FactRepository())).handlers(),
-            *ReconciliationConsumers(reconciliations).handlers(),
-            *replica_handlers(),
-        ],
+        handlers=_handlers(transactions, splits, reconciliations),
         publishes=[LedgerChained, SettlementClosed],
         jobs=[
             chain_transactions(chain),
@@ -170,3 +166,17 @@ def create_service(settings: Settings) -> Service:
             "clock": SystemClock(),
         },
     )
+
+
+def _handlers(
+    transactions: TransactionService,
+    splits: SplitService,
+    reconciliations: ReconciliationService,
+) -> list[Handler]:
+    them = [
+        *SplitConsumers(splits).handlers(),
+        *posting_rules.handlers(transactions),
+        *FactConsumers(FactService(FactRepository())).handlers(),
+        *ReconciliationConsumers(reconciliations).handlers(),
+    ]
+    return [*posting_rules.locked(them, transactions), *replica_handlers()]

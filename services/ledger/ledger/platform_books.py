@@ -1,6 +1,6 @@
 """What happens between the platform and a merchant, in the books of both."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from kit.db import Transaction
@@ -44,7 +44,14 @@ class PlatformBooks:
             for draft in drafts
             if self._platform_id is not None and draft.merchant_id != self._platform_id
         ]
-        return await self._transactions.post(tx, [*drafts, *mirrored])
+        both = [*drafts, *mirrored]
+        # Many merchants' postings meet in the platform's books.
+        await self.lock(tx, (draft.merchant_id for draft in both))
+        return await self._transactions.post(tx, both)
+
+    async def lock(self, tx: Transaction, merchants: Iterable[UUID]) -> None:
+        """Before rows are locked that postings of these merchants are made from."""
+        await self._transactions.lock_books(tx, merchants)
 
 
 def mirror(draft: Draft, platform_id: UUID) -> Draft:

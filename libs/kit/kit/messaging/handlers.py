@@ -40,6 +40,10 @@ class Handler:
     fn: Callable[[Transaction, Sequence[Event[Any]]], Awaitable[None]]
     one_per_key: bool = False
     before: Callable[[Sequence[Event[Any]]], Awaitable[Sequence[Any]]] | None = None
+    first: Callable[[Transaction, Sequence[Event[Any]]], Awaitable[None]] | None = None
+    """Runs in the transaction before any handler of the batch, once, with all events of the batch
+    whose handlers name it: the place to lock what they are going to change, in one order.
+    """
 
     @property
     def type(self) -> str:
@@ -78,6 +82,10 @@ class HandlerSet:
         for handler in handlers:
             self._by_type.setdefault(handler.type, []).append(handler)
         self._before = {h.type: h.before for h in handlers if h.before is not None}
+        self._first: dict[Callable[..., Awaitable[None]], set[str]] = {}
+        for handler in handlers:
+            if handler.first is not None:
+                self._first.setdefault(handler.first, set()).add(handler.type)
         self._one_per_key = frozenset(h.type for h in handlers if h.one_per_key)
         self._snapshot_topics = frozenset(h.topic for h in handlers if is_snapshot(h.message_class))
         self.topics = tuple(sorted({handler.topic for handler in handlers}))
@@ -140,6 +148,10 @@ class HandlerSet:
     ) -> None:
         """Calls the handlers; what they publish continues the trace of the event that caused it."""
         with caused_by(_causes(accepted)):
+            for first, types in self._first.items():
+                theirs = [it.to_event() for it in accepted if it.attributes.type in types]
+                if theirs:
+                    await first(tx, theirs)
             for event_type, records in waves(accepted, self._one_per_key):
                 events = [record.to_event(prepared.get(record.id)) for record in records]
                 for handler in self._by_type[event_type]:

@@ -38,6 +38,7 @@ class PendingService:
                 first.setdefault((draft.merchant_id, draft.source), draft)
         if not first:
             return set()
+        await self._posted.lock_books(tx, (merchant_id for merchant_id, _ in first))
         fresh_ids = await self._repository.add_many(tx, list(first.values()))
         fresh = [draft for draft in first.values() if draft.id in fresh_ids]
         if fresh:
@@ -72,6 +73,8 @@ class PendingService:
         pending = await self._lock(tx, merchant_id, pending_id)
         draft = pending.posted(at, postings)
         require_balance(draft)
+        # It moves balances twice.
+        await self._posted.lock_books(tx, [merchant_id])
         # First what it reserved is freed, then it is posted: it is never counted twice.
         await self._repository.resolve(tx, pending_id, PendingState.POSTED, transaction_id=draft.id)
         return await self._posted.post_exactly(tx, draft)
@@ -81,6 +84,7 @@ class PendingService:
     ) -> PendingTransaction:
         """What it reserved is free again. Raises PendingNotFound, PendingResolved."""
         await self._lock(tx, merchant_id, pending_id)
+        await self._posted.lock_books(tx, [merchant_id])
         await self._repository.resolve(tx, pending_id, PendingState.VOIDED, reason=reason)
         return await self.get(tx, merchant_id, pending_id)
 

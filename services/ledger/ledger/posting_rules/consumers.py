@@ -1,9 +1,11 @@
 """Posts each event by the rule for it; a batch of events is posted together."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any
+from uuid import UUID
 
 from kit.db import Transaction
 from kit.messaging.events import Event
@@ -33,6 +35,16 @@ def handlers(transactions: TransactionService) -> list[Handler]:
         for rule in load_rules()
         if isinstance(rule.cause, type)
     ]
+
+
+def locked(handlers: Iterable[Handler], transactions: TransactionService) -> list[Handler]:
+    """The same handlers, each batch of whose events first locks the books they are about."""
+
+    async def lock(tx: Transaction, events: Sequence[Event[Any]]) -> None:
+        merchants = {UUID(event.merchant_id) for event in events if event.merchant_id}
+        await transactions.lock_books(tx, merchants)
+
+    return [replace(handler, first=lock) for handler in handlers]
 
 
 def _poster(

@@ -76,11 +76,12 @@ _APPLIED = text("""
     WHERE refund_id = ANY(CAST(:refund_ids AS uuid[]))
 """)
 _LINES_WITH_WAITING = text("""
-    SELECT split_refund.line_id FROM split_refund
+    SELECT split_refund.line_id, split_refund.merchant_id FROM split_refund
     JOIN split ON split.line_id = split_refund.line_id
     WHERE split_refund.applied_at IS NULL
     UNION
-    SELECT split_fee.line_id FROM split_fee JOIN split ON split.line_id = split_fee.line_id
+    SELECT split_fee.line_id, split_fee.merchant_id FROM split_fee
+    JOIN split ON split.line_id = split_fee.line_id
     WHERE split_fee.applied_at IS NULL
     LIMIT :limit
 """)
@@ -113,16 +114,28 @@ _SAVE = text("""
         released_at, reserved_until, fee, share, platform, merchant, fee_bearer, is_receivable)
     WHERE split.line_id = given.line_id
 """)
-_TAKE_DUE = text(f"""
-    SELECT {_SPLIT}, clock_timestamp() AS now FROM split
-    WHERE released_at IS NULL AND available_at <= clock_timestamp()
+_DUE = """
+    released_at IS NULL AND available_at <= clock_timestamp()
         AND NOT EXISTS (SELECT FROM split_claim WHERE split_claim.line_id = split.line_id
                         AND decided_at IS NULL)
+"""
+_MERCHANTS_DUE = text(f"""
+    SELECT DISTINCT merchant_id FROM (SELECT merchant_id FROM split WHERE {_DUE}
+        ORDER BY available_at, line_id LIMIT :limit) AS due
+""")  # noqa: S608 - made of constants above
+_MERCHANTS_RESERVED = text("""
+    SELECT DISTINCT merchant_id FROM (SELECT merchant_id FROM split
+        WHERE reserved_until <= clock_timestamp()
+        ORDER BY reserved_until, line_id LIMIT :limit) AS due
+""")
+_TAKE_DUE = text(f"""
+    SELECT {_SPLIT}, clock_timestamp() AS now FROM split
+    WHERE {_DUE} AND merchant_id = ANY(CAST(:merchants AS uuid[]))
     ORDER BY available_at, line_id LIMIT :limit FOR UPDATE SKIP LOCKED
 """)  # noqa: S608 - made of constants above
 _TAKE_RESERVED = text(f"""
     SELECT {_SPLIT}, clock_timestamp() AS now FROM split
-    WHERE reserved_until <= clock_timestamp()
+    WHERE reserved_until <= clock_timestamp() AND merchant_id = ANY(CAST(:merchants AS uuid[]))
     ORDER BY reserved_until, line_id LIMIT :limit FOR UPDATE SKIP LOCKED
 """)  # noqa: S608 - made of constants above
 _OPEN_CLAIMS = text("""
@@ -261,9 +274,10 @@ class SplitRepository:
             for row in rows
         ]
 
-    async def lines_with_waiting(self, tx: Transaction, limit: int) -> list[UUID]:
+    async def lines_with_waiting(self, tx: Transaction, limit: int) -> dict[UUID, UUID]:
+        """Line -> merchant."""
         rows = await tx.execute(_LINES_WITH_WAITING, {"limit": limit})
-        return list(rows.scalars())
+        return {row.line_id: row.merchant_id for row in rows}
 
     async def mark_applied(self, tx: Transaction, refunds: Sequence[Refund]) -> None:
         await tx.execute(_APPLIED, {"refund_ids": [it.refund_id for it in refunds]})
@@ -286,14 +300,26 @@ class SplitRepository:
             },
         )
 
-    async def take_due(self, tx: Transaction, limit: int) -> list[tuple[Split, datetime]]:
-        """(line whose warranty is over, the time by the database)."""
-        rows = await tx.execute(_TAKE_DUE, {"limit": limit})
+    async def merchants_due(self, tx: Transaction, limit: int) -> list[UUID]:
+        """Those of the first lines whose warranty is over."""
+        return list((await tx.execute(_MERCHANTS_DUE, {"limit": limit})).scalars())
+
+    async def merchants_reserved(self, tx: Transaction, limit: int) -> list[UUID]:
+        """Those of the first lines whose reserve is not held any longer."""
+        return list((await tx.execute(_MERCHANTS_RESERVED, {"limit": limit})).scalars())
+
+    async def take_due(
+        self, tx: Transaction, merchants: Sequence[UUID], limit: int
+    ) -> list[tuple[Split, datetime]]:
+        """(line of these merchants whose warranty is over, the time by the database)."""
+        rows = await tx.execute(_TAKE_DUE, {"merchants": list(merchants), "limit": limit})
         return [(_to_split(row), row.now) for row in rows]
 
-    async def take_reserved(self, tx: Transaction, limit: int) -> list[tuple[Split, datetime]]:
-        """(line whose reserve is not held any longer, the time by the database)."""
-        rows = await tx.execute(_TAKE_RESERVED, {"limit": limit})
+    async def take_reserved(
+        self, tx: Transaction, merchants: Sequence[UUID], limit: int
+    ) -> list[tuple[Split, datetime]]:
+        """(line of these merchants whose reserve is not held any longer, the time)."""
+        rows = await tx.execute(_TAKE_RESERVED, {"merchants": list(merchants), "limit": limit})
         return [(_to_split(row), row.now) for row in rows]
 
     async def open_claims(self, tx: Transaction, claims: Sequence[OpenClaim]) -> None:

@@ -83,20 +83,25 @@ class SplitService:
 
     async def release(self, tx: Transaction) -> int:
         """What was pending becomes available where the warranty is over; how many lines."""
-        due = await self._repository.take_due(tx, RELEASES_MAX)
+        merchants = await self._repository.merchants_due(tx, RELEASES_MAX)
+        await self._books.lock(tx, merchants)
+        due = await self._repository.take_due(tx, merchants, RELEASES_MAX)
         ended = [released(split, now, _held_back(split)) for split, now in due]
         return await self._save(tx, ended)
 
     async def release_reserves(self, tx: Transaction) -> int:
         """What was held back becomes available in its time; how many lines."""
-        due = await self._repository.take_reserved(tx, RELEASES_MAX)
+        merchants = await self._repository.merchants_reserved(tx, RELEASES_MAX)
+        await self._books.lock(tx, merchants)
+        due = await self._repository.take_reserved(tx, merchants, RELEASES_MAX)
         return await self._save(tx, [reserve_freed(split, now) for split, now in due])
 
     async def share_out_waiting(self, tx: Transaction) -> int:
         """Fees and refunds told at the very moment their line was; how many lines."""
         lines = await self._repository.lines_with_waiting(tx, RELEASES_MAX)
         if lines:
-            await self._catch_up(tx, lines)
+            await self._books.lock(tx, lines.values())
+            await self._catch_up(tx, list(lines))
         return len(lines)
 
     async def _with_rules(self, tx: Transaction, told: Sequence[Told]) -> list[Told]:

@@ -1,6 +1,6 @@
 """Set-based: three statements post any number of transactions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,8 +12,23 @@ from kit.db import Transaction, constraint_of
 from ledger.accounts.domain import AccountKey, AccountKind, AccountRef, Overdrawn
 from ledger.transactions.domain import Dimensions, Draft, PostedTransaction, Posting
 
+# The order of all locks: first books, by merchant, the platform's last, then rows in them. Those
+# who post once share the books: the rows of one statement are locked in one order.
+_LOCK_BOOKS = text("""
+    SELECT pg_advisory_xact_lock(hashtext('ledger_books'), book) FROM (
+        SELECT DISTINCT merchant IS NOT DISTINCT FROM CAST(:last AS uuid) AS is_last,
+            hashtext(merchant::text) AS book
+        FROM unnest(CAST(:merchants AS uuid[])) AS merchant ORDER BY 1, 2) AS ordered
+""")
+SHARE_BOOKS = """
+    SELECT count(held) AS held FROM (
+        SELECT pg_advisory_xact_lock_shared(hashtext('ledger_books'), book) AS held FROM (
+            SELECT DISTINCT hashtext(merchant::text) AS book
+            FROM unnest(CAST(:merchants AS uuid[])) AS merchant ORDER BY 1) AS ordered) AS taken
+"""
 # One order of inserting, so that two batches with the same events wait and never deadlock.
-_INSERT_TRANSACTIONS = text("""
+_INSERT_TRANSACTIONS = text(f"""
+    WITH books AS MATERIALIZED ({SHARE_BOOKS})
     INSERT INTO transaction
         (id, merchant_id, source, at, occurred_at, description, reverses)
     SELECT given.id, given.merchant_id, given.source,
@@ -23,11 +38,12 @@ _INSERT_TRANSACTIONS = text("""
     FROM unnest(CAST(:ids AS uuid[]), CAST(:merchants AS uuid[]), CAST(:sources AS text[]),
         CAST(:ats AS timestamptz[]), CAST(:descriptions AS text[]), CAST(:reverses AS uuid[]))
         AS given(id, merchant_id, source, at, description, reverses)
+    JOIN books ON books.held > 0
     LEFT JOIN book_period AS period ON period.merchant_id = given.merchant_id
     ORDER BY given.merchant_id, given.source
     ON CONFLICT (merchant_id, source) DO NOTHING
     RETURNING id, at
-""")
+""")  # noqa: S608 - made of constants above
 _INSERT_POSTINGS = text("""
     INSERT INTO posting (transaction_id, line_no, merchant_id, account_id, currency, amount_minor,
         at, quantity, channel_id, product_id, sku, lot_id, order_id, line_id, supplier, buyer,
@@ -72,6 +88,12 @@ _POSTINGS = text("""
 
 
 class TransactionRepository:
+    async def lock_books(
+        self, tx: Transaction, merchants: Iterable[UUID], last: UUID | None
+    ) -> None:
+        """Nobody else writes in these books until `tx` ends; those of `last` are locked last."""
+        await tx.execute(_LOCK_BOOKS, {"merchants": list(merchants), "last": last})
+
     async def add_transactions(
         self, tx: Transaction, drafts: Sequence[Draft]
     ) -> dict[UUID, datetime]:

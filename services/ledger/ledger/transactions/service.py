@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -22,9 +22,27 @@ POSTED = Counter("lockstock_ledger_transactions", "Transactions posted")
 
 
 class TransactionService:
-    def __init__(self, repository: TransactionRepository, accounts: AccountService) -> None:
+    """Whoever posts more than once in a transaction, or locks rows of his own for it, calls
+    `lock_books` first: so no two writers ever wait for each other.
+    """
+
+    def __init__(
+        self,
+        repository: TransactionRepository,
+        accounts: AccountService,
+        *,
+        platform_id: UUID | None = None,
+    ) -> None:
         self._repository = repository
         self._accounts = accounts
+        self._platform_id = platform_id
+
+    async def lock_books(self, tx: Transaction, merchants: Iterable[UUID]) -> None:
+        """Keeps others from writing in the books of these merchants until `tx` ends.
+
+        In one call for all of them. Only the platform's books may be locked after others.
+        """
+        await self._repository.lock_books(tx, set(merchants), self._platform_id)
 
     async def post(self, tx: Transaction, drafts: Sequence[Draft]) -> set[UUID]:
         """Posts those whose source is new, opening accounts as needed; answers their ids.
