@@ -62,7 +62,7 @@ from ledger.settlement_rules import routes as settlement_rule_routes
 from ledger.settlement_rules.repository import SettlementRuleRepository
 from ledger.settlement_rules.service import SettlementRuleService
 from ledger.settlements import routes as settlement_routes
-from ledger.settlements.jobs import close_settlements
+from ledger.settlements.jobs import close_settlements, open_due_settlements
 from ledger.settlements.repository import SettlementRepository
 from ledger.settlements.service import SettlementService
 from ledger.splits.consumers import SplitConsumers
@@ -137,6 +137,11 @@ def create_service(settings: Settings) -> Service:
         jobs=[
             chain_transactions(chain),
             release_splits(db, splits, settings.release_seconds),
+            *(
+                [open_due_settlements(db, settlements, settings.settle_seconds)]
+                if settings.settle_when_due
+                else []
+            ),
             close_settlements(db, settlements, settings.close_seconds),
             late_payments(db, reconciliations),
         ],

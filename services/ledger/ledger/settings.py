@@ -27,6 +27,16 @@ class Settings(ServiceSettings):
         le=3_600.0,
         description="how often open settlements are looked for; seconds",
     )
+    settle_when_due: bool = Field(
+        default=True,
+        description="settlements open by themselves on the day the rules' T+n says",
+    )
+    settle_seconds: float = Field(
+        default=300.0,
+        ge=0.05,
+        le=86_400.0,
+        description="how often settlements that are due are looked for; seconds",
+    )
     reconciliation_late_days: int = Field(
         default=3,
         ge=1,

@@ -1,4 +1,6 @@
-"""Closes settlements until it is killed: `python -m tests.ledger.settlements.closer URL`."""
+"""Opens settlements that are due and closes them, until it is killed:
+`python -m tests.ledger.settlements.closer URL`.
+"""
 
 import asyncio
 import sys
@@ -9,11 +11,15 @@ from ledger.settings import Settings
 
 async def main(url: str) -> None:
     settings = Settings(
-        database_url=url, kafka_bootstrap="127.0.0.1:1", internal_secret="s" * 32, close_seconds=0.1
+        database_url=url,
+        kafka_bootstrap="127.0.0.1:1",
+        internal_secret="s" * 32,
+        close_seconds=0.1,
+        settle_seconds=0.1,
     )
     service = create_service(settings)
-    job = next(job for job in service.jobs if job.name == "close_settlements")
-    await job.run()
+    names = ("open_due_settlements", "close_settlements")
+    await asyncio.gather(*(job.run() for job in service.jobs if job.name in names))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ left, so the parts are always the whole.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
@@ -80,6 +80,17 @@ class Terms:
         for _ in range(self.payout_after_days):
             day = _next_business_day(day)
         return day
+
+    def due_period_end(self, now: datetime) -> datetime:
+        """The end of the last day (of the rule's time zone) whose balance is to be paid out by
+        now.
+        """
+        zone = ZoneInfo(self.time_zone)
+        today = now.astimezone(zone).date()
+        day = today
+        while self.due_on(_midnight(day, zone)) > today:
+            day -= timedelta(days=1)
+        return _midnight(day, zone)
 
     def reserve_of(self, amount_minor: int) -> int:
         """What is held back of an amount that has become available; rounded half up."""
@@ -285,6 +296,10 @@ def _ratio(amount_minor: int, part: int, whole: int) -> int:
 
 def _half_up(numerator: int, denominator: int) -> int:
     return (2 * numerator + denominator) // (2 * denominator)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
 
 
 def _next_business_day(day: date) -> date:

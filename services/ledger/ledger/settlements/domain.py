@@ -84,6 +84,11 @@ class Preview:
     closing_minor: int
     lines: int
 
+    @property
+    def key(self) -> tuple[UUID, str]:
+        """Merchant and currency."""
+        return self.merchant_id, self.currency
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:

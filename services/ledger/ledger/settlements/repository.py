@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -21,10 +21,10 @@ _COLUMNS = """
     lines, due_on, payout_min_minor, payout_id, created_by, created_at, closed_at, paid_at
 """
 # Accounts with something that is in no settlement yet. `last` is the end of the settlement before.
-_TO_SETTLE = text("""
+_TO_SETTLE = """
     SELECT account.merchant_id, account.currency, last.period_end AS period_start,
         coalesce(last.closing_minor, 0) AS opening_minor, loose.lines, loose.total_minor
-    FROM account
+    FROM account {wanted}
     LEFT JOIN LATERAL (
         SELECT period_end, closing_minor FROM settlement
         WHERE settlement.merchant_id = account.merchant_id
@@ -33,30 +33,53 @@ _TO_SETTLE = text("""
     ) AS last ON true
     CROSS JOIN LATERAL (
         SELECT count(*) AS lines, coalesce(sum(amount_minor), 0) AS total_minor FROM posting
-        WHERE posting.account_id = account.id AND posting.at < :period_end
+        WHERE posting.account_id = account.id AND posting.at < {period_end}
             AND NOT EXISTS (SELECT FROM settlement_line AS line
                             WHERE line.transaction_id = posting.transaction_id
                                 AND line.line_no = posting.line_no)
     ) AS loose
-    WHERE account.code = :available
-        AND (CAST(:merchant_id AS uuid) IS NULL OR account.merchant_id = :merchant_id)
-        AND (last.period_end IS NULL OR last.period_end < :period_end)
+    WHERE account.code = :available AND {which}
+        AND (last.period_end IS NULL OR last.period_end < {period_end})
         AND NOT EXISTS (SELECT FROM settlement WHERE state = 'open'
                         AND settlement.merchant_id = account.merchant_id
                         AND settlement.currency = account.currency)
         AND loose.lines > 0
     ORDER BY account.merchant_id, account.currency
     LIMIT :limit
+"""
+_TO_SETTLE_UNTIL = text(
+    _TO_SETTLE.format(
+        period_end="CAST(:period_end AS timestamptz)",
+        wanted="",
+        which="(CAST(:merchant_id AS uuid) IS NULL OR account.merchant_id = :merchant_id)",
+    )
+)
+_TO_SETTLE_EACH = text(
+    _TO_SETTLE.format(
+        period_end="wanted.period_end",
+        wanted="""JOIN unnest(CAST(:merchants AS uuid[]), CAST(:currencies AS text[]),
+            CAST(:ends AS timestamptz[])) AS wanted(merchant_id, currency, period_end)
+            ON wanted.merchant_id = account.merchant_id AND wanted.currency = account.currency""",
+        which="true",
+    )
+)
+_TO_LOOK_AT = text("""
+    SELECT account.merchant_id, account.currency FROM account
+    WHERE account.code = :available
+        AND NOT EXISTS (SELECT FROM settlement WHERE state = 'open'
+                        AND settlement.merchant_id = account.merchant_id
+                        AND settlement.currency = account.currency)
+    ORDER BY account.merchant_id, account.currency
 """)
 _ADD = text("""
     INSERT INTO settlement (id, merchant_id, currency, period_start, period_end, state,
         opening_minor, closing_minor, due_on, payout_min_minor, created_by)
-    SELECT id, merchant_id, currency, period_start, :period_end, 'open', opening, opening, due_on,
+    SELECT id, merchant_id, currency, period_start, period_end, 'open', opening, opening, due_on,
         payout_min, :created_by
     FROM unnest(CAST(:ids AS uuid[]), CAST(:merchants AS uuid[]), CAST(:currencies AS text[]),
-        CAST(:starts AS timestamptz[]), CAST(:openings AS bigint[]), CAST(:dues AS date[]),
-        CAST(:payout_mins AS bigint[]))
-        AS given(id, merchant_id, currency, period_start, opening, due_on, payout_min)
+        CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]), CAST(:openings AS bigint[]),
+        CAST(:dues AS date[]), CAST(:payout_mins AS bigint[]))
+        AS given(id, merchant_id, currency, period_start, period_end, opening, due_on, payout_min)
     ORDER BY merchant_id, currency
     ON CONFLICT DO NOTHING
 """)
@@ -156,10 +179,31 @@ class SettlementRepository:
     ) -> list[tuple[Preview, datetime | None]]:
         """(what would be settled, end of the settlement before)."""
         rows = await tx.execute(
-            _TO_SETTLE,
+            _TO_SETTLE_UNTIL,
             {
                 "period_end": period_end,
                 "merchant_id": merchant_id,
+                "available": SETTLEMENT_AVAILABLE.code,
+                "limit": limit,
+            },
+        )
+        return [(_to_preview(row), row.period_start) for row in rows]
+
+    async def to_look_at(self, tx: Transaction) -> list[tuple[UUID, str]]:
+        """(merchant, currency) of all who have a balance and no settlement under way."""
+        rows = await tx.execute(_TO_LOOK_AT, {"available": SETTLEMENT_AVAILABLE.code})
+        return [(row.merchant_id, row.currency) for row in rows]
+
+    async def to_settle_each(
+        self, tx: Transaction, ends: Mapping[tuple[UUID, str], datetime], limit: int
+    ) -> list[tuple[Preview, datetime | None]]:
+        """As `to_settle`, for these merchants and currencies, each with a period of its own."""
+        rows = await tx.execute(
+            _TO_SETTLE_EACH,
+            {
+                "merchants": [merchant for merchant, _ in ends],
+                "currencies": [currency for _, currency in ends],
+                "ends": list(ends.values()),
                 "available": SETTLEMENT_AVAILABLE.code,
                 "limit": limit,
             },
@@ -171,12 +215,12 @@ class SettlementRepository:
         await tx.execute(
             _ADD,
             {
-                "period_end": settlements[0].period_end,
                 "created_by": settlements[0].created_by,
                 "ids": [it.id for it in settlements],
                 "merchants": [it.merchant_id for it in settlements],
                 "currencies": [it.currency for it in settlements],
                 "starts": [it.period_start for it in settlements],
+                "ends": [it.period_end for it in settlements],
                 "openings": [it.opening_minor for it in settlements],
                 "dues": [it.due_on for it in settlements],
                 "payout_mins": [it.payout_min_minor for it in settlements],

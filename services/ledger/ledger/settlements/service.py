@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from kit.db import Transaction
@@ -24,6 +25,8 @@ from ledger.settlements.repository import SettlementRepository
 
 SETTLEMENTS_MAX = 1_000
 """Merchants and currencies that one call opens; the next call takes the next."""
+SCHEDULE = "schedule"
+"""Who opened what was due by itself."""
 LINES_MAX = 5_000
 """Postings that one transaction puts into a settlement."""
 
@@ -38,6 +41,7 @@ class SettlementService:
         self._repository = repository
         self._rules = rules
         self._payouts = payouts
+        self._looked: dict[tuple[UUID, str], datetime] = {}
 
     async def preview(
         self, tx: Transaction, period_end: datetime, merchant_id: UUID | None
@@ -58,14 +62,36 @@ class SettlementService:
         await self._require_over(tx, period_end)
         found = await self._repository.to_settle(tx, period_end, merchant_id, SETTLEMENTS_MAX)
         if found:
-            keys = [(preview.merchant_id, preview.currency) for preview, _ in found]
-            terms = await self._rules.general_terms(tx, keys)
+            terms = await self._rules.general_terms(tx, [preview.key for preview, _ in found])
             opened = [
-                _open(preview, start, period_end, terms[key], by)
-                for (preview, start), key in zip(found, keys, strict=True)
+                _open(preview, start, period_end, terms[preview.key], by)
+                for preview, start in found
             ]
             await self._repository.add(tx, opened)
         return await self._repository.of_period(tx, period_end, merchant_id, SETTLEMENTS_MAX)
+
+    async def run_due(self, tx: Transaction) -> int:
+        """Opens what T+n of the rules says is due by the database's clock, as `run` does; how many.
+
+        What was settled up to then already, by whoever called, is left alone. A period is looked
+        at once by a process.
+        """
+        keys = await self._repository.to_look_at(tx)
+        terms = await self._rules.general_terms(tx, keys)
+        now = await self._repository.now(tx)
+        ends = {key: terms[key].due_period_end(now) for key in keys}
+        fresh = {key: end for key, end in ends.items() if self._looked.get(key) != end}
+        if not fresh:
+            return 0
+        found = await self._repository.to_settle_each(tx, fresh, SETTLEMENTS_MAX)
+        if found:
+            opened = [
+                _open(it, start, fresh[it.key], terms[it.key], SCHEDULE) for it, start in found
+            ]
+            await self._repository.add(tx, opened)
+        if len(found) < SETTLEMENTS_MAX:
+            tx.on_commit(partial(self._looked.update, fresh))
+        return len(found)
 
     async def advance(self, tx: Transaction) -> bool:
         """Collects lines of an open settlement, or closes it when all are there. False when no
