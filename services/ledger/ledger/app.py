@@ -1,5 +1,7 @@
 """Builds the service: the only place that makes objects."""
 
+from datetime import timedelta
+
 from kit.clock import SystemClock
 from kit.keys import replica_handlers
 from kit.messaging.handlers import Handler
@@ -36,6 +38,7 @@ from ledger.postings import routes as posting_routes
 from ledger.postings.repository import PostingRepository
 from ledger.postings.service import PostingService
 from ledger.prepaid import routes as prepaid_routes
+from ledger.prepaid.jobs import expire_holds
 from ledger.prepaid.repository import PrepaidRepository
 from ledger.prepaid.service import PrepaidService
 from ledger.proofs import routes as proof_routes
@@ -118,6 +121,9 @@ def create_service(settings: Settings) -> Service:
     splits = SplitService(SplitRepository(), settlement_rules, books)
     payouts = PayoutService(PayoutRepository(), accounts, books)
     settlements = SettlementService(SettlementRepository(), settlement_rules, payouts)
+    prepaid = PrepaidService(
+        PrepaidRepository(), transactions, hold_lifetime=timedelta(hours=settings.hold_hours)
+    )
     reconciliations = ReconciliationService(
         ReconciliationRepository(), late_days=settings.reconciliation_late_days
     )
@@ -143,6 +149,7 @@ def create_service(settings: Settings) -> Service:
                 else []
             ),
             close_settlements(db, settlements, settings.close_seconds),
+            expire_holds(db, prepaid, settings.hold_sweep_seconds),
             late_payments(db, reconciliations),
         ],
         large_bodies={reconciliation_routes.PATH: reconciliation_routes.BODY_BYTES_MAX},
@@ -161,7 +168,7 @@ def create_service(settings: Settings) -> Service:
             "settlements": settlements,
             "statements": StatementService(settlements, payouts, accounts),
             "payouts": payouts,
-            "prepaid": PrepaidService(PrepaidRepository(), transactions),
+            "prepaid": prepaid,
             "sales_reports": sales,
             "buyer_reports": buyers,
             "goods_reports": goods,

@@ -37,6 +37,18 @@ class Settings(ServiceSettings):
         le=86_400.0,
         description="how often settlements that are due are looked for; seconds",
     )
+    hold_hours: float = Field(
+        default=72.0,
+        ge=0.001,
+        le=8_760.0,
+        description="a hold of a prepaid balance that nobody captures is free again; hours",
+    )
+    hold_sweep_seconds: float = Field(
+        default=30.0,
+        ge=0.05,
+        le=3_600.0,
+        description="how often holds that are too old are looked for; seconds",
+    )
     reconciliation_late_days: int = Field(
         default=3,
         ge=1,

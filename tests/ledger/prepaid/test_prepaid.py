@@ -1,18 +1,25 @@
 """What partners paid in advance: exact with many callers, never below the credit limit."""
 
 import asyncio
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
+from kit.db import Database
+from kit.errors import Unavailable
 from kit.ids import new_id
+from kit.service import Service
 from tests.ledger.conftest import Balances
 from tests.ledger.factories import CHANNEL, OTHER_MERCHANT
 from tests.stack.api import ApiClient
 
 PATH = "/v1/prepaid/ACME"
 CALLERS = 64
+TRIES_MAX = 50
 
 
 @pytest.fixture
@@ -197,3 +204,73 @@ async def test_partners_of_others_are_not_seen(merchant: httpx.AsyncClient, api:
 
     assert [it.status_code for it in answers] == [404] * 4
     assert (await other.get("/v1/prepaid")).json()["items"] == []
+
+
+async def test_a_hold_that_nobody_captures_expires_and_is_free_again(
+    merchant: httpx.AsyncClient, service: Service, db: Database
+) -> None:
+    old = [
+        (await merchant.post(f"{PATH}/holds", json=a_hold(100, f"O-{it}"))).json() for it in "12"
+    ]
+    await make_old(db)
+    young = (await merchant.post(f"{PATH}/holds", json=a_hold(50, "O-3"))).json()
+
+    # Many workers at once give it free once.
+    await asyncio.gather(*(expire(service) for _ in range(4)))
+
+    states = [(await merchant.get(f"{PATH}/holds/{it['id']}")).json() for it in (*old, young)]
+    assert [it["state"] for it in states] == ["expired", "expired", "held"]
+    assert (states[0]["ended_at"] is None, states[2]["ended_at"] is None) == (False, True)
+    assert await figures(merchant) == (1_000, 50, 950)
+    captured = await merchant.post(f"{PATH}/holds/{old[0]['id']}/capture", json={})
+    released = await merchant.post(f"{PATH}/holds/{old[0]['id']}/release")
+    assert (captured.status_code, captured.json()["code"]) == (409, "prepaid_hold_closed")
+    assert (released.status_code, released.json()["state"]) == (200, "expired")
+
+
+async def test_a_hold_says_when_it_expires(merchant: httpx.AsyncClient) -> None:
+    hold = (await merchant.post(f"{PATH}/holds", json=a_hold(100, "O-1"))).json()
+
+    created, expires = (datetime.fromisoformat(hold[it]) for it in ("created_at", "expires_at"))
+    assert abs(expires - created - timedelta(hours=72)) < timedelta(minutes=1)
+
+
+async def test_capture_and_expiry_at_once_end_in_one_of_them(
+    merchant: httpx.AsyncClient, service: Service, db: Database
+) -> None:
+    holds = [
+        (await merchant.post(f"{PATH}/holds", json=a_hold(100, f"O-{it}"))).json()
+        for it in range(6)
+    ]
+    await make_old(db)
+
+    answers = await asyncio.gather(
+        *(capture(merchant, it["id"]) for it in holds), expire(service), expire(service)
+    )
+
+    left = 1_000 - 100 * sum(it == 200 for it in answers)
+    assert await figures(merchant) == (left, 0, left)
+
+
+async def capture(merchant: httpx.AsyncClient, hold_id: str) -> int:
+    """Its status, as soon as the partner's lock could be had: a slow machine has a queue."""
+    for _ in range(TRIES_MAX):
+        answer = await merchant.post(f"{PATH}/holds/{hold_id}/capture", json={})
+        if answer.status_code != 503:
+            return answer.status_code
+    raise AssertionError("the partner was busy too often")
+
+
+async def make_old(db: Database) -> None:
+    async with db.transaction() as tx:
+        await tx.execute(text("UPDATE prepaid_hold SET expires_at = clock_timestamp()"))
+
+
+async def expire(service: Service) -> None:
+    """As the job: again when a lock did not come in time."""
+    for _ in range(TRIES_MAX):
+        with suppress(Unavailable):
+            async with service.db.transaction() as tx:
+                await service.state["prepaid"].expire(tx)
+            return
+    raise AssertionError("the partner was busy too often")

@@ -18,6 +18,7 @@ class HoldState(StrEnum):
     HELD = "held"
     CAPTURED = "captured"
     RELEASED = "released"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,9 @@ class Partner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """`reference` names it for the partner, once."""
+    """`reference` names it for the partner, once. Nobody captured it until `expires_at` (set when
+    it is kept): it expires.
+    """
 
     id: UUID
     merchant_id: UUID
@@ -52,6 +55,7 @@ class Hold:
     captured_minor: int
     state: HoldState
     created_at: datetime
+    expires_at: datetime | None = None
     ended_at: datetime | None = None
 
     def captured(self, amount_minor: int | None) -> "Hold":
@@ -66,7 +70,7 @@ class Hold:
 
     def released(self) -> "Hold":
         """Raises HoldClosed when it was captured."""
-        if self.state is HoldState.RELEASED:
+        if self.state in (HoldState.RELEASED, HoldState.EXPIRED):
             return self
         self._require_held()
         return replace(self, state=HoldState.RELEASED)
@@ -133,7 +137,7 @@ class CreditLimitTooLow(Conflict):
 
 
 class HoldClosed(Conflict):
-    """The hold was captured or released; make a new one."""
+    """The hold was captured or released, or has expired; make a new one."""
 
     code = "prepaid_hold_closed"
 

@@ -10,7 +10,7 @@ from ledger.prepaid.domain import Hold, HoldState, Partner
 
 _HOLD = """
     id, merchant_id, partner, currency, channel_id, order_id, reference, amount_minor,
-    captured_minor, state, created_at, ended_at
+    captured_minor, state, created_at, expires_at, ended_at
 """
 _PUT = text("""
     INSERT INTO prepaid_partner (merchant_id, partner, currency, credit_limit_minor)
@@ -51,9 +51,9 @@ _KEEP = text("""
 """)
 _ADD_HOLD = text(f"""
     INSERT INTO prepaid_hold (id, merchant_id, partner, currency, channel_id, order_id, reference,
-        amount_minor, state)
+        amount_minor, state, expires_at)
     VALUES (:id, :merchant_id, :partner, :currency, :channel_id, :order_id, :reference,
-        :amount_minor, :state)
+        :amount_minor, :state, :expires_at)
     RETURNING {_HOLD}
 """)  # noqa: S608 - made of constants above
 _BY_REFERENCE = text(f"""
@@ -69,6 +69,31 @@ _END_HOLD = text(f"""
         ended_at = clock_timestamp()
     WHERE id = :id RETURNING {_HOLD}
 """)  # noqa: S608 - as above
+
+_TOO_OLD = text("""
+    SELECT id FROM prepaid_hold WHERE state = 'held' AND expires_at <= clock_timestamp()
+    ORDER BY expires_at, id LIMIT :limit
+""")
+# Partners first and in one order, as everybody else who ends a hold.
+_LOCK_PARTNERS = text("""
+    SELECT FROM prepaid_partner WHERE (merchant_id, partner, currency) IN (
+        SELECT merchant_id, partner, currency FROM prepaid_hold
+        WHERE id = ANY(CAST(:ids AS uuid[])))
+    ORDER BY merchant_id, partner, currency FOR UPDATE
+""")
+_EXPIRE = text("""
+    WITH ended AS (
+        UPDATE prepaid_hold SET state = 'expired', ended_at = clock_timestamp()
+        WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'held'
+        RETURNING merchant_id, partner, currency, amount_minor
+    )
+    UPDATE prepaid_partner AS known SET held_minor = known.held_minor - freed.amount_minor,
+        updated_at = clock_timestamp()
+    FROM (SELECT merchant_id, partner, currency, sum(amount_minor) AS amount_minor FROM ended
+          GROUP BY 1, 2, 3) AS freed
+    WHERE known.merchant_id = freed.merchant_id AND known.partner = freed.partner
+        AND known.currency = freed.currency
+""")
 
 
 class PrepaidRepository:
@@ -119,6 +144,7 @@ class PrepaidRepository:
             "reference": hold.reference,
             "amount_minor": hold.amount_minor,
             "state": hold.state.value,
+            "expires_at": hold.expires_at,
         }
         return _to_hold((await tx.execute(_ADD_HOLD, values)).one())
 
@@ -143,6 +169,14 @@ class PrepaidRepository:
             "captured_minor": hold.captured_minor,
         }
         return _to_hold((await tx.execute(_END_HOLD, values)).one())
+
+    async def expire(self, tx: Transaction, limit: int) -> int:
+        """Ends holds that are too old, oldest first; how many were found."""
+        ids = list((await tx.execute(_TOO_OLD, {"limit": limit})).scalars())
+        if ids:
+            await tx.execute(_LOCK_PARTNERS, {"ids": ids})
+            await tx.execute(_EXPIRE, {"ids": ids})
+        return len(ids)
 
 
 def _key(merchant_id: UUID, partner: str, currency: str) -> dict[str, Any]:
@@ -173,5 +207,6 @@ def _to_hold(row: Any) -> Hold:
         captured_minor=row.captured_minor,
         state=HoldState(row.state),
         created_at=row.created_at,
+        expires_at=row.expires_at,
         ended_at=row.ended_at,
     )

@@ -126,7 +126,7 @@ async def hold_prepaid(
     who: Caller = caller("ledger:write"),
 ) -> Response:
     """Never more than balance and credit limit have: 409 `prepaid_too_low`. It stays until it is
-    captured or released.
+    captured or released, or expires.
     """
     hold = Hold(
         id=new_id(),

@@ -100,6 +100,7 @@ class HoldRead(Model):
     order_id: UUID | None
     reference: str
     created_at: datetime
+    expires_at: datetime | None = Field(description="not captured until then, it is free again")
     ended_at: datetime | None
 
     @classmethod
@@ -115,5 +116,6 @@ class HoldRead(Model):
             order_id=hold.order_id,
             reference=hold.reference,
             created_at=hold.created_at,
+            expires_at=hold.expires_at,
             ended_at=hold.ended_at,
         )

@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from kit.db import Transaction
@@ -20,15 +20,25 @@ from ledger.prepaid.repository import PrepaidRepository
 from ledger.transactions.domain import AlreadyPosted
 from ledger.transactions.service import TransactionService
 
+EXPIRED_MAX = 500
+"""Holds that one transaction ends."""
+
 
 class PrepaidService:
     """Everything that touches a partner's money locks the partner first, so what is available is
     exact however many callers there are.
     """
 
-    def __init__(self, repository: PrepaidRepository, transactions: TransactionService) -> None:
+    def __init__(
+        self,
+        repository: PrepaidRepository,
+        transactions: TransactionService,
+        *,
+        hold_lifetime: timedelta,
+    ) -> None:
         self._repository = repository
         self._transactions = transactions
+        self._hold_lifetime = hold_lifetime
 
     async def put_partner(
         self, tx: Transaction, merchant_id: UUID, code: str, currency: str, limit_minor: int
@@ -70,7 +80,7 @@ class PrepaidService:
 
         Raises PartnerNotFound, PrepaidTooLow naming what is available, HoldReferenceReused.
         """
-        partner, _ = await self._lock(tx, hold.merchant_id, hold.partner, hold.currency)
+        partner, now = await self._lock(tx, hold.merchant_id, hold.partner, hold.currency)
         known = await self._repository.find_by_reference(
             tx, hold.merchant_id, hold.partner, hold.reference
         )
@@ -81,7 +91,8 @@ class PrepaidService:
         if hold.amount_minor > partner.available_minor:
             raise PrepaidTooLow(available=partner.available_minor, currency=partner.currency)
         await self._repository.keep(tx, partner, hold.amount_minor)
-        return await self._repository.add_hold(tx, hold)
+        kept = replace(hold, expires_at=now + self._hold_lifetime)
+        return await self._repository.add_hold(tx, kept)
 
     async def capture(
         self,
@@ -106,6 +117,10 @@ class PrepaidService:
         hold, partner, _ = await self._lock_hold(tx, merchant_id, code, hold_id)
         released = hold.released()
         return hold if released is hold else await self._end(tx, partner, released)
+
+    async def expire(self, tx: Transaction) -> int:
+        """What is held for too long by the database's clock is free again; how many holds."""
+        return await self._repository.expire(tx, EXPIRED_MAX)
 
     async def get_partner(
         self, tx: Transaction, merchant_id: UUID, code: str, currency: str

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 
 from kit.db import clock_time
@@ -41,10 +42,12 @@ def prepaid_tables(metadata: MetaData) -> None:
         Column("captured_minor", BigInteger, nullable=False, server_default="0"),
         Column("state", Text, nullable=False),
         clock_time("created_at"),
+        Column("expires_at", DateTime(timezone=True), nullable=False),
         Column("ended_at", DateTime(timezone=True)),
         UniqueConstraint("merchant_id", "partner", "reference"),
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint("captured_minor BETWEEN 0 AND amount_minor", name="captured_of_it"),
-        CheckConstraint("state IN ('held', 'captured', 'released')", name="state_known"),
+        CheckConstraint("state IN ('held', 'captured', 'released', 'expired')", name="state_known"),
         Index("ix_prepaid_hold_merchant_id_id", "merchant_id", "id"),
+        Index("ix_prepaid_hold_held", "expires_at", "id", postgresql_where=text("state = 'held'")),
     )

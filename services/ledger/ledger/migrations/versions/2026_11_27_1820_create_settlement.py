@@ -259,6 +259,7 @@ UP = (
         captured_minor BIGINT DEFAULT '0' NOT NULL,
         state TEXT NOT NULL,
         created_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
+        expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
         ended_at TIMESTAMP WITH TIME ZONE,
         CONSTRAINT pk_prepaid_hold PRIMARY KEY (id),
         CONSTRAINT uq_prepaid_hold_merchant_id_partner_reference
@@ -266,11 +267,15 @@ UP = (
         CONSTRAINT ck_prepaid_hold_amount_positive CHECK (amount_minor > 0),
         CONSTRAINT ck_prepaid_hold_captured_of_it
             CHECK (captured_minor BETWEEN 0 AND amount_minor),
-        CONSTRAINT ck_prepaid_hold_state_known CHECK (state IN ('held', 'captured', 'released'))
+        CONSTRAINT ck_prepaid_hold_state_known
+            CHECK (state IN ('held', 'captured', 'released', 'expired'))
     )
     """,
     """
     CREATE INDEX ix_prepaid_hold_merchant_id_id ON prepaid_hold (merchant_id, id)
+    """,
+    """
+    CREATE INDEX ix_prepaid_hold_held ON prepaid_hold (expires_at, id) WHERE state = 'held'
     """,
     "CREATE INDEX ix_posting_account_id_at ON posting (account_id, at)",
 )
