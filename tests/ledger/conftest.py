@@ -112,6 +112,7 @@ async def _empty(service: Service) -> None:
         "pending_posting",
         "chain_batch",
         "chained_transaction",
+        "reconciliation_case",
     )
     async with service.db.transaction() as tx:
         for name in guarded:

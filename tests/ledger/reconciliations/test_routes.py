@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
-from kit.db import Database
+from kit.db import Database, constraint_of
 from kit.ids import new_id
 from kit.service import Service
 from lockstock.order.v1.order_events_pb2 import OrderPlaced
@@ -189,6 +190,35 @@ async def test_a_person_closes_a_case_once_with_a_reason(
     assert (again.status_code, again.json()["code"]) == (409, "reconciliation_case_closed")
     assert (await close("   ")).status_code == 422
     assert await _cases(client, state="open") == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE reconciliation_case SET reason = 'another'",
+        "UPDATE reconciliation_case SET closed_by = 'somebody'",
+        "UPDATE reconciliation_case SET closed_at = clock_timestamp()",
+        "UPDATE reconciliation_case SET state = 'open', closed_at = NULL, closed_by = '',"
+        " reason = ''",
+        "UPDATE reconciliation_case SET there_minor = 3",
+        "DELETE FROM reconciliation_case",
+        "TRUNCATE reconciliation_case",
+    ],
+)
+async def test_the_database_keeps_who_closed_a_case_when_and_why(
+    client: httpx.AsyncClient, db: Database, change: str
+) -> None:
+    await _send(client, HEAD + f"X,2,{AT}\n")
+    (case,) = (await client.get("/v1/reconciliation-cases")).json()["items"]
+    path = f"/v1/reconciliation-cases/{case['id']}/close"
+    closed = (await client.post(path, json={"reason": "a test payment"})).json()
+
+    with pytest.raises(IntegrityError) as refused:
+        async with db.transaction() as tx:
+            await tx.execute(text(change))
+
+    assert constraint_of(refused.value) == "ledger_case_closed"
+    assert (await client.get("/v1/reconciliation-cases")).json()["items"] == [closed]
 
 
 async def test_what_no_statement_lists_for_days_is_a_case(

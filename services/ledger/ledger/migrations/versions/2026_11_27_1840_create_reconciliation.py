@@ -9,6 +9,25 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+# Who closed a case, when and why stays as it was written, and so does the case.
+GUARDS = (
+    """
+    CREATE FUNCTION ledger_case_closed() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'a closed case is never changed'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_case_closed';
+    END $$
+    """,
+    """
+    CREATE TRIGGER reconciliation_case_closed BEFORE UPDATE OR DELETE ON reconciliation_case
+    FOR EACH ROW WHEN (OLD.state = 'closed') EXECUTE FUNCTION ledger_case_closed()
+    """,
+    """
+    CREATE TRIGGER reconciliation_case_kept BEFORE TRUNCATE ON reconciliation_case
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_case_closed()
+    """,
+)
+
 
 def upgrade() -> None:
     op.create_table(
@@ -169,12 +188,14 @@ def upgrade() -> None:
         ["reconciliation_id", "reference"],
         unique=False,
     )
+    for guard in GUARDS:
+        op.execute(guard)
 
 
 def downgrade() -> None:
-
     op.drop_table("reconciliation_line")
     op.drop_table("reconciliation_case")
+    op.execute("DROP FUNCTION ledger_case_closed")
     op.drop_table("reconciliation")
     op.drop_table("payment_fact")
     op.drop_table("order_reference")
