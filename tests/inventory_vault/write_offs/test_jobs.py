@@ -8,7 +8,10 @@ import pytest
 from sqlalchemy import text
 
 from kit.service import Service
-from lockstock.inventory_vault.v1.redemption_events_pb2 import VoucherExpired
+from lockstock.inventory_vault.v1.redemption_events_pb2 import (
+    RedemptionRolledBack,
+    VoucherExpired,
+)
 from lockstock.inventory_vault.v1.stock_events_pb2 import StockWrittenOff
 from tests.inventory_vault.factories import Vault, run_job
 from tests.inventory_vault.tills import FACE_VALUE, Till
@@ -170,6 +173,73 @@ async def test_what_is_left_on_an_expired_voucher_is_told_once(
     job = "expire-sold-vouchers"
     await run_job(service, job)
     assert await expired(rows, unit) == []
+    await let_expire(service, vault)
+    await run_job(service, job)
+    await run_job(service, job)
+    left = FACE_VALUE - redeemed
+    assert await expired(rows, unit) == ([left] if left else [])
+
+
+@pytest.mark.parametrize("is_told_before", [True, False])
+@pytest.mark.parametrize("rest", [0, 15])
+async def test_what_comes_back_to_an_expired_voucher_is_over_and_no_part_of_what_was_left(
+    vault: Vault, till: Till, service: Service, rows: Rows, *, is_told_before: bool, rest: int
+) -> None:
+    (unit,) = await till.sold(1, expires_at="2060-01-01T00:00:00Z")
+    parts = (10, 20, FACE_VALUE - 30 - rest)
+    done = [await till.redeemed(unit, amount={"amount": part, "currency": "CNY"}) for part in parts]
+    await till.roll_back(done[0]["id"])
+    left = rest + 10
+    await let_expire(service, vault)
+    if is_told_before:
+        await run_job(service, "expire-sold-vouchers")
+
+    await till.roll_back(done[1]["id"])
+    await till.roll_back(done[1]["id"])
+    await run_job(service, "expire-sold-vouchers")
+    await till.roll_back(done[2]["id"])
+    await run_job(service, "expire-sold-vouchers")
+
+    assert await expired(rows, unit) == [left]
+    assert await rolled_back(rows, unit) == [
+        (10, False),
+        (20, True),
+        (FACE_VALUE - 30 - rest, True),
+    ]
+
+
+async def test_a_voucher_that_was_used_up_has_nothing_to_expire_when_a_part_comes_back(
+    vault: Vault, till: Till, service: Service, rows: Rows
+) -> None:
+    (unit,) = await till.sold(1, expires_at="2060-01-01T00:00:00Z")
+    done = await till.redeemed(unit)
+    await let_expire(service, vault)
+
+    await till.roll_back(done["id"])
+    await run_job(service, "expire-sold-vouchers")
+
+    assert await expired(rows, unit) == []
+    assert await rolled_back(rows, unit) == [(FACE_VALUE, True)]
+
+
+async def test_the_job_and_a_rollback_at_once_tell_each_amount_once(
+    vault: Vault, till: Till, service: Service, rows: Rows
+) -> None:
+    units = await till.sold(6, expires_at="2060-01-01T00:00:00Z")
+    done = [await till.redeemed(it, amount={"amount": 25, "currency": "CNY"}) for it in units]
+    await let_expire(service, vault)
+
+    await asyncio.gather(
+        run_job(service, "expire-sold-vouchers"), *(till.roll_back(it["id"]) for it in done)
+    )
+    await run_job(service, "expire-sold-vouchers")
+
+    for unit in units:
+        assert await expired(rows, unit) == [FACE_VALUE - 25]
+        assert await rolled_back(rows, unit) == [(25, True)]
+
+
+async def let_expire(service: Service, vault: Vault) -> None:
     for table in ("unit", "lot"):
         await in_past(
             service,
@@ -177,10 +247,17 @@ async def test_what_is_left_on_an_expired_voucher_is_told_once(
             "WHERE merchant_id = :m",
             m=vault.merchant,
         )
-    await run_job(service, job)
-    await run_job(service, job)
-    left = FACE_VALUE - redeemed
-    assert await expired(rows, unit) == ([left] if left else [])
+
+
+async def rolled_back(rows: Rows, unit_id: str) -> list[tuple[int, bool]]:
+    """(amount, whether its time is over) of each, in order."""
+    events = await rows(
+        "SELECT payload FROM event_log WHERE key = :key AND type = :type ORDER BY id",
+        key=unit_id,
+        type=RedemptionRolledBack.DESCRIPTOR.full_name,
+    )
+    told = [RedemptionRolledBack.FromString(bytes(row.payload)) for row in events]
+    return [(it.amount.amount_minor, it.is_over) for it in told]
 
 
 async def expired(rows: Rows, unit_id: str) -> list[int]:

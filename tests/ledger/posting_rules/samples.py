@@ -143,7 +143,7 @@ def a_redemption(amount: int, redemption_id: UUID | None = None) -> Any:
     )
 
 
-def a_roll_back(amount: int, redemption_id: UUID | None = None) -> Any:
+def a_roll_back(amount: int, redemption_id: UUID | None = None, *, is_over: bool = False) -> Any:
     return _of(
         RedemptionRolledBack(
             redemption_id=str(redemption_id or new_id()),
@@ -151,6 +151,7 @@ def a_roll_back(amount: int, redemption_id: UUID | None = None) -> Any:
             lot_id=str(LOT),
             merchant_id=str(MERCHANT),
             amount=cny(amount),
+            is_over=is_over,
         )
     )
 
@@ -282,7 +283,9 @@ SAMPLES: dict[str, Callable[[], Sequence[Draft]]] = {
         "claw_back_settled", an_answer(accepted=True), an_answer(accepted=False)
     ),
     "voucher_redeemed": _each("voucher_redeemed", a_redemption(400)),
-    "redemption_rolled_back": _each("redemption_rolled_back", a_roll_back(400)),
+    "redemption_rolled_back": _each(
+        "redemption_rolled_back", a_roll_back(400), a_roll_back(400, is_over=True)
+    ),
     "voucher_expired": _each("voucher_expired", an_expiry(600)),
     "case_opened": _each("case_opened", a_late_success(700)),
     "exchanged": lambda: [_exchanged(Fraction(100, 712)), _exchanged(Fraction(1, 8))],

@@ -24,7 +24,7 @@ def voucher_redeemed(done: Redemption, pool_id: UUID) -> VoucherRedeemed:
 
 
 def redemption_rolled_back(done: Redemption, found: Redeemable) -> RedemptionRolledBack:
-    """`found`: the unit as it is after the rollback."""
+    """`found`: the unit as it is after the rollback, its time over or not."""
     return RedemptionRolledBack(
         redemption_id=str(done.id),
         unit_id=str(done.unit_id),
@@ -34,6 +34,7 @@ def redemption_rolled_back(done: Redemption, found: Redeemable) -> RedemptionRol
         merchant_reference=done.merchant_reference,
         amount=_money(done.amount),
         balance=_money(found.balance),
+        is_over=found.is_expired,
     )
 
 

@@ -25,6 +25,8 @@ from inventory_vault.redemptions.domain import (
 )
 from inventory_vault.units.domain import UnitNotFound
 from inventory_vault.vouchers.domain import compact, is_valid
+from inventory_vault.write_offs.domain import ExpiredVoucher
+from inventory_vault.write_offs.service import expire_voucher
 from kit.db import Database, Transaction
 from kit.ids import new_id
 from kit.messaging import outbox
@@ -167,8 +169,10 @@ class RedemptionService:
         reason: str,
         requested_by: str,
     ) -> Redemption:
-        """Gives the amount back, once: the same again changes nothing. Raises
-        RedemptionNotFound.
+        """Gives the amount back, once: the same again changes nothing. Of a voucher whose time is
+        over, what was left before is told to the books first, so that the amount is no part of it.
+
+        Raises RedemptionNotFound.
         """
         done = await self.get(tx, merchant_id, redemption_id)
         await repository.lock_unit(tx, merchant_id, done.unit_id)
@@ -177,6 +181,9 @@ class RedemptionService:
             found = await self._redeemable(tx, merchant_id, done.unit_id)
             if found.state == "redeemed":
                 await repository.mark_redeemable(tx, found)
+            if found.is_expired and done.amount and found.balance:
+                left = found.balance - done.amount
+                await expire_voucher(tx, _expired(found, merchant_id, left))
             outbox.add(
                 tx,
                 events.redemption_rolled_back(done, found),
@@ -240,6 +247,16 @@ class RedemptionService:
 def digest_of(parts: bytes, code_digest: bytes) -> bytes:
     """One value for the rest of a request and the keyed digest of its code."""
     return hashlib.blake2b(parts + code_digest, digest_size=32).digest()
+
+
+def _expired(found: Redeemable, merchant_id: UUID, balance: Money) -> ExpiredVoucher:
+    return ExpiredVoucher(
+        unit_id=found.unit_id,
+        lot_id=found.lot_id,
+        pool_id=found.pool_id,
+        merchant_id=merchant_id,
+        balance=balance,
+    )
 
 
 def _row_of(found: Redeemable, wish: Wish, amount: Money | None) -> dict[str, Any]:

@@ -48,7 +48,27 @@ async def expire_vouchers(tx: Transaction, limit: int) -> list[ExpiredVoucher]:
     ]
 
 
-# The balance is as it stands now: who redeems holds the unit's row meanwhile, and the time is over.
+async def note_expired(tx: Transaction, voucher: ExpiredVoucher) -> bool:
+    """False when it was noted before."""
+    values = {
+        "unit": voucher.unit_id,
+        "merchant": voucher.merchant_id,
+        "balance": voucher.balance.amount_minor,
+        "currency": voucher.balance.currency,
+    }
+    return (await tx.execute(_NOTE_EXPIRED, values)).one_or_none() is not None
+
+
+_NOTE_EXPIRED = text(
+    """
+    INSERT INTO expired_voucher (unit_id, merchant_id, balance, currency)
+    VALUES (:unit, :merchant, :balance, :currency)
+    ON CONFLICT (unit_id) DO NOTHING RETURNING unit_id
+    """
+)
+
+# The balance is as it stands now: the time is over, so nobody redeems; who takes a redemption back
+# notes the balance before it, so either that or this is told.
 _EXPIRE_VOUCHERS = text(
     """
     WITH due AS MATERIALIZED (

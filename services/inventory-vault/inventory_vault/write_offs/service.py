@@ -1,11 +1,19 @@
 from inventory_vault.pools.service import PoolService
 from inventory_vault.write_offs import events, repository
-from kit.db import Database
+from inventory_vault.write_offs.domain import ExpiredVoucher
+from kit.db import Database, Transaction
 from kit.messaging import outbox
 
 LOTS_TOGETHER_MAX = 50
 UNITS_TOGETHER_MAX = 20_000
 VOUCHERS_TOGETHER_MAX = 1_000
+
+
+async def expire_voucher(tx: Transaction, voucher: ExpiredVoucher) -> None:
+    """Tells what is left on a voucher whose time is over, unless that was told before."""
+    if await repository.note_expired(tx, voucher) and voucher.balance.amount_minor:
+        event = events.voucher_expired(voucher)
+        outbox.add(tx, event, key=voucher.unit_id, merchant_id=voucher.merchant_id)
 
 
 class WriteOffService:

@@ -26,7 +26,7 @@ from lockstock.common.v1 import money_pb2 as lockstock_dot_common_dot_v1_dot_mon
 from lockstock.common.v1 import options_pb2 as lockstock_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4lockstock/inventory_vault/v1/redemption_events.proto\x12\x1clockstock.inventory_vault.v1\x1a\x1flockstock/common/v1/money.proto\x1a!lockstock/common/v1/options.proto\"\xa7\x02\n\x0fVoucherRedeemed\x12\x15\n\rredemption_id\x18\x01 \x01(\t\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x0e\n\x06lot_id\x18\x03 \x01(\t\x12\x0f\n\x07pool_id\x18\x04 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x05 \x01(\t\x12\x1a\n\x12merchant_reference\x18\x06 \x01(\t\x12*\n\x06\x61mount\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12+\n\x07\x62\x61lance\x18\x08 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x12\n\nis_used_up\x18\t \x01(\x08:-\x8a\xb5\x18$lockstock.inventory-vault.redemption\x98\xb5\x18\xc8\x01\"\x98\x02\n\x14RedemptionRolledBack\x12\x15\n\rredemption_id\x18\x01 \x01(\t\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x0e\n\x06lot_id\x18\x03 \x01(\t\x12\x0f\n\x07pool_id\x18\x04 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x05 \x01(\t\x12\x1a\n\x12merchant_reference\x18\x06 \x01(\t\x12*\n\x06\x61mount\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12+\n\x07\x62\x61lance\x18\x08 \x01(\x0b\x32\x1a.lockstock.common.v1.Money:-\x8a\xb5\x18$lockstock.inventory-vault.redemption\x98\xb5\x18\xc8\x01\"\x84\x01\n\nUnitOpened\x12\x0f\n\x07unit_id\x18\x01 \x01(\t\x12\x0e\n\x06lot_id\x18\x02 \x01(\t\x12\x16\n\x0ereservation_id\x18\x03 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x04 \x01(\t:(\x8a\xb5\x18$lockstock.inventory-vault.redemption\"\xae\x01\n\x0eVoucherExpired\x12\x0f\n\x07unit_id\x18\x01 \x01(\t\x12\x0e\n\x06lot_id\x18\x02 \x01(\t\x12\x0f\n\x07pool_id\x18\x03 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x04 \x01(\t\x12+\n\x07\x62\x61lance\x18\x05 \x01(\x0b\x32\x1a.lockstock.common.v1.Money:(\x8a\xb5\x18$lockstock.inventory-vault.redemptionb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4lockstock/inventory_vault/v1/redemption_events.proto\x12\x1clockstock.inventory_vault.v1\x1a\x1flockstock/common/v1/money.proto\x1a!lockstock/common/v1/options.proto\"\xa7\x02\n\x0fVoucherRedeemed\x12\x15\n\rredemption_id\x18\x01 \x01(\t\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x0e\n\x06lot_id\x18\x03 \x01(\t\x12\x0f\n\x07pool_id\x18\x04 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x05 \x01(\t\x12\x1a\n\x12merchant_reference\x18\x06 \x01(\t\x12*\n\x06\x61mount\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12+\n\x07\x62\x61lance\x18\x08 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x12\n\nis_used_up\x18\t \x01(\x08:-\x8a\xb5\x18$lockstock.inventory-vault.redemption\x98\xb5\x18\xc8\x01\"\xa9\x02\n\x14RedemptionRolledBack\x12\x15\n\rredemption_id\x18\x01 \x01(\t\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x0e\n\x06lot_id\x18\x03 \x01(\t\x12\x0f\n\x07pool_id\x18\x04 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x05 \x01(\t\x12\x1a\n\x12merchant_reference\x18\x06 \x01(\t\x12*\n\x06\x61mount\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12+\n\x07\x62\x61lance\x18\x08 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x0f\n\x07is_over\x18\t \x01(\x08:-\x8a\xb5\x18$lockstock.inventory-vault.redemption\x98\xb5\x18\xc8\x01\"\x84\x01\n\nUnitOpened\x12\x0f\n\x07unit_id\x18\x01 \x01(\t\x12\x0e\n\x06lot_id\x18\x02 \x01(\t\x12\x16\n\x0ereservation_id\x18\x03 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x04 \x01(\t:(\x8a\xb5\x18$lockstock.inventory-vault.redemption\"\xae\x01\n\x0eVoucherExpired\x12\x0f\n\x07unit_id\x18\x01 \x01(\t\x12\x0e\n\x06lot_id\x18\x02 \x01(\t\x12\x0f\n\x07pool_id\x18\x03 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x04 \x01(\t\x12+\n\x07\x62\x61lance\x18\x05 \x01(\x0b\x32\x1a.lockstock.common.v1.Money:(\x8a\xb5\x18$lockstock.inventory-vault.redemptionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,9 +44,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VOUCHERREDEEMED']._serialized_start=155
   _globals['_VOUCHERREDEEMED']._serialized_end=450
   _globals['_REDEMPTIONROLLEDBACK']._serialized_start=453
-  _globals['_REDEMPTIONROLLEDBACK']._serialized_end=733
-  _globals['_UNITOPENED']._serialized_start=736
-  _globals['_UNITOPENED']._serialized_end=868
-  _globals['_VOUCHEREXPIRED']._serialized_start=871
-  _globals['_VOUCHEREXPIRED']._serialized_end=1045
+  _globals['_REDEMPTIONROLLEDBACK']._serialized_end=750
+  _globals['_UNITOPENED']._serialized_start=753
+  _globals['_UNITOPENED']._serialized_end=885
+  _globals['_VOUCHEREXPIRED']._serialized_start=888
+  _globals['_VOUCHEREXPIRED']._serialized_end=1062
 # @@protoc_insertion_point(module_scope)

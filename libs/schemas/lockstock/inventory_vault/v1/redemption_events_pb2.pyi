@@ -30,7 +30,7 @@ class VoucherRedeemed(_message.Message):
     def __init__(self, redemption_id: _Optional[str] = ..., unit_id: _Optional[str] = ..., lot_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., merchant_reference: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., balance: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., is_used_up: _Optional[bool] = ...) -> None: ...
 
 class RedemptionRolledBack(_message.Message):
-    __slots__ = ("redemption_id", "unit_id", "lot_id", "pool_id", "merchant_id", "merchant_reference", "amount", "balance")
+    __slots__ = ("redemption_id", "unit_id", "lot_id", "pool_id", "merchant_id", "merchant_reference", "amount", "balance", "is_over")
     REDEMPTION_ID_FIELD_NUMBER: _ClassVar[int]
     UNIT_ID_FIELD_NUMBER: _ClassVar[int]
     LOT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -39,6 +39,7 @@ class RedemptionRolledBack(_message.Message):
     MERCHANT_REFERENCE_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
     BALANCE_FIELD_NUMBER: _ClassVar[int]
+    IS_OVER_FIELD_NUMBER: _ClassVar[int]
     redemption_id: str
     unit_id: str
     lot_id: str
@@ -47,7 +48,8 @@ class RedemptionRolledBack(_message.Message):
     merchant_reference: str
     amount: _money_pb2.Money
     balance: _money_pb2.Money
-    def __init__(self, redemption_id: _Optional[str] = ..., unit_id: _Optional[str] = ..., lot_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., merchant_reference: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., balance: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
+    is_over: bool
+    def __init__(self, redemption_id: _Optional[str] = ..., unit_id: _Optional[str] = ..., lot_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., merchant_reference: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., balance: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., is_over: _Optional[bool] = ...) -> None: ...
 
 class UnitOpened(_message.Message):
     __slots__ = ("unit_id", "lot_id", "reservation_id", "merchant_id")

@@ -31,7 +31,11 @@ def voucher_redeemed(event: Event[VoucherRedeemed]) -> Draft:
     )
 
 
-@posts(RedemptionRolledBack, Entry("revenue", "deferred-revenue", LOT))
+@posts(
+    RedemptionRolledBack,
+    Entry("revenue", "deferred-revenue", LOT, "it can be redeemed again"),
+    Entry("revenue", "breakage", LOT, "the voucher's time is over"),
+)
 def redemption_rolled_back(event: Event[RedemptionRolledBack]) -> Draft:
     message = event.message
     return Draft(
@@ -40,7 +44,12 @@ def redemption_rolled_back(event: Event[RedemptionRolledBack]) -> Draft:
         at=event.time,
         description="Redemption rolled back",
         postings=list(
-            move(REVENUE, DEFERRED_REVENUE, money_of(message.amount), _about(message.lot_id))
+            move(
+                REVENUE,
+                BREAKAGE if message.is_over else DEFERRED_REVENUE,
+                money_of(message.amount),
+                _about(message.lot_id),
+            )
         ),
     )
 
