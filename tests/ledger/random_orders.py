@@ -4,26 +4,15 @@ What is expected is reckoned here from the story of each order, never from the p
 `generate(seed, count)` is the same for the same seed.
 """
 
-import random
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
-
-from google.protobuf.message import Message
 
 from kit.ids import new_id
 from kit.messaging.events import Event
 from lockstock.common.v1.money_pb2 import Money
-from lockstock.fulfillment.v1.claim_events_pb2 import ClaimDecided, ClawBackSettled
-from lockstock.fulfillment.v1.delivery_events_pb2 import DeliveredUnit
-from lockstock.fulfillment.v1.purchase_events_pb2 import CaseOpened
-from lockstock.inventory_vault.v1.redemption_events_pb2 import (
-    RedemptionRolledBack,
-    VoucherExpired,
-    VoucherRedeemed,
-)
 from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported, StockWrittenOff
 from lockstock.order.v1.order_events_pb2 import (
     LotCost,
@@ -33,25 +22,24 @@ from lockstock.order.v1.order_events_pb2 import (
     OrderRefunded,
     PaidLine,
     PaymentReceived,
-    RefundMade,
     SettledLine,
 )
-from tests.ledger.factories import NOON, an_event
+from tests.ledger.factories import NOON
+from tests.ledger.random_aftersales import AfterSales
+from tests.ledger.random_telling import SUPPLIERS
 from tests.ledger.stories import Key, LineStory, Lot, OrderStory, buyer, clearing, ids
 
-SUPPLIERS = ("Kinguin", "Reloadly", "Card house")
 GROUPS = ("", "vip", "reseller")
 PRODUCTS_MAX = 12
 DAYS = 40
 """How many days the orders are spread over."""
 
 
-class RandomOrders:
+class RandomOrders(AfterSales):
     """A merchant with channels, products and lots, and orders for them."""
 
     def __init__(self, seed: int, merchant_id: UUID, *, channels: int = 3, lots: int = 30) -> None:
-        self.random = random.Random(seed)
-        self.merchant_id = merchant_id
+        super().__init__(seed, merchant_id)
         self.channels = [new_id() for _ in range(channels)]
         self.products = [new_id() for _ in range(PRODUCTS_MAX)]
         self.balances: Counter[Key] = Counter()
@@ -88,7 +76,7 @@ class RandomOrders:
             gives_fee_back=rng.random() < 0.5,
             buyer=f"buyer-{rng.randrange(500)}",
             buyer_group=rng.choice(GROUPS),
-            lines=[self._line() for _ in range(rng.randint(1, 3))],
+            lines=[self._line(currency) for _ in range(rng.randint(1, 3))],
         )
         self._pay(story)
         end = rng.random()
@@ -101,11 +89,13 @@ class RandomOrders:
             self._after_sales(story)
         return story
 
-    def _line(self) -> LineStory:
+    def _line(self, currency: str) -> LineStory:
         rng = self.random
         place = rng.randrange(PRODUCTS_MAX)
         quantity = rng.randint(1, 4)
         total = rng.choice((0, 1, rng.randint(1, 100_000)))
+        face = rng.choice((1, rng.randint(1, 20_000))) if rng.random() < 0.12 else 0
+        costs = [self._cost() for _ in range(rng.randint(0, 2))]
         return LineStory(
             id=new_id(),
             sku=f"SKU-{place}",
@@ -116,7 +106,8 @@ class RandomOrders:
             promotion=rng.choice((0, 0, rng.randint(1, 500))),
             fee=rng.randint(0, total // 20) if total else 0,
             is_delivered=rng.random() < 0.9,
-            costs=[self._cost() for _ in range(rng.randint(0, 2))],
+            costs=_vouchers(face, quantity, currency) if face else costs,
+            face=face,
         )
 
     def _cost(self) -> LotCost:
@@ -170,15 +161,6 @@ class RandomOrders:
         self._book(story, "customer-deposits", -total)
         for line in story.lines:
             self._fee(story, line, line.fee)
-
-    def _fee(self, story: OrderStory, line: LineStory, fee: int) -> None:
-        """The channel keeps it; negative when it comes back."""
-        self._book(story, clearing(story), -fee)
-        if story.bearer == "platform":
-            self._book(story, "platform-receivable", fee)
-        else:
-            self._book(story, "channel-fees", fee)
-            line.margin[story.currency] -= fee
 
     def _refund_all(self, story: OrderStory) -> None:
         for line in story.lines:
@@ -251,145 +233,19 @@ class RandomOrders:
         self._book(story, "discounts:promotion", line.promotion)
         self._book(story, "revenue", -line.total - line.coupon - line.promotion)
         line.margin[story.currency] += line.total
+        if line.face:
+            # Earned when it is used; what it was sold below its worth is a discount.
+            worth = line.face * line.quantity
+            self._book(story, "revenue", line.total)
+            self._book(story, "discounts:voucher", worth - line.total)
+            self._book(story, "deferred-revenue", -worth)
+            line.margin[story.currency] -= worth
         for cost in line.costs:
             amount, currency = cost.unit_cost.amount_minor * cost.quantity, cost.unit_cost.currency
             source = "inventory" if cost.lot_id else f"supplier-payable:{cost.supplier}"
             self._add(story.balances, "cost-of-goods", currency, amount)
             self._add(story.balances, source, currency, -amount)
             line.margin[currency] -= amount
-
-    # What comes after
-
-    def _after_sales(self, story: OrderStory) -> None:
-        rng = self.random
-        for line in story.lines:
-            if line.is_delivered and line.total and rng.random() < 0.15:
-                self._refund_line(story, line)
-            if line.is_delivered and rng.random() < 0.08:
-                self._claim(story, line)
-            if not line.is_delivered and rng.random() < 0.2:
-                self._late_success(story)
-        if rng.random() < 0.05:
-            self._voucher(story)
-
-    def _refund_line(self, story: OrderStory, line: LineStory) -> None:
-        """In one or several parts; the fee comes back in proportion."""
-        rng, left = self.random, line.total
-        while left and rng.random() < 0.8:
-            amount = rng.choice((left, rng.randint(1, left)))
-            before = line.total - left
-            left -= amount
-            fee = 0
-            if story.gives_fee_back:
-                fee = line.fee * (line.total - left) // line.total - line.fee * before // line.total
-            self._tell(
-                story,
-                RefundMade(
-                    refund_id=str(new_id()),
-                    amount=self._money(amount, story),
-                    kind=RefundMade.Kind.KIND_DELIVERED_LINE,
-                    line_id=str(line.id),
-                    product_id=str(line.product_id),
-                    sku=line.sku,
-                    fee_returned=self._money(fee, story) if fee else None,
-                    fee_bearer=story.bearer,
-                    **buyer(story),
-                    **ids(story, self.merchant_id),
-                ),
-            )
-            self._book(story, "refunds", amount)
-            self._book(story, clearing(story), -amount)
-            line.margin[story.currency] -= amount
-            self._fee(story, line, -fee)
-
-    def _claim(self, story: OrderStory, line: LineStory) -> None:
-        rng = self.random
-        bad, good = rng.choice(self.lots), rng.choice(self.lots)
-        claim_id, is_replaced = str(new_id()), rng.random() < 0.6
-        owed = Money(amount_minor=bad.unit_cost, currency=bad.currency)
-        about: dict[str, Any] = {
-            "claim_id": claim_id,
-            "lot_id": str(bad.id),
-            "sku": line.sku,
-            "supplier": bad.supplier,
-            **ids(story, self.merchant_id),
-        }
-        message = ClaimDecided(
-            line_id=str(line.id),
-            outcome=ClaimDecided.Outcome.OUTCOME_REFUNDED,
-            claw_back=owed,
-            **about,
-        )
-        if is_replaced:
-            message.outcome = ClaimDecided.Outcome.OUTCOME_REPLACED
-            message.replacement.CopyFrom(DeliveredUnit(unit_id=claim_id, lot_id=str(good.id)))
-            cost = Money(amount_minor=good.unit_cost, currency=good.currency)
-            message.replacement_cost.CopyFrom(cost)
-            self._add(story.balances, "cost-of-goods", good.currency, good.unit_cost)
-            self._add(story.balances, "inventory", good.currency, -good.unit_cost)
-            line.margin[good.currency] -= good.unit_cost
-        self._tell(story, message)
-        self._claw_back(story, bad, about, owed)
-
-    def _claw_back(self, story: OrderStory, bad: Lot, about: dict[str, Any], owed: Money) -> None:
-        answer = self.random.random()
-        if answer < 0.3:  # the supplier has not answered
-            code = f"supplier-claw-back:{bad.supplier}"
-            self._add(story.balances, code, bad.currency, bad.unit_cost)
-            self._add(story.balances, "claw-backs-pending", bad.currency, -bad.unit_cost)
-            return
-        accepted = answer < 0.7
-        self._tell(story, ClawBackSettled(amount=owed, accepted=accepted, **about))
-        if accepted:
-            code = f"supplier-payable:{bad.supplier}"
-            self._add(story.balances, code, bad.currency, bad.unit_cost)
-            self._add(story.balances, "cost-of-goods", bad.currency, -bad.unit_cost)
-
-    def _late_success(self, story: OrderStory) -> None:
-        supplier, cost = self.random.choice(SUPPLIERS), self.random.randint(1, 5_000)
-        self._tell(
-            story,
-            CaseOpened(
-                case_id=str(new_id()),
-                merchant_id=str(self.merchant_id),
-                kind="late_success",
-                supplier=supplier,
-                purchase_id=str(new_id()),
-                order_id=str(story.id),
-                amount=self._money(cost, story),
-            ),
-        )
-        self._book(story, "lost-purchases", cost)
-        self._book(story, f"supplier-payable:{supplier}", -cost)
-
-    def _voucher(self, story: OrderStory) -> None:
-        """An own voucher is redeemed in parts, some taken back, and the rest expires."""
-        rng, lot_id, unit_id = self.random, str(new_id()), str(new_id())
-        left = rng.randint(1, 10_000)
-        about: dict[str, Any] = {"lot_id": lot_id, "unit_id": unit_id}
-        while left and rng.random() < 0.7:
-            part = rng.randint(1, left)
-            used: dict[str, Any] = {
-                "redemption_id": str(new_id()),
-                "merchant_id": str(self.merchant_id),
-                "amount": self._money(part, story),
-                **about,
-            }
-            self._tell(story, VoucherRedeemed(balance=self._money(left - part, story), **used))
-            if rng.random() < 0.3:
-                self._tell(story, RedemptionRolledBack(**used))
-                continue
-            left -= part
-            self._book(story, "deferred-revenue", part)
-            self._book(story, "revenue", -part)
-        if left and rng.random() < 0.5:
-            balance = self._money(left, story)
-            expired = VoucherExpired(merchant_id=str(self.merchant_id), balance=balance, **about)
-            self._tell(story, expired)
-            self._book(story, "deferred-revenue", left)
-            self._book(story, "breakage", -left)
-
-    # Words and sums
 
     def _lot(self) -> Lot:
         rng = self.random
@@ -426,19 +282,18 @@ class RandomOrders:
             cost=Money(amount_minor=cost, currency=lot.currency),
         )
 
-    def _tell(self, story: OrderStory, message: Message) -> None:
-        at = story.at + timedelta(minutes=len(story.events))
-        story.events.append(self._event(message, story.id, at))
 
-    def _event(self, message: Message, key: UUID, at: datetime) -> Event[Any]:
-        return an_event(message, str(key), merchant_id=self.merchant_id, time=at)
-
-    def _book(self, story: OrderStory, code: str, amount: int) -> None:
-        self._add(story.balances, code, story.currency, amount)
-
-    def _add(self, balances: Counter[Key], code: str, currency: str, amount: int) -> None:
-        if amount:
-            balances[code, currency] += amount
-
-    def _money(self, amount: int, story: OrderStory) -> Money:
-        return Money(amount_minor=amount, currency=story.currency)
+def _vouchers(face: int, quantity: int, currency: str) -> list[LotCost]:
+    """Own ones, made here for nothing, of one lot or two."""
+    first = (quantity + 1) // 2
+    return [
+        LotCost(
+            lot_id=str(new_id()),
+            quantity=part,
+            unit_cost=Money(amount_minor=0, currency=currency),
+            face_value=Money(amount_minor=face, currency=currency),
+            supplier="own",
+        )
+        for part in (first, quantity - first)
+        if part
+    ]

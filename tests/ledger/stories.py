@@ -27,7 +27,9 @@ class Lot:
 
 @dataclass(slots=True)
 class LineStory:
-    """What a line sold for and cost, in minor units; `margin` by currency."""
+    """What a line sold for and cost, in minor units; `margin` by currency. `face`: of each of its
+    own vouchers; 0 when it sold something else.
+    """
 
     id: UUID
     sku: str
@@ -39,12 +41,15 @@ class LineStory:
     fee: int
     is_delivered: bool
     costs: list[LotCost]
+    face: int = 0
     margin: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
 class OrderStory:
-    """`balances` and the lines' margins are what its events must come to, whatever their order."""
+    """`balances` and the lines' margins are what its events must come to, whatever their order.
+    `elsewhere` is the part of the balances whose postings do not name the order.
+    """
 
     id: UUID
     channel_id: UUID
@@ -57,6 +62,7 @@ class OrderStory:
     lines: list[LineStory]
     events: list[Event[Any]] = field(default_factory=list)
     balances: Counter[Key] = field(default_factory=Counter)
+    elsewhere: Counter[Key] = field(default_factory=Counter)
 
 
 def disordered(
