@@ -31,6 +31,10 @@ def running(database_urls: Mapping[str, str]) -> Iterator[RunningSet]:
 
 
 @pytest.fixture(scope="package")
-def known(running: RunningSet) -> Known:
+def known(
+    running: RunningSet,
+    database_urls: Mapping[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Known:
     """One of each thing, to be found by its id."""
-    return furnish(running)
+    return furnish(running, database_urls, tmp_path_factory.mktemp("planting"))

@@ -3,12 +3,14 @@
 import base64
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 
 from sealing import new_key_pair
+from tests.contracts.planting import plant
 from tests.contracts.running import MERCHANT, RunningSet
 
 SECONDS_MAX = 30.0
@@ -16,8 +18,10 @@ Known = Mapping[str, Mapping[str, str]]
 """Service -> name of a path parameter or of a body's field -> something that exists."""
 
 
-def furnish(running: RunningSet) -> Known:
-    """Makes the things through the API; what only events make (deliveries, reviews) is missing."""
+def furnish(running: RunningSet, databases: Mapping[str, str], folder: Path) -> Known:
+    """Makes the things through the API, and some of what only events make; deliveries are
+    missing.
+    """
     with httpx.Client(headers=running.headers, timeout=30) as http:
         made = _Maker(running.urls, http)
         pool_id, lot_id, import_id = made.stock()
@@ -34,6 +38,7 @@ def furnish(running: RunningSet) -> Known:
             {"reference": "known-2", "lines": [{"pool_id": pool_id, "quantity": 1}]},
         )
         order = made.order(pool_id)
+        challenge_id = plant(databases, folder, order["order_id"])
         return {
             "inventory-vault": {
                 "pool_id": pool_id,
@@ -49,8 +54,17 @@ def furnish(running: RunningSet) -> Known:
                 "rule_id": made.rule(),
                 "entry_id": made.listed(),
                 "assessment_id": made.assessment(),
+                "challenge_id": challenge_id,
+                "review_id": made.first("risk", "/v1/reviews"),
+                "backtest_id": made.backtest(),
             },
-            "ledger": made.books(),
+            "ledger": {
+                **made.books(),
+                **made.settled(),
+                **made.prepaid(order["channel_id"]),
+                **made.reconciled(),
+                "lot_id": lot_id,
+            },
             "fulfillment": {
                 "supplier_id": made.supplier(),
                 **made.procurement(pool_id),
@@ -71,6 +85,11 @@ class _Maker:
         assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
         return answer.json()
 
+    def first(self, service: str, path: str) -> str:
+        """The id of the first thing of a list, as soon as there is one."""
+        found = self.awaited(path, lambda answer: bool(answer["items"]), service=service)
+        return str(found["items"][0]["id"])
+
     def stock(self) -> tuple[str, str, str]:
         """Pool, lot, import."""
         pool = self.post("inventory-vault", "/v1/pools", {"name": "known", "unit_kind": "voucher"})
@@ -88,11 +107,13 @@ class _Maker:
         assert receipt["status"] == "completed", receipt
         return pool["id"], receipt["lot_id"], import_id
 
-    def awaited(self, path: str, is_there: Callable[[Any], bool]) -> Any:
-        """What the vault answers as soon as it is as it should be."""
+    def awaited(
+        self, path: str, is_there: Callable[[Any], bool], *, service: str = "inventory-vault"
+    ) -> Any:
+        """What a service answers as soon as it is as it should be."""
         deadline = time.monotonic() + SECONDS_MAX
         while True:
-            answer = self._http.get(f"{self._urls['inventory-vault']}{path}")
+            answer = self._http.get(f"{self._urls[service]}{path}")
             assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
             if is_there(answer.json()):
                 return answer.json()
@@ -253,6 +274,40 @@ class _Maker:
             "record": True,
         }
         return str(self.post("risk", "/v1/assessments", ask)["id"])
+
+    def backtest(self) -> str:
+        """Of a draft; nobody works on it here."""
+        body = {"condition": "amount_minor > 1", "action": "hold"}
+        return str(self.post("risk", "/v1/backtests", body)["id"])
+
+    def settled(self) -> dict[str, str]:
+        """A settlement that is closed, with the payout it proposed."""
+        return {
+            "settlement_id": self.first("ledger", "/v1/settlements"),
+            "payout_id": self.first("ledger", "/v1/payouts"),
+        }
+
+    def prepaid(self, channel_id: str) -> dict[str, str]:
+        """A partner's balance with a hold on it."""
+        path = "/v1/prepaid/KNOWN"
+        url = f"{self._urls['ledger']}{path}"
+        put = self._http.put(url, json={"currency": "CNY"})
+        assert put.is_success, put.text
+        money = {"currency": "CNY", "amount": 100, "reference": "known"}
+        self.post("ledger", f"{path}/top-ups", money)
+        hold = self.post("ledger", f"{path}/holds", {**money, "channel_id": channel_id})
+        return {"partner": "KNOWN", "hold_id": hold["id"]}
+
+    def reconciled(self) -> dict[str, str]:
+        """A statement that lists what is missing here."""
+        answer = self._http.post(
+            f"{self._urls['ledger']}/v1/reconciliations",
+            data={"provider": "known", "currency": "CNY", "time": "time"},
+            files={"file": ("known.csv", b"reference,amount,time\nK,1,2026-11-22T12:00:00Z\n")},
+        )
+        assert answer.is_success, answer.text
+        case_id = self.first("ledger", "/v1/reconciliation-cases")
+        return {"reconciliation_id": answer.json()["id"], "case_id": case_id}
 
     def books(self) -> dict[str, str]:
         """An account, a transaction and a pending one."""
