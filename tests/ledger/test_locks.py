@@ -52,7 +52,7 @@ async def test_consumers_jobs_and_callers_at_once_never_deadlock(
     for number in range(WRITERS):
         writers.append(_consume(busy, random.Random(SEED + number)))
         writers.append(_post_by_hand(busy, random.Random(SEED + number), platform))
-    writers += [_run_jobs(busy) for _ in range(2)]
+    writers += [*(_run_jobs(busy) for _ in range(2)), _chain(busy)]
     await asyncio.gather(*writers)
     # Sessions that end tell what they have counted.
     await busy.db.close()
@@ -117,6 +117,14 @@ async def _run_jobs(service: Service) -> None:
                     await step(tx)
 
             await _patiently(run)
+
+
+async def _chain(service: Service) -> None:
+    async def run() -> None:
+        await service.state["chain"].chain_waiting()
+
+    for _ in range(ROUNDS * 2):
+        await _patiently(run)
 
 
 async def _patiently(act: Callable[[], Awaitable[None]]) -> None:

@@ -114,7 +114,7 @@ def create_service(settings: Settings) -> Service:
     transactions = TransactionService(
         TransactionRepository(), accounts, platform_id=settings.platform_merchant_id
     )
-    chain = ChainService(db, ChainRepository(), RollupService(RollupRepository()))
+    chain = ChainService(db, ChainRepository(), RollupService(RollupRepository()), transactions)
     reports = ReportService(ReportRepository(), accounts)
     settlement_rules = SettlementRuleService(SettlementRuleRepository())
     books = PlatformBooks(transactions, settings.platform_merchant_id)

@@ -160,6 +160,12 @@ _UNCHAINED = text("""
     ORDER BY transaction.id LIMIT :findings_max
 """)
 
+_MERCHANTS = text("""
+    SELECT DISTINCT transaction.merchant_id FROM chained_transaction AS chained
+    JOIN transaction ON transaction.id = chained.transaction_id
+    WHERE chained.batch_no = :batch_no
+""")
+
 
 class ChainRepository:
     async def try_lock(self, tx: Transaction) -> bool:
@@ -178,6 +184,10 @@ class ChainRepository:
     async def find_batch(self, tx: Transaction, batch_no: int) -> ChainBatch | None:
         row = (await tx.execute(_BATCH, {"batch_no": batch_no})).one_or_none()
         return _batch(row) if row else None
+
+    async def merchants_of(self, tx: Transaction, batch_no: int) -> list[UUID]:
+        """Those whose transactions are in the batch."""
+        return list((await tx.execute(_MERCHANTS, {"batch_no": batch_no})).scalars())
 
     async def waiting(self, tx: Transaction, merchant_id: UUID | None) -> int:
         """How many of the merchant's transactions have no place yet."""

@@ -8,6 +8,7 @@ from ledger.proofs import events
 from ledger.proofs.domain import ChainBatch, Finding, HeadNotFound, Proof
 from ledger.proofs.repository import ChainRepository
 from ledger.rollups.service import RollupService
+from ledger.transactions.service import TransactionService
 
 BATCH_MAX = 2_000
 """Transactions that get their place together."""
@@ -21,10 +22,17 @@ ORIGIN = "ledger"
 class ChainService:
     """Gives transactions their place in the chain, in the background, and checks it."""
 
-    def __init__(self, db: Database, repository: ChainRepository, rollups: RollupService) -> None:
+    def __init__(
+        self,
+        db: Database,
+        repository: ChainRepository,
+        rollups: RollupService,
+        transactions: TransactionService,
+    ) -> None:
         self._db = db
         self._repository = repository
         self._rollups = rollups
+        self._transactions = transactions
 
     async def chain_waiting(self) -> bool:
         """One batch, in a transaction of its own, with its sums in the roll-ups. Publishes
@@ -39,6 +47,9 @@ class ChainService:
                 return False
             WAITING.set(await self._repository.waiting(tx, None))
             batch, transactions = chained
+            # Batches of events write in the same roll-ups.
+            merchants = await self._repository.merchants_of(tx, batch.batch_no)
+            await self._transactions.share_books(tx, merchants)
             await self._rollups.follow(tx, batch.batch_no)
             outbox.add(tx, events.ledger_chained(batch), key=ORIGIN)
         return transactions == BATCH_MAX

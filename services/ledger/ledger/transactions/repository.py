@@ -14,12 +14,17 @@ from ledger.transactions.domain import Dimensions, Draft, PostedTransaction, Pos
 
 # The order of all locks: first books, by merchant, the platform's last, then rows in them. Those
 # who post once share the books: the rows of one statement are locked in one order.
-_LOCK_BOOKS = text("""
-    SELECT pg_advisory_xact_lock(hashtext('ledger_books'), book) FROM (
-        SELECT DISTINCT merchant IS NOT DISTINCT FROM CAST(:last AS uuid) AS is_last,
-            hashtext(merchant::text) AS book
-        FROM unnest(CAST(:merchants AS uuid[])) AS merchant ORDER BY 1, 2) AS ordered
-""")
+_ORDERED = """(
+    SELECT DISTINCT merchant IS NOT DISTINCT FROM CAST(:last AS uuid) AS is_last,
+        hashtext(merchant::text) AS book
+    FROM unnest(CAST(:merchants AS uuid[])) AS merchant ORDER BY 1, 2) AS ordered
+"""
+_LOCK_BOOKS = text(f"""
+    SELECT pg_advisory_xact_lock(hashtext('ledger_books'), book) FROM {_ORDERED}
+""")  # noqa: S608 - made of constants above
+_HOLD_BOOKS = text(f"""
+    SELECT pg_advisory_xact_lock_shared(hashtext('ledger_books'), book) FROM {_ORDERED}
+""")  # noqa: S608 - made of constants above
 SHARE_BOOKS = """
     SELECT count(held) AS held FROM (
         SELECT pg_advisory_xact_lock_shared(hashtext('ledger_books'), book) AS held FROM (
@@ -93,6 +98,12 @@ class TransactionRepository:
     ) -> None:
         """Nobody else writes in these books until `tx` ends; those of `last` are locked last."""
         await tx.execute(_LOCK_BOOKS, {"merchants": list(merchants), "last": last})
+
+    async def share_books(
+        self, tx: Transaction, merchants: Iterable[UUID], last: UUID | None
+    ) -> None:
+        """As `lock_books`, but others who share them go on."""
+        await tx.execute(_HOLD_BOOKS, {"merchants": list(merchants), "last": last})
 
     async def add_transactions(
         self, tx: Transaction, drafts: Sequence[Draft]

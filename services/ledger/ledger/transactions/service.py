@@ -44,6 +44,10 @@ class TransactionService:
         """
         await self._repository.lock_books(tx, set(merchants), self._platform_id)
 
+    async def share_books(self, tx: Transaction, merchants: Iterable[UUID]) -> None:
+        """Keeps out those who lock these books, and lets those in who post once."""
+        await self._repository.share_books(tx, set(merchants), self._platform_id)
+
     async def post(self, tx: Transaction, drafts: Sequence[Draft]) -> set[UUID]:
         """Posts those whose source is new, opening accounts as needed; answers their ids.
 
