@@ -167,7 +167,7 @@ async def close_case(
         )
         return CaseRead.from_domain(closed)
 
-    return await run(who, work)
+    return await run(who, work, status=200)
 
 
 def _digest(source: Source, reading: Reading, file: BinaryIO) -> bytes:

@@ -168,7 +168,7 @@ async def add_note(
         review = await reviews.add_note(tx, who.merchant, review_id, body.note, actor=who.id)
         return ReviewRead.from_domain(review)
 
-    return await run(who, work)
+    return await run(who, work, status=200)
 
 
 @router.get("/v1/reviews/{review_id}/acts", summary="Who did what with a review, oldest first")
