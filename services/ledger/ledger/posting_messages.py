@@ -36,10 +36,6 @@ class OfLine(Protocol):
     def sku(self) -> str: ...
 
 
-class HasMoney(Protocol):
-    def HasField(self, field_name: str, /) -> bool: ...  # noqa: N802 - protobuf's name
-
-
 def money_of(message: money_pb2.Money) -> Money:
     return Money(message.amount_minor, message.currency)
 

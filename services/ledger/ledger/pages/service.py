@@ -14,8 +14,6 @@ from ledger.sales_reports.domain import Dimension, Question
 from ledger.sales_reports.service import SalesService
 from ledger.sessions import Session
 
-BEST_SHOWN = 10
-CHANNELS_SHOWN = 8
 COHORT_DAYS = 365
 _TOTALS = ("placed", "paid", "units", "net_sales", "refunds", "cost", "fees", "margin",
            "margin_rate")  # fmt: skip

@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -99,8 +98,3 @@ class RollupRepository:
     async def add_facts(self, tx: Transaction, part: str, after: UUID, until: UUID) -> None:
         sql = f"SELECT rollup_{part}(CAST(:after AS uuid), CAST(:until AS uuid))"
         await tx.execute(text(sql), {"after": after, "until": until})
-
-    async def read_all(self, tx: Transaction, table: str) -> Sequence[tuple[object, ...]]:
-        """Every row, sorted; zeros are as good as no row."""
-        rows = await tx.execute(text(f"SELECT * FROM {table}"))  # noqa: S608 - our own tables
-        return sorted(tuple(row) for row in rows)

@@ -1,10 +1,11 @@
+from collections.abc import Sequence
 from typing import Annotated, Literal, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from kit.db import Database
+from kit.db import Database, Transaction
 from kit.http import Caller, caller
 from ledger.periods import Bucket, Period
 from ledger.report_answers import CSV_RESPONSE, Papers, Periods, ReportRead
@@ -60,12 +61,7 @@ async def sales(
     """What was sold, highest first. `group_by=channel,product` makes a row of each pair."""
     question = _question(who, period, where, group_by, bucket, sort)
     async with db.read() as tx:
-        return paper.answer(
-            await reports.report(
-                tx, "sales", question, SALES,
-                is_compared=compare == "previous", limit=paper.limit, offset=paper.offset,
-            )
-        )  # fmt: skip
+        return await _answer(tx, reports, paper, "sales", question, SALES, compare)
 
 
 @router.get("/margin", responses=CSV_RESPONSE, response_model=ReportRead, summary="Gross margin")
@@ -84,12 +80,7 @@ async def margin(
     """Sales less refunds, the cost of the very lots, and fees; by lot and supplier too."""
     question = _question(who, period, where, group_by, bucket, sort)
     async with db.read() as tx:
-        return paper.answer(
-            await reports.report(
-                tx, "margin", question, MARGIN,
-                is_compared=compare == "previous", limit=paper.limit, offset=paper.offset,
-            )
-        )  # fmt: skip
+        return await _answer(tx, reports, paper, "margin", question, MARGIN, compare)
 
 
 @router.get("/trends", responses=CSV_RESPONSE, response_model=ReportRead, summary="Trends")
@@ -107,12 +98,7 @@ async def trends(
     """A row per hour, day, week or month, each beside the same one of the period before."""
     question = _question(who, period, where, group_by, bucket, None)
     async with db.read() as tx:
-        return paper.answer(
-            await reports.report(
-                tx, "trends", question, TRENDS,
-                is_compared=compare == "previous", limit=paper.limit, offset=paper.offset,
-            )
-        )  # fmt: skip
+        return await _answer(tx, reports, paper, "trends", question, TRENDS, compare)
 
 
 @router.get(
@@ -132,12 +118,7 @@ async def best_sellers(
     """Products by units sold, or by sales with `sort=sales`."""
     question = _question(who, period, where, group_by, None, sort)
     async with db.read() as tx:
-        return paper.answer(
-            await reports.report(
-                tx, "best-sellers", question, BEST,
-                is_compared=compare == "previous", limit=paper.limit, offset=paper.offset,
-            )
-        )  # fmt: skip
+        return await _answer(tx, reports, paper, "best-sellers", question, BEST, compare)
 
 
 @router.get("/conversion", responses=CSV_RESPONSE, response_model=ReportRead, summary="Conversion")
@@ -157,12 +138,7 @@ async def conversion(
     if not {*question.dimensions, *question.where} <= TIME_DIMENSIONS:
         raise OnlyByChannel
     async with db.read() as tx:
-        return paper.answer(
-            await reports.report(
-                tx, "conversion", question, CONVERSION,
-                is_compared=compare == "previous", limit=paper.limit, offset=paper.offset,
-            )
-        )  # fmt: skip
+        return await _answer(tx, reports, paper, "conversion", question, CONVERSION, compare)
 
 
 @router.get("/peak-hours", responses=CSV_RESPONSE, response_model=ReportRead, summary="Peak hours")
@@ -177,6 +153,22 @@ async def peak_hours(
     """Orders paid by weekday (1 is Monday) and hour of the zone: what a heat map shows."""
     async with db.read() as tx:
         return paper.answer(await reports.peaks(tx, who.merchant, period, channel_id))
+
+
+async def _answer(
+    tx: Transaction,
+    reports: SalesService,
+    paper: Papers,
+    name: str,
+    question: Question,
+    figures: Sequence[str],
+    compare: str,
+) -> Response:
+    report = await reports.report(
+        tx, name, question, figures,
+        is_compared=compare == "previous", limit=paper.limit, offset=paper.offset,
+    )  # fmt: skip
+    return paper.answer(report)
 
 
 def _question(

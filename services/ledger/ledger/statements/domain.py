@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kit.errors import NotFound
-from ledger.settlements.domain import LineKind, Settlement, SettlementLine, Totals
+from ledger.settlements.domain import LineKind, Settlement, Totals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,16 +18,6 @@ class Statement:
     totals: Sequence[Totals]
     pending_minor: int
     reserved_minor: int
-
-    @property
-    def movements_minor(self) -> int:
-        return sum(total.amount_minor for total in self.totals)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatementPage:
-    statement: Statement
-    lines: Sequence[SettlementLine]
 
 
 KIND_WORDS = {
