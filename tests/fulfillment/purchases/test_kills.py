@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -132,9 +133,9 @@ async def test_of_many_top_ups_at_a_bad_supplier_with_kills_none_is_done_twice_o
     chance = random.Random(20261127)
     accounts = [an_account() for _ in range(TOP_UPS)]
     async with running_simulator() as simulator:
-        for account in accounts:
-            if chance.random() < FAULTY:
-                simulator.behave(account, chance.choice(FAULTS))
+        faulty = [account for account in accounts if chance.random() < FAULTY]
+        for account, fault in zip(faulty, cycle(FAULTS), strict=False):
+            simulator.behave(account, fault)
         times = replace(TIMES, unknown_ttl_seconds=3_600)
         supplier = await with_supplier(service, simulator, times=times)
         for first in range(0, TOP_UPS, ACCEPTED_TOGETHER):
@@ -151,6 +152,8 @@ async def test_of_many_top_ups_at_a_bad_supplier_with_kills_none_is_done_twice_o
         undecidable = sum(
             simulator.behaves(account) is Behaviour.UNLISTED_CODE for account in accounts
         )
+        # Every fault was met, the undecidable one too.
+        assert len(faulty) >= len(FAULTS)
         async with a_worker(settings):
             await _until_no_more_is_due(service, undecidable)
             await _give_up_asking(service, supplier)
