@@ -19,6 +19,7 @@ from tests.suppliers.simulator import listening
 # One kill at each of the three moments; a longer run takes more of both.
 PROCUREMENTS = int(os.environ.get("PROCURE_KILLS_PROCUREMENTS", "3"))
 KILLS = int(os.environ.get("PROCURE_KILLS", "3"))
+MOMENTS = 3
 WORKER = """
 import sys
 import fulfillment.connectors
@@ -120,10 +121,14 @@ async def test_workers_killed_between_buying_and_bringing_lose_no_code_and_store
         pool = await empty_pool(vault)
         await with_offer(service, shop, pool)
         procurements = [await plan(service, pool, 3) for _ in range(PROCUREMENTS)]
+        killed: set[int] = set()
         for turn in range(KILLS):
-            await _kill_once(settings, shop, gate, vault_url, turn)
+            if await _kill_once(settings, shop, gate, vault_url, turn):
+                killed.add(turn % MOMENTS)
             if await all_ended(service):
                 break
+        # Each moment was hit: otherwise this shows nothing.
+        assert killed == set(range(min(KILLS, MOMENTS)))
         gate.holds_before = gate.holds_after = False
         async with worker(settings, vault_url):
             await until_ended(service)
@@ -137,9 +142,11 @@ async def test_workers_killed_between_buying_and_bringing_lose_no_code_and_store
 
 async def _kill_once(
     settings: Settings, shop: CodeShop, gate: Gate, vault_url: str, turn: int
-) -> None:
-    """In turn: when the supplier has answered, before the vault has the lot, after it has."""
-    moment = turn % 3
+) -> bool:
+    """In turn: when the supplier has answered, before the vault has the lot, after it has. False
+    when nothing of that sort was left to do.
+    """
+    moment = turn % MOMENTS
     gate.came.clear()
     shop.answered.clear()
     gate.holds_before, gate.holds_after = moment == 1, moment == 2
@@ -147,4 +154,5 @@ async def _kill_once(
         try:
             await killed_when(process, shop.answered if moment == 0 else gate.came)
         except TimeoutError:
-            return  # nothing of that sort was left to do
+            return False
+    return True
