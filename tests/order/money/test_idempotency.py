@@ -8,6 +8,7 @@ import asyncio
 import os
 import random
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -89,10 +90,11 @@ async def _surely(lines: list[Line], path: str, body: bytes, key: str) -> Answer
     raise AssertionError(f"{key}: no definite answer")
 
 
-async def _send(intents: "list[Intent]", ports: list[int], token: str) -> dict[str, list[Answer]]:
-    """Each key's copies at once, half of them to either process."""
+async def _send(
+    intents: list[Intent], ports: list[int], token: str, answers: dict[str, list[Answer]]
+) -> None:
+    """Each key's copies at once, half of them to either process; the answers by key."""
     waiting = iter(intents)
-    answers: dict[str, list[Answer]] = {}
 
     async def sender() -> None:
         pairs = [
@@ -109,18 +111,21 @@ async def _send(intents: "list[Intent]", ports: list[int], token: str) -> dict[s
                 line.close()
 
     await asyncio.gather(*(sender() for _ in range(SENDERS)))
-    return answers
 
 
-async def _kill_in_turn(processes: list[ApiProcess], sending: "asyncio.Task[Any]") -> int:
-    """kill -9 of one process after the other, as long as calls are under way; one at least."""
-    kills, pause = 0, 0.2
-    while not kills or not sending.done():
-        await asyncio.sleep(pause)
+async def _kill_in_turn(
+    processes: list[ApiProcess], sending: "asyncio.Task[None]", answers: Collection[str]
+) -> int:
+    """kill -9 of one process after the other, from the first answers on until the last."""
+    while not answers and not sending.done():  # noqa: ASYNC110 - they come from elsewhere
+        await asyncio.sleep(0.005)
+    kills = 0
+    while not sending.done():
         process = processes[kills % len(processes)]
         await process.kill()
+        kills += 1
         await process.start()
-        kills, pause = kills + 1, 2.0
+        await asyncio.wait([sending], timeout=2.0)
     return kills
 
 
@@ -172,9 +177,12 @@ async def test_each_of_many_keys_has_one_effect_and_one_answer_whatever_is_kille
     answers: dict[str, list[Answer]] = {}
     async with api_processes(url, *ports) as processes:
         for part in range(PARTS):
-            sending = asyncio.create_task(_send(intents[part::PARTS], ports, token))
-            kills += await _kill_in_turn(processes[part % 2 :] + processes[: part % 2], sending)
-            answers |= await sending
+            got: dict[str, list[Answer]] = {}
+            sending = asyncio.create_task(_send(intents[part::PARTS], ports, token, got))
+            in_turn = processes[part % 2 :] + processes[: part % 2]
+            kills += await _kill_in_turn(in_turn, sending, got)
+            await sending
+            answers |= got
         refused = await _altered(intents[:ALTERED], ports[0], token)
 
     assert kills >= PARTS
