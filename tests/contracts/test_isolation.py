@@ -170,6 +170,8 @@ def test_another_merchants_things_are_neither_told_nor_changed(
         statuses[answer.status_code] += 1
         if foreign := (_ids_in(answer.text) & ids) - _ids_in(sent):
             told[operation.name] = f"{answer.status_code} {sorted(foreign)}"
+        if operation.name in OWN_WORDS and _seen_in(answer) == before.get(operation.name):
+            told[operation.name] = f"what the owner is told: {answer.text[:300]}"
         is_free = operation.name in OWN_WORDS | ALIKE
         if not is_free and _names_things(operation, things) and not _is_nothing(answer):
             let_in[operation.name] = f"{answer.status_code} {answer.text[:300]}"
@@ -210,10 +212,15 @@ def _seen_by(caller: Caller, operations: list[Operation]) -> dict[str, Any]:
         if operation.method != "get" or is_restless or _is_open(operation):
             continue
         answer, _ = caller.call(operation)
-        kind = answer.headers.get("content-type", "")
-        body = _still(answer.json()) if kind.startswith("application/json") else None
-        found[operation.name] = (answer.status_code, body)
+        found[operation.name] = _seen_in(answer)
     return found
+
+
+def _seen_in(answer: httpx.Response) -> tuple[int, Any]:
+    """Status and body, but for what moves by itself."""
+    kind = answer.headers.get("content-type", "")
+    body = _still(answer.json()) if kind.startswith("application/json") else None
+    return answer.status_code, body
 
 
 def _still(document: Any) -> Any:
