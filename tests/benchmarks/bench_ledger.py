@@ -9,11 +9,8 @@ BENCH_TRANSACTIONS and BENCH_TOGETHER change the size.
 
 import asyncio
 import os
-import shutil
-import tempfile
 import time
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -24,13 +21,10 @@ from kit.ids import new_id
 from kit.service import Service
 from ledger.app import create_service
 from ledger.settings import Settings
-from onebox.ports import free_ports
-from onebox.postgres import EmbeddedPostgres
+from tests.benchmarks.alone import own_database
 from tests.benchmarks.results import save, say
-from tests.benchmarks.vault import PASSWORD
 from tests.ledger.factories import CHANNEL, MERCHANT, NOON
 from tests.ledger.posting_rules.samples import RULES, paid_with_fee
-from tests.stack.service_databases import ServiceDatabases
 
 TRANSACTIONS = int(os.environ.get("BENCH_TRANSACTIONS", "100000"))
 TOGETHER = int(os.environ.get("BENCH_TOGETHER", "128"))
@@ -42,12 +36,7 @@ _COPIED = ("transaction", "posting")
 
 
 async def run() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="lockstock-bench-ledger-"))
-    folder.chmod(0o755)
-    server = EmbeddedPostgres(folder / "postgres", free_ports(1)[0], PASSWORD)
-    try:
-        await server.start()
-        _, url = await ServiceDatabases(server.url).create("ledger")
+    async with own_database("ledger") as url:
         settings = Settings(
             database_url=url,
             kafka_bootstrap="127.0.0.1:1",
@@ -59,9 +48,6 @@ async def run() -> None:
             figures = await _measure(service, url.replace("+asyncpg", ""))
         finally:
             await service.db.close()
-    finally:
-        await server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     for name, value in figures.items():
         say(f"{name:58} {value}")
     say(f"written to {save('ledger', figures)}")

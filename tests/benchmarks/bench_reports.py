@@ -4,17 +4,13 @@ Orders, delivered units and postings are made set-based in the database, without
 roll-ups by the product's own rebuild. BENCH_ORDERS and BENCH_ROUNDS make it smaller or longer.
 """
 
-import asyncio
 import os
 import secrets
-import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -22,17 +18,12 @@ import asyncpg
 import httpx
 
 from kit.auth import ServiceTokens
-from kit.db import new_metadata
-from kit.migrate import migrate
 from kit.service import Service, create_app
 from ledger.app import create_service
 from ledger.rollups.repository import RollupRepository
 from ledger.rollups.service import RollupService
 from ledger.settings import Settings
-from onebox import databases
-from onebox.ports import free_ports
-from onebox.postgres import EmbeddedPostgres
-from onebox.services import service_named
+from tests.benchmarks.alone import own_database
 from tests.benchmarks.results import save, say
 
 ORDERS = int(os.environ.get("BENCH_ORDERS", "1000000"))
@@ -42,7 +33,6 @@ DAYS = 365
 ORDERS_TOGETHER = 100_000
 MERCHANT = UUID("0190b1c2-0000-7000-8000-000000000001")
 SECRET = secrets.token_hex(32)
-PASSWORD = secrets.token_hex(8)
 ZONE = "Asia/Shanghai"
 GUARDED = ("order_fact", "unit_fact", "posting")
 
@@ -142,27 +132,15 @@ def _iso(at: datetime) -> str:
 
 @asynccontextmanager
 async def _ledger() -> AsyncIterator[tuple[Service, str]]:
-    """A migrated ledger on a database server of its own; gone at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="lockstock-bench-"))
-    folder.chmod(0o755)
-    server = EmbeddedPostgres(folder / "postgres", free_ports(1)[0], PASSWORD)
-    await server.start()
-    owner = service_named("ledger")
-    admin = await databases.connect(server.url)
-    await databases.ensure_role(admin, owner, PASSWORD)
-    await databases.ensure_database(admin, owner, name=owner.database)
-    await admin.close()
-    url = databases.service_url(server.url, owner, PASSWORD, database=owner.database)
-    await migrate("ledger", url, new_metadata())
-    service = create_service(
-        Settings(database_url=url, kafka_bootstrap="127.0.0.1:1", internal_secret=SECRET)
-    )
-    try:
-        yield service, url.replace("postgresql+asyncpg://", "postgresql://")
-    finally:
-        await service.db.close()
-        await server.stop()
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    """A ledger on a database server of its own; gone at the end."""
+    async with own_database("ledger") as url:
+        service = create_service(
+            Settings(database_url=url, kafka_bootstrap="127.0.0.1:1", internal_secret=SECRET)
+        )
+        try:
+            yield service, url.replace("postgresql+asyncpg://", "postgresql://")
+        finally:
+            await service.db.close()
 
 
 async def _load(url: str) -> None:

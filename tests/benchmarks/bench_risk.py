@@ -10,27 +10,17 @@ of it. BENCH_SECONDS is how long.
 import asyncio
 import os
 import random
-import secrets
-import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy import text
 
-from kit.db import new_metadata
 from kit.ids import new_id
-from kit.migrate import migrate
 from kit.service import Service
 from kit.tenancy import for_every_merchant
-from onebox import databases
-from onebox.ports import free_ports
-from onebox.postgres import EmbeddedPostgres
-from onebox.services import service_named
 from risk.app import create_service
 from risk.assessments.domain import PURCHASE_FACTS
 from risk.conditions import Conditions
@@ -40,6 +30,7 @@ from risk.rule_templates import TEMPLATES
 from risk.rules.domain import Action, Mode, Rule, RuleText, judge, verdict
 from risk.settings import Settings
 from risk.velocity.domain import Purchase, PurchasedLine, PurchaseSource
+from tests.benchmarks.alone import own_database
 from tests.benchmarks.bench_import import percentile_ms
 from tests.benchmarks.results import save, say
 
@@ -218,20 +209,8 @@ def _rule(condition: str) -> Rule:
 
 @asynccontextmanager
 async def _service() -> AsyncIterator[Service]:
-    """A server and a database of its own; everything is gone at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="lockstock-bench-"))
-    folder.chmod(0o755)
-    password = secrets.token_hex(8)
-    server = EmbeddedPostgres(folder / "postgres", free_ports(1)[0], password)
-    await server.start()
-    try:
-        named = service_named("risk")
-        admin = await databases.connect(server.url)
-        await databases.ensure_role(admin, named, password)
-        await databases.ensure_database(admin, named, name=named.database)
-        await admin.close()
-        url = databases.service_url(server.url, named, password, database=named.database)
-        await migrate(named.package, url, new_metadata())
+    """On a server and a database of its own; everything is gone at the end."""
+    async with own_database("risk") as url:
         settings = Settings(
             database_url=url,
             kafka_bootstrap="127.0.0.1:1",
@@ -239,8 +218,7 @@ async def _service() -> AsyncIterator[Service]:
             database_pool_size=CALLERS + 2,
         )
         service = create_service(settings)
-        yield service
-        await service.db.close()
-    finally:
-        await server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            yield service
+        finally:
+            await service.db.close()
