@@ -4,12 +4,11 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, Response, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Response
 from sqlalchemy import text
 
 from fulfillment.app import create_service
@@ -22,22 +21,16 @@ from tests.fulfillment.factories import a_line, a_request
 from tests.fulfillment.mailbox import Mailbox, running_mailbox
 from tests.fulfillment.real_vault import RealVault
 from tests.fulfillment.tellings import smtp_account, telling_with
+from tests.stack.chromium import running_chromium
 from tests.stack.service_databases import ServiceDatabases
 
-CHROMIUM = Path("/usr/bin/chromium")
 PLANTED = "PLANTED-7Q4X-91ZK"
 
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.fail(f"{CHROMIUM} is missing; install it with: apt-get install -y chromium")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
-        )
+    async with running_chromium() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest.fixture(scope="session")

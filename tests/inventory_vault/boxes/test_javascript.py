@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
 from kit.ids import new_id
 from tests.inventory_vault.boxes.factories import a_shop, open_lot
 from tests.inventory_vault.factories import Recipient, Vault
+from tests.stack.chromium import running_chromium
 
 ROOT = Path(__file__).parents[3]
-CHROMIUM = Path("/usr/bin/chromium")
 TWEETNACL = ROOT / "services/fulfillment/fulfillment/pages/static/vendor/nacl-fast.min.js"
 VECTORS = json.loads((ROOT / "libs/sealing/vectors.json").read_text())
 README = (ROOT / "libs/sealing/README.md").read_text()
@@ -44,17 +44,11 @@ def documented_script() -> str:
 
 @pytest.fixture(scope="module")
 async def page() -> AsyncIterator[Page]:
-    if not CHROMIUM.exists():
-        pytest.fail(f"{CHROMIUM} is missing; install it with: apt-get install -y chromium")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
-        )
+    async with running_chromium() as browser:
         page = await browser.new_page()
         await page.add_script_tag(path=TWEETNACL)
         await page.add_script_tag(content=documented_script())
         yield page
-        await browser.close()
 
 
 async def test_javascript_opens_every_test_vector(page: Page):
