@@ -12,7 +12,8 @@ from kit.db import Database
 from kit.ids import new_id
 from kit.messaging.events import Event
 from kit.service import Service
-from tests.ledger.conftest import Balances, Deliver
+from tests.ledger.conftest import Balances, Deliver, follow
+from tests.ledger.facts.test_rollups_follow import everything, rebuild
 from tests.ledger.random_orders import RandomOrders
 from tests.ledger.stories import Key, OrderStory, disordered
 
@@ -52,6 +53,10 @@ async def test_random_orders_in_any_order_leave_books_that_add_up_to_the_cent(
         assert (await tx.execute(_CURRENCIES, {"merchant": merchant})).all() == []
         assert (await tx.execute(_BALANCES_THAT_LIE, {"merchant": merchant})).all() == []
     await check_orders(db, [story for story in kept if story.id not in set(reversed_)])
+    await follow(service)
+    rolled_up = await everything(db)
+    await rebuild(db)
+    assert await everything(db) == rolled_up
 
 
 async def reverse_some(

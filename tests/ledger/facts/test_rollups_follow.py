@@ -48,9 +48,9 @@ async def test_roll_ups_are_what_the_orders_say_and_what_a_rebuild_makes(
     await follow(service)
 
     await _agrees_with_orders(db, merchant, orders)
-    kept = await _everything(db)
-    await _rebuild(db)
-    assert await _everything(db) == kept
+    kept = await everything(db)
+    await rebuild(db)
+    assert await everything(db) == kept
 
 
 async def test_a_rebuild_leaves_to_the_chain_what_is_not_in_it_yet(
@@ -65,13 +65,13 @@ async def test_a_rebuild_leaves_to_the_chain_what_is_not_in_it_yet(
         if number == 10:
             await follow(service)
         if number == 20:
-            await _rebuild(db)
+            await rebuild(db)
     await follow(service)
 
     await _agrees_with_orders(db, merchant, orders)
-    kept = await _everything(db)
-    await _rebuild(db)
-    assert await _everything(db) == kept
+    kept = await everything(db)
+    await rebuild(db)
+    assert await everything(db) == kept
 
 
 async def test_postings_are_counted_once_by_whoever_follows_while_others_post(
@@ -95,7 +95,7 @@ async def test_postings_are_counted_once_by_whoever_follows_while_others_post(
     await _agrees_with_orders(db, merchant, orders)
 
 
-async def _rebuild(db: Database) -> None:
+async def rebuild(db: Database) -> None:
     async for _ in RollupService(RollupRepository()).rebuild(db):
         pass
 
@@ -184,7 +184,7 @@ def _cohorts(paid: list[Bought], zone: str) -> dict[tuple[int, int], tuple[int, 
     }
 
 
-async def _everything(db: Database) -> dict[str, Any]:
+async def everything(db: Database) -> dict[str, Any]:
     tables = (*TABLES, "buyer_order", "buyer_fact")
     async with db.read() as tx:
         rows = {table: (await tx.execute(_all(table))).all() for table in tables}
