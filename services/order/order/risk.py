@@ -34,12 +34,19 @@ class Risk:
         """The id of the assessment that allows the order `placed` tells of; empty when there is
         none (yet). Ask once for each order, and name the answer when it is placed. Never raises.
         """
-        if self._peer is None or time.monotonic() < self._rests_until:
+        if self._peer is None or self._rests:
             return ""
         return await self._combined(placed)
 
+    @property
+    def _rests(self) -> bool:
+        return time.monotonic() < self._rests_until
+
     async def _ask_many(self, placed: Sequence[Message]) -> Sequence[str]:
         assert self._peer is not None, "who is not there is not asked"
+        if self._rests:
+            # These waited for the call that failed: they have waited enough.
+            return [""] * len(placed)
         items = [b64encode(message.SerializeToString()).decode() for message in placed]
         try:
             answer = await self._peer.post("/v1/order-assessments", {"items": items})

@@ -1,5 +1,6 @@
 """Orders that arrive paid while risk answers, says nothing, or is not there."""
 
+import asyncio
 from base64 import b64decode
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -31,11 +32,16 @@ class ScriptedRisk(httpx.AsyncBaseTransport):
         self.answer: str | None = ASSESSMENT
         self.status = 200
         self.asked: list[OrderPlaced] = []
+        self.was_asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         assert request.url.path == "/v1/order-assessments"
         items = orjson.loads(request.content)["items"]
         self.asked += [OrderPlaced.FromString(b64decode(item)) for item in items]
+        self.was_asked.set()
+        await self.may_answer.wait()
         if self.answer is None:
             raise httpx.ReadTimeout("silent", request=request)
         return httpx.Response(self.status, json={"items": [self.answer or None] * len(items)})
@@ -136,6 +142,25 @@ async def test_a_risk_that_fails_keeps_only_the_first_order_waiting(
     orders = [(await place(api, paid_body())).json() for _ in range(3)]
 
     assert [order["status"] for order in orders] == ["paid"] * 3
+    assert len(risk.asked) == 1
+
+
+async def test_orders_that_waited_for_a_call_that_fails_wait_for_no_other(
+    api: httpx.AsyncClient, risk: ScriptedRisk
+) -> None:
+    risk.answer = None
+    risk.may_answer.clear()
+    first = asyncio.create_task(place(api, paid_body()))
+    await risk.was_asked.wait()
+    second = asyncio.create_task(place(api, paid_body()))
+    await asyncio.sleep(
+        0.2
+    )  # it waits for the first one's call; if it comes later, it finds a rest
+    risk.may_answer.set()
+
+    orders = [(await each).json() for each in (first, second)]
+
+    assert [order["status"] for order in orders] == ["paid"] * 2
     assert len(risk.asked) == 1
 
 
