@@ -102,6 +102,16 @@ def test_a_component_has_its_share_of_what_was_taken_off_its_bundle() -> None:
     assert (line.coupon_discount_minor, line.promotion_discount_minor) == (5, 70)
 
 
+def test_a_component_without_a_share_tells_nothing_of_what_was_taken_off_its_bundle() -> None:
+    steps = (
+        {"rule": "promotion", "of": "unit", "before": 2000, "after": 1999},
+        {"rule": "bundle_share", "of": "line", "before": 1999, "after": 0},
+    )
+    line = a_line(price_derivation=steps)
+
+    assert (line.coupon_discount_minor, line.promotion_discount_minor) == (0, 0)
+
+
 def test_a_price_without_discounts_tells_none() -> None:
     settled = settled_line(a_line(), LineStatus.DELIVERED)
 

@@ -92,10 +92,10 @@ class Line:
         return self._taken_off("promotion")
 
     def _taken_off(self, kind: str) -> int:
-        told = f"{kind}_discount"
         for step in self.price_derivation:
-            if told in step:  # a component's share of what was taken off its bundle
-                return int(step[told])
+            if step["rule"] == "bundle_share":
+                # The other steps are of the whole bundle: a component has its share, or none.
+                return int(step.get(f"{kind}_discount", 0))
         return sum(
             (step["before"] - step["after"]) * (1 if step["of"] == "line" else self.quantity)
             for step in self.price_derivation
