@@ -98,6 +98,17 @@ def test_a_price_that_comes_late_has_a_code_sent_anew() -> None:
     assert sorted(news(change)) == ["challenged", "held", "paid"]
 
 
+def test_an_order_that_is_challenged_after_its_price_came_late_has_one_code_sent() -> None:
+    ended = saga.expire(begun())
+    change = paid(Change(ended.with_order(is_revived=True).order, "late payment"))
+    assert change.order.status is OrderStatus.PAID
+
+    change = saga.assess(change, CHALLENGED)
+
+    assert change.order.status is OrderStatus.ON_HOLD
+    assert sorted(news(change)) == ["challenged", "held", "paid"]
+
+
 def test_the_timeline_tells_where_the_code_went_and_the_order_shows_it() -> None:
     change = saga.assess(begun(), CHALLENGED)
     sent = Challenge(CHALLENGED.challenge_id, "sms", "*******8001")

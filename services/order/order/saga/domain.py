@@ -124,7 +124,7 @@ def proceed(change: Change) -> Change:
         case Verdict.CHALLENGE:
             change = _hold(change, "the buyer's code")
             # It had ended, and so had its challenge: with the price that came late it begins anew.
-            return challenges.begin(change) if order.is_revived else change
+            return challenges.begin(change) if order.status in ENDED_UNPAID else change
         case Verdict.DECLINE:
             return _refund_whole(change)
         case _:
