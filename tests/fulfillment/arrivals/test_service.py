@@ -291,8 +291,10 @@ async def test_codes_that_a_supplier_cannot_say_again_are_lost_and_a_case_says_s
         connector = service.state["suppliers"]._connectors["code_shop"]
         monkeypatch.setattr(connector, "terms", replace(connector.terms, query_by_ref=False))
 
+    asked_before = list(shop.queries)
     await work(service, "ask-again")
 
+    assert shop.queries == asked_before
     [arrival] = await rows(service, "arrival")
     assert arrival.state == "lost"
     assert arrival.ended_at is not None

@@ -102,12 +102,15 @@ class PurchaseService:
             found = await self._repository.lock_many(tx, ids) if ids else {}
             keys = {(each.merchant_id, each.supplier) for each in found.values()}
             accounts = await self._suppliers.find_accounts(tx, sorted(keys)) if keys else {}
-            await self._arrivals.lose(tx, [it for it in resealing if _is_lost(it, accounts)])
+            lost = [it for it in resealing if _is_lost(it, accounts)]
+            await self._arrivals.lose(tx, lost)
+        # Nobody would keep their codes any more.
+        is_over = {it.origin.purchase_id for it in lost}
         began = asyncio.get_running_loop().time()
         turns = [
             turn_of(each, Step.ASK, accounts, Want(each, ""), began)
             for each in found.values()
-            if (each.merchant_id, each.supplier) in accounts
+            if (each.merchant_id, each.supplier) in accounts and each.id not in is_over
         ]
         reports = await asyncio.gather(*(answer_of(turn) for turn in turns))
         answered, sealed = await self._seal(list(zip(turns, reports, strict=True)))
