@@ -11,7 +11,8 @@ from sqlalchemy import text
 
 from kit.db import Transaction
 from kit.money import Money
-from order.lines.domain import Line, LineStatus, LotCost
+from order.line_rows import line_changes, line_of, line_values
+from order.lines.domain import Line
 from order.orders.domain import (
     Challenge,
     Change,
@@ -113,12 +114,6 @@ _UPDATE_LINES = text(
     "instead = c.instead FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS c(id uuid, status text, "
     "costs jsonb, round int, tried jsonb, instead jsonb) WHERE order_line.id = c.id"
 )
-# Columns of a new line that are called as in Line.
-_SAME_IN_LINE = (
-    *("id", "line_no", "product_id", "sku", "name", "kind", "pool_id", "quantity", "instructions"),
-    *("inputs", "terms", "form", "template", "region", "redemption", "price_derivation"),
-    *("bundle_sku", "bundle_no", "bundle_policy", "image_url", "options", "fee_minor"),
-)
 
 
 async def add_many(tx: Transaction, orders: Sequence[Order]) -> set[UUID]:
@@ -127,7 +122,7 @@ async def add_many(tx: Transaction, orders: Sequence[Order]) -> set[UUID]:
     """
     values = {
         "orders": _json([_order_values(order) for order in orders]),
-        "lines": _json([_line_values(order, line) for order in orders for line in order.lines]),
+        "lines": _json([line_values(order.id, line) for order in orders for line in order.lines]),
         "terms": _json([term for order in orders for term in _term_values(order)]),
     }
     placed = set((await tx.execute(_INSERT, values)).scalars())
@@ -174,14 +169,7 @@ async def update_many(tx: Transaction, changes: Sequence[Change]) -> None:
         await tx.execute(_REVIVE, {"ids": list(holds), "holds": list(holds.values())})
     tx.later(_UPDATE, {"orders": _json([_state_values(c.order) for c in changes])})
     lines = [
-        {
-            "id": line.id,
-            "status": line.status,
-            "costs": _cost_values(line.costs),
-            "round": line.round,
-            "tried": line.tried,
-            "instead": line.instead,
-        }
+        line_changes(line)
         for change in changes
         for line in change.order.lines
         if line.id in change.touched_lines
@@ -195,7 +183,7 @@ async def _with_lines(tx: Transaction, rows: Sequence[Any]) -> list[Order]:
         return []
     lines: defaultdict[UUID, list[Line]] = defaultdict(list)
     for row in await tx.execute(_LINES, {"ids": [row.id for row in rows]}):
-        lines[row.order_id].append(_line(row))
+        lines[row.order_id].append(line_of(row))
     return [_order(row, tuple(lines[row.id])) for row in rows]
 
 
@@ -267,16 +255,6 @@ def _order_values(order: Order) -> dict[str, object]:
     }
 
 
-def _line_values(order: Order, line: Line) -> dict[str, object]:
-    return {
-        **{name: getattr(line, name) for name in _SAME_IN_LINE},
-        "order_id": order.id,
-        "unit_price_minor": line.unit_price.amount_minor,
-        "total_minor": line.total.amount_minor,
-        "currency": line.total.currency,
-    }
-
-
 def _term_values(order: Order) -> list[dict[str, object]]:
     return [
         {
@@ -287,39 +265,6 @@ def _term_values(order: Order) -> list[dict[str, object]]:
         }
         for term in terms_of(order)
     ]
-
-
-def _cost_values(costs: Sequence[LotCost]) -> list[list[object]]:
-    return [
-        [
-            cost.lot_id,
-            cost.quantity,
-            cost.unit_cost.amount_minor,
-            cost.unit_cost.currency,
-            cost.supplier,
-            cost.purchase_id,
-            *(_face_values(cost) if cost.face_value else ()),
-        ]
-        for cost in costs
-    ]
-
-
-def _cost(
-    lot_id: str,
-    quantity: int,
-    amount: int,
-    currency: str,
-    supplier: str = "",  # lines of older releases name none
-    purchase_id: str = "",
-    *face: Any,
-) -> LotCost:
-    value = Money(*face) if face else None
-    return LotCost(lot_id, quantity, Money(amount, currency), supplier, purchase_id, value)
-
-
-def _face_values(cost: LotCost) -> list[object]:
-    assert cost.face_value is not None, "asked for one only"
-    return [cost.face_value.amount_minor, cost.face_value.currency]
 
 
 def _order(row: Any, lines: tuple[Line, ...]) -> Order:  # a row has no static type
@@ -386,40 +331,4 @@ def _customer(row: Any) -> Customer:  # a row has no static type
         contact_hash=row.contact_hash,
         locale=row.customer_locale,
         region=row.customer_region,
-    )
-
-
-def _line(row: Any) -> Line:  # a row has no static type
-    return Line(
-        id=row.id,
-        line_no=row.line_no,
-        product_id=row.product_id,
-        sku=row.sku,
-        name=row.name,
-        kind=row.kind,
-        pool_id=row.pool_id,
-        quantity=row.quantity,
-        unit_price=Money(row.unit_price_minor, row.currency),
-        total=Money(row.total_minor, row.currency),
-        instructions=row.instructions,
-        inputs=row.inputs,
-        status=LineStatus(row.status),
-        refund_minor=row.refund_minor,
-        refunded_minor=row.refunded_minor,
-        costs=tuple(_cost(*values) for values in row.costs),
-        terms=row.terms,
-        form=tuple(row.form),
-        template=row.template,
-        region=row.region,
-        redemption=row.redemption,
-        price_derivation=tuple(row.price_derivation),
-        bundle_sku=row.bundle_sku,
-        bundle_no=row.bundle_no,
-        bundle_policy=row.bundle_policy,
-        round=row.round,
-        tried=tuple(row.tried),
-        instead=row.instead,
-        image_url=row.image_url,
-        options=row.options,
-        fee_minor=row.fee_minor,
     )
