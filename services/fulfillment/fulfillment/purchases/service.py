@@ -228,7 +228,8 @@ class PurchaseService:
         where somebody else can be asked, or where it has waited for too long.
         """
         sending = [it for it in wants if steps.get(it.purchase.id) is Step.SEND]
-        keys = [(it.purchase.merchant_id, it.purchase.supplier) for it in sending]
+        # Of the row that stands: another worker may have chosen another offer before.
+        keys = [(it.merchant_id, it.supplier) for it in (found[w.purchase.id] for w in sending)]
         admitted = await self._routing.admit(tx, keys) if keys else []
         refused = []
         for want, may_be_sent in zip(sending, admitted, strict=True):
