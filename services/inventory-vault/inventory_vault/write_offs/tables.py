@@ -1,6 +1,7 @@
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, Table, Text, Uuid, func
+from sqlalchemy import BigInteger, Boolean, Column, Integer, Table, Text, Uuid
 
 from inventory_vault.metadata import metadata
+from kit.db import clock_time
 
 # The primary key is the promise that no unit is told to the books twice.
 written_off_unit = Table(
@@ -11,12 +12,7 @@ written_off_unit = Table(
     Column("merchant_id", Uuid, nullable=False),
     Column("is_expired", Boolean, nullable=False),
     Column("write_off_id", Uuid, nullable=False),
-    Column(
-        "written_off_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=func.clock_timestamp(),
-    ),
+    clock_time("written_off_at"),
 )
 
 # Sold vouchers whose time was over while something was left on them, told once.
@@ -27,7 +23,5 @@ expired_voucher = Table(
     Column("merchant_id", Uuid, nullable=False),
     Column("balance", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
-    Column(
-        "told_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()
-    ),
+    clock_time("told_at"),
 )
