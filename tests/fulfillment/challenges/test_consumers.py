@@ -149,9 +149,24 @@ async def test_a_code_that_is_not_sent_does_not_end_the_one_before(service: Serv
     code = await code_of(service, box)
     await request(service, a_challenge(), a_challenge())
 
-    await request(service, first)
+    assert await request(service, first) == []
 
     assert await check(service, first, code) is Verdict.RIGHT
+
+
+async def test_without_a_code_that_still_works_it_is_told_that_none_is_sent(
+    service: Service, box: Mailbox
+):
+    first = a_challenge()
+    await request(service, first)
+    await request(service, a_challenge(), a_challenge())
+    async with service.db.transaction() as tx:
+        await tx.execute(text("UPDATE one_time_code SET expires_at = clock_timestamp()"))
+
+    [told] = await request(service, first)
+
+    assert isinstance(told, ChallengeNotSent)
+    assert told.reason == "too_many_codes"
 
 
 async def test_another_merchant_cannot_use_up_the_tries(service: Service, box: Mailbox):

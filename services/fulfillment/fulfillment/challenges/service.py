@@ -21,11 +21,17 @@ class ChallengeService:
         self._codes = codes
 
     async def begin(self, tx: Transaction, asked: Asked) -> None:
-        """Sends the first code, or tells that there is no way to send one."""
+        """Sends the first code, or tells that there is no way to send one: that ends the challenge,
+        so it is not told while a code that was sent before can still be shown.
+        """
         try:
             await self._send(tx, asked)
-        except (NoContact, TooManyCodes) as problem:
+        except NoContact as problem:
             self._tell_not_sent(tx, asked, problem.code)
+        except TooManyCodes as problem:
+            subject = subject_of(asked.merchant_id, asked.challenge_id)
+            if not await self._codes.is_good(tx, subject):
+                self._tell_not_sent(tx, asked, problem.code)
 
     async def send_again(self, tx: Transaction, asked: Asked) -> None:
         """Sends another code, if the order is the merchant's, there is a way, and it is not too

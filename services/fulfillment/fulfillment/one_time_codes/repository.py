@@ -79,6 +79,11 @@ class OneTimeCodeRepository:
         row = (await tx.execute(_TRY, values)).one_or_none()
         return Tried(row.is_right, row.tries) if row else None
 
+    async def is_good(self, tx: Transaction, subject: str, tries_max: int) -> bool:
+        """Whether there is a code that can (still) be shown."""
+        rows = await tx.execute(_IS_GOOD, {"subject": subject, "tries_max": tries_max})
+        return rows.one_or_none() is not None
+
     async def forget(self, tx: Transaction, window: timedelta, limit: int) -> int:
         """Deletes up to `limit` that are long over; answers how many."""
         rows = await tx.execute(_FORGET, {"window": window, "limit": limit})
@@ -121,6 +126,12 @@ _TRY = text(
     WHERE subject = :subject AND expires_at > clock_timestamp() AND tries < :tries_max
       AND (used_at IS NULL OR (:repeats AND code_hash = :code_hash))
     RETURNING code_hash = :code_hash AS is_right, tries
+    """
+)
+_IS_GOOD = text(
+    """
+    SELECT subject FROM one_time_code WHERE subject = :subject AND used_at IS NULL
+      AND expires_at > clock_timestamp() AND tries < :tries_max
     """
 )
 _FORGET = text(

@@ -80,6 +80,10 @@ class OneTimeCodeService:
         if used[way.whose] > self._rules.per_contact_max:
             raise TooManyCodes(retry_after_seconds=int(self._rules.window.total_seconds()))
 
+    async def is_good(self, tx: Transaction, subject: str) -> bool:
+        """Whether a code that was sent for `subject` can still be shown."""
+        return await self._repository.is_good(tx, subject, self._rules.tries_max)
+
     async def verify(
         self, tx: Transaction, subject: str, code: str, *, repeats: bool = False
     ) -> Verified:
