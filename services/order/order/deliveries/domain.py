@@ -30,6 +30,24 @@ class LineOutcome:
     supplier: str = ""  # the one that is being asked, while the outcome is unknown
     refusals: tuple[tuple[str, str], ...] = ()  # (supplier, code): who was tried and said no
 
+    @property
+    def bought(self) -> dict[str, object]:
+        """Which supplier did it, by which purchase, with which receipt; nothing for stock."""
+        bought = [cost for cost in self.costs if cost.supplier]
+        if not bought and not self.receipt:
+            return {}
+        return {
+            "suppliers": [cost.supplier for cost in bought],
+            "purchases": [cost.purchase_id for cost in bought],
+            "receipt": self.receipt,
+        }
+
+    @property
+    def tried(self) -> str:
+        """Who was asked and said no, as it follows a reason; empty for nobody."""
+        said = ", ".join(f"{supplier} said {code}" for supplier, code in self.refusals)
+        return f" ({said})" if said else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:

@@ -271,12 +271,12 @@ def _settle(change: Change, line: Line, outcome: LineOutcome) -> Change:
                 costs=[_cost(cost) for cost in outcome.costs],
                 units=[unit.unit_id for unit in outcome.units[:_UNITS_TOLD_MAX]],
                 masks=[unit.mask for unit in outcome.units[:_UNITS_TOLD_MAX]],
-                **_bought(outcome),
+                **outcome.bought,
             )
         case LineStatus.FAILED:
             change = change.told(
                 "line_failed",
-                f"{line.sku} failed: {outcome.reason}{_tried(outcome)}",
+                f"{line.sku} failed: {outcome.reason}{outcome.tried}",
                 **ids,
                 reason=outcome.reason,
                 refusals=[{"supplier": name, "code": code} for name, code in outcome.refusals],
@@ -308,23 +308,6 @@ def _cost(cost: LotCost) -> dict[str, object]:
         "unit_cost": cost.unit_cost.amount_minor,
         "currency": cost.unit_cost.currency,
     }
-
-
-def _bought(outcome: LineOutcome) -> dict[str, object]:
-    """Which supplier did it, by which purchase, with which receipt; nothing for stock."""
-    bought = [cost for cost in outcome.costs if cost.supplier]
-    if not bought and not outcome.receipt:
-        return {}
-    return {
-        "suppliers": [cost.supplier for cost in bought],
-        "purchases": [cost.purchase_id for cost in bought],
-        "receipt": outcome.receipt,
-    }
-
-
-def _tried(outcome: LineOutcome) -> str:
-    said = ", ".join(f"{supplier} said {code}" for supplier, code in outcome.refusals)
-    return f" ({said})" if said else ""
 
 
 def settle_refund(change: Change, refund: Refund) -> Change:
