@@ -1,10 +1,11 @@
 """SQL of reviews. The condition on the status makes one decision of many that come at once."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from kit.db import Transaction
 from kit.ids import new_id
@@ -19,9 +20,9 @@ from risk.reviews.domain import (
     ReviewStatus,
 )
 
-_COLUMNS = """id, merchant_id, order_id, assessment_id, status, reason, opened_at, decided_at,
-    decided_by, note, assignee, due_at,
-    status = 'open' AND due_at IS NOT NULL AND due_at <= clock_timestamp() AS is_overdue"""
+_IS_OVERDUE = "(status = 'open' AND due_at IS NOT NULL AND due_at <= clock_timestamp())"
+_COLUMNS = f"""id, merchant_id, order_id, assessment_id, status, reason, opened_at, decided_at,
+    decided_by, note, assignee, due_at, {_IS_OVERDUE} AS is_overdue"""
 
 _INSERT = text("""
     INSERT INTO review (id, merchant_id, order_id, assessment_id, status, reason, due_at,
@@ -76,17 +77,14 @@ _GET = text(f"""
 _KNOWN = text("""
     SELECT id FROM review WHERE merchant_id = :merchant_id AND id = ANY(CAST(:ids AS uuid[]))
 """)
-_LIST = text(f"""
-    SELECT * FROM (SELECT {_COLUMNS} FROM review WHERE merchant_id = :merchant_id) AS known
-    WHERE (CAST(:status AS text) IS NULL OR status = :status)
-        AND (CAST(:order_id AS uuid) IS NULL OR order_id = :order_id)
-        AND (CAST(:assignee AS text) IS NULL OR assignee = :assignee)
-        AND (CAST(:is_overdue AS boolean) IS NULL OR is_overdue = :is_overdue)
-        AND (CAST(:opened_from AS timestamptz) IS NULL OR opened_at >= :opened_from)
-        AND (CAST(:opened_to AS timestamptz) IS NULL OR opened_at < :opened_to)
-        AND (CAST(:before AS uuid) IS NULL OR id < :before)
-    ORDER BY id DESC LIMIT :limit
-""")  # noqa: S608 - made of constants above
+_WANTED = {
+    "order_id": "order_id = CAST(:order_id AS uuid)",
+    "assignee": "assignee = CAST(:assignee AS text)",
+    "is_overdue": f"{_IS_OVERDUE} = CAST(:is_overdue AS boolean)",
+    "opened_from": "opened_at >= CAST(:opened_from AS timestamptz)",
+    "opened_to": "opened_at < CAST(:opened_to AS timestamptz)",
+    "before": "id < CAST(:before AS uuid)",
+}
 _LOG = text("""
     INSERT INTO review_act (id, review_id, merchant_id, actor, act, note)
     SELECT id, review_id, merchant_id, :actor, :act, :note
@@ -219,21 +217,33 @@ class ReviewRepository:
         limit: int,
     ) -> list[Review]:
         """Newest first."""
+        given = {
+            "order_id": wanted.order_id,
+            "assignee": wanted.assignee,
+            "is_overdue": wanted.is_overdue,
+            "opened_from": wanted.opened_from,
+            "opened_to": wanted.opened_to,
+            "before": before,
+        }
+        said = {name: value for name, value in given.items() if value is not None}
         rows = await tx.execute(
-            _LIST,
-            {
-                "merchant_id": merchant_id,
-                "status": wanted.status.value if wanted.status else None,
-                "order_id": wanted.order_id,
-                "assignee": wanted.assignee,
-                "is_overdue": wanted.is_overdue,
-                "opened_from": wanted.opened_from,
-                "opened_to": wanted.opened_to,
-                "before": before,
-                "limit": limit,
-            },
+            _listing(wanted.status, tuple(said)),
+            {"merchant_id": merchant_id, "limit": limit, **said},
         )
         return [_to_domain(row) for row in rows]
+
+
+@lru_cache
+def _listing(status: ReviewStatus | None, names: tuple[str, ...]) -> TextClause:
+    """Only what is asked for is said, the status as it is: plans are generic, so they find the
+    open ones, or those of one order, by their index only then.
+    """
+    conditions = [*([f"status = '{status}'"] if status else []), *(_WANTED[it] for it in names)]
+    return text(f"""
+        SELECT {_COLUMNS} FROM review
+        WHERE {" AND ".join(["merchant_id = :merchant_id", *conditions])}
+        ORDER BY id DESC LIMIT :limit
+    """)  # noqa: S608 - made of constants above
 
 
 def _to_domain(row: Any) -> Review:  # a row has no static type
