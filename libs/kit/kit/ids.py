@@ -6,6 +6,10 @@ from uuid import UUID
 
 from kit.randomness import random_bytes
 
+LAST_ID = UUID(int=2**128 - 1)
+"""Greater than every id: where a list that begins at the newest begins. Plans are generic here, so
+"no id, or below this one" would find no place in an index.
+"""
 _RANDOM_BITS = 74
 _RANDOM_MASK = (1 << _RANDOM_BITS) - 1
 _STEP_MASK = (1 << 32) - 1
