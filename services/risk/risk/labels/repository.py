@@ -56,7 +56,8 @@ _WORTH = text(f"""
         FROM fired LEFT JOIN labelled USING (order_id)
         LEFT JOIN (
             SELECT DISTINCT order_id FROM review
-            WHERE status = 'declined' AND decided_by <> :time_limit
+            WHERE order_id IN (SELECT order_id FROM fired)
+                AND status = 'declined' AND decided_by <> :time_limit
         ) AS review USING (order_id)
     )
     SELECT rule_id, currency, max(version) AS version,
