@@ -11,6 +11,7 @@ from kit.ids import new_id
 from risk.backtests.domain import Backtest, BacktestStatus, PastOrder, Question
 from risk.facts import Catalogue, FactValue
 from risk.labels.domain import BAD
+from risk.reviews.domain import TIME_LIMIT
 from risk.rules.domain import Action
 
 LEASE_SECONDS = 60
@@ -163,7 +164,7 @@ def _orders(facts: int, *, with_products: bool) -> TextClause:
             FROM order_label WHERE order_id = p.id
         ) AS l ON true
         LEFT JOIN review r ON r.assessment_id = a.id AND r.status = 'declined'
-            AND r.decided_by <> 'time limit'
+            AND r.decided_by <> '{TIME_LIMIT}'
         ORDER BY given.place
     """)  # noqa: S608 - made of constants and numbers
 
