@@ -29,6 +29,7 @@ def test_a_value_has_one_spelling(kind: EntryKind, value: str, normal: str) -> N
         (EntryKind.NETWORK, "0.0.0.0/0"),
         (EntryKind.NETWORK, "10.0.0.0/7"),
         (EntryKind.NETWORK, "2001::/18"),
+        (EntryKind.NETWORK, "fe80::%eth0/64"),
         (EntryKind.CONTACT, "anna@example.org"),
         (EntryKind.CONTACT, "AB" * 32),
         (EntryKind.DEVICE, "  "),

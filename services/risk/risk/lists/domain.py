@@ -67,10 +67,7 @@ def normal_value(kind: EntryKind, value: str) -> str:
                 raise ValueError("not an address of a buyer")
             return normal
         case EntryKind.NETWORK:
-            network = ip_network(text)
-            if network.prefixlen < NETWORK_BITS_MIN[network.version]:
-                raise ValueError(f"at least /{NETWORK_BITS_MIN[network.version]}")
-            return str(network)
+            return _normal_network(text)
         case EntryKind.CONTACT:
             if not _HASH.fullmatch(text):
                 raise ValueError("a contact's hash, 64 hex digits, as the fact contact_hash has it")
@@ -79,6 +76,15 @@ def normal_value(kind: EntryKind, value: str) -> str:
             if not text:
                 raise ValueError("empty")
             return text
+
+
+def _normal_network(text: str) -> str:
+    network = ip_network(text)
+    if "%" in text:
+        raise ValueError("a network with a zone")
+    if network.prefixlen < NETWORK_BITS_MIN[network.version]:
+        raise ValueError(f"at least /{NETWORK_BITS_MIN[network.version]}")
+    return str(network)
 
 
 def digest_of(merchant_id: UUID, kind: EntryKind, value: str) -> UUID | None:
