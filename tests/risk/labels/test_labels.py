@@ -7,7 +7,9 @@ from uuid import UUID
 import httpx
 import pytest
 from google.protobuf.message import Message
+from sqlalchemy import text
 
+from kit.db import Database
 from kit.ids import new_id
 from kit.service import Service
 from lockstock.common.v1.money_pb2 import Money
@@ -15,12 +17,22 @@ from lockstock.fulfillment.v1.claim_events_pb2 import ClaimDecided
 from lockstock.order.v1.chargeback_events_pb2 import ChargebackReceived
 from lockstock.order.v1.order_events_pb2 import OrderCompleted, OrderRefunded, RefundMade
 from lockstock.risk.v1.assessment_events_pb2 import DECISION_HOLD
+from risk.counts import KeyKind
+from risk.labels.domain import LABELS_MAX
+from risk.velocity.domain import key_digest
 from tests.risk.challenges.conftest import hear
 from tests.risk.conftest import Assess
 from tests.risk.factories import MERCHANT, OTHER_MERCHANT, an_order
 from tests.stack.api import ApiClient
 
 PRICE = Money(amount_minor=500, currency="CNY")
+REFUNDS = """
+    INSERT INTO order_label (order_id, kind, source, merchant_id, at, amount_minor, currency,
+        customer_key)
+    SELECT gen_random_uuid(), 'refund', '', CAST(:merchant_id AS uuid), clock_timestamp(), 0, '',
+        CAST(:key AS uuid)
+    FROM generate_series(1, CAST(:count AS int))
+"""
 
 
 @pytest.fixture
@@ -131,6 +143,30 @@ async def test_a_buyers_chargeback_is_a_fact_of_the_next_purchase_by_account_or_
 
     assert [it.decision == DECISION_HOLD for it in again] == [True, True, False, False]
     assert [rule.name for rule in again[0].rules] == ["customer"]
+
+
+async def test_of_a_name_with_thousands_of_labels_a_thousand_are_read_chargebacks_first(
+    service: Service, client: httpx.AsyncClient, assess: Assess, db: Database
+) -> None:
+    said = f"chargebacks_of_customer == 1 && refunds_of_customer == {LABELS_MAX - 1}"
+    rule = {"name": "Many", "condition": said, "action": "hold"}
+    assert (await client.post("/v1/rules", json=rule)).status_code == 201
+    order_id = new_id()
+    await assess([an_order(order_id=order_id, customer_id="guest")])
+    async with db.transaction() as tx:
+        await tx.execute(
+            text(REFUNDS),
+            {
+                "merchant_id": MERCHANT,
+                "key": key_digest(MERCHANT, KeyKind.CUSTOMER, "guest"),
+                "count": LABELS_MAX + 5,
+            },
+        )
+    await become(service, order_id, ChargebackReceived(reference="dp", amount=PRICE))
+
+    [again] = await assess([an_order(customer_id="guest")])
+
+    assert [rule.name for rule in again.rules] == ["Many"]
 
 
 async def test_the_facts_are_in_the_catalogue(client: httpx.AsyncClient) -> None:

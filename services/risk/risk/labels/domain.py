@@ -24,6 +24,8 @@ class LabelKind(StrEnum):
 
 BAD = (LabelKind.REFUND, LabelKind.CLAIM, LabelKind.CHARGEBACK)
 """An order with one of these was better not sold; a completed one with none was good."""
+LABELS_MAX = 1_000
+"""Labels of one buyer or contact that facts are made of; chargebacks before claims and refunds."""
 
 LABEL_FACTS: Sequence[FactKind] = (
     FactKind(

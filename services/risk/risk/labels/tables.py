@@ -36,6 +36,8 @@ def label_tables(metadata: MetaData) -> None:
             Index(
                 f"ix_order_label_{of}_key",
                 f"{of}_key",
+                "kind",
+                "order_id",
                 postgresql_where=sql(f"{of}_key IS NOT NULL AND {_IS_BAD}"),
             )
             for of in ("customer", "contact")

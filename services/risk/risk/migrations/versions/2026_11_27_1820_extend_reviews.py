@@ -61,11 +61,11 @@ _TABLES = (
     )
     """,
     """
-    CREATE INDEX ix_order_label_customer_key ON order_label (customer_key)
+    CREATE INDEX ix_order_label_customer_key ON order_label (customer_key, kind, order_id)
       WHERE customer_key IS NOT NULL AND kind IN ('refund', 'claim', 'chargeback')
     """,
     """
-    CREATE INDEX ix_order_label_contact_key ON order_label (contact_key)
+    CREATE INDEX ix_order_label_contact_key ON order_label (contact_key, kind, order_id)
       WHERE contact_key IS NOT NULL AND kind IN ('refund', 'claim', 'chargeback')
     """,
     """
