@@ -19,7 +19,7 @@ from lockstock.order.v1.order_events_pb2 import OrderCompleted, OrderRefunded, R
 from lockstock.risk.v1.assessment_events_pb2 import DECISION_HOLD
 from risk.counts import KeyKind
 from risk.labels.domain import LABELS_MAX
-from risk.velocity.domain import key_digest
+from risk.velocity.domain import KEPT, key_digest
 from tests.risk.challenges.conftest import hear
 from tests.risk.conftest import Assess
 from tests.risk.factories import MERCHANT, OTHER_MERCHANT, an_order
@@ -143,6 +143,23 @@ async def test_a_buyers_chargeback_is_a_fact_of_the_next_purchase_by_account_or_
 
     assert [it.decision == DECISION_HOLD for it in again] == [True, True, False, False]
     assert [rule.name for rule in again[0].rules] == ["customer"]
+
+
+async def test_a_chargeback_that_comes_after_the_purchase_left_the_counts_is_known_of_its_buyer(
+    service: Service, client: httpx.AsyncClient, assess: Assess
+) -> None:
+    rule = {"name": "Eve", "condition": "chargebacks_of_customer > 0", "action": "hold"}
+    assert (await client.post("/v1/rules", json=rule)).status_code == 201
+    order_id = new_id()
+    old = datetime.now(UTC) - KEPT - timedelta(days=1)
+    await assess([an_order(order_id=order_id, customer_id="eve", at=old)])
+    (forget,) = (job for job in service.jobs if job.name == "forget-old-purchases")
+    await forget._run()
+
+    await become(service, order_id, ChargebackReceived(reference="dp", amount=PRICE))
+
+    [again] = await assess([an_order(customer_id="eve")])
+    assert [rule.name for rule in again.rules] == ["Eve"]
 
 
 async def test_of_a_name_with_thousands_of_labels_a_thousand_are_read_chargebacks_first(

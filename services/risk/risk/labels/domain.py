@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 from uuid import UUID
 
+from risk.counts import KeyKind
 from risk.facts import FactKind, FactType
+from risk.velocity.domain import key_digest
 
 
 class LabelKind(StrEnum):
@@ -61,6 +64,27 @@ class Label:
     source: str = ""
     amount_minor: int = 0
     currency: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """What later purchases of the same buyer or contact are known by; None when it is unknown."""
+
+    customer_key: UUID | None = None
+    contact_key: UUID | None = None
+
+    @classmethod
+    def of(cls, merchant_id: UUID, customer_id: str, contact_hash: str) -> Self:
+        """Of what a purchase says: its own keys it forgets before the last chargeback comes."""
+        return cls(
+            _key(merchant_id, KeyKind.CUSTOMER, customer_id),
+            _key(merchant_id, KeyKind.CONTACT, contact_hash),
+        )
+
+
+def _key(merchant_id: UUID, kind: KeyKind, value: str) -> UUID | None:
+    name = value.strip()
+    return key_digest(merchant_id, kind, name) if name else None
 
 
 @dataclass(slots=True)

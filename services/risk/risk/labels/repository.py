@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -7,19 +7,19 @@ from sqlalchemy import text
 
 from kit.db import Transaction
 from kit.statements import Read
-from risk.labels.domain import BAD, LABELS_MAX, Label
+from risk.labels.domain import BAD, LABELS_MAX, Buyer, Label
 
 _BAD = ", ".join(f"'{kind}'" for kind in BAD)
+_FIND_BUYERS = text("""
+    SELECT id, merchant_id, customer_id, contact_hash FROM purchase
+    WHERE id = ANY(CAST(:orders AS uuid[]))
+""")
 _ADD = text("""
     INSERT INTO order_label (order_id, kind, source, merchant_id, at, amount_minor, currency,
         customer_key, contact_key)
-    SELECT given.order_id, given.kind, given.source, given.merchant_id, given.at,
-        given.amount_minor, given.currency, purchase.customer_key, purchase.contact_key
-    FROM unnest(CAST(:orders AS uuid[]), CAST(:kinds AS text[]), CAST(:sources AS text[]),
+    SELECT * FROM unnest(CAST(:orders AS uuid[]), CAST(:kinds AS text[]), CAST(:sources AS text[]),
         CAST(:merchants AS uuid[]), CAST(:ats AS timestamptz[]), CAST(:amounts AS bigint[]),
-        CAST(:currencies AS text[]))
-        AS given(order_id, kind, source, merchant_id, at, amount_minor, currency)
-    LEFT JOIN purchase ON purchase.id = given.order_id
+        CAST(:currencies AS text[]), CAST(:customers AS uuid[]), CAST(:contacts AS uuid[]))
     ON CONFLICT (order_id, kind, source) DO NOTHING
 """)
 _OF = ("customer", "contact")
@@ -84,18 +84,29 @@ _SLACK = timedelta(minutes=10)
 
 
 class LabelRepository:
-    async def add(self, tx: Transaction, labels: Sequence[Label]) -> None:
-        """What is known already stays as it is."""
-        await tx.execute(
+    async def find_buyers(self, tx: Transaction, orders: Collection[UUID]) -> dict[UUID, Buyer]:
+        """Order -> whose it is, of those that are recorded here."""
+        rows = await tx.execute(_FIND_BUYERS, {"orders": list(orders)})
+        return {
+            row.id: Buyer.of(row.merchant_id, row.customer_id, row.contact_hash) for row in rows
+        }
+
+    def add(self, tx: Transaction, labels: Sequence[tuple[Label, Buyer]]) -> None:
+        """What is known already stays as it is. Written with what else is left for the end of the
+        transaction.
+        """
+        tx.later(
             _ADD,
             {
-                "orders": [it.order_id for it in labels],
-                "kinds": [it.kind.value for it in labels],
-                "sources": [it.source for it in labels],
-                "merchants": [it.merchant_id for it in labels],
-                "ats": [it.at for it in labels],
-                "amounts": [it.amount_minor for it in labels],
-                "currencies": [it.currency for it in labels],
+                "orders": [it.order_id for it, _ in labels],
+                "kinds": [it.kind.value for it, _ in labels],
+                "sources": [it.source for it, _ in labels],
+                "merchants": [it.merchant_id for it, _ in labels],
+                "ats": [it.at for it, _ in labels],
+                "amounts": [it.amount_minor for it, _ in labels],
+                "currencies": [it.currency for it, _ in labels],
+                "customers": [buyer.customer_key for _, buyer in labels],
+                "contacts": [buyer.contact_key for _, buyer in labels],
             },
         )
 

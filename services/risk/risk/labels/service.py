@@ -6,7 +6,16 @@ from kit.db import Transaction
 from kit.statements import Answer, Read
 from risk.counts import KeyKind
 from risk.facts import FactKind, FactValue
-from risk.labels.domain import BAD, LABEL_FACTS, Label, LabelKind, RuleWorth, fact_name, merged
+from risk.labels.domain import (
+    BAD,
+    LABEL_FACTS,
+    Buyer,
+    Label,
+    LabelKind,
+    RuleWorth,
+    fact_name,
+    merged,
+)
 from risk.labels.repository import LabelRepository
 from risk.reviews.domain import TIME_LIMIT
 from risk.velocity.domain import Purchase
@@ -25,7 +34,9 @@ class LabelService:
     async def add(self, tx: Transaction, labels: Sequence[Label]) -> None:
         """Notes them; the same again changes nothing."""
         if labels:
-            await self._repository.add(tx, labels)
+            buyers = await self._repository.find_buyers(tx, {it.order_id for it in labels})
+            whose = [(it, buyers.get(it.order_id, Buyer())) for it in labels]
+            self._repository.add(tx, whose)
 
     def ask(self, purchases: Sequence[Purchase]) -> Read:
         keys = {

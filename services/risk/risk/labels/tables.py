@@ -28,7 +28,7 @@ def label_tables(metadata: MetaData) -> None:
         Column("at", DateTime(timezone=True), nullable=False),
         Column("amount_minor", BigInteger, nullable=False),
         Column("currency", Text, nullable=False),
-        # Of the purchase as it was labelled: it forgets its own after a while.
+        # Of the purchase, which forgets its own after a while.
         Column("customer_key", Uuid),
         Column("contact_key", Uuid),
         CheckConstraint(f"kind IN ({_KINDS})", name="kind_known"),
