@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
+from kit.db import Transaction
 from kit.ids import new_id
 from kit.messaging.events import Event
 from lockstock.common.v1.money_pb2 import Money
@@ -13,11 +15,14 @@ from risk.assessments.domain import PURCHASE_FACTS
 from risk.facts import Catalogue, Facts, FactValue
 from risk.lists.service import ListService
 from risk.rules.domain import Action, Mode, RuleText
+from risk.velocity.domain import Purchase, Velocity
+from risk.velocity.service import Counts, VelocityService
 
 MERCHANT = UUID("0190b1c2-0000-7000-8000-000000000001")
 OTHER_MERCHANT = UUID("0190b1c2-0000-7000-8000-000000000002")
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 IP = "203.0.113.7"
+NO_COUNTS: Counts = MappingProxyType({})
 CATALOGUE = Catalogue(PURCHASE_FACTS, ListService.facts)
 
 
@@ -73,3 +78,16 @@ def a_rule(condition: str = "amount_minor > 100", **changes: Any) -> RuleText:
         "action": Action.HOLD,
     }
     return RuleText(**(values | changes))
+
+
+async def recorded(
+    velocity: VelocityService,
+    tx: Transaction,
+    purchases: Sequence[Purchase],
+    counts: Counts = NO_COUNTS,
+) -> list[tuple[Purchase, Velocity]]:
+    """Recorded and counted, with nothing asked beside."""
+    merchants = {it.merchant_id for it in purchases}
+    (answer,) = await tx.read_together([velocity.ask_watched(merchants)])
+    watched = velocity.watched(merchants, answer)
+    return (await velocity.record(tx, purchases, counts, watched, lambda _: [])).purchases

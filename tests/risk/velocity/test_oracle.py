@@ -22,7 +22,7 @@ from risk.counts import DISTINCT_MAX, CountFact, KeyKind, Measure, read_count
 from risk.velocity.domain import Purchase, PurchasedLine, PurchaseSource, Velocity
 from risk.velocity.service import VelocityService
 from risk.windows.domain import Outcome
-from tests.risk.factories import MERCHANT, NOON
+from tests.risk.factories import MERCHANT, NOON, recorded
 
 EVENTS = int(os.environ.get("LOCKSTOCK_VELOCITY_EVENTS", "700"))
 COUNTS = [
@@ -240,7 +240,7 @@ async def test_counts_equal_those_of_a_brute_force_oracle(
         batch = delivered[position : position + seeded.choice([1, 2, 7, 40, 100])]
         position += len(batch)
         async with service.db.transaction() as tx:
-            counted = await velocity.record(tx, batch, watched)
+            counted = await recorded(velocity, tx, batch, watched)
         compared += _compare(oracle, batch, counted)
         await _settle_some(service, oracle, seeded)
         if seeded.random() < 0.1:

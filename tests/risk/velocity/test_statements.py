@@ -10,7 +10,7 @@ from kit.service import Service
 from risk.velocity.domain import Purchase, PurchasedLine, PurchaseSource, Watch, Watched
 from risk.velocity.service import VelocityService
 from tests.risk.conftest import Assess
-from tests.risk.factories import MERCHANT, NOON, a_rule, an_order
+from tests.risk.factories import MERCHANT, NOON, a_rule, an_order, recorded
 from tests.stack.statements import noted_statements
 
 CONDITION = """purchases_by_ip_90d > 900 && amount_by_customer_1m > 5 && devices_by_ip_1d > 900
@@ -69,7 +69,7 @@ async def test_what_a_rule_counts_by_is_locked_though_it_came_in_between(
     await add_rule(service, CONDITION)
 
     async with db.transaction() as tx:
-        await velocity.record_watched(tx, [a_purchase(1)], {}, before, lambda _: [])
+        await velocity.record(tx, [a_purchase(1)], {}, before, lambda _: [])
 
     async with db.read() as tx:
         rows = (await tx.execute(text("SELECT kind, purchases_total FROM velocity_key"))).all()
@@ -84,11 +84,11 @@ async def test_what_was_recorded_before_its_kind_was_counted_is_in_the_totals(
     velocity: VelocityService = service.state["velocity"]
     for number in range(1, 4):
         async with db.transaction() as tx:
-            await velocity.record(tx, [a_purchase(number)], {})
+            await recorded(velocity, tx, [a_purchase(number)])
     await add_rule(service, "purchases_by_device_1d > 5 && purchases_by_product_1d > 5")
 
     async with db.transaction() as tx:
-        await velocity.record(tx, [a_purchase(4), a_purchase(5)], {})
+        await recorded(velocity, tx, [a_purchase(4), a_purchase(5)])
 
     async with db.read() as tx:
         rows = (await tx.execute(text("SELECT kind, purchases_total FROM velocity_key"))).all()

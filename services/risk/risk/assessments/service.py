@@ -127,7 +127,7 @@ class AssessmentService:
         merchants = list({purchase.merchant_id for purchase in purchases})
         rules, watched = await self._rules.in_force_watched(tx, merchants)
         counts = {merchant_id: self._rules.counts_of(some) for merchant_id, some in rules.items()}
-        found = await self._velocity.record_watched(tx, purchases, counts, watched, self._ask)
+        found = await self._velocity.record(tx, purchases, counts, watched, self._ask)
         counted = found.purchases
         if not counted:
             return []

@@ -65,17 +65,6 @@ class VelocityService:
         return self._repository.watched(merchants, answer)
 
     async def record(
-        self, tx: Transaction, purchases: Sequence[Purchase], counts: Counts
-    ) -> list[tuple[Purchase, Velocity]]:
-        """`record_watched` for who asks nothing beside it."""
-        merchants = list({it.merchant_id for it in purchases})
-        (answer,) = await tx.read_together([self.ask_watched(merchants)])
-        counted = await self.record_watched(
-            tx, purchases, counts, self.watched(merchants, answer), lambda _: []
-        )
-        return counted.purchases
-
-    async def record_watched(
         self,
         tx: Transaction,
         purchases: Sequence[Purchase],
