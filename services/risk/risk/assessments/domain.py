@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,8 @@ from risk.velocity.domain import Purchase, Velocity, address_key, network_key, n
 
 REASON_LENGTH_MAX = 2_000
 """Characters."""
+_CLOCKS_DIFFER = timedelta(minutes=10)
+"""Those of processes, which make ids, and of the database by less."""
 RULES_TOLD_MAX = 50
 """Fired rules named in the event; the assessment keeps all of them."""
 CHALLENGE_WITHOUT_CONTACT = "a code is due and the buyer gave no contact to send it to"
@@ -211,6 +213,17 @@ def values_of(purchase: Purchase, velocity: Velocity) -> dict[str, FactValue]:
         "earlier_purchases": velocity.earlier_purchases,
         **velocity.counts,
     }
+
+
+def ids_within(since: datetime, until: datetime) -> tuple[UUID, UUID]:
+    """The first and the last id (UUIDv7) that an assessment of this time may have: they are
+    found by index, and `assessed_at` chooses among them.
+    """
+    return _first_id(since - _CLOCKS_DIFFER), _first_id(until + _CLOCKS_DIFFER)
+
+
+def _first_id(at: datetime) -> UUID:
+    return UUID(int=max(0, int(at.timestamp() * 1_000)) << 80)
 
 
 class NotAllAllowed(Exception):

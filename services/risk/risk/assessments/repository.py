@@ -1,6 +1,6 @@
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,13 @@ from kit.db import Transaction
 from kit.ids import LAST_ID
 from kit.messaging.events import topic_of
 from lockstock.risk.v1.assessment_events_pb2 import OrderAssessed
-from risk.assessments.domain import Assessment, ShadowReport, ShadowRule, StoredAssessment
+from risk.assessments.domain import (
+    Assessment,
+    ShadowReport,
+    ShadowRule,
+    StoredAssessment,
+    ids_within,
+)
 from risk.rules.domain import Action, Limits
 from risk.velocity.domain import PurchaseSource
 
@@ -74,8 +80,6 @@ _LIST, _LIST_OF_ORDER = (
 )
 SHADOW_RULES_MAX = 200
 """Rules (each version by itself) in a report."""
-_SLACK = timedelta(minutes=10)
-"""Clocks of processes and of the database differ by less."""
 
 
 class AssessmentRepository:
@@ -112,12 +116,13 @@ class AssessmentRepository:
         self, tx: Transaction, merchant_id: UUID, since: datetime, until: datetime
     ) -> ShadowReport:
         """The rules that fired most come first."""
+        first_id, last_id = ids_within(since, until)
         window = {
             "merchant_id": merchant_id,
             "since": since,
             "until": until,
-            "first_id": _id_at(since - _SLACK),
-            "last_id": _id_at(until + _SLACK),
+            "first_id": first_id,
+            "last_id": last_id,
         }
         totals = (await tx.execute(_SHADOW_TOTALS, window)).one()
         rules = await tx.execute(_SHADOW_RULES, window | {"limit": SHADOW_RULES_MAX})
@@ -163,11 +168,6 @@ class AssessmentRepository:
         else:
             rows = await tx.execute(_LIST_OF_ORDER, values | {"order_id": order_id})
         return [_to_domain(row) for row in rows]
-
-
-def _id_at(at: datetime) -> UUID:
-    """The smallest id (UUIDv7) that is made at this time."""
-    return UUID(int=max(0, int(at.timestamp() * 1_000)) << 80)
 
 
 def _order_id(assessment: Assessment) -> UUID | None:

@@ -1,5 +1,5 @@
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from kit.db import Transaction
 from kit.statements import Read
+from risk.assessments.domain import ids_within
 from risk.labels.domain import BAD, LABELS_MAX, Buyer, Label
 
 _BAD = ", ".join(f"'{kind}'" for kind in BAD)
@@ -79,8 +80,6 @@ _WORTH = text(f"""
         sum(amount_minor) FILTER (WHERE is_completed AND NOT is_bad) AS good_sum
     FROM judged GROUP BY rule_id, currency
 """)  # noqa: S608 - made of constants of the domain
-_SLACK = timedelta(minutes=10)
-"""Clocks of processes and of the database differ by less."""
 
 
 class LabelRepository:
@@ -125,21 +124,16 @@ class LabelRepository:
         time_limit: str,
     ) -> list[Mapping[str, Any]]:
         """Per rule and currency. What the time limit declined nobody looked at."""
+        first_id, last_id = ids_within(since, until)
         rows = await tx.execute(
             _WORTH,
             {
                 "merchant_id": merchant_id,
                 "since": since,
                 "until": until,
-                "first_id": _id_at(since - _SLACK),
-                "last_id": _id_at(until + _SLACK),
+                "first_id": first_id,
+                "last_id": last_id,
                 "time_limit": time_limit,
             },
         )
         return [dict(row) for row in rows.mappings()]
-
-
-def _id_at(moment: datetime) -> UUID:
-    """The first id of a moment: UUIDv7 begins with its milliseconds."""
-    milliseconds = max(0, (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1))
-    return UUID(int=min(milliseconds, 2**48 - 1) << 80)
