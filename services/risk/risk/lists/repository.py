@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from kit.db import Transaction
-from kit.ids import new_id
+from kit.ids import LAST_ID, new_id
 from kit.statements import Read
 from risk.lists.domain import Entry, EntryKind, EntryText, digest_of
 from risk.velocity.domain import Purchase, normal_address
@@ -31,7 +31,7 @@ _LIST = text(f"""
         AND (CAST(:kind AS text) IS NULL OR kind = :kind)
         AND (CAST(:value AS text) IS NULL OR value = :value)
         AND (:with_expired OR expires_at IS NULL OR expires_at > clock_timestamp())
-        AND (CAST(:before AS uuid) IS NULL OR id < :before)
+        AND id < :before
     ORDER BY id DESC LIMIT :limit
 """)  # noqa: S608 - made of constants above
 _DROP = text("""
@@ -106,7 +106,7 @@ class ListRepository:
                 "kind": None if kind is None else kind.value,
                 "value": value,
                 "with_expired": with_expired,
-                "before": before,
+                "before": before or LAST_ID,
                 "limit": limit,
             },
         )

@@ -41,6 +41,7 @@ def list_tables(metadata: MetaData) -> None:
             name="met_one_way",
         ),
         UniqueConstraint("merchant_id", "list", "kind", "value"),
+        Index("ix_list_entry_merchant_id_list_id", "merchant_id", "list", "id"),
         Index("ix_list_entry_digest", "digest", postgresql_where=text("digest IS NOT NULL")),
         Index(
             "ix_list_entry_network",

@@ -164,6 +164,7 @@ def _lists() -> list[str]:
             (kind IN ('ip', 'network')) = (network IS NOT NULL)
             AND (network IS NULL) = (digest IS NOT NULL))
         )""",
+        "CREATE INDEX ix_list_entry_merchant_id_list_id ON list_entry (merchant_id, list, id)",
         "CREATE INDEX ix_list_entry_digest ON list_entry (digest) WHERE digest IS NOT NULL",
         "CREATE INDEX ix_list_entry_network ON list_entry USING gist (network inet_ops)",
     ]
