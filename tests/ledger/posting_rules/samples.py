@@ -41,6 +41,7 @@ from tests.ledger.factories import (
     an_import,
     an_undo,
     cny,
+    usd,
 )
 
 RULES = {rule.name: rule for rule in load_rules()}
@@ -75,9 +76,9 @@ def paid_with_fee(fee: int, bearer: str = "merchant", **more: Any) -> Any:
     )
 
 
-def voucher_cost(face: int, quantity: int = 1) -> LotCost:
+def voucher_cost(face: int, quantity: int = 1, worth: Callable[[int], Any] = cny) -> LotCost:
     return LotCost(
-        lot_id=str(LOT), quantity=quantity, unit_cost=cny(0), face_value=cny(face), supplier="own"
+        lot_id=str(LOT), quantity=quantity, unit_cost=cny(0), face_value=worth(face), supplier="own"
     )
 
 
@@ -188,7 +189,8 @@ def _delivered_lines() -> list[Any]:
     sold = a_line(cny(900), a_cost(LOT, cny(500)), a_purchase("Kinguin", cny(40)))
     sold.coupon_discount.CopyFrom(cny(60))
     sold.promotion_discount.CopyFrom(cny(40))
-    return [sold, a_line(cny(9_000), voucher_cost(10_000))]
+    foreign = a_line(cny(7_000), voucher_cost(1_000, worth=usd))
+    return [sold, a_line(cny(9_000), voucher_cost(10_000)), foreign]
 
 
 def _partly(bearer: str) -> Any:

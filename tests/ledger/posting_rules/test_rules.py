@@ -157,6 +157,23 @@ async def test_a_voucher_sold_above_its_worth_is_no_discount(
     assert found["deferred-revenue", "CNY"] == -10_000
 
 
+async def test_a_voucher_in_another_currency_is_owed_in_its_own_and_earned_when_redeemed(
+    deliver: Deliver, balances: Balances
+) -> None:
+    order = new_id()
+    await deliver(a_payment(order, cny(7_000)))
+    line = a_line(cny(7_000), voucher_cost(500, 2, usd), voucher_cost(1_000))
+    await deliver(a_completion(order, line))
+    found = await balances()
+    assert found["deferred-revenue", "USD"] == -1_000
+    assert found["fx-position", "USD"] == 1_000
+    # Shared out by worth: 3,500 for the two, and 3,500 for the one in the order's currency.
+    assert found["fx-position", "CNY"] == -3_500
+    assert found["deferred-revenue", "CNY"] == -1_000
+    assert found["discounts:voucher", "CNY"] == -2_500
+    assert ("revenue", "CNY") not in found
+
+
 async def test_a_redemption_that_is_rolled_back_is_owed_again_in_whatever_order_it_is_told(
     deliver: Deliver, balances: Balances
 ) -> None:

@@ -10,6 +10,7 @@ from ledger.accounts.domain import (
     COUPON_DISCOUNTS,
     CUSTOMER_DEPOSITS,
     DEFERRED_REVENUE,
+    FX_POSITION,
     INVENTORY,
     PROMOTION_DISCOUNTS,
     REVENUE,
@@ -42,6 +43,8 @@ DELIVERED = (
         LINE,
         "the same: what it is worth beyond that; the other way round when it is worth less",
     ),
+    Entry("revenue", "fx-position", LINE, "one in another currency, what was paid for it"),
+    Entry("fx-position", "deferred-revenue", LINE, "the same: what it is worth"),
     Entry(
         "cost-of-goods",
         "inventory",
@@ -140,7 +143,7 @@ def _sold(message: Ending, line: SettledLine) -> Iterator[Posting]:
 
 def _deferred(message: Ending, line: SettledLine) -> Iterator[Posting]:
     """Own vouchers are earned when they are redeemed, at what they are worth. What was paid for
-    less than that is a discount from the day of the sale.
+    less than that is a discount from the day of the sale; there is none between two currencies.
     """
     worth = [
         (cost, money_of(cost.face_value) * cost.quantity)
@@ -163,6 +166,9 @@ def _deferred(message: Ending, line: SettledLine) -> Iterator[Posting]:
             yield from move(REVENUE, DEFERRED_REVENUE, Money(part, paid.currency), about)
             beyond = Money(value.amount_minor - part, value.currency)
             yield from move(VOUCHER_DISCOUNTS, DEFERRED_REVENUE, beyond, about)
+        else:
+            yield from move(REVENUE, FX_POSITION, Money(part, paid.currency), about)
+            yield from move(FX_POSITION, DEFERRED_REVENUE, value, about)
 
 
 def _cost(message: Ending, line: SettledLine) -> Iterator[Posting]:
