@@ -3,10 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
+from inventory_vault.redemptions.domain import Wish
+from inventory_vault.redemptions.service import RedemptionService
+from kit.money import Money
 from kit.service import Service
 from lockstock.inventory_vault.v1.redemption_events_pb2 import (
     RedemptionRolledBack,
@@ -237,6 +241,28 @@ async def test_the_job_and_a_rollback_at_once_tell_each_amount_once(
     for unit in units:
         assert await expired(rows, unit) == [FACE_VALUE - 25]
         assert await rolled_back(rows, unit) == [(25, True)]
+
+
+async def test_what_was_redeemed_just_in_time_is_no_part_of_what_was_left(
+    vault: Vault, till: Till, service: Service, rows: Rows
+) -> None:
+    (unit,) = await till.sold(1, expires_at="2060-01-01T00:00:00Z")
+    wish = Wish(
+        merchant_id=vault.merchant,
+        unit_id=UUID(unit),
+        amount=Money(25, "CNY"),
+        merchant_reference="in-time",
+        buyer_id=None,
+        shop_id=None,
+        requested_by="test",
+    )
+    async with service.db.transaction() as tx:
+        await RedemptionService().redeem(tx, wish)
+        await let_expire(service, vault)
+        await run_job(service, "expire-sold-vouchers")
+        assert await expired(rows, unit) == []
+    await run_job(service, "expire-sold-vouchers")
+    assert await expired(rows, unit) == [FACE_VALUE - 25]
 
 
 async def let_expire(service: Service, vault: Vault) -> None:

@@ -35,7 +35,13 @@ async def write_off(tx: Transaction, lot_id: UUID, units_max: int) -> list[Write
 
 
 async def expire_vouchers(tx: Transaction, limit: int) -> list[ExpiredVoucher]:
-    """Notes sold vouchers whose time is over and that were not told before."""
+    """Notes sold vouchers whose time is over and that were not told before; not those that
+    somebody redeems or takes back now.
+    """
+    due = (await tx.execute(_DUE_VOUCHERS, {"limit": limit})).all()
+    if not due:
+        return []
+    values = {"lots": [row.lot_id for row in due], "seqs": [row.seq for row in due]}
     return [
         ExpiredVoucher(
             row.unit_id,
@@ -44,7 +50,7 @@ async def expire_vouchers(tx: Transaction, limit: int) -> list[ExpiredVoucher]:
             row.merchant_id,
             Money(row.balance, row.currency),
         )
-        for row in await tx.execute(_EXPIRE_VOUCHERS, {"limit": limit})
+        for row in await tx.execute(_EXPIRE_VOUCHERS, values)
     ]
 
 
@@ -67,22 +73,35 @@ _NOTE_EXPIRED = text(
     """
 )
 
-# The balance is as it stands now: the time is over, so nobody redeems; who takes a redemption back
-# notes the balance before it, so either that or this is told.
+# Locked as a redemption locks them: one that began in time ends before its unit is taken here, and
+# later ones find that the time is over.
+_DUE_VOUCHERS = text(
+    """
+    SELECT a.lot_id, a.seq
+    FROM voucher_terms t JOIN lot l ON l.id = t.lot_id
+    JOIN allocation a ON a.lot_id = t.lot_id AND a.state IN ('sold', 'opened')
+    JOIN unit u ON u.lot_id = a.lot_id AND u.seq = a.seq
+    LEFT JOIN unit_balance b ON b.lot_id = u.lot_id AND b.seq = u.seq
+    WHERE (l.expires_at <= clock_timestamp() OR l.mixed_expiry)
+      AND coalesce(u.expires_at, l.expires_at) <= clock_timestamp()
+      AND t.face_value > coalesce(b.redeemed, 0)
+      AND NOT EXISTS (SELECT 1 FROM expired_voucher e WHERE e.unit_id = u.unit_id)
+    LIMIT :limit FOR NO KEY UPDATE OF a SKIP LOCKED
+    """
+)
+
+# A statement of its own: it sees what was committed until the units were locked. Who takes a
+# redemption back notes the balance before it, so either that or this is told.
 _EXPIRE_VOUCHERS = text(
     """
     WITH due AS MATERIALIZED (
       SELECT u.unit_id, u.lot_id, l.pool_id, u.merchant_id, t.currency,
         t.face_value - coalesce(b.redeemed, 0) AS balance
-      FROM voucher_terms t JOIN lot l ON l.id = t.lot_id
-      JOIN allocation a ON a.lot_id = t.lot_id AND a.state IN ('sold', 'opened')
-      JOIN unit u ON u.lot_id = a.lot_id AND u.seq = a.seq
+      FROM unnest(CAST(:lots AS uuid[]), CAST(:seqs AS integer[])) AS locked(lot_id, seq)
+      JOIN unit u ON u.lot_id = locked.lot_id AND u.seq = locked.seq
+      JOIN lot l ON l.id = u.lot_id JOIN voucher_terms t ON t.lot_id = u.lot_id
       LEFT JOIN unit_balance b ON b.lot_id = u.lot_id AND b.seq = u.seq
-      WHERE (l.expires_at <= clock_timestamp() OR l.mixed_expiry)
-        AND coalesce(u.expires_at, l.expires_at) <= clock_timestamp()
-        AND t.face_value > coalesce(b.redeemed, 0)
-        AND NOT EXISTS (SELECT 1 FROM expired_voucher e WHERE e.unit_id = u.unit_id)
-      LIMIT :limit
+      WHERE t.face_value > coalesce(b.redeemed, 0)
     ), noted AS (
       INSERT INTO expired_voucher (unit_id, merchant_id, balance, currency)
       SELECT unit_id, merchant_id, balance, currency FROM due
