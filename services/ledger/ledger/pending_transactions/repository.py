@@ -33,9 +33,6 @@ _INSERT_POSTINGS = text("""
 _GET = text("""
     SELECT * FROM pending_transaction WHERE merchant_id = :merchant AND id = :id
 """)
-_FIND = text("""
-    SELECT * FROM pending_transaction WHERE merchant_id = :merchant AND source = :source
-""")
 _LIST = text("""
     SELECT * FROM pending_transaction
     WHERE merchant_id = :merchant AND (CAST(:before AS uuid) IS NULL OR id < :before)
@@ -108,12 +105,6 @@ class PendingRepository:
         self, tx: Transaction, merchant_id: UUID, pending_id: UUID
     ) -> PendingTransaction | None:
         rows = await tx.execute(_GET, {"merchant": merchant_id, "id": pending_id})
-        return _first(await self._with_postings(tx, rows.all()))
-
-    async def find_by_source(
-        self, tx: Transaction, merchant_id: UUID, source: str
-    ) -> PendingTransaction | None:
-        rows = await tx.execute(_FIND, {"merchant": merchant_id, "source": source})
         return _first(await self._with_postings(tx, rows.all()))
 
     async def lock(

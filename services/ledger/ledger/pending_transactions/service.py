@@ -73,8 +73,6 @@ class PendingService:
         pending = await self._lock(tx, merchant_id, pending_id)
         draft = pending.posted(at, postings)
         require_balance(draft)
-        # It moves balances twice.
-        await self._posted.lock_books(tx, [merchant_id])
         # First what it reserved is freed, then it is posted: it is never counted twice.
         await self._repository.resolve(tx, pending_id, PendingState.POSTED, transaction_id=draft.id)
         return await self._posted.post_exactly(tx, draft)
@@ -84,7 +82,6 @@ class PendingService:
     ) -> PendingTransaction:
         """What it reserved is free again. Raises PendingNotFound, PendingResolved."""
         await self._lock(tx, merchant_id, pending_id)
-        await self._posted.lock_books(tx, [merchant_id])
         await self._repository.resolve(tx, pending_id, PendingState.VOIDED, reason=reason)
         return await self.get(tx, merchant_id, pending_id)
 
@@ -94,11 +91,6 @@ class PendingService:
         if found is None:
             raise PendingNotFound(pending_transaction_id=str(pending_id))
         return found
-
-    async def find_by_source(
-        self, tx: Transaction, merchant_id: UUID, source: str
-    ) -> PendingTransaction | None:
-        return await self._repository.find_by_source(tx, merchant_id, source)
 
     async def list_pending(
         self,
@@ -117,6 +109,8 @@ class PendingService:
     async def _lock(
         self, tx: Transaction, merchant_id: UUID, pending_id: UUID
     ) -> PendingTransaction:
+        # It moves balances, when it is posted twice: books come before rows in them.
+        await self._posted.lock_books(tx, [merchant_id])
         found = await self._repository.lock(tx, merchant_id, pending_id)
         if found is None:
             raise PendingNotFound(pending_transaction_id=str(pending_id))
