@@ -71,7 +71,7 @@ _BALANCES_AT = text("""
         WHERE past.day < day.day
         UNION ALL
         SELECT posting.account_id, greatest(amount_minor, 0), greatest(-amount_minor, 0)
-        FROM posting, day
+        FROM posting JOIN wanted ON wanted.id = posting.account_id, day
         WHERE posting.merchant_id = :merchant
             AND posting.at >= day.begins_at AND posting.at <= :at
         UNION ALL
