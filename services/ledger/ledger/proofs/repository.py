@@ -70,8 +70,9 @@ _CHAIN = text(f"""
 _HEAD = text("SELECT * FROM chain_batch ORDER BY batch_no DESC LIMIT 1")
 _BATCH = text("SELECT * FROM chain_batch WHERE batch_no = :batch_no")
 _WAITING = text("""
-    SELECT count(*) FROM unchained JOIN transaction ON transaction.id = unchained.transaction_id
-    WHERE CAST(:merchant AS uuid) IS NULL OR transaction.merchant_id = :merchant
+    SELECT count(*) FROM unchained WHERE CAST(:merchant AS uuid) IS NULL OR EXISTS (
+        SELECT 1 FROM transaction
+        WHERE transaction.id = unchained.transaction_id AND transaction.merchant_id = :merchant)
 """)
 _RANGE = text("""
     SELECT max(batch_no) AS last, count(*) AS batches FROM (
