@@ -6,14 +6,7 @@ from uuid import UUID
 from kit.db import Transaction
 from kit.ids import new_id
 from kit.money import Money
-from ledger.accounts.domain import (
-    FX_GAINS,
-    FX_POSITION,
-    AccountKey,
-    AccountKind,
-    AccountRef,
-    AccountUnknown,
-)
+from ledger.accounts.domain import AccountKey, AccountKind, AccountRef, AccountUnknown
 from ledger.accounts.service import AccountService
 from ledger.exchanges.domain import SameCurrency
 from ledger.posting_rules.kinds.exchange.domain import exchanged
@@ -55,15 +48,6 @@ class ExchangeService:
             given=(_ref(given), given[1]),
             received=(_ref(received), received[1]),
             book_rate=book_rate,
-        )
-        currencies = (given[1].currency, received[1].currency)
-        await self._accounts.ids_of(
-            tx,
-            {
-                AccountKey(merchant_id, ref.code, currency): ref
-                for ref in (FX_POSITION, FX_GAINS)
-                for currency in currencies
-            },
         )
         return await self._transactions.post_exactly(tx, draft)
 
