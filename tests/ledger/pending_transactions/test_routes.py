@@ -113,6 +113,21 @@ async def test_what_was_reserved_can_be_posted_to_the_last_cent(client: httpx.As
     assert await wallet(client) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("code", ["revenue", "wallet:nobody"])
+async def test_it_is_posted_to_accounts_only_that_somebody_opened(
+    client: httpx.AsyncClient, code: str
+) -> None:
+    pending = (await reserve(client, 300)).json()["id"]
+    postings = move("wallet:p1", code, 200)["postings"]
+    path = f"/v1/pending-transactions/{pending}/post"
+    refused = await client.post(path, json={"postings": postings})
+    assert (refused.status_code, refused.json()["code"]) == (422, "account_unknown")
+    assert refused.json()["errors"][0]["pointer"] == "/postings/1/account"
+    accounts = (await client.get("/v1/accounts")).json()["items"]
+    assert code not in {account["code"] for account in accounts}
+    assert await wallet(client) == (1_000, 300, 700)
+
+
 async def test_of_many_who_reserve_at_once_only_those_get_it_that_it_lasts_for(
     client: httpx.AsyncClient,
 ) -> None:

@@ -68,11 +68,14 @@ class PendingService:
     ) -> PostedTransaction:
         """Its postings count from now on; `postings` are posted instead of them, balanced too.
 
-        Raises PendingNotFound, PendingResolved, Unbalanced, PeriodClosed, Overdrawn.
+        Raises PendingNotFound, PendingResolved, Unbalanced, AccountUnknown, PeriodClosed,
+        Overdrawn.
         """
         pending = await self._lock(tx, merchant_id, pending_id)
         draft = pending.posted(at, postings)
         require_balance(draft)
+        if postings is not None:
+            await self._posted.require_accounts(tx, draft)
         # First what it reserved is freed, then it is posted: it is never counted twice.
         await self._repository.resolve(tx, pending_id, PendingState.POSTED, transaction_id=draft.id)
         return await self._posted.post_exactly(tx, draft)
