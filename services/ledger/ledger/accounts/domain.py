@@ -214,6 +214,17 @@ def is_reserved(code: str) -> bool:
     return code in _FIXED or code.startswith(_PREFIXES)
 
 
+_SETTLED = frozenset(
+    ref.code
+    for ref in (SETTLEMENT_PENDING, SETTLEMENT_AVAILABLE, SETTLEMENT_RESERVED, PAYOUTS_UNDER_WAY)
+)
+
+
+def is_settled(code: str) -> bool:
+    """True for what a merchant and the platform owe each other: payouts are made from it."""
+    return code in _SETTLED
+
+
 class AccountNotFound(NotFound):
     """There is no such account, or it is not yours."""
 
@@ -238,6 +249,12 @@ class Overdrawn(Conflict):
     """
 
     code = "account_overdrawn"
+
+
+class AccountOfSettlement(Conflict):
+    """What you and the platform owe each other is moved by settlement alone, never by hand."""
+
+    code = "account_of_settlement"
 
 
 class AccountCodeReserved(Invalid):

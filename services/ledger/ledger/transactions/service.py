@@ -5,7 +5,13 @@ from uuid import UUID
 from prometheus_client import Counter
 
 from kit.db import Transaction
-from ledger.accounts.domain import AccountKey, AccountRef, AccountUnknown
+from ledger.accounts.domain import (
+    AccountKey,
+    AccountOfSettlement,
+    AccountRef,
+    AccountUnknown,
+    is_settled,
+)
 from ledger.accounts.service import AccountService
 from ledger.book_periods.domain import PeriodClosed
 from ledger.transactions.domain import (
@@ -76,10 +82,11 @@ class TransactionService:
         return ats
 
     async def post_exactly(self, tx: Transaction, draft: Draft) -> PostedTransaction:
-        """One balanced transaction, at its own time. Raises AlreadyPosted, PeriodClosed when that
-        is in a closed period, Overdrawn.
+        """One balanced transaction of a caller, at its own time. Raises AlreadyPosted, PeriodClosed
+        when that is in a closed period, AccountOfSettlement, Overdrawn.
         """
         require_balance(draft)
+        self._require_own(draft)
         ats = await self._post(tx, [draft])
         if not ats:
             raise AlreadyPosted(source=draft.source)
@@ -89,7 +96,7 @@ class TransactionService:
 
     async def post_by_hand(self, tx: Transaction, draft: Draft) -> PostedTransaction:
         """Raises Unbalanced, AccountUnknown for accounts nobody opened, AlreadyPosted,
-        PeriodClosed, Overdrawn.
+        PeriodClosed, AccountOfSettlement, Overdrawn.
         """
         require_balance(draft)
         await self.require_accounts(tx, draft)
@@ -120,9 +127,12 @@ class TransactionService:
         at: datetime,
         description: str,
     ) -> PostedTransaction:
-        """Raises TransactionNotFound, AlreadyReversed, ReversalOfReversal, Overdrawn."""
+        """Raises TransactionNotFound, AlreadyReversed, ReversalOfReversal, AccountOfSettlement,
+        Overdrawn.
+        """
         original = await self.get_transaction(tx, merchant_id, transaction_id)
         reversal = original.reversal(at=at, description=description)
+        self._require_own(reversal)
         if not await self.post(tx, [reversal]):
             raise AlreadyReversed(transaction_id=str(transaction_id))
         return await self.get_transaction(tx, merchant_id, reversal.id)
@@ -149,6 +159,13 @@ class TransactionService:
         return await self._repository.list_transactions(
             tx, merchant_id, order_id=order_id, before=before, limit=limit
         )
+
+    def _require_own(self, draft: Draft) -> None:
+        """A merchant that settles with itself may correct it; a payout costs nobody else."""
+        if self._platform_id not in (None, draft.merchant_id) and any(
+            is_settled(posting.account.code) for posting in draft.postings
+        ):
+            raise AccountOfSettlement
 
 
 def require_balance(draft: Draft) -> None:
