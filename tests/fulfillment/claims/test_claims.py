@@ -89,7 +89,25 @@ async def test_a_replacement_comes_of_another_lot_and_the_bad_unit_is_out_of_use
     assert told.outcome == told.OUTCOME_REPLACED
     assert told.replacement.unit_id == new["unit_id"]
     assert (told.replacement_cost.amount_minor, told.claw_back.amount_minor) == (5000, 4550)
+    assert not told.HasField("replacement_face_value")
     assert told.supplier == "supplier"
+
+
+async def test_the_books_hear_what_a_voucher_is_worth_that_replaces_a_bad_one(
+    shop: Shop, vault: RealVault
+) -> None:
+    pool = await vault.stock(codes("ONE", 1), kind="voucher")
+    sold = await shop.sell(pool)
+    await vault.add_vouchers(pool, 1, 10_000)
+    claim_id = await shop.claimed(sold)
+
+    await shop.decide(claim_id, "replace", "it does not work")
+    await shop.work()
+
+    [told] = await shop.told("ClaimDecided")
+    assert told.outcome == told.OUTCOME_REPLACED
+    worth = told.replacement_face_value
+    assert (worth.amount_minor, worth.currency) == (10_000, "CNY")
 
 
 async def test_a_replacement_can_be_bad_too_and_comes_of_a_third_lot(

@@ -280,7 +280,7 @@ SAMPLES: dict[str, Callable[[], Sequence[Draft]]] = {
         a_refund_made(ORDER, cny(5), kind=_LINE_REFUND),
         *(refund_with_fee(50, 2, bearer) for bearer in BEARERS),
     ),
-    "claim_decided": _each("claim_decided", a_claim()),
+    "claim_decided": _each("claim_decided", a_claim(replacement_face_value=cny(500))),
     "claw_back_settled": _each(
         "claw_back_settled", an_answer(accepted=True), an_answer(accepted=False)
     ),

@@ -22,6 +22,7 @@ from tests.ledger.factories import (
     usd,
 )
 from tests.ledger.posting_rules.samples import (
+    a_claim,
     a_late_success,
     a_redemption,
     a_roll_back,
@@ -191,6 +192,22 @@ async def test_what_is_left_on_an_expired_voucher_is_kept_once(
     await deliver(an_expiry(600, unit), an_expiry(600, unit))
     await deliver(an_expiry(600, unit))
     assert await balances() == {("deferred-revenue", "CNY"): 600, ("breakage", "CNY"): -600}
+
+
+async def test_a_voucher_that_replaces_a_bad_one_is_owed_until_it_is_redeemed(
+    deliver: Deliver, balances: Balances
+) -> None:
+    await deliver(a_completion(new_id(), a_line(cny(500), voucher_cost(500))))
+    claim = a_claim(replacement_face_value=cny(500))
+    claim.message.ClearField("claw_back")
+    await deliver(claim, claim)
+    await deliver(a_redemption(500))
+    await deliver(an_expiry(500))
+    found = await balances()
+    assert ("deferred-revenue", "CNY") not in found
+    assert found["discounts:voucher", "CNY"] == 500
+    assert found["breakage", "CNY"] == -500
+    assert found["revenue", "CNY"] == -500
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,7 @@ class Replacement:
     box: Box | None = None
     expires_at: datetime | None = None
     is_redeemable: bool = False
+    face_value: Money | None = None  # told the books when it is given, and not kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,8 @@ def claim_decided(claim: Claim) -> ClaimDecided:
         unit = DeliveredUnit(unit_id=str(new.unit_id), mask=new.mask, lot_id=str(new.lot_id))
         message.replacement.CopyFrom(unit)
         message.replacement_cost.CopyFrom(_money(new.cost))
+        if new.face_value is not None:
+            message.replacement_face_value.CopyFrom(_money(new.face_value))
     owed = claim.owed_by_supplier
     if owed is not None:
         message.supplier = owed.supplier

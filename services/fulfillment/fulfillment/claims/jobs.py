@@ -156,4 +156,5 @@ def _replacement(sold: Sequence[ClaimedUnit]) -> Replacement:
         box=unit.box,
         expires_at=unit.expires_at,
         is_redeemable=unit.is_redeemable,
+        face_value=unit.face_value,
     )

@@ -240,7 +240,7 @@ class ClaimService:
         owed = closed.owed_by_supplier
         if owed is not None:
             await self._claw_backs.note(tx, [_claw_back(closed, owed)])
-        await self._tell_end(tx, closed)
+        await self._tell_end(tx, replace(closed, replacement=replacement))
         return True
 
     async def _tell_end(self, tx: Transaction, claim: Claim) -> None:

@@ -35,7 +35,7 @@ class ClaimOpened(_message.Message):
     def __init__(self, claim_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., line_id: _Optional[str] = ..., delivery_id: _Optional[str] = ..., unit_id: _Optional[str] = ..., lot_id: _Optional[str] = ..., reason: _Optional[str] = ..., opened_by: _Optional[str] = ...) -> None: ...
 
 class ClaimDecided(_message.Message):
-    __slots__ = ("claim_id", "order_id", "merchant_id", "line_id", "delivery_id", "unit_id", "lot_id", "outcome", "reason", "decided_by", "channel_id", "sku", "position", "replacement", "replacement_cost", "supplier", "claw_back")
+    __slots__ = ("claim_id", "order_id", "merchant_id", "line_id", "delivery_id", "unit_id", "lot_id", "outcome", "reason", "decided_by", "channel_id", "sku", "position", "replacement", "replacement_cost", "supplier", "claw_back", "replacement_face_value")
     class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         OUTCOME_UNSPECIFIED: _ClassVar[ClaimDecided.Outcome]
@@ -65,6 +65,7 @@ class ClaimDecided(_message.Message):
     REPLACEMENT_COST_FIELD_NUMBER: _ClassVar[int]
     SUPPLIER_FIELD_NUMBER: _ClassVar[int]
     CLAW_BACK_FIELD_NUMBER: _ClassVar[int]
+    REPLACEMENT_FACE_VALUE_FIELD_NUMBER: _ClassVar[int]
     claim_id: str
     order_id: str
     merchant_id: str
@@ -82,7 +83,8 @@ class ClaimDecided(_message.Message):
     replacement_cost: _money_pb2.Money
     supplier: str
     claw_back: _money_pb2.Money
-    def __init__(self, claim_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., line_id: _Optional[str] = ..., delivery_id: _Optional[str] = ..., unit_id: _Optional[str] = ..., lot_id: _Optional[str] = ..., outcome: _Optional[_Union[ClaimDecided.Outcome, str]] = ..., reason: _Optional[str] = ..., decided_by: _Optional[str] = ..., channel_id: _Optional[str] = ..., sku: _Optional[str] = ..., position: _Optional[int] = ..., replacement: _Optional[_Union[_delivery_events_pb2.DeliveredUnit, _Mapping]] = ..., replacement_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., supplier: _Optional[str] = ..., claw_back: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
+    replacement_face_value: _money_pb2.Money
+    def __init__(self, claim_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., line_id: _Optional[str] = ..., delivery_id: _Optional[str] = ..., unit_id: _Optional[str] = ..., lot_id: _Optional[str] = ..., outcome: _Optional[_Union[ClaimDecided.Outcome, str]] = ..., reason: _Optional[str] = ..., decided_by: _Optional[str] = ..., channel_id: _Optional[str] = ..., sku: _Optional[str] = ..., position: _Optional[int] = ..., replacement: _Optional[_Union[_delivery_events_pb2.DeliveredUnit, _Mapping]] = ..., replacement_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., supplier: _Optional[str] = ..., claw_back: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., replacement_face_value: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
 
 class ClawBackSettled(_message.Message):
     __slots__ = ("claim_id", "order_id", "merchant_id", "channel_id", "lot_id", "supplier", "sku", "amount", "accepted", "reason")

@@ -6,7 +6,9 @@ from kit.messaging.events import Event
 from ledger.accounts.domain import (
     CLAW_BACKS_PENDING,
     COST_OF_GOODS,
+    DEFERRED_REVENUE,
     INVENTORY,
+    VOUCHER_DISCOUNTS,
     supplier_claw_back,
     supplier_name,
     supplier_payable,
@@ -28,6 +30,12 @@ UNIT = "channel, order, line, SKU, lot, supplier"
         "replaced: the new unit, at the cost of its very lot",
     ),
     Entry(
+        "discounts:voucher",
+        "deferred-revenue",
+        "channel, order, line, SKU, lot of the new unit",
+        "replaced: an own voucher, what the new one is worth",
+    ),
+    Entry(
         "supplier-claw-back:<supplier>",
         "claw-backs-pending",
         UNIT,
@@ -36,7 +44,8 @@ UNIT = "channel, order, line, SKU, lot, supplier"
 )
 def claim_decided(event: Event[ClaimDecided]) -> Draft:
     """What is asked of the supplier is no gain before he accepts it. What was refused or withdrawn,
-    or cost nothing, posts nothing.
+    or cost nothing, posts nothing. A new voucher is owed for no money; the bad one stays owed until
+    its time is over, and is kept then.
     """
     message = event.message
     postings: list[Posting] = []
@@ -44,6 +53,9 @@ def claim_decided(event: Event[ClaimDecided]) -> Draft:
         about = _about(message, UUID(message.replacement.lot_id))
         cost = money_of(message.replacement_cost)
         postings += move(COST_OF_GOODS, INVENTORY, cost, about, 1)
+        if message.HasField("replacement_face_value"):
+            worth = money_of(message.replacement_face_value)
+            postings += move(VOUCHER_DISCOUNTS, DEFERRED_REVENUE, worth, about)
     if message.HasField("claw_back"):
         owed, about = supplier_claw_back(message.supplier), _about_bad(message)
         postings += move(owed, CLAW_BACKS_PENDING, money_of(message.claw_back), about)
