@@ -161,7 +161,7 @@ def _deferred(message: Ending, line: SettledLine) -> Iterator[Posting]:
         # Shared out by worth; the parts add up to what was paid.
         part = paid.amount_minor * before // whole - shared if whole else 0
         shared += part
-        about = about_line(message, line, id_of(cost.lot_id), supplier_name(cost.supplier))
+        about = about_line(message, line, id_of(cost.lot_id), _supplier_of(cost))
         if value.currency == paid.currency:
             yield from move(REVENUE, DEFERRED_REVENUE, Money(part, paid.currency), about)
             beyond = Money(value.amount_minor - part, value.currency)
