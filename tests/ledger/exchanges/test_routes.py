@@ -67,6 +67,12 @@ async def test_the_difference_to_the_book_rate_is_gained_or_lost(
     assert found["bank:hsbc", "USD"] == 10_000
 
 
+async def test_a_book_rate_that_makes_no_amount_is_refused(client: httpx.AsyncClient) -> None:
+    rate = {"numerator": 10**12, "denominator": 1}
+    refused = await client.post("/v1/fx", json=an_exchange(book_rate=rate))
+    assert refused.status_code == 422, refused.text
+
+
 async def test_one_currency_is_no_exchange(client: httpx.AsyncClient) -> None:
     to = {"account": "bank:ccb", "amount": {"amount": 5, "currency": "CNY"}}
     refused = await client.post("/v1/fx", json=an_exchange(to=to))

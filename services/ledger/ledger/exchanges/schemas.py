@@ -1,9 +1,10 @@
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from kit.http import Model, Reference, Timestamp
+from kit.http.wire import AMOUNT_MINOR_MAX
 from kit.money import Money
 from ledger.accounts.schemas import AccountCode
 from ledger.transactions.schemas import Description, PostedAmount
@@ -56,3 +57,10 @@ class ExchangePost(Model):
     reference: Annotated[
         Reference | None, Field(description="posted once per reference; 409 `already_posted`")
     ] = None
+
+    @model_validator(mode="after")
+    def _worth_is_an_amount(self) -> Self:
+        rate = self.book_rate
+        if rate and self.given.amount.amount * rate.to_domain() > AMOUNT_MINOR_MAX:
+            raise ValueError("at book_rate it is worth more than an amount may be")
+        return self

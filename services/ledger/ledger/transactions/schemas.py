@@ -6,13 +6,13 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints
 
 from kit.http import CodeText, CurrencyCode, Model, Reference, Timestamp
+from kit.http.wire import AMOUNT_MINOR_MAX
 from kit.ids import new_id
 from ledger.accounts.domain import AccountKind, AccountRef
 from ledger.accounts.schemas import AccountCode
 from ledger.transactions.domain import Dimensions, Draft, PostedTransaction, Posting
 
 POSTINGS_BY_HAND_MAX = 100
-AMOUNT_MINOR_MAX = 10**13
 
 Description = Annotated[
     str,
