@@ -5,12 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
-from kit.db import Transaction, constraint_of
-from ledger.accounts.domain import AccountKey, AccountKind, AccountRef, Overdrawn
+from kit.db import Transaction
+from ledger.accounts.domain import AccountKey
 from ledger.pending_transactions.domain import PendingState, PendingTransaction
-from ledger.transactions.domain import Dimensions, Draft, Posting
+from ledger.posting_rows import columns_of, insert_checked, lines_of, posting_of
+from ledger.transactions.domain import Draft, Posting
 
 _INSERT = text("""
     INSERT INTO pending_transaction (id, merchant_id, source, at, description)
@@ -72,34 +72,12 @@ class PendingRepository:
         self, tx: Transaction, drafts: Sequence[Draft], accounts: Mapping[AccountKey, UUID]
     ) -> None:
         """The database adds them to the pending sums of their accounts. Raises Overdrawn."""
-        lines = [
-            (draft, line_no, posting)
-            for draft in drafts
-            for line_no, posting in enumerate(draft.postings, 1)
-        ]
-        about = [posting.dimensions for _, _, posting in lines]
+        lines = lines_of(drafts)
         values = {
+            **columns_of(lines, accounts),
             "pendings": [draft.id for draft, _, _ in lines],
-            "line_nos": [line_no for _, line_no, _ in lines],
-            "accounts": [accounts[draft.account_key(posting)] for draft, _, posting in lines],
-            "amounts": [posting.amount_minor for _, _, posting in lines],
-            "quantities": [posting.quantity for _, _, posting in lines],
-            "channels": [it.channel_id for it in about],
-            "products": [it.product_id for it in about],
-            "skus": [it.sku for it in about],
-            "lots": [it.lot_id for it in about],
-            "orders": [it.order_id for it in about],
-            "lines": [it.line_id for it in about],
-            "suppliers": [it.supplier for it in about],
-            "buyers": [it.buyer for it in about],
-            "buyer_groups": [it.buyer_group for it in about],
         }
-        try:
-            await tx.execute(_INSERT_POSTINGS, values)
-        except IntegrityError as error:
-            if constraint_of(error) == "ledger_overdrawn":
-                raise Overdrawn from error
-            raise
+        await insert_checked(tx, _INSERT_POSTINGS, values)
 
     async def find(
         self, tx: Transaction, merchant_id: UUID, pending_id: UUID
@@ -156,32 +134,12 @@ class PendingRepository:
             return []
         postings: dict[UUID, list[Posting]] = {row.id: [] for row in rows}
         for row in await tx.execute(_POSTINGS, {"ids": list(postings)}):
-            postings[row.pending_id].append(_posting(row))
+            postings[row.pending_id].append(posting_of(row))
         return [_pending(row, postings[row.id]) for row in rows]
 
 
 def _first(found: Sequence[PendingTransaction]) -> PendingTransaction | None:
     return found[0] if found else None
-
-
-def _posting(row: Any) -> Posting:  # a row has no static type
-    return Posting(
-        AccountRef(row.code, AccountKind(row.kind)),
-        row.currency,
-        row.amount_minor,
-        Dimensions(
-            channel_id=row.channel_id,
-            product_id=row.product_id,
-            sku=row.sku,
-            lot_id=row.lot_id,
-            order_id=row.order_id,
-            line_id=row.line_id,
-            supplier=row.supplier,
-            buyer=row.buyer,
-            buyer_group=row.buyer_group,
-        ),
-        row.quantity,
-    )
 
 
 def _pending(row: Any, postings: Sequence[Posting]) -> PendingTransaction:

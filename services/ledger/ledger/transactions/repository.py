@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
-from kit.db import Transaction, constraint_of
-from ledger.accounts.domain import AccountKey, AccountKind, AccountRef, Overdrawn
-from ledger.transactions.domain import Dimensions, Draft, PostedTransaction, Posting
+from kit.db import Transaction
+from ledger.accounts.domain import AccountKey
+from ledger.posting_rows import columns_of, insert_checked, lines_of, posting_of
+from ledger.transactions.domain import Draft, PostedTransaction, Posting
 
 # The order of all locks: first books, by merchant, the platform's last, then rows in them. Those
 # who post once share the books: the rows of one statement are locked in one order.
@@ -134,34 +134,15 @@ class TransactionRepository:
         """The postings of fresh transactions; the database moves the balances and checks. Raises
         Overdrawn.
         """
-        lines = [
-            (draft, line_no, posting)
-            for draft in drafts
-            for line_no, posting in enumerate(draft.postings, 1)
-        ]
-        dimensions = [posting.dimensions for _, _, posting in lines]
-        await _checked(
-            tx,
-            {
-                "transactions": [draft.id for draft, _, _ in lines],
-                "line_nos": [line_no for _, line_no, _ in lines],
-                "merchants": [draft.merchant_id for draft, _, _ in lines],
-                "accounts": [accounts[draft.account_key(posting)] for draft, _, posting in lines],
-                "currencies": [posting.currency for _, _, posting in lines],
-                "amounts": [posting.amount_minor for _, _, posting in lines],
-                "ats": [ats[draft.id] for draft, _, _ in lines],
-                "quantities": [posting.quantity for _, _, posting in lines],
-                "channels": [it.channel_id for it in dimensions],
-                "products": [it.product_id for it in dimensions],
-                "skus": [it.sku for it in dimensions],
-                "lots": [it.lot_id for it in dimensions],
-                "orders": [it.order_id for it in dimensions],
-                "lines": [it.line_id for it in dimensions],
-                "suppliers": [it.supplier for it in dimensions],
-                "buyers": [it.buyer for it in dimensions],
-                "buyer_groups": [it.buyer_group for it in dimensions],
-            },
-        )
+        lines = lines_of(drafts)
+        values = {
+            **columns_of(lines, accounts),
+            "transactions": [draft.id for draft, _, _ in lines],
+            "merchants": [draft.merchant_id for draft, _, _ in lines],
+            "currencies": [posting.currency for _, _, posting in lines],
+            "ats": [ats[draft.id] for draft, _, _ in lines],
+        }
+        await insert_checked(tx, _INSERT_POSTINGS, values)
 
     async def find_transaction(
         self, tx: Transaction, merchant_id: UUID, transaction_id: UUID
@@ -192,37 +173,8 @@ class TransactionRepository:
             return []
         postings: dict[UUID, list[Posting]] = {row.id: [] for row in rows}
         for row in await tx.execute(_POSTINGS, {"ids": list(postings)}):
-            postings[row.transaction_id].append(_to_posting(row))
+            postings[row.transaction_id].append(posting_of(row))
         return [_to_transaction(row, postings[row.id]) for row in rows]
-
-
-async def _checked(tx: Transaction, values: dict[str, Any]) -> None:
-    try:
-        await tx.execute(_INSERT_POSTINGS, values)
-    except IntegrityError as error:
-        if constraint_of(error) == "ledger_overdrawn":
-            raise Overdrawn from error
-        raise
-
-
-def _to_posting(row: Any) -> Posting:
-    return Posting(
-        AccountRef(row.code, AccountKind(row.kind)),
-        row.currency,
-        row.amount_minor,
-        Dimensions(
-            channel_id=row.channel_id,
-            product_id=row.product_id,
-            sku=row.sku,
-            lot_id=row.lot_id,
-            order_id=row.order_id,
-            line_id=row.line_id,
-            supplier=row.supplier,
-            buyer=row.buyer,
-            buyer_group=row.buyer_group,
-        ),
-        row.quantity,
-    )
 
 
 def _to_transaction(row: Any, postings: Sequence[Posting]) -> PostedTransaction:
