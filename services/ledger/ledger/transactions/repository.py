@@ -22,18 +22,13 @@ _ORDERED = """(
 _LOCK_BOOKS = text(f"""
     SELECT pg_advisory_xact_lock(hashtext('ledger_books'), book) FROM {_ORDERED}
 """)  # noqa: S608 - made of constants above
-_HOLD_BOOKS = text(f"""
-    SELECT pg_advisory_xact_lock_shared(hashtext('ledger_books'), book) FROM {_ORDERED}
-""")  # noqa: S608 - made of constants above
-SHARE_BOOKS = """
-    SELECT count(held) AS held FROM (
-        SELECT pg_advisory_xact_lock_shared(hashtext('ledger_books'), book) AS held FROM (
-            SELECT DISTINCT hashtext(merchant::text) AS book
-            FROM unnest(CAST(:merchants AS uuid[])) AS merchant ORDER BY 1) AS ordered) AS taken
-"""
+_SHARE = f"""
+    SELECT pg_advisory_xact_lock_shared(hashtext('ledger_books'), book) AS held FROM {_ORDERED}
+"""  # noqa: S608 - made of constants above
+_SHARE_BOOKS = text(_SHARE)
 # One order of inserting, so that two batches with the same events wait and never deadlock.
 _INSERT_TRANSACTIONS = text(f"""
-    WITH books AS MATERIALIZED ({SHARE_BOOKS})
+    WITH books AS MATERIALIZED (SELECT count(held) AS held FROM ({_SHARE}) AS taken)
     INSERT INTO transaction
         (id, merchant_id, source, at, occurred_at, description, reverses)
     SELECT given.id, given.merchant_id, given.source,
@@ -103,17 +98,18 @@ class TransactionRepository:
         self, tx: Transaction, merchants: Iterable[UUID], last: UUID | None
     ) -> None:
         """As `lock_books`, but others who share them go on."""
-        await tx.execute(_HOLD_BOOKS, {"merchants": list(merchants), "last": last})
+        await tx.execute(_SHARE_BOOKS, {"merchants": list(merchants), "last": last})
 
     async def add_transactions(
-        self, tx: Transaction, drafts: Sequence[Draft]
+        self, tx: Transaction, drafts: Sequence[Draft], last: UUID | None
     ) -> dict[UUID, datetime]:
-        """Adds those whose source is new; answers their ids with the time they are posted at: the
-        end of what is closed, for those that happened before.
+        """Adds those whose source is new, sharing their books; answers their ids with the time they
+        are posted at: the end of what is closed, for those that happened before.
         """
         rows = await tx.execute(
             _INSERT_TRANSACTIONS,
             {
+                "last": last,
                 "ids": [draft.id for draft in drafts],
                 "merchants": [draft.merchant_id for draft in drafts],
                 "sources": [draft.source for draft in drafts],

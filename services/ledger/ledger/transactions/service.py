@@ -70,7 +70,7 @@ class TransactionService:
 
     async def _post(self, tx: Transaction, drafts: Sequence[Draft]) -> dict[UUID, datetime]:
         """Answers the ids of the new ones with the time they were posted at."""
-        ats = await self._repository.add_transactions(tx, drafts)
+        ats = await self._repository.add_transactions(tx, drafts, self._platform_id)
         fresh = [draft for draft in drafts if draft.id in ats]
         if fresh:
             refs: dict[AccountKey, AccountRef] = {}
