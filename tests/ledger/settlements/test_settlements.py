@@ -152,6 +152,21 @@ async def test_less_than_the_minimum_is_carried_over(
     assert large["payout_id"] is not None
 
 
+async def test_only_rules_in_force_say_how_little_is_carried_over(
+    service: Service, deliver: Deliver, api: ApiClient
+) -> None:
+    high = terms(payout_min_minor=5_000)
+    await agree(service, terms(), merchant_id=None)
+    await agree(service, high)
+    await agree(service, high, is_enabled=False)
+    await agree(service, high, merchant_id=None, valid_from=datetime.now(UTC) + timedelta(days=1))
+    await _earn(service, deliver, 1_000)
+
+    settled = (await settle(service, api))[0]
+
+    assert settled["payout_id"] is not None
+
+
 async def test_a_settlement_is_paid_when_its_payout_is_and_closed_again_when_that_comes_back(
     service: Service, deliver: Deliver, api: ApiClient
 ) -> None:

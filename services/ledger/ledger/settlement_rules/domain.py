@@ -178,16 +178,22 @@ class Parts:
     steps: Sequence[Step]
 
 
-def rule_for(rules: Sequence[Rule], line: SoldLine) -> Rule | None:
-    """The most specific rule that is valid when the line was sold; None: it is not shared out."""
+def in_force(rules: Sequence[Rule], at: datetime) -> dict[Scope, Rule]:
+    """Of each scope the newest version that is valid then; none where that is not enabled."""
     newest: dict[Scope, Rule] = {}
     for rule in rules:
-        if rule.valid_from <= line.at and rule.scope.covers(line):
+        if rule.valid_from <= at:
             known = newest.get(rule.scope)
             if known is None or known.version < rule.version:
                 newest[rule.scope] = rule
-    enabled = [rule for rule in newest.values() if rule.is_enabled]
-    return max(enabled, key=lambda rule: rule.scope.precedence, default=None)
+    return {scope: rule for scope, rule in newest.items() if rule.is_enabled}
+
+
+def rule_for(rules: Sequence[Rule], line: SoldLine) -> Rule | None:
+    """The most specific rule that is valid when the line was sold; None: it is not shared out."""
+    covering = [rule for rule in rules if rule.scope.covers(line)]
+    found = in_force(covering, line.at).values()
+    return max(found, key=lambda rule: rule.scope.precedence, default=None)
 
 
 def divide(terms: Terms, line: SoldLine, month_volume_minor: int = 0) -> Parts:

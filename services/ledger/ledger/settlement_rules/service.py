@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from kit.db import Transaction
@@ -11,6 +12,7 @@ from ledger.settlement_rules.domain import (
     SoldLine,
     Terms,
     divide,
+    in_force,
     rule_for,
 )
 from ledger.settlement_rules.repository import SettlementRuleRepository
@@ -42,26 +44,19 @@ class SettlementRuleService:
         return await self._repository.rules_of(tx, merchants)
 
     async def general_terms(
-        self, tx: Transaction, accounts: Sequence[tuple[UUID, str]]
+        self, tx: Transaction, accounts: Sequence[tuple[UUID, str]], at: datetime
     ) -> dict[tuple[UUID, str], Terms]:
-        """(merchant, currency) -> the terms of its widest rule, which say when it is paid out.
-
-        Of several equally wide ones the newest; the default terms where there is none.
+        """(merchant, currency) -> the terms that say when it is paid out: of the merchant's own
+        rule in force then, else of the one for every merchant, else the default ones.
         """
         rules = await self._repository.rules_of(tx, list({merchant for merchant, _ in accounts}))
-        found: dict[tuple[UUID, str], Terms] = {}
+        found = in_force(rules, at)
+        terms: dict[tuple[UUID, str], Terms] = {}
         for merchant_id, currency in accounts:
-            named = [
-                rule
-                for scope in (
-                    Scope(merchant_id=merchant_id, currency=currency),
-                    Scope(merchant_id=None, currency=currency),
-                )
-                for rule in sorted(rules, key=lambda rule: -rule.version)
-                if rule.scope == scope and rule.is_enabled
-            ]
-            found[merchant_id, currency] = named[0].terms if named else Terms()
-        return found
+            own = found.get(Scope(merchant_id=merchant_id, currency=currency))
+            rule = own or found.get(Scope(merchant_id=None, currency=currency))
+            terms[merchant_id, currency] = rule.terms if rule else Terms()
+        return terms
 
     async def try_out(
         self, tx: Transaction, line: SoldLine, volume_minor: int

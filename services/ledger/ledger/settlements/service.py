@@ -59,10 +59,11 @@ class SettlementService:
 
         Raises PeriodNotOver.
         """
-        await self._require_over(tx, period_end)
+        now = await self._require_over(tx, period_end)
         found = await self._repository.to_settle(tx, period_end, merchant_id, SETTLEMENTS_MAX)
         if found:
-            terms = await self._rules.general_terms(tx, [preview.key for preview, _ in found])
+            keys = [preview.key for preview, _ in found]
+            terms = await self._rules.general_terms(tx, keys, now)
             opened = [
                 _open(preview, start, period_end, terms[preview.key], by)
                 for preview, start in found
@@ -77,8 +78,8 @@ class SettlementService:
         at once by a process.
         """
         keys = await self._repository.to_look_at(tx)
-        terms = await self._rules.general_terms(tx, keys)
         now = await self._repository.now(tx)
+        terms = await self._rules.general_terms(tx, keys, now)
         ends = {key: terms[key].due_period_end(now) for key in keys}
         fresh = {key: end for key, end in ends.items() if self._looked.get(key) != end}
         if not fresh:
@@ -178,9 +179,12 @@ class SettlementService:
         )
         return payout.id
 
-    async def _require_over(self, tx: Transaction, period_end: datetime) -> None:
-        if period_end > await self._repository.now(tx):
+    async def _require_over(self, tx: Transaction, period_end: datetime) -> datetime:
+        """The time by the database."""
+        now = await self._repository.now(tx)
+        if period_end > now:
             raise PeriodNotOver
+        return now
 
 
 def _open(
