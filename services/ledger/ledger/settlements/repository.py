@@ -93,12 +93,19 @@ _TAKE_OPEN = text(f"""
     SELECT {_COLUMNS} FROM settlement WHERE state = 'open'
     ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """)  # noqa: S608 - as above
+# A settlement goes on where its last line stands: what has come before that since is told late, and
+# what is settled already is not looked at again for every 5,000 lines.
 _COLLECT = text("""
     WITH loose AS (
         SELECT posting.transaction_id, posting.line_no, posting.amount_minor, posting.at
         FROM posting JOIN account ON account.id = posting.account_id
         WHERE account.merchant_id = :merchant_id AND account.code = :available
             AND account.currency = :currency AND posting.at < :period_end
+            AND posting.at >= coalesce((
+                SELECT last.at FROM settlement_line AS line
+                JOIN posting AS last ON last.transaction_id = line.transaction_id
+                    AND last.line_no = line.line_no
+                WHERE line.settlement_id = :id AND line.position = :lines), '-infinity')
             AND NOT EXISTS (SELECT FROM settlement_line AS line
                             WHERE line.transaction_id = posting.transaction_id
                                 AND line.line_no = posting.line_no)
