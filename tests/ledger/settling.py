@@ -192,7 +192,7 @@ def a_decision(sale: Event[Any], claim_id: UUID) -> Event[ClaimDecided]:
 async def let_time_pass(service: Service) -> None:
     """Runs the jobs once: what is due by the database's clock becomes available."""
     splits = service.state["splits"]
-    for step in (splits.share_out_waiting, splits.release, splits.release_reserves):
+    for step in (splits.release, splits.release_reserves):
         async with service.db.transaction() as tx:
             await step(tx)
 

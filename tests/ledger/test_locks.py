@@ -110,7 +110,7 @@ async def _post_by_hand(service: Service, rng: random.Random, platform: UUID) ->
 async def _run_jobs(service: Service) -> None:
     splits = service.state["splits"]
     for _ in range(ROUNDS):
-        for step in (splits.share_out_waiting, splits.release, splits.release_reserves):
+        for step in (splits.release, splits.release_reserves):
 
             async def run(step: Callable[[Any], Awaitable[int]] = step) -> None:
                 async with service.db.transaction() as tx:

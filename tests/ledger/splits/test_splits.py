@@ -190,7 +190,6 @@ async def test_sale_and_refund_at_the_very_same_moment_meet(
         *(patiently(deliver, sale) for sale in sales),
         *(patiently(deliver, money_back(sale, 1_000)) for sale in sales),
     )
-    await let_time_pass(service)
 
     assert settlement(await balances()) == {}
 

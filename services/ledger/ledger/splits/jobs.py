@@ -8,7 +8,7 @@ from ledger.splits.service import RELEASES_MAX, SplitService
 def release_splits(db: Database, splits: SplitService, every_seconds: float) -> Periodic:
     async def run() -> bool:
         counts = []
-        for step in (splits.share_out_waiting, splits.release, splits.release_reserves):
+        for step in (splits.release, splits.release_reserves):
             async with db.transaction() as tx:
                 counts.append(await step(tx))
         return max(counts) == RELEASES_MAX

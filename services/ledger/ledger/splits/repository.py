@@ -75,16 +75,6 @@ _APPLIED = text("""
     UPDATE split_refund SET applied_at = clock_timestamp()
     WHERE refund_id = ANY(CAST(:refund_ids AS uuid[]))
 """)
-_LINES_WITH_WAITING = text("""
-    SELECT split_refund.line_id, split_refund.merchant_id FROM split_refund
-    JOIN split ON split.line_id = split_refund.line_id
-    WHERE split_refund.applied_at IS NULL
-    UNION
-    SELECT split_fee.line_id, split_fee.merchant_id FROM split_fee
-    JOIN split ON split.line_id = split_fee.line_id
-    WHERE split_fee.applied_at IS NULL
-    LIMIT :limit
-""")
 _ADD_FEES = text("""
     INSERT INTO split_fee (line_id, merchant_id, amount_minor, is_owed_by_platform, at)
     SELECT * FROM unnest(CAST(:line_ids AS uuid[]), CAST(:merchants AS uuid[]),
@@ -273,11 +263,6 @@ class SplitRepository:
             )
             for row in rows
         ]
-
-    async def lines_with_waiting(self, tx: Transaction, limit: int) -> dict[UUID, UUID]:
-        """Line -> merchant."""
-        rows = await tx.execute(_LINES_WITH_WAITING, {"limit": limit})
-        return {row.line_id: row.merchant_id for row in rows}
 
     async def mark_applied(self, tx: Transaction, refunds: Sequence[Refund]) -> None:
         await tx.execute(_APPLIED, {"refund_ids": [it.refund_id for it in refunds]})

@@ -29,6 +29,10 @@ RELEASES_MAX = 500
 
 
 class SplitService:
+    """Called with the merchants' books locked: so of two events of a line the later one sees what
+    the other has written, and shares out both.
+    """
+
     def __init__(
         self,
         repository: SplitRepository,
@@ -95,14 +99,6 @@ class SplitService:
         await self._books.lock(tx, merchants)
         due = await self._repository.take_reserved(tx, merchants, RELEASES_MAX)
         return await self._save(tx, [reserve_freed(split, now) for split, now in due])
-
-    async def share_out_waiting(self, tx: Transaction) -> int:
-        """Fees and refunds told at the very moment their line was; how many lines."""
-        lines = await self._repository.lines_with_waiting(tx, RELEASES_MAX)
-        if lines:
-            await self._books.lock(tx, lines.values())
-            await self._catch_up(tx, list(lines))
-        return len(lines)
 
     async def _with_rules(self, tx: Transaction, told: Sequence[Told]) -> list[Told]:
         """Those of merchants whose sales are shared out at all."""
