@@ -70,7 +70,6 @@ def split_tables(metadata: MetaData) -> None:
             "line_id",
             postgresql_where=text("reserved_until IS NOT NULL"),
         ),
-        Index("ix_split_order_id", "order_id"),
     )
     # Told with the payment, before the line is delivered; and in any order after a replay.
     Table(

@@ -85,9 +85,6 @@ UP = (
     CREATE INDEX ix_split_due ON split (available_at, line_id) WHERE released_at IS NULL
     """,
     """
-    CREATE INDEX ix_split_order_id ON split (order_id)
-    """,
-    """
     CREATE INDEX ix_split_reserved ON split (reserved_until, line_id)
         WHERE reserved_until IS NOT NULL
     """,
