@@ -46,7 +46,6 @@ def fact_tables(metadata: MetaData) -> None:
             "order_id",
             postgresql_where=text("paid_at IS NOT NULL AND buyer <> ''"),
         ),
-        Index("ix_order_fact_merchant_id_placed_at", "merchant_id", "placed_at"),
     )
     # A delivered line's units by the lot they came from (the nil id: from no lot).
     Table(
@@ -79,7 +78,6 @@ def fact_tables(metadata: MetaData) -> None:
         Column("imported_at", DateTime(timezone=True)),
         Column("expires_at", DateTime(timezone=True)),
         Column("undone_at", DateTime(timezone=True)),
-        Index("ix_lot_fact_merchant_id", "merchant_id"),
     )
     Table(
         "claim_fact",
@@ -113,12 +111,4 @@ def fact_tables(metadata: MetaData) -> None:
         Column("channel_id", Uuid),
         Column("first_at", DateTime(timezone=True)),
         Column("second_at", DateTime(timezone=True)),
-        Column("last_at", DateTime(timezone=True)),
-        Column("orders_total", BigInteger, nullable=False, server_default="0"),
-        Index(
-            "ix_buyer_fact_first_at",
-            "merchant_id",
-            "first_at",
-            postgresql_include=["second_at", "channel_id"],
-        ),
     )

@@ -172,12 +172,6 @@ _BUYERS = f"""
     INSERT INTO buyer_fact (merchant_id, buyer)
     SELECT DISTINCT merchant_id, buyer FROM order_fact WHERE order_id = ANY(orders) ORDER BY 1, 2
     ON CONFLICT (merchant_id, buyer) DO UPDATE SET buyer = excluded.buyer;
-    UPDATE buyer_fact AS known SET orders_total = orders_total + fresh.number
-    FROM (SELECT merchant_id, buyer, count(*) AS number FROM order_fact AS fact
-          WHERE order_id = ANY(orders)
-              AND NOT EXISTS (SELECT 1 FROM buyer_order WHERE buyer_order.order_id = fact.order_id)
-          GROUP BY 1, 2) AS fresh
-    WHERE known.merchant_id = fresh.merchant_id AND known.buyer = fresh.buyer;
     INSERT INTO buyer_order (order_id, merchant_id, buyer, paid_at, previous_at, first_at, currency,
         total_minor)
     SELECT fact.order_id, fact.merchant_id, fact.buyer, fact.paid_at, previous.paid_at,
@@ -209,7 +203,7 @@ _BUYERS = f"""
         currency = excluded.currency, total_minor = excluded.total_minor;
     WITH moved AS (
     UPDATE buyer_fact AS known SET channel_id = first.channel_id, first_at = first.paid_at,
-        second_at = second.paid_at, last_at = last.paid_at
+        second_at = second.paid_at
     FROM (SELECT DISTINCT merchant_id, buyer FROM order_fact WHERE order_id = ANY(orders)) AS fact
     CROSS JOIN LATERAL (
         {_SAME_BUYER.format(columns="other.paid_at, other.channel_id", fact="fact")}
@@ -217,9 +211,6 @@ _BUYERS = f"""
     LEFT JOIN LATERAL (
         {_SAME_BUYER.format(columns="other.paid_at", fact="fact")}
         ORDER BY other.paid_at, other.order_id OFFSET 1 LIMIT 1) AS second ON TRUE
-    CROSS JOIN LATERAL (
-        {_SAME_BUYER.format(columns="other.paid_at", fact="fact")}
-        ORDER BY other.paid_at DESC, other.order_id DESC LIMIT 1) AS last
     WHERE known.merchant_id = fact.merchant_id AND known.buyer = fact.buyer
     RETURNING known.merchant_id, new.channel_id, new.first_at, new.second_at,
         old.channel_id AS channel_before, old.first_at AS first_before,

@@ -36,7 +36,6 @@ def reconciliation_tables(metadata: MetaData) -> None:
         # The statement that lists it, with whatever amount.
         Column("listed_in", Uuid),
         Index("ix_payment_fact_reference", "merchant_id", "provider", "reference"),
-        Index("ix_payment_fact_order_id", "order_id"),
         Index("ix_payment_fact_happened_at", "merchant_id", "happened_at"),
         Index(
             "ix_payment_fact_unlisted", "happened_at", postgresql_where=text("listed_in IS NULL")
@@ -49,7 +48,6 @@ def reconciliation_tables(metadata: MetaData) -> None:
         Column("merchant_id", Uuid, nullable=False),
         Column("channel_id", Uuid, nullable=False),
         Column("reference", Text, nullable=False),
-        Index("ix_order_reference_reference", "merchant_id", "channel_id", "reference"),
     )
     Table(
         "reconciliation",

@@ -45,10 +45,9 @@ _BUYER_ORDERS = text("""
     WINDOW of_buyer AS (PARTITION BY merchant_id, buyer ORDER BY paid_at, order_id)
 """)
 _BUYERS = text("""
-    INSERT INTO buyer_fact (merchant_id, buyer, channel_id, first_at, second_at, last_at,
-        orders_total)
+    INSERT INTO buyer_fact (merchant_id, buyer, channel_id, first_at, second_at)
     SELECT merchant_id, buyer, (array_agg(channel_id ORDER BY paid_at, order_id))[1], min(paid_at),
-        (array_agg(paid_at ORDER BY paid_at, order_id))[2], max(paid_at), count(*)
+        (array_agg(paid_at ORDER BY paid_at, order_id))[2]
     FROM order_fact WHERE paid_at IS NOT NULL AND buyer <> ''
     GROUP BY merchant_id, buyer
 """)

@@ -19,16 +19,7 @@ def upgrade() -> None:
         sa.Column("channel_id", sa.Uuid(), nullable=True),
         sa.Column("first_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("second_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("last_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("orders_total", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("merchant_id", "buyer", name=op.f("pk_buyer_fact")),
-    )
-    op.create_index(
-        "ix_buyer_fact_first_at",
-        "buyer_fact",
-        ["merchant_id", "first_at"],
-        unique=False,
-        postgresql_include=["second_at", "channel_id"],
     )
     op.create_table(
         "buyer_order",
@@ -66,7 +57,6 @@ def upgrade() -> None:
         sa.Column("undone_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("lot_id", name=op.f("pk_lot_fact")),
     )
-    op.create_index("ix_lot_fact_merchant_id", "lot_fact", ["merchant_id"], unique=False)
     op.create_table(
         "order_fact",
         sa.Column("order_id", sa.Uuid(), nullable=False),
@@ -89,12 +79,6 @@ def upgrade() -> None:
         ["merchant_id", "buyer", "paid_at", "order_id"],
         unique=False,
         postgresql_where=sa.text("paid_at IS NOT NULL AND buyer <> ''"),
-    )
-    op.create_index(
-        "ix_order_fact_merchant_id_placed_at",
-        "order_fact",
-        ["merchant_id", "placed_at"],
-        unique=False,
     )
     op.create_table(
         "rollup_basket",

@@ -38,12 +38,6 @@ def upgrade() -> None:
         sa.Column("reference", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("order_id", name=op.f("pk_order_reference")),
     )
-    op.create_index(
-        "ix_order_reference_reference",
-        "order_reference",
-        ["merchant_id", "channel_id", "reference"],
-        unique=False,
-    )
     op.create_table(
         "payment_fact",
         sa.Column("event_id", sa.Uuid(), nullable=False),
@@ -61,7 +55,6 @@ def upgrade() -> None:
     op.create_index(
         "ix_payment_fact_happened_at", "payment_fact", ["merchant_id", "happened_at"], unique=False
     )
-    op.create_index("ix_payment_fact_order_id", "payment_fact", ["order_id"], unique=False)
     op.create_index(
         "ix_payment_fact_reference",
         "payment_fact",
