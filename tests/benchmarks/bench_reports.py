@@ -186,9 +186,8 @@ _ACCOUNTS = f"""
 """  # noqa: S608 - made of constants of this file
 # A lot per product and month; twenty suppliers.
 _LOTS = f"""
-    INSERT INTO lot_fact (lot_id, merchant_id, pool_id, supplier, quantity, imported_at, expires_at)
-    SELECT {_id("0010", "product * 16 + month")}, $1, {_id("0012", "product")},
-        'Supplier ' || product % 20, 500,
+    INSERT INTO lot_fact (lot_id, merchant_id, supplier, imported_at, expires_at)
+    SELECT {_id("0010", "product * 16 + month")}, $1, 'Supplier ' || product % 20,
         $2::timestamptz - interval '400 days' + month * interval '30 days',
         CASE WHEN product % 3 = 0 THEN $2::timestamptz + product * interval '1 day' END
     FROM generate_series(0, 199) AS product, generate_series(0, 12) AS month

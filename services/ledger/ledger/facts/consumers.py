@@ -17,8 +17,8 @@ from ledger.facts.domain import (
     SoldLine,
 )
 from ledger.facts.service import FactService
-from lockstock.fulfillment.v1.claim_events_pb2 import ClaimDecided, ClaimOpened
-from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported, StockUndone
+from lockstock.fulfillment.v1.claim_events_pb2 import ClaimDecided
+from lockstock.inventory_vault.v1.stock_events_pb2 import StockImported
 from lockstock.order.v1.order_events_pb2 import (
     LotCost,
     OrderCancelled,
@@ -53,8 +53,6 @@ class FactConsumers:
             handles(OrderCancelled, self.on_order_ended),
             handles(OrderExpired, self.on_order_ended),
             handles(StockImported, self.on_stock_imported),
-            handles(StockUndone, self.on_stock_undone),
-            handles(ClaimOpened, self.on_claim_opened),
             handles(ClaimDecided, self.on_claim_decided),
         ]
 
@@ -99,18 +97,7 @@ class FactConsumers:
     async def on_stock_imported(
         self, tx: Transaction, events: Sequence[Event[StockImported]]
     ) -> None:
-        news = [
-            _lot(event, imported_at=event.time, expires_at=_time(event.message.expires_at))
-            for event in events
-        ]
-        await self._facts.tell_lots(tx, news)
-
-    async def on_stock_undone(self, tx: Transaction, events: Sequence[Event[StockUndone]]) -> None:
-        await self._facts.tell_lots(tx, [_lot(event, undone_at=event.time) for event in events])
-
-    async def on_claim_opened(self, tx: Transaction, events: Sequence[Event[ClaimOpened]]) -> None:
-        news = [_claim(event, opened_at=event.time) for event in events if event.message.lot_id]
-        await self._facts.tell_claims(tx, news)
+        await self._facts.tell_lots(tx, [_lot(event) for event in events])
 
     async def on_claim_decided(
         self, tx: Transaction, events: Sequence[Event[ClaimDecided]]
@@ -118,7 +105,7 @@ class FactConsumers:
         granted = [
             event for event in events if event.message.outcome in _GRANTED and event.message.lot_id
         ]
-        await self._facts.tell_claims(tx, [_claim(it, granted_at=it.time) for it in granted])
+        await self._facts.tell_claims(tx, [_claim(event) for event in granted])
 
 
 # Any: the events share what they say of their order, not a class.
@@ -190,25 +177,24 @@ def _given(cost: LotCost) -> Given:
     return Given(lot_id, cost.quantity, cost.supplier, cost.HasField("face_value"))
 
 
-def _lot(event: Event[StockImported] | Event[StockUndone], **times: datetime | None) -> LotNews:
+def _lot(event: Event[StockImported]) -> LotNews:
     message = event.message
     return LotNews(
         lot_id=UUID(message.lot_id),
         merchant_id=UUID(message.merchant_id),
-        pool_id=UUID(message.pool_id),
         supplier=message.supplier.strip(),
-        quantity=message.quantity,
-        **times,
+        imported_at=event.time,
+        expires_at=_time(message.expires_at),
     )
 
 
-def _claim(event: Event[ClaimOpened] | Event[ClaimDecided], **times: datetime | None) -> ClaimNews:
+def _claim(event: Event[ClaimDecided]) -> ClaimNews:
     message = event.message
     return ClaimNews(
         claim_id=UUID(message.claim_id),
         merchant_id=UUID(message.merchant_id),
         lot_id=UUID(message.lot_id),
-        **times,
+        granted_at=event.time,
     )
 
 

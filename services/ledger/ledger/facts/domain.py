@@ -38,12 +38,9 @@ class OrderNews:
 class LotNews:
     lot_id: UUID
     merchant_id: UUID
-    pool_id: UUID
     supplier: str
-    quantity: int
-    imported_at: datetime | None = None
-    expires_at: datetime | None = None
-    undone_at: datetime | None = None
+    imported_at: datetime
+    expires_at: datetime | None
 
     @property
     def key(self) -> UUID:
@@ -52,11 +49,12 @@ class LotNews:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimNews:
+    """A claim that was decided for the buyer."""
+
     claim_id: UUID
     merchant_id: UUID
     lot_id: UUID
-    opened_at: datetime | None = None
-    granted_at: datetime | None = None
+    granted_at: datetime
 
     @property
     def key(self) -> UUID:

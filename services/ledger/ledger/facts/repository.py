@@ -40,26 +40,20 @@ _UNITS = text("""
     ON CONFLICT (order_id, line_id, lot_id) DO NOTHING
 """)
 _LOTS = text("""
-    INSERT INTO lot_fact AS known (lot_id, merchant_id, pool_id, supplier, quantity, imported_at,
-        expires_at, undone_at)
+    INSERT INTO lot_fact AS known (lot_id, merchant_id, supplier, imported_at, expires_at)
     SELECT * FROM unnest(CAST(:lot_id AS uuid[]), CAST(:merchant_id AS uuid[]),
-        CAST(:pool_id AS uuid[]), CAST(:supplier AS text[]), CAST(:quantity AS int[]),
-        CAST(:imported_at AS timestamptz[]), CAST(:expires_at AS timestamptz[]),
-        CAST(:undone_at AS timestamptz[]))
+        CAST(:supplier AS text[]), CAST(:imported_at AS timestamptz[]),
+        CAST(:expires_at AS timestamptz[]))
     ON CONFLICT (lot_id) DO UPDATE SET
         imported_at = least(known.imported_at, excluded.imported_at),
-        expires_at = coalesce(known.expires_at, excluded.expires_at),
-        undone_at = least(known.undone_at, excluded.undone_at)
+        expires_at = coalesce(known.expires_at, excluded.expires_at)
     WHERE known.merchant_id = excluded.merchant_id
 """)
 _CLAIMS = text("""
-    INSERT INTO claim_fact AS known (claim_id, merchant_id, lot_id, opened_at, granted_at)
+    INSERT INTO claim_fact AS known (claim_id, merchant_id, lot_id, granted_at)
     SELECT * FROM unnest(CAST(:claim_id AS uuid[]), CAST(:merchant_id AS uuid[]),
-        CAST(:lot_id AS uuid[]), CAST(:opened_at AS timestamptz[]),
-        CAST(:granted_at AS timestamptz[]))
-    ON CONFLICT (claim_id) DO UPDATE SET
-        opened_at = least(known.opened_at, excluded.opened_at),
-        granted_at = least(known.granted_at, excluded.granted_at)
+        CAST(:lot_id AS uuid[]), CAST(:granted_at AS timestamptz[]))
+    ON CONFLICT (claim_id) DO UPDATE SET granted_at = least(known.granted_at, excluded.granted_at)
     WHERE known.merchant_id = excluded.merchant_id
 """)
 

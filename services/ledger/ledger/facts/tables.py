@@ -72,23 +72,19 @@ def fact_tables(metadata: MetaData) -> None:
         metadata,
         Column("lot_id", Uuid, primary_key=True),
         Column("merchant_id", Uuid, nullable=False),
-        Column("pool_id", Uuid, nullable=False),
         Column("supplier", Text, nullable=False),
-        Column("quantity", Integer, nullable=False),
-        Column("imported_at", DateTime(timezone=True)),
+        Column("imported_at", DateTime(timezone=True), nullable=False),
         Column("expires_at", DateTime(timezone=True)),
-        Column("undone_at", DateTime(timezone=True)),
     )
+    # Claims decided for the buyer, replaced or refunded: the unit was dead.
     Table(
         "claim_fact",
         metadata,
         Column("claim_id", Uuid, primary_key=True),
         Column("merchant_id", Uuid, nullable=False),
         Column("lot_id", Uuid, nullable=False),
-        Column("opened_at", DateTime(timezone=True)),
-        # Decided for the buyer: replaced or refunded. The unit was dead.
-        Column("granted_at", DateTime(timezone=True)),
-        Index("ix_claim_fact_merchant_id", "merchant_id", "granted_at"),
+        Column("granted_at", DateTime(timezone=True), nullable=False),
+        Index("ix_claim_fact_merchant_id", "merchant_id"),
     )
     # Each paid order of a buyer with the one before it and the buyer's first. Kept by a trigger.
     Table(

@@ -44,7 +44,7 @@ _QUALITY = text("""
         UNION ALL
         SELECT coalesce(lot.supplier, ''), 0, 1
         FROM claim_fact AS claim LEFT JOIN lot_fact AS lot ON lot.lot_id = claim.lot_id
-        WHERE claim.merchant_id = :merchant_id AND claim.granted_at IS NOT NULL
+        WHERE claim.merchant_id = :merchant_id
     ) AS counted
     GROUP BY supplier ORDER BY sum(dead) DESC, sum(sold) DESC, supplier LIMIT :limit
 """)

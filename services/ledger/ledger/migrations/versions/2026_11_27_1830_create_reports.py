@@ -38,23 +38,17 @@ def upgrade() -> None:
         sa.Column("claim_id", sa.Uuid(), nullable=False),
         sa.Column("merchant_id", sa.Uuid(), nullable=False),
         sa.Column("lot_id", sa.Uuid(), nullable=False),
-        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("granted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("granted_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("claim_id", name=op.f("pk_claim_fact")),
     )
-    op.create_index(
-        "ix_claim_fact_merchant_id", "claim_fact", ["merchant_id", "granted_at"], unique=False
-    )
+    op.create_index("ix_claim_fact_merchant_id", "claim_fact", ["merchant_id"], unique=False)
     op.create_table(
         "lot_fact",
         sa.Column("lot_id", sa.Uuid(), nullable=False),
         sa.Column("merchant_id", sa.Uuid(), nullable=False),
-        sa.Column("pool_id", sa.Uuid(), nullable=False),
         sa.Column("supplier", sa.Text(), nullable=False),
-        sa.Column("quantity", sa.Integer(), nullable=False),
-        sa.Column("imported_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("imported_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("undone_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("lot_id", name=op.f("pk_lot_fact")),
     )
     op.create_table(
