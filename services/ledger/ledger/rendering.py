@@ -221,15 +221,12 @@ class _View:
     @property
     def funnel(self) -> list[dict[str, Any]]:
         """What became of the placed orders, of all channels."""
-        rows = [it for it in self._board.conversion.rows if it.currency == self._board.currency]
-        placed = sum(int(row.figures["placed"] or 0) for row in rows)
+        row = self._board.total
+        placed = int(row.figures["placed"] or 0) if row else 0
         steps = []
         for name in ("placed", "paid", "delivered", "refunded", "ended"):
-            number = sum(
-                round((row.figures.get(f"{name}_rate") or 0) * (row.figures["placed"] or 0))
-                for row in rows
-            )
-            number = placed if name == "placed" else number
+            counted = name if name == "placed" else f"of_placed_{name}"
+            number = int(row.figures[counted] or 0) if row else 0
             share = number / placed if placed else 0.0
             steps.append(
                 {

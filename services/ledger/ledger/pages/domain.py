@@ -59,7 +59,6 @@ class Board:
     best: Report
     channels: Report
     peaks: Report
-    conversion: Report
     returning: Report
     cohorts: Report
     ageing: Report

@@ -10,16 +10,17 @@ from ledger.goods_reports.service import GoodsService
 from ledger.pages.domain import Board, Choice, Trend, bucket_for, filled
 from ledger.pages.repository import PageRepository
 from ledger.periods import Bucket, Period
-from ledger.sales_reports.domain import Dimension, Question
+from ledger.sales_reports.domain import OF_PLACED, Dimension, Question
 from ledger.sales_reports.service import SalesService
 from ledger.sessions import Session
 
 COHORT_DAYS = 365
-_TOTALS = ("placed", "paid", "units", "net_sales", "refunds", "cost", "fees", "margin",
-           "margin_rate")  # fmt: skip
+_TOTALS = (
+    "placed", "paid", "units", "net_sales", "refunds", "cost", "fees", "margin", "margin_rate",
+    *OF_PLACED,
+)  # fmt: skip
 _TREND = ("net_sales", "margin", "paid")
 _BEST = ("units", "net_sales", "margin", "margin_rate")
-_CONVERSION = ("placed", "paid_rate", "delivered_rate", "refunded_rate", "ended_rate")
 
 
 class PageService:
@@ -67,7 +68,6 @@ class PageService:
             best=await self._report(tx, goods, "best-sellers", _BEST, 200),
             channels=await self._report(tx, channels, "channels", ("paid", *_BEST), 200),
             peaks=await self._sales.peaks(tx, merchant_id, period, None),
-            conversion=await self._report(tx, channels, "conversion", _CONVERSION, 200),
             returning=await self._buyers.repurchase(tx, merchant_id, year, by_channel=False),
             cohorts=await self._buyers.cohorts(tx, merchant_id, year),
             ageing=await self._goods.ageing(tx, merchant_id, now),
