@@ -100,6 +100,18 @@ async def test_the_same_file_twice_is_the_same_statement(
     assert len(await _cases(client)) == 2
 
 
+async def test_the_same_file_sent_at_once_counts_its_lines_once(
+    client: httpx.AsyncClient,
+) -> None:
+    content = HEAD + f"A,1,{AT}\n,2,{AT}\n"
+
+    answers = await asyncio.gather(*(_send(client, content) for _ in range(4)))
+
+    assert {answer.status_code for answer in answers} == {201}
+    (one,) = (await client.get("/v1/reconciliations")).json()["items"]
+    assert (one["lines"], one["refused"]) == (2, 1)
+
+
 async def test_the_same_difference_in_another_file_is_the_same_case(
     client: httpx.AsyncClient,
 ) -> None:

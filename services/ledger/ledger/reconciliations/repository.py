@@ -40,17 +40,15 @@ _COLUMNS = (
     "id, merchant_id, digest, channel_id, provider, match_by, file_name, state, reason, "
     "period_from, period_to, lines, refused, results, created_at, ended_at"
 )
-# One that was cut off begins anew: its lines are added again, those that are there stay.
+# One that was cut off begins anew: its lines are added again, those that are there stay and are
+# counted already.
 _BEGIN = text(f"""
     INSERT INTO reconciliation (id, merchant_id, digest, channel_id, provider, match_by, file_name,
         period_from, period_to)
     VALUES (:id, :merchant_id, :digest, :channel_id, :provider, :match_by, :file_name,
         CAST(:period_from AS timestamptz), CAST(:period_to AS timestamptz))
     ON CONFLICT (merchant_id, digest) DO UPDATE SET
-        state = CASE WHEN reconciliation.state = 'completed' THEN 'completed' ELSE 'reading' END,
-        lines = CASE WHEN reconciliation.state = 'completed' THEN reconciliation.lines ELSE 0 END,
-        refused = CASE WHEN reconciliation.state = 'completed' THEN reconciliation.refused
-            ELSE 0 END
+        state = CASE WHEN reconciliation.state = 'completed' THEN 'completed' ELSE 'reading' END
     RETURNING {_COLUMNS}
 """)  # noqa: S608 - column names of this file
 _READ = f"SELECT {_COLUMNS} FROM reconciliation WHERE merchant_id = :merchant_id"  # noqa: S608 - constants
@@ -59,16 +57,19 @@ _LIST = text(
     _READ + " AND (CAST(:before AS uuid) IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit"
 )
 _ADD_LINES = text("""
-    WITH progress AS (
-        UPDATE reconciliation SET lines = lines + :lines, refused = refused + :refused_lines
-        WHERE id = :reconciliation_id
+    WITH added AS (
+        INSERT INTO reconciliation_line (reconciliation_id, line, reference, amount_minor, currency,
+            happened_at, refused)
+        SELECT :reconciliation_id, given.* FROM unnest(CAST(:line AS int[]),
+            CAST(:reference AS text[]), CAST(:amount_minor AS bigint[]), CAST(:currency AS text[]),
+            CAST(:happened_at AS timestamptz[]), CAST(:refused AS text[])) AS given
+        ON CONFLICT (reconciliation_id, line) DO NOTHING
+        RETURNING refused
     )
-    INSERT INTO reconciliation_line (reconciliation_id, line, reference, amount_minor, currency,
-        happened_at, refused)
-    SELECT :reconciliation_id, given.* FROM unnest(CAST(:line AS int[]), CAST(:reference AS text[]),
-        CAST(:amount_minor AS bigint[]), CAST(:currency AS text[]),
-        CAST(:happened_at AS timestamptz[]), CAST(:refused AS text[])) AS given
-    ON CONFLICT (reconciliation_id, line) DO NOTHING
+    UPDATE reconciliation SET lines = lines + number, refused = reconciliation.refused + unreadable
+    FROM (SELECT count(*) AS number, count(*) FILTER (WHERE refused <> '') AS unreadable
+          FROM added) AS counted
+    WHERE id = :reconciliation_id
 """)
 _PATIENT = text("SET LOCAL statement_timeout = '10min'")
 _PERIOD = text("""
@@ -227,15 +228,7 @@ class ReconciliationRepository:
         self, tx: Transaction, reconciliation_id: UUID, lines: Sequence[Line]
     ) -> None:
         values = {name: [getattr(line, name) for line in lines] for name in Line.__slots__}
-        await tx.execute(
-            _ADD_LINES,
-            {
-                **values,
-                "reconciliation_id": reconciliation_id,
-                "lines": len(lines),
-                "refused_lines": sum(bool(line.refused) for line in lines),
-            },
-        )
+        await tx.execute(_ADD_LINES, {**values, "reconciliation_id": reconciliation_id})
 
     async def compare(
         self, tx: Transaction, one: Reconciliation, *, limit: int
