@@ -1,7 +1,7 @@
 """What reports answer: rows of figures, and what each figure is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 Number = int | float | None
@@ -82,7 +82,6 @@ class Report:
     previous_since: datetime | None = None
     bucket: str | None = None
     has_more: bool = False
-    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 def rate(part: int, whole: int) -> float | None:

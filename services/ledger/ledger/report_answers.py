@@ -1,8 +1,6 @@
 """How reports go over the wire: JSON, or CSV that a spreadsheet opens without running anything."""
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -15,12 +13,12 @@ from kit.http import Model, Timestamp
 from kit.paging import BadCursor, PageRequest, next_cursor_of, page_request
 from ledger.figures import DEFINITIONS, Number, Report, Row
 from ledger.periods import Period, read_zone
+from ledger.spreadsheet import csv_rows
 
 CSV_ROWS_MAX = 100_000
 DAYS_DEFAULT = 30
 _OFFSET_MAX = 100_000
 _ROWS_TOGETHER = 500
-_RISKY = ("=", "+", "-", "@", "\t", "\r")
 CSV_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {"text/csv": {"schema": {"type": "string"}}},
@@ -147,37 +145,25 @@ Periods = Annotated[Period, Depends(period)]
 
 
 def csv_of(report: Report) -> Iterator[bytes]:
-    """Piece by piece. A text that a spreadsheet would take for a formula begins with an apostrophe
-    instead.
-    """
+    """Piece by piece."""
     is_compared = any(row.previous is not None for row in report.rows)
     before = [f"previous_{name}" for name in report.columns] if is_compared else []
     head = [*(["at"] if report.bucket else []), *report.dimensions, "currency", *report.columns]
-    yield _csv([[*head, *before, "postings"]])
+    yield csv_rows([[*head, *before, "postings"]]).encode()
     for start in range(0, len(report.rows), _ROWS_TOGETHER):
         rows = report.rows[start : start + _ROWS_TOGETHER]
-        yield _csv([_cells(report, row, is_compared=is_compared) for row in rows])
+        cells = (_cells(report, row, is_compared=is_compared) for row in rows)
+        yield csv_rows(cells).encode()
 
 
 def _cells(report: Report, row: Row, *, is_compared: bool) -> list[object]:
     at = [row.at.astimezone(UTC).isoformat().replace("+00:00", "Z")] if row.at else []
-    groups = [harmless(row.groups.get(name) or "") for name in report.dimensions]
+    groups = [row.groups.get(name) or "" for name in report.dimensions]
     figures = [_number(row.figures.get(name)) for name in report.columns]
     previous = row.previous or {}
     before = [_number(previous.get(name)) for name in report.columns] if is_compared else []
     return [*at, *groups, row.currency or "", *figures, *before, row.postings or ""]
 
 
-def harmless(cell: str) -> str:
-    """Never a formula."""
-    return f"'{cell}" if cell.startswith(_RISKY) else cell
-
-
 def _number(value: Number) -> object:
     return "" if value is None else value
-
-
-def _csv(rows: Sequence[Sequence[object]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows(rows)
-    return text.getvalue().encode()

@@ -1,12 +1,23 @@
 """CSV that people open in a spreadsheet."""
 
+import csv
+from collections.abc import Iterable, Sequence
+from io import StringIO
+
 _FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def cell(value: object) -> str:
+def csv_rows(rows: Iterable[Sequence[object]]) -> str:
     """A text that a spreadsheet would take for a formula gets an apostrophe in front; a number,
     also a negative one, stays a number.
     """
-    text = str(value)
-    is_number = text.lstrip("-").replace(".", "", 1).isdigit()
-    return f"'{text}" if text.startswith(_FORMULA_BEGINS) and not is_number else text
+    text = StringIO()
+    csv.writer(text).writerows([_harmless(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _harmless(value: object) -> object:
+    if not isinstance(value, str) or not value.startswith(_FORMULA_BEGINS):
+        return value
+    is_number = value.lstrip("-").replace(".", "", 1).isdigit()
+    return value if is_number else f"'{value}"

@@ -1,7 +1,5 @@
-import csv
 from collections.abc import Sequence
 from datetime import datetime
-from io import StringIO
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -11,7 +9,7 @@ from kit.http import CurrencyCode, Model, Name
 from kit.http.wire import AMOUNT_MINOR_MAX
 from kit.money import Money
 from ledger.payouts.domain import Payee, Payout, PayoutState
-from ledger.spreadsheet import cell
+from ledger.spreadsheet import csv_rows
 
 _MERCHANT = "0190b1c2-0000-7000-8000-000000000001"
 CSV_COLUMNS = (
@@ -116,12 +114,9 @@ class PayeeBody(Model):
 
 def csv_of(payouts: Sequence[Payout], *, with_head: bool) -> str:
     """Amounts in the currency's main unit, as banks take them."""
-    text = StringIO()
-    writer = csv.writer(text)
-    if with_head:
-        writer.writerow(CSV_COLUMNS)
-    for it in payouts:
-        row: tuple[object, ...] = (
+    rows: list[tuple[object, ...]] = [CSV_COLUMNS] if with_head else []
+    rows += [
+        (
             it.id,
             it.merchant_id,
             it.payee_name,
@@ -133,5 +128,6 @@ def csv_of(payouts: Sequence[Payout], *, with_head: bool) -> str:
             it.settlement_id or "",
             it.approved_by or "",
         )
-        writer.writerow([cell(value) for value in row])
-    return text.getvalue()
+        for it in payouts
+    ]
+    return csv_rows(rows)

@@ -1,7 +1,5 @@
-import csv
 from collections.abc import Sequence
 from datetime import datetime
-from io import StringIO
 from typing import Self
 from uuid import UUID
 
@@ -10,7 +8,7 @@ from pydantic import Field
 from kit.http import Model
 from ledger.settlements.domain import LineKind, SettlementLine, Totals
 from ledger.settlements.schemas import SettlementRead
-from ledger.spreadsheet import cell
+from ledger.spreadsheet import csv_rows
 from ledger.statements.domain import Statement
 
 CSV_COLUMNS = (
@@ -111,11 +109,11 @@ def csv_head(statement: Statement) -> str:
     if settlement.period_start:
         opening[1] = _moment(settlement.period_start)
     opening[10], opening[11] = str(settlement.opening_minor), settlement.currency
-    return _csv([CSV_COLUMNS, opening])
+    return csv_rows([CSV_COLUMNS, opening])
 
 
 def csv_of(lines: Sequence[SettlementLine], currency: str) -> str:
-    return _csv([[cell(value) for value in _row(line, currency)] for line in lines])
+    return csv_rows(_row(line, currency) for line in lines)
 
 
 def _row(line: SettlementLine, currency: str) -> tuple[object, ...]:
@@ -143,9 +141,3 @@ def _shown(amount: int | None) -> str:
 
 def _moment(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
-
-
-def _csv(rows: Sequence[Sequence[object]]) -> str:
-    text = StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue()
