@@ -10,7 +10,8 @@ from ledger.goods_reports.service import GoodsService
 from ledger.pages.domain import Board, Choice, Trend, bucket_for, filled
 from ledger.pages.repository import PageRepository
 from ledger.periods import Bucket, Period
-from ledger.sales_reports.domain import OF_PLACED, Dimension, Question
+from ledger.rollups.domain import OF_PLACED
+from ledger.sales_reports.domain import Dimension, Question
 from ledger.sales_reports.service import SalesService
 from ledger.sessions import Session
 

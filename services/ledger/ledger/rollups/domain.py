@@ -1,4 +1,4 @@
-"""How far a rebuild is, and whether the roll-ups are what the facts say."""
+"""What is rolled up, and how far a rebuild is."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,13 @@ TABLES = (
     "rollup_stock",
     "rollup_buyer",
 )
+
+MONEY = ("sales", "discounts", "refunds", "cost", "fees", "other")
+"""From the postings, minor units; `other` is what else went through income and expenses."""
+COUNTS = ("placed", "paid", "delivered", "refunded", "ended")
+"""Orders by when each happened."""
+OF_PLACED = ("of_placed_paid", "of_placed_delivered", "of_placed_refunded", "of_placed_ended")
+"""What became of the orders that were placed in the quarter hour."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,7 @@ from sqlalchemy import (
     Uuid,
 )
 
-MONEY = ("sales", "discounts", "refunds", "cost", "fees", "other")
-"""From the postings, minor units; `other` is what else went through income and expenses."""
-COUNTS = ("placed", "paid", "delivered", "refunded", "ended")
-"""Orders by when each happened."""
-OF_PLACED = ("of_placed_paid", "of_placed_delivered", "of_placed_refunded", "of_placed_ended")
-"""What became of the orders that were placed in the quarter hour."""
+from ledger.rollups.domain import COUNTS, MONEY, OF_PLACED
 
 
 def rollup_tables(metadata: MetaData) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 from kit.errors import Invalid
 from ledger.figures import Number, rate
 from ledger.periods import Bucket, Period, Rung, Span, Step
+from ledger.rollups.domain import MONEY
 
 NONE = "none"
 """In a filter: what has no such dimension."""
@@ -55,9 +56,6 @@ _PARAMETERS = {
     Dimension.PRODUCT: "product_id",
     Dimension.LOT: "lot_id",
 }
-COUNTS = ("placed", "paid", "delivered", "refunded", "ended")
-OF_PLACED = ("of_placed_paid", "of_placed_delivered", "of_placed_refunded", "of_placed_ended")
-MONEY = ("sales", "discounts", "refunds", "cost", "fees", "other")
 SUMS = ("units", *MONEY)
 
 

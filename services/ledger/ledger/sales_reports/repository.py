@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import text
 
 from kit.db import Transaction
-from ledger.sales_reports.domain import COUNTS, NONE, OF_PLACED, SUMS, Dimension, Question, Sum
+from ledger.rollups.domain import COUNTS, OF_PLACED
+from ledger.sales_reports.domain import NONE, SUMS, Dimension, Question, Sum
 
 _COLUMNS: Mapping[Dimension, str] = {
     Dimension.CHANNEL: "kept.channel_id",

@@ -4,8 +4,8 @@ from uuid import UUID
 from kit.db import Transaction
 from ledger.figures import Number, Report, Row
 from ledger.periods import Bucket, Period
+from ledger.rollups.domain import COUNTS
 from ledger.sales_reports.domain import (
-    COUNTS,
     Dimension,
     Question,
     SortUnknown,
