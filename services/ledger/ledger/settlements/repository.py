@@ -63,6 +63,8 @@ _TO_SETTLE_EACH = text(
         which="true",
     )
 )
+# For jobs: each posting an account ever had is looked at, which takes longer than a caller waits.
+_PATIENT = text("SET LOCAL statement_timeout = '10min'")
 _TO_LOOK_AT = text("""
     SELECT account.merchant_id, account.currency FROM account
     WHERE account.code = :available
@@ -205,6 +207,7 @@ class SettlementRepository:
         self, tx: Transaction, ends: Mapping[tuple[UUID, str], datetime], limit: int
     ) -> list[tuple[Preview, datetime | None]]:
         """As `to_settle`, for these merchants and currencies, each with a period of its own."""
+        await tx.execute(_PATIENT)
         rows = await tx.execute(
             _TO_SETTLE_EACH,
             {
@@ -246,6 +249,7 @@ class SettlementRepository:
 
     async def collect(self, tx: Transaction, settlement: Settlement, limit: int) -> int:
         """Puts postings that are in no settlement into this one; how many."""
+        await tx.execute(_PATIENT)
         rows = await tx.execute(
             _COLLECT,
             {
