@@ -1,22 +1,20 @@
 """A supplier's statement: what it says we bought, held against what we know."""
 
 import csv
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import datetime
 from enum import StrEnum
 from typing import TextIO
 from uuid import UUID
 
 from kit.errors import Invalid, NotFound
 from kit.money import Money
+from kit.statement_files import minor_of, moment_of
 
 CHUNK_LINES = 2_000
 LINES_MAX = 1_000_000
 CELL_CHARACTERS_MAX = 400
-_MINOR_MAX = 10**13
 DONE_WORDS = "done,ok,success,succeeded,successful,completed,paid,200,成功,已完成"
 FAILED_WORDS = "failed,failure,refunded,refund,cancelled,canceled,reversed,失败,已退款,已取消"
 
@@ -121,14 +119,6 @@ class Differing:
     state_here: str
 
 
-def digest_of(supplier: str, reading: Reading, chunks: Iterator[bytes]) -> bytes:
-    """The same file, read in the same way, of the same supplier, is the same statement."""
-    digest = hashlib.blake2b(supplier.encode() + b"\0" + reading.mark() + b"\0", digest_size=32)
-    for chunk in chunks:
-        digest.update(chunk)
-    return digest.digest()
-
-
 def read_lines(text: TextIO, reading: Reading) -> Iterator[list[StatementLine]]:
     """Chunk by chunk. Raises UnreadableStatement for a file without the named columns."""
     rows = csv.reader(text)
@@ -183,7 +173,7 @@ def _line(
     }
     currency = cells.get("currency") or reading.currency
     amount = _amount(cells["amount"], currency, reading.decimals)
-    happened_at, refused = _moment(cells.get("time", "")), ""
+    happened_at, refused = moment_of(cells.get("time", "")), ""
     if not cells["reference"] and not cells.get("supplier_reference"):
         refused = "no_reference"
     elif amount is None:
@@ -204,15 +194,9 @@ def _line(
 
 def _amount(text: str, currency: str, decimals: int) -> Money | None:
     """Exactly; None for what is no amount of this currency."""
-    try:
-        minor = abs(Decimal(text.replace(",", "")).scaleb(decimals))
-    except ArithmeticError:
-        return None
+    minor = minor_of(text, decimals)
     is_currency = len(currency) == 3 and currency.isascii() and currency.isupper()
-    # The bound comes first: `1e999999` as a whole number has a million digits.
-    if not minor.is_finite() or minor > _MINOR_MAX or minor != int(minor) or not is_currency:
-        return None
-    return Money(int(minor), currency)
+    return Money(abs(minor), currency) if minor is not None and is_currency else None
 
 
 def _status(text: str, reading: Reading) -> Status:
@@ -227,17 +211,6 @@ def _uuid(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
-
-
-def _moment(text: str) -> datetime | None:
-    """A time without a zone is UTC."""
-    try:
-        moment = datetime.fromisoformat(text.replace("/", "-"))
-    except ValueError:
-        return None
-    if not 2000 <= moment.year <= 2200:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class StatementNotFound(NotFound):

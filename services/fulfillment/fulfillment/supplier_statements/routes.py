@@ -2,8 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import Iterator
-from typing import Annotated, BinaryIO, cast
+from typing import Annotated, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
@@ -14,7 +13,6 @@ from fulfillment.supplier_statements.domain import (
     Columns,
     Reading,
     Statement,
-    digest_of,
 )
 from fulfillment.supplier_statements.schemas import StatementRead
 from fulfillment.supplier_statements.service import StatementService
@@ -22,13 +20,13 @@ from kit.db import Database
 from kit.http import Caller, CodeText, CurrencyCode, Timestamp, caller
 from kit.ids import new_id
 from kit.paging import Page, PageRequest, page_of, page_request
+from kit.statement_files import digest_of
 
 PATH = "/v1/supplier-statements"
 BODY_BYTES_MAX = 64 * 1024 * 1024
 router = APIRouter(prefix=PATH, tags=["supplier statements"])
 READ = "suppliers:read"
 WRITE = "suppliers:write"
-_PIECE_BYTES = 1_048_576
 
 
 def _db(request: Request) -> Database:
@@ -88,7 +86,7 @@ async def reconcile_statement(
     unless you give one) against the lines. Each difference is a case. The same file, read in the
     same way, is the same statement: it may be sent again at any time. `GET` shows the progress.
     """
-    digest = await asyncio.to_thread(_digest, supplier, reading, file.file)
+    digest = await asyncio.to_thread(digest_of, supplier, reading.mark(), file.file)
     statement = Statement(
         id=new_id(),
         merchant_id=who.merchant,
@@ -129,15 +127,3 @@ async def read_statement(
     async with db.read() as tx:
         found = await statements.get(tx, who.merchant, supplier_statement_id)
     return StatementRead.from_domain(found)
-
-
-def _digest(supplier: str, reading: Reading, file: BinaryIO) -> bytes:
-    file.seek(0)
-    digest = digest_of(supplier, reading, _pieces(file))
-    file.seek(0)
-    return digest
-
-
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
-    while piece := file.read(_PIECE_BYTES):
-        yield piece

@@ -1,23 +1,22 @@
 """A statement of a channel or a payment provider, held against what the ledger was told of."""
 
 import csv
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import datetime
 from enum import StrEnum
 from typing import TextIO
 from uuid import UUID
 
 from kit.errors import Conflict, Invalid, NotFound
+from kit.statement_files import minor_of, moment_of
 
 CHUNK_LINES = 5_000
 LINES_MAX = 1_000_000
 HEAD_ROWS_MAX = 50
 """How far down the head may be: payment providers write a preface above it."""
 CELL_CHARACTERS_MAX = 200
-_MINOR_MAX = 10**13
+_BEFORE_AMOUNTS = "¥￥$€£+"
 _PADDING = " \t`'\ufeff"
 """What statements put around numbers so that spreadsheets leave them alone."""
 
@@ -151,14 +150,6 @@ class Payment:
     happened_at: datetime
 
 
-def digest_of(source: Source, reading: Reading, pieces: Iterator[bytes]) -> bytes:
-    """The same file, read in the same way, of the same source, is the same statement."""
-    digest = hashlib.blake2b(source.name.encode() + b"\0" + reading.mark(), digest_size=32)
-    for piece in pieces:
-        digest.update(piece)
-    return digest.digest()
-
-
 def read_lines(text: TextIO, reading: Reading) -> Iterator[list[Line]]:
     """Chunk by chunk. Raises StatementUnreadable, ColumnsMissing, StatementTooLong."""
     rows = _rows(text, reading)
@@ -215,8 +206,8 @@ def _line(number: int, row: Sequence[str], places: Mapping[str, int], reading: R
         for name, place in places.items()
     }
     currency = cells.get("currency") or reading.currency
-    amount = _amount(cells["amount"], reading.decimals)
-    happened_at, refused = _moment(cells.get("time", "")), ""
+    amount = minor_of(cells["amount"].lstrip(_BEFORE_AMOUNTS), reading.decimals)
+    happened_at, refused = moment_of(cells.get("time", "")), ""
     if not cells["reference"]:
         refused = "no_reference"
     elif amount is None:
@@ -226,29 +217,6 @@ def _line(number: int, row: Sequence[str], places: Mapping[str, int], reading: R
     elif cells.get("time") and happened_at is None:
         refused = "no_time"
     return Line(number, cells["reference"], amount or 0, currency[:3], happened_at, refused)
-
-
-def _amount(written: str, decimals: int) -> int | None:
-    """Exactly, in minor units; None for what is no amount."""
-    try:
-        minor = Decimal(written.replace(",", "").lstrip("¥￥$€£+")).scaleb(decimals)
-    except ArithmeticError:
-        return None
-    # The bound comes first: `1e999999` as a whole number has a million digits.
-    if not minor.is_finite() or abs(minor) > _MINOR_MAX or minor != int(minor):
-        return None
-    return int(minor)
-
-
-def _moment(written: str) -> datetime | None:
-    """A time without a zone is UTC."""
-    try:
-        moment = datetime.fromisoformat(written.replace("/", "-"))
-    except ValueError:
-        return None
-    if not 2000 <= moment.year <= 2200:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class ReconciliationNotFound(NotFound):

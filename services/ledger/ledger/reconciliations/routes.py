@@ -1,7 +1,6 @@
 import asyncio
 import codecs
 import io
-from collections.abc import Iterator
 from typing import Annotated, BinaryIO, Literal, cast
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from kit.db import Database, Transaction
 from kit.http import Caller, CodeText, CurrencyCode, Once, Timestamp, caller, once
 from kit.ids import new_id
 from kit.paging import Page, PageRequest, page_of, page_request
+from kit.statement_files import digest_of, pieces_of
 from ledger.reconciliations.domain import (
     CaseState,
     MatchBy,
@@ -19,7 +19,6 @@ from ledger.reconciliations.domain import (
     Reconciliation,
     Source,
     SourceUnclear,
-    digest_of,
 )
 from ledger.reconciliations.schemas import CaseClose, CaseRead, ReconciliationRead
 from ledger.reconciliations.service import ReconciliationService
@@ -27,7 +26,6 @@ from ledger.reconciliations.service import ReconciliationService
 PATH = "/v1/reconciliations"
 BODY_BYTES_MAX = 128 * 1024 * 1024
 router = APIRouter(tags=["reconciliation"])
-_PIECE_BYTES = 1_048_576
 _SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
 
@@ -85,7 +83,7 @@ async def reconcile(
     if (channel_id is None) == (provider is None):
         raise SourceUnclear
     source = Source(channel_id, provider or "")
-    digest = await asyncio.to_thread(_digest, source, reading, file.file)
+    digest = await asyncio.to_thread(digest_of, source.name, reading.mark(), file.file)
     codec: str | None = encoding
     codec = codec or await asyncio.to_thread(_codec, file.file)
     one = Reconciliation(
@@ -170,18 +168,11 @@ async def close_case(
     return await run(who, work, status=200)
 
 
-def _digest(source: Source, reading: Reading, file: BinaryIO) -> bytes:
-    file.seek(0)
-    digest = digest_of(source, reading, _pieces(file))
-    file.seek(0)
-    return digest
-
-
 def _codec(file: BinaryIO) -> str:
     """UTF-8 if the whole file is that, else GB18030."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        for piece in _pieces(file):
+        for piece in pieces_of(file):
             decoder.decode(piece)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
@@ -189,8 +180,3 @@ def _codec(file: BinaryIO) -> str:
     finally:
         file.seek(0)
     return "utf-8"
-
-
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
-    while piece := file.read(_PIECE_BYTES):
-        yield piece
