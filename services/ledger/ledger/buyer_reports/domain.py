@@ -11,6 +11,8 @@ from ledger.periods import Rung, Step
 
 WITHIN_DAYS = (30, 60, 90)
 MONTHS_MAX = 120
+COHORT_DAYS = 365
+"""Of cohorts, when nobody says of when."""
 LADDER = (Rung("quarter", Step.QUARTER), Rung("day", Step.DAY), Rung("month", Step.MONTH))
 """The grains that new buyers are kept in."""
 

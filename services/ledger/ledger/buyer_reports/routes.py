@@ -6,12 +6,12 @@ from fastapi.responses import Response
 
 from kit.db import Database
 from kit.http import Caller, caller
+from ledger.buyer_reports.domain import COHORT_DAYS
 from ledger.buyer_reports.service import BuyerService
 from ledger.periods import Period
 from ledger.report_answers import CSV_RESPONSE, Papers, Periods, ReportRead
 
 router = APIRouter(prefix="/v1/reports", tags=["reports"])
-COHORT_DAYS = 365
 
 
 def _buyers(request: Request) -> BuyerService:

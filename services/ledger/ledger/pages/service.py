@@ -4,6 +4,7 @@ from uuid import UUID
 from kit.addresses import Address, is_within, read_network
 from kit.db import Transaction
 from kit.errors import Unauthenticated
+from ledger.buyer_reports.domain import COHORT_DAYS
 from ledger.buyer_reports.service import BuyerService
 from ledger.figures import Report
 from ledger.goods_reports.service import GoodsService
@@ -15,7 +16,6 @@ from ledger.sales_reports.domain import Dimension, Question
 from ledger.sales_reports.service import SalesService
 from ledger.sessions import Session
 
-COHORT_DAYS = 365
 _TOTALS = (
     "placed", "paid", "units", "net_sales", "refunds", "cost", "fees", "margin", "margin_rate",
     *OF_PLACED,
