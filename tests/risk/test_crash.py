@@ -32,7 +32,8 @@ from tests.kit.messaging.stage import read_topic, until
 from tests.risk.factories import MERCHANT, NOON, an_order
 
 KILLS = int(os.environ.get("LOCKSTOCK_RISK_KILLS", "4"))
-ORDERS = 60 * KILLS
+PER_KILL = 60
+ORDERS = PER_KILL * KILLS
 ADDRESSES = 8
 ROOT = Path(__file__).parents[2]
 
@@ -64,15 +65,18 @@ async def test_no_order_is_without_a_decision_and_none_is_decided_twice_differen
         an_order(ip=f"203.0.113.{number % ADDRESSES}", at=NOON + timedelta(seconds=number))
         for number in range(ORDERS)
     ]
-    sending = asyncio.create_task(_send(kafka, orders))
-    for kill in range(1, KILLS + 1):
+    for first in range(0, ORDERS, PER_KILL):
         worker = await _start(settings)
-        enough = kill * ORDERS // (KILLS + 1)
-        await until(partial(_judged, db, at_least=enough), seconds=90, pause=0.01)
-        await asyncio.sleep(seeded.random() / 20)
+        await _send(kafka, orders[first : first + 1])
+        await until(partial(_judged, db, at_least=first + 1), seconds=90, pause=0.01)
+        # It is there and has nothing left: what comes now it judges as it comes.
+        coming = orders[first + 1 : first + PER_KILL]
+        sending = asyncio.create_task(_send(kafka, coming, pause=0.01))
+        await asyncio.sleep(0.1 + seeded.random() / 4)
         worker.kill()
+        assert not sending.done()
         await worker.wait()
-    await sending
+        await sending
     # What was sent comes once more, as after a broker that lost what it had confirmed.
     await _send(kafka, seeded.sample(orders, ORDERS // 4))
     worker = await _start(settings)
@@ -106,7 +110,7 @@ async def _start(settings: Settings) -> asyncio.subprocess.Process:
     )
 
 
-async def _send(kafka: str, orders: list[Any]) -> None:
+async def _send(kafka: str, orders: list[Any], *, pause: float = 0.0) -> None:
     async with AIOKafkaProducer(bootstrap_servers=kafka, acks="all") as producer:
         for order in orders:
             envelope = Envelope(
@@ -126,6 +130,7 @@ async def _send(kafka: str, orders: list[Any]) -> None:
                 key=order.key.encode(),
                 headers=to_headers(envelope, source="lockstock/order"),
             )
+            await asyncio.sleep(pause)
 
 
 async def _judged(db: Database, *, at_least: int) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fulfillment.settings import Settings
+from fulfillment.supplier_products.service import LIST_NOT_BELIEVED
 from kit.service import Service
 from tests.fulfillment.buying import SECONDS_MAX, buying, empty_pool, plan, rows, with_offer
 from tests.fulfillment.conftest import LINK_SECRET, SAFE_KEY
@@ -26,6 +27,7 @@ import fulfillment.connectors
 fulfillment.connectors.__path__.append(sys.argv.pop(1))
 from fulfillment.app import create_service
 from fulfillment.settings import Settings
+from fulfillment.supplier_products.service import LIST_NOT_BELIEVED
 from kit.service import main
 main(Settings, create_service)
 """
@@ -137,7 +139,9 @@ async def test_workers_killed_between_buying_and_bringing_lose_no_code_and_store
         assert (await vault.levels(pool))["total"] == 3 * PROCUREMENTS == len(shop.codes())
         assert len(shop.sold) == len(procurements)
         assert await rows(service, "arrival_box") == []
-        assert await rows(service, "supplier_case") == []
+        # A look at the shop's list that a busy machine made too slow is a case of its own.
+        cases = {it.kind for it in await rows(service, "supplier_case")}
+        assert cases <= {LIST_NOT_BELIEVED}
 
 
 async def _kill_once(

@@ -61,6 +61,7 @@ async def _write(db: Database, message_class: type[Message], rows: int, seed: in
                 for _ in range(size):
                     outbox.add(tx, message_class(), key=str(chance.randrange(KEYS)))
                 await outbox.flush(tx)
+                await tx.write()
                 await asyncio.sleep(chance.random() * TRANSACTION_SECONDS_MAX)
                 if chance.random() < ROLLBACK_SHARE:
                     raise _Undo  # noqa: TRY301 - only an error undoes a transaction
@@ -113,6 +114,7 @@ async def test_a_naive_cursor_loses_rows_in_the_same_run(
         async with db.transaction() as late:
             outbox.add(late, message_class(), key="late")
             await outbox.flush(late)
+            await late.write()
             await _write_all(db, message_class)
             await until(has_read, seconds=30)
         await asyncio.sleep(1)

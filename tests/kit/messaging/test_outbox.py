@@ -49,6 +49,7 @@ async def test_a_rolled_back_transaction_publishes_nothing(db: Database, counted
         async with db.transaction() as tx:
             outbox.add(tx, counted(), key="a")
             await outbox.flush(tx)
+            await tx.write()
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
