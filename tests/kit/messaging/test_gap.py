@@ -99,7 +99,7 @@ async def test_the_relay_delivers_every_committed_row_in_order_per_key(
 async def test_a_naive_cursor_loses_rows_in_the_same_run(
     open_db: OpenDb, database_url: str, kafka_settings: KafkaSettings
 ):
-    db = await open_db(WRITERS)
+    db = await open_db(WRITERS + 1)
     message_class = event_class(new_topic())
     specs = specs_of([message_class], kafka_settings)
     await ensure_topics(kafka_settings.bootstrap_servers, specs)
@@ -110,13 +110,14 @@ async def test_a_naive_cursor_loses_rows_in_the_same_run(
         return relay.last_id > 0
 
     async with running(relay):
-        # However the writers below fall, this one commits after the cursor went past its row.
+        # However the writers fall, this transaction commits after the cursor went past its row.
         async with db.transaction() as late:
             outbox.add(late, message_class(), key="late")
             await outbox.flush(late)
             await late.write()
-            await _write_all(db, message_class)
+            writing = asyncio.create_task(_write_all(db, message_class))
             await until(has_read, seconds=30)
+        await writing
         await asyncio.sleep(1)
 
     records = await read_topic(kafka_settings.bootstrap_servers, specs[0].name)
