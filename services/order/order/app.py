@@ -34,6 +34,8 @@ from order.coupons import routes as coupon_routes
 from order.coupons import tables as coupon_tables
 from order.coupons.domain import CodeKeeper
 from order.deliveries import tables as delivery_tables
+from order.failed_payments import routes as failed_routes
+from order.failed_payments import tables as failed_tables
 from order.limits import jobs as limit_jobs
 from order.limits import tables as limit_tables
 from order.margins import routes as margin_routes
@@ -110,6 +112,7 @@ TABLES = (
     limit_tables,
     coupon_tables,
     delivery_tables,
+    failed_tables,
     merchant_tables,
     order_tables,
     payment_tables,
@@ -141,6 +144,7 @@ ROUTERS = (
     recommendation_routes.router,
     restock_routes.router,
     payment_routes.router,
+    failed_routes.router,
     refund_routes.router,
     chargeback_routes.router,
     account_routes.router,
@@ -286,6 +290,7 @@ def _state(parts: _Parts) -> dict[str, Any]:
         "contact_box": ContactBox(settings.contact_key.get_secret_value()),
         "recommendation_rule": Rule(settings.recommendation_days, settings.recommendation_support),
         "place_together": placing_routes.place_together(db, placing),
+        "payments": parts.payments,
         "pay_together": payment_routes.pay_together(db, parts.payments),
         "payment_accounts": parts.accounts,
         "checkouts": CheckoutService(

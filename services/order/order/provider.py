@@ -44,6 +44,7 @@ class NoticeKind(StrEnum):
 
     PAID = "paid"
     FAILED = "failed"
+    REFUSED = "refused"  # a bank said no to one try; the payment is open for others
     REFUNDED = "refunded"
     REFUND_FAILED = "refund_failed"
     OTHER = "other"  # genuine, and nothing to do
@@ -111,6 +112,8 @@ class Notice:
     refund_id: UUID | None = None
     is_refusal: bool = False
     """Of what failed: the buyer's bank said no. Otherwise nobody paid in time."""
+    why: str = ""
+    """Of a refusal: what the provider calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,8 @@ class Found:
     provider_reference: str = ""
     amount: Money | None = None
     why: str = ""
+    is_refusal: bool = False
+    """As of a Notice."""
 
 
 @dataclass(frozen=True, slots=True)

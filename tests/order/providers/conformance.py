@@ -8,7 +8,8 @@ from tests.order.providers.rules.asking import Asking
 from tests.order.providers.rules.beginning import Beginning
 from tests.order.providers.rules.callbacks import Callbacks
 from tests.order.providers.rules.refunds import Refunds
+from tests.order.providers.rules.refusals import Refusals
 
 
-class Conformance(Beginning, Callbacks, Asking, Refunds, Accounts):
+class Conformance(Beginning, Callbacks, Asking, Refunds, Refusals, Accounts):
     """All of them."""

@@ -4,11 +4,17 @@ import hashlib
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import text
 
+from order.failed_payments.domain import FAILED_MAX
+from order.orders.domain import OrderStatus
 from order.provider import CallbackRefused
 from order.providers.stripe import signature
+from tests.order.factories import placed, state_of
 from tests.order.providers.conformance import Conformance
-from tests.order.providers.peers.stripe import WEBHOOK_SECRET
+from tests.order.providers.peers.stripe import WEBHOOK_SECRET, StripePeer
+from tests.order.providers.rules.base import Scene
+from tests.order.providers.rules.refusals import failures_told
 
 NOW = datetime.fromtimestamp(1_700_000_000, UTC)
 # Computed from the documented rule for this secret, time and body.
@@ -24,6 +30,54 @@ READER_SIGNATURE = "3bfab77baf5f7b6991a46c9b53b6547d7afc56148b10468fcad9f35c1992
 
 class TestStripe(Conformance):
     provider = "stripe"
+
+    @pytest.fixture
+    def stripe(self, peer: StripePeer) -> StripePeer:
+        return peer
+
+    async def test_each_card_that_is_declined_is_told_and_the_next_may_pay(
+        self, scene: Scene, stripe: StripePeer
+    ) -> None:
+        reference = await scene.begun(order := await placed(scene.db))
+        first, second = stripe.decline(reference), stripe.decline(reference)
+
+        for pushed in (first, second, first):
+            assert (await scene.push(pushed)).status_code == 200
+        await scene.push(stripe.pay(reference))
+
+        told = await failures_told(scene.db)
+        assert [(it.order_id, it.reason) for it in told] == [
+            (str(order.id), "insufficient_funds")
+        ] * 2
+        assert (await state_of(scene.db, order)).status is OrderStatus.PAID
+
+    async def test_what_is_declined_and_no_card_is_not_told_twice(
+        self, scene: Scene, stripe: StripePeer
+    ) -> None:
+        reference = await scene.begun(await placed(scene.db))
+
+        await scene.push(stripe.decline(reference, method="sepa_debit"))
+        await scene.push(stripe.refuse(reference))
+
+        assert len(await failures_told(scene.db)) == 1
+
+    async def test_of_one_order_a_hundred_refusals_are_told_and_no_more(
+        self, scene: Scene, stripe: StripePeer
+    ) -> None:
+        reference = await scene.begun(order := await placed(scene.db))
+        async with scene.db.transaction() as tx:
+            await tx.execute(
+                text(
+                    "INSERT INTO failed_payment (order_id, merchant_id, provider, reference) "
+                    "SELECT :id, :merchant_id, 'stripe', n::text FROM generate_series(2, :most) n"
+                ),
+                {"id": order.id, "merchant_id": order.merchant_id, "most": FAILED_MAX},
+            )
+
+        for _ in range(3):
+            await scene.push(stripe.decline(reference))
+
+        assert len(await failures_told(scene.db)) == 1
 
 
 def test_the_signatures_are_those_of_the_vectors():

@@ -15,11 +15,12 @@ from kit.db import Database, Transaction
 from kit.errors import DomainError, ErrorKind
 from kit.ids import new_id
 from kit.logging import get_logger
-from kit.messaging import outbox
-from order.callbacks import events, repository
+from order.callbacks import repository
 from order.callbacks.domain import OPEN_VERDICTS, Record, Source, ToldNotice, Verdict
 from order.checkouts import service as checkouts
 from order.checkouts.domain import Checkout, CheckoutState, Due
+from order.failed_payments import service as failed_payments
+from order.failed_payments.domain import FailedPayment
 from order.orders import service as orders
 from order.orders.domain import UNPAID
 from order.payment_accounts.domain import (
@@ -219,6 +220,8 @@ class CallbackService:
             state = await _close(self._accounts.provider(checkout.provider), access, checkout)
             why = "closed: the order waits for no payment"
         async with self._db.transaction() as tx:
+            if found.is_refusal:
+                await _note_refusal(tx, checkout, checkout.id.hex, found.why)
             if state is PaymentState.FAILED or checkout.asked >= ASKS_MAX:
                 await checkouts.end(tx, checkout.id, CheckoutState.CLOSED, why or "not paid")
             else:
@@ -240,14 +243,12 @@ class CallbackService:
                 return Verdict.IGNORED, ""
             case NoticeKind.REFUNDED | NoticeKind.REFUND_FAILED:
                 return await self._look_into_refund(tx, heard)
-            case NoticeKind.PAID | NoticeKind.FAILED:
+            case NoticeKind.PAID | NoticeKind.FAILED | NoticeKind.REFUSED:
                 if heard.checkout is None:
                     return Verdict.UNMATCHED, "no checkout of ours"
                 if notice.kind is NoticeKind.PAID:
                     return await self._take(tx, notice, heard.checkout)
-                await checkouts.end(tx, heard.checkout.id, CheckoutState.FAILED, notice.event)
-                if notice.is_refusal:
-                    _tell_refusal(tx, heard.checkout, notice)
+                await _fail(tx, notice, heard.checkout)
                 return Verdict.NOTED, ""
             case _:
                 assert_never(notice.kind)
@@ -281,9 +282,21 @@ class CallbackService:
         return Verdict.TAKEN, ""
 
 
-def _tell_refusal(tx: Transaction, checkout: Checkout, notice: Notice) -> None:
-    failed = events.payment_failed(checkout, notice.event)
-    outbox.add(tx, failed, key=checkout.order_id, merchant_id=checkout.merchant_id)
+async def _fail(tx: Transaction, notice: Notice, checkout: Checkout) -> None:
+    """The order is locked before its checkout, as where money comes."""
+    is_end = notice.kind is NoticeKind.FAILED
+    if notice.is_refusal:
+        # The end of a payment is one refusal, by whichever way it is told.
+        reference = checkout.id.hex if is_end else notice.event_id
+        await _note_refusal(tx, checkout, reference, notice.why)
+    if is_end:
+        await checkouts.end(tx, checkout.id, CheckoutState.FAILED, notice.event)
+
+
+async def _note_refusal(tx: Transaction, checkout: Checkout, reference: str, why: str) -> None:
+    failed = FailedPayment(checkout.provider, reference, why, checkout.id)
+    cause = f"provider:{checkout.provider}"
+    await failed_payments.note(tx, checkout.merchant_id, checkout.order_id, failed, cause)
 
 
 async def _close(provider: object, access: Access, checkout: Checkout) -> PaymentState:

@@ -165,14 +165,18 @@ class PaymentService:
 
     def accept(self, channel: Channel, word: PaymentWord) -> Payment:
         """The payment this word stands for. Raises ChannelNotTrusted when it does not count."""
-        provider = self._providers.get(word.provider)
+        return _payment(self.via(channel, word.provider), word)
+
+    def via(self, channel: Channel, provider_name: str) -> str:
+        """Whose word it is that something became of a payment: the provider's or the channel's.
+        Raises ChannelNotTrusted when it does not count.
+        """
+        provider = self._providers.get(provider_name)
         if provider is not None and provider.takes_word:
-            via = provider.name
-        elif channel.is_trusted:
-            via = CHANNEL
-        else:
-            raise ChannelNotTrusted(channel_id=str(channel.id))
-        return _payment(via, word)
+            return provider.name
+        if channel.is_trusted:
+            return CHANNEL
+        raise ChannelNotTrusted(channel_id=str(channel.id))
 
     def check_amount(self, word: PaymentWord, order: Order) -> None:
         """Raises AmountMismatch with both figures."""

@@ -27,6 +27,7 @@ class AlipayPeer(MoodyPeer):
     currency = "CNY"
     refund_pending = "N"
     free_text = frozenset[str]()
+    finds_refusals = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,6 +117,9 @@ class AlipayPeer(MoodyPeer):
     def fail(self, reference: str) -> Pushed:
         told = {"out_trade_no": reference, "trade_no": "2016", "trade_status": "TRADE_CLOSED"}
         return self.push(told)
+
+    def refuse(self, _: str) -> None:
+        return None
 
     def lie(self, reference: str, *, amount: int) -> Pushed:
         told = {

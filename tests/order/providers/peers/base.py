@@ -34,7 +34,16 @@ class ProviderPeer(Protocol):
         """The buyer pays over there; the callback that tells it."""
         ...
 
-    def fail(self, reference: str) -> Pushed: ...
+    def fail(self, reference: str) -> Pushed:
+        """Nobody paid in time; the callback that tells it."""
+        ...
+
+    def refuse(self, reference: str) -> Pushed | None:
+        """The buyer's bank says no for good; None where the protocol never tells that."""
+        ...
+
+    finds_refusals: bool
+    """Whether it also tells so when it is asked."""
 
     def lie(self, reference: str, *, amount: int) -> Pushed:
         """A genuine callback that its own books contradict."""

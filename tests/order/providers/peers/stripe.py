@@ -25,6 +25,7 @@ class StripePeer(MoodyPeer):
     method = "checkout"
     currency = "CNY"
     refund_pending = "pending"
+    finds_refusals = False
     free_text = frozenset[str]()
 
     def __init__(self) -> None:
@@ -138,6 +139,26 @@ class StripePeer(MoodyPeer):
         session = self.session_of(reference)
         session["status"] = "expired"
         return self.push("checkout.session.expired", session)
+
+    def refuse(self, reference: str) -> Pushed:
+        """By a method that takes days."""
+        session = self.session_of(reference)
+        session["status"] = "complete"
+        return self.push("checkout.session.async_payment_failed", session)
+
+    def decline(self, reference: str, *, method: str = "card") -> Pushed:
+        """A try with one card; the session waits for another."""
+        intent = {
+            "id": f"pi_{new_id().hex}",
+            "object": "payment_intent",
+            "metadata": {"lockstock_checkout": reference},
+            "last_payment_error": {
+                "code": "card_declined",
+                "decline_code": "insufficient_funds",
+                "payment_method": {"type": method},
+            },
+        }
+        return self.push("payment_intent.payment_failed", intent)
 
     def lie(self, reference: str, *, amount: int) -> Pushed:
         """A callback of a payment that the provider's own books do not show."""

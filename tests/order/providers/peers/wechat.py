@@ -38,6 +38,7 @@ class WeChatPeer(MoodyPeer):
     currency = "CNY"
     refund_pending = "PROCESSING"
     free_text = frozenset[str]()
+    finds_refusals = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -169,6 +170,10 @@ class WeChatPeer(MoodyPeer):
 
     def fail(self, reference: str) -> Pushed:
         return self.push("TRANSACTION.CLOSED", self._fact(reference, trade_state="CLOSED"))
+
+    def refuse(self, reference: str) -> Pushed:
+        self.trades[reference]["trade_state"] = "PAYERROR"
+        return self.push("TRANSACTION.PAYERROR", self._fact(reference))
 
     def lie(self, reference: str, *, amount: int) -> Pushed:
         told = {

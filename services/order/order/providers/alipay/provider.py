@@ -52,6 +52,8 @@ _STATES = {
     "WAIT_BUYER_PAY": PaymentState.WAITING,
     "TRADE_SUCCESS": PaymentState.PAID,
     "TRADE_FINISHED": PaymentState.PAID,
+    # Not paid in time, closed by the seller, or wholly refunded: never a refusal. A bank's no stays
+    # between Alipay and the buyer, whose trade goes on waiting.
     "TRADE_CLOSED": PaymentState.FAILED,
 }
 _OK = "10000"

@@ -41,6 +41,7 @@ _PAID = frozenset({"paid", "no_payment_required"})
 _JSON = "application/json"
 _EVENTS_PAID = frozenset({"checkout.session.completed", "checkout.session.async_payment_succeeded"})
 _EVENTS_FAILED = frozenset({"checkout.session.async_payment_failed", "checkout.session.expired"})
+_EVENT_DECLINED = "payment_intent.payment_failed"
 _EVENTS_REFUND = frozenset({"refund.created", "refund.updated", "refund.failed"})
 
 
@@ -211,7 +212,11 @@ def _notice(event: Mapping[str, Any]) -> Notice:
         return Notice(name, outcome, kind, _reference(thing), payment, amount)
     if kind in _EVENTS_FAILED:
         is_refusal = kind == "checkout.session.async_payment_failed"
-        return Notice(name, NoticeKind.FAILED, kind, _reference(thing), is_refusal=is_refusal)
+        return Notice(
+            name, NoticeKind.FAILED, kind, _reference(thing), is_refusal=is_refusal, why=kind
+        )
+    if kind == _EVENT_DECLINED:
+        return _declined(name, kind, thing)
     if kind in _EVENTS_REFUND:
         failed = thing.get("status") in ("failed", "canceled")
         outcome = NoticeKind.REFUND_FAILED if failed else NoticeKind.REFUNDED
@@ -222,6 +227,24 @@ def _notice(event: Mapping[str, Any]) -> Notice:
         money = _money(thing.get("amount_refunded"), thing.get("currency"))
         return Notice(name, NoticeKind.REFUNDED, kind, None, _payment_of(thing), money)
     return Notice(name, NoticeKind.OTHER, kind)
+
+
+def _declined(name: str, kind: str, intent: Mapping[str, Any]) -> Notice:
+    """A card's no, at once: the session stays open for another card. Of methods that take days the
+    session's own event tells, and what else failed was no card.
+    """
+    error = intent.get("last_payment_error")
+    error = error if isinstance(error, dict) else {}
+    method = error.get("payment_method")
+    is_card = isinstance(method, dict) and method.get("type") == "card"
+    return Notice(
+        name,
+        NoticeKind.REFUSED if is_card else NoticeKind.OTHER,
+        kind,
+        reference_of(_metadata(intent).get(REFERENCE)),
+        is_refusal=is_card,
+        why=str(error.get("decline_code") or error.get("code") or kind)[:80],
+    )
 
 
 def _reference(session: Mapping[str, Any]) -> UUID | None:

@@ -57,6 +57,9 @@ _STATES = {
     "REVOKED": PaymentState.FAILED,
     "PAYERROR": PaymentState.FAILED,
 }
+_REFUSAL = "PAYERROR"
+"""The buyer's bank said no. CLOSED is what nobody paid in time or a seller closed, REVOKED what a
+seller took back: no refusals."""
 _REFUND_STATES = {
     "SUCCESS": RefundOutcome.DONE,
     "PROCESSING": RefundOutcome.UNKNOWN,
@@ -153,9 +156,10 @@ class WeChatProvider:
         ours = (document.get("mchid"), document.get("out_trade_no"))
         if ours != (access.settings["mchid"], reference.hex):
             return Found(PaymentState.UNKNOWN, why="the answer is about another payment")
-        state = _STATES.get(str(document.get("trade_state")), PaymentState.UNKNOWN)
+        told = str(document.get("trade_state"))[:40]
+        state = _STATES.get(told, PaymentState.UNKNOWN)
         payment = str(document.get("transaction_id") or "")
-        return Found(state, payment, _amount(document), str(document.get("trade_state"))[:40])
+        return Found(state, payment, _amount(document), told, is_refusal=told == _REFUSAL)
 
     async def close(self, access: Access, reference: UUID, _: str) -> PaymentState:
         body = {"mchid": access.settings["mchid"]}
@@ -251,12 +255,19 @@ def _handover(access: Access, method: str, document: Mapping[str, Any]) -> Hando
 def _payment_notice(access: Access, event_id: str, event: str, fact: Mapping[str, Any]) -> Notice:
     if fact.get("appid") != access.settings["appid"]:
         raise CallbackRefused("foreign", "another appid")
-    state = _STATES.get(str(fact.get("trade_state")))
+    told = str(fact.get("trade_state"))[:40]
     kinds = {PaymentState.PAID: NoticeKind.PAID, PaymentState.FAILED: NoticeKind.FAILED}
-    kind = kinds.get(state, NoticeKind.OTHER) if state else NoticeKind.OTHER
-    payment = str(fact.get("transaction_id") or "")[:120]
-    reference = reference_of(fact.get("out_trade_no"))
-    return Notice(event_id, kind, event, reference, payment, _amount(fact))
+    kind = kinds.get(_STATES.get(told, PaymentState.UNKNOWN), NoticeKind.OTHER)
+    return Notice(
+        event_id,
+        kind,
+        event,
+        reference_of(fact.get("out_trade_no")),
+        str(fact.get("transaction_id") or "")[:120],
+        _amount(fact),
+        is_refusal=told == _REFUSAL,
+        why=told,
+    )
 
 
 def _refund_notice(event_id: str, event: str, fact: Mapping[str, Any]) -> Notice:
