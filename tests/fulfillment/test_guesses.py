@@ -3,7 +3,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from fulfillment.guesses import ADDRESSES_MAX, Guesses, TooManyGuesses
+from fulfillment.guesses import Guesses, TooManyGuesses
+from kit.misses import ADDRESSES_MAX
 
 HERE, THERE = ip_address("203.0.113.9"), ip_address("203.0.113.10")
 

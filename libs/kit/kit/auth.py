@@ -9,8 +9,13 @@ from memory for `api_key_cache_seconds` (1 s) before the replica is read again. 
 therefore dies everywhere one relay + consumer hop (a quarter of a second) and one second after the
 revocation commits; so do a suspension of its merchant and a change of the networks it may be used
 from.
+
+Who shows many wrong keys from one address is answered 429. A right key is let through all the same,
+because many shops share an address; so keys that this process does not know are still looked up,
+all that wait in one statement, after a pause: however many are tried, there are twenty a second.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -19,24 +24,30 @@ import secrets
 import time
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import text
 
 from kit.addresses import Address, Network, is_within, read_network
+from kit.combine import Combiner
 from kit.db import Database
-from kit.errors import Denied, Unauthenticated, Unavailable
+from kit.errors import Denied, Limited, Unauthenticated, Unavailable
+from kit.misses import Misses
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _KEY = re.compile(r"^lsk_(live|test)_([0-9A-Za-z]{16})_([0-9A-Za-z]{32})([0-9A-Za-z]{6})$")
 _TOKEN_PREFIX = "lsi_"  # noqa: S105 - a prefix, not a password
 SERVICE_TOKEN_SECONDS = 300
 CACHED_KEYS_MAX = 10_000
+PAUSE_SECONDS = 0.05
+"""Before keys are looked up for addresses that have shown too many wrong ones."""
+LOOKED_UP_MAX = 1_000
+"""Keys in one statement."""
 USE_NOTED_EVERY = timedelta(seconds=60)
 """How fresh `last_used_at` of a key is: a key in use costs one small update a minute."""
 
@@ -74,6 +85,14 @@ class AddressNotAllowed(Denied):
     """
 
     code = "address_not_allowed"
+
+
+class TooManyWrongKeys(Limited):
+    """Too many wrong API keys were shown from this address; wait as Retry-After says. A right one
+    opens what it opens all the same.
+    """
+
+    code = "too_many_wrong_keys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +161,11 @@ class _StoredKey:
     last_used_at: datetime | None
     read_at: float
 
-    def check(self, secret_hash: bytes, now: datetime) -> None:
-        """Raises Unauthenticated unless this secret opens anything now."""
-        if not hmac.compare_digest(self.secret_hash, secret_hash):
-            raise Unauthenticated("this API key is not known here")
+    def is_of(self, secret_hash: bytes) -> bool:
+        return hmac.compare_digest(self.secret_hash, secret_hash)
+
+    def check(self, now: datetime) -> None:
+        """Raises Unauthenticated unless its secret opens anything now."""
         if self.revoked_at is not None:
             raise Unauthenticated("this API key was revoked; use its successor")
         if self.suspended_at is not None:
@@ -162,11 +182,16 @@ def _nowhere() -> None:
 class Callers:
     """Turns an Authorization header into a Principal, offline: own database, own memory."""
 
-    def __init__(self, db: Database, tokens: ServiceTokens, *, cache_seconds: float) -> None:
+    def __init__(
+        self, db: Database, tokens: ServiceTokens, *, cache_seconds: float, wrong_keys: Misses
+    ) -> None:
         self._db = db
         self._tokens = tokens
         self._cache_seconds = cache_seconds
-        self._known: OrderedDict[str, _StoredKey | None] = OrderedDict()
+        self._wrong_keys = wrong_keys
+        self._known: OrderedDict[str, _StoredKey] = OrderedDict()
+        self._find = Combiner(self._read, batch_max=LOOKED_UP_MAX)
+        self._find_slowly = Combiner(self._read_later, batch_max=LOOKED_UP_MAX)
 
     async def identify(
         self,
@@ -174,8 +199,9 @@ class Callers:
         acting_for: str | None,
         address: Callable[[], Address | None] = _nowhere,
     ) -> Principal:
-        """Raises Unauthenticated, never saying whether a key exists, and AddressNotAllowed for a
-        key that may not be used from `address`.
+        """Raises Unauthenticated, never saying whether a key exists, TooManyWrongKeys instead when
+        `address` has shown too many, and AddressNotAllowed for a key that may not be used from
+        there.
         """
         scheme, _, credential = (authorization or "").partition(" ")
         credential = credential.strip()
@@ -184,12 +210,13 @@ class Callers:
         if credential.startswith(_TOKEN_PREFIX):
             service = self._tokens.check(credential)
             return Principal(service, "service", _merchant_of(acting_for), frozenset({"*"}))
-        key_id, secret_hash = read_api_key(credential)
-        stored = await self._stored(key_id)
+        try:
+            key_id, secret_hash = read_api_key(credential)
+        except Unauthenticated as error:
+            raise self._refusal(self._wrong_keys.take(address()), error) from None
+        stored = await self._stored(key_id, secret_hash, address)
         now = datetime.now(UTC)
-        if stored is None:
-            raise Unauthenticated("this API key is not known here")
-        stored.check(secret_hash, now)
+        stored.check(now)
         if stored.networks and not is_within(address(), stored.networks):
             raise AddressNotAllowed
         if stored.last_used_at is None or now - stored.last_used_at >= USE_NOTED_EVERY:
@@ -203,41 +230,81 @@ class Callers:
             async with self._db.transaction() as tx:
                 await tx.execute(_NOTE_USE, {"key_id": key_id})
 
-    async def _stored(self, key_id: str) -> _StoredKey | None:
+    async def _stored(
+        self, key_id: str, secret_hash: bytes, address: Callable[[], Address | None]
+    ) -> _StoredKey:
+        """The key with this secret. Raises as `identify` does for a wrong one."""
         known = self._known.get(key_id)
-        if known is not None and time.monotonic() - known.read_at < self._cache_seconds:
-            return known
-        stored = await self._read(key_id)
+        if known is None:
+            return await self._meet(key_id, secret_hash, address())
+        if time.monotonic() - known.read_at >= self._cache_seconds:
+            known = await self._find(key_id)
+            self._remember(key_id, known)
+        if known is None or not known.is_of(secret_hash):
+            raise self._refusal(self._wrong_keys.take(address()), _unknown())
+        return known
+
+    async def _meet(self, key_id: str, secret_hash: bytes, address: Address | None) -> _StoredKey:
+        """A key that this process does not know. It counts as wrong until it is looked up: else
+        any number could be tried at once.
+        """
+        wait = self._wrong_keys.take(address)
+        is_wrong = False
+        try:
+            stored = await (self._find_slowly if wait else self._find)(key_id)
+            is_wrong = stored is None or not stored.is_of(secret_hash)
+        finally:
+            if not wait and not is_wrong:
+                self._wrong_keys.give_back(address)
+        if stored is None or is_wrong:
+            raise self._refusal(wait, _unknown())
+        self._remember(key_id, stored)
+        return stored
+
+    def _refusal(self, wait: int, error: Unauthenticated) -> Unauthenticated | TooManyWrongKeys:
+        return TooManyWrongKeys(retry_after_seconds=wait) if wait else error
+
+    def _remember(self, key_id: str, stored: _StoredKey | None) -> None:
         if stored is None:
             self._known.pop(key_id, None)
-            return None
+            return
         self._known[key_id] = stored
         self._known.move_to_end(key_id)
         if len(self._known) > CACHED_KEYS_MAX:
             self._known.popitem(last=False)
-        return stored
 
-    async def _read(self, key_id: str) -> _StoredKey | None:
+    async def _read_later(self, key_ids: Sequence[str]) -> list[_StoredKey | None]:
+        await asyncio.sleep(PAUSE_SECONDS)
+        return await self._read(key_ids)
+
+    async def _read(self, key_ids: Sequence[str]) -> list[_StoredKey | None]:
         async with self._db.read_unguarded() as tx:
-            row = (await tx.execute(_SELECT_KEY, {"key_id": key_id})).one_or_none()
-        if row is None:
-            return None
-        return _StoredKey(
-            row.secret_hash,
-            row.merchant_id,
-            frozenset(row.scopes),
-            row.expires_at,
-            row.revoked_at,
-            row.suspended_at,
-            tuple(read_network(network) for network in row.allowed_ips),
-            row.last_used_at,
-            time.monotonic(),
-        )
+            rows = await tx.execute(_SELECT_KEYS, {"key_ids": list(key_ids)})
+            found = {row.key_id: _stored_key(row) for row in rows}
+        return [found.get(key_id) for key_id in key_ids]
 
 
-_SELECT_KEY = text(
-    "SELECT secret_hash, merchant_id, scopes, expires_at, revoked_at, suspended_at, allowed_ips, "
-    "last_used_at FROM api_key WHERE key_id = :key_id"
+def _unknown() -> Unauthenticated:
+    return Unauthenticated("this API key is not known here")
+
+
+def _stored_key(row: Any) -> _StoredKey:  # a row has no static type
+    return _StoredKey(
+        row.secret_hash,
+        row.merchant_id,
+        frozenset(row.scopes),
+        row.expires_at,
+        row.revoked_at,
+        row.suspended_at,
+        tuple(read_network(network) for network in row.allowed_ips),
+        row.last_used_at,
+        time.monotonic(),
+    )
+
+
+_SELECT_KEYS = text(
+    "SELECT key_id, secret_hash, merchant_id, scopes, expires_at, revoked_at, suspended_at, "
+    "allowed_ips, last_used_at FROM api_key WHERE key_id = ANY(CAST(:key_ids AS text[]))"
 )
 _NOTE_USE = text(
     "UPDATE api_key SET last_used_at = clock_timestamp() WHERE key_id = :key_id "

@@ -23,6 +23,7 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from types import FrameType
 from typing import Any, Protocol, TypeVar
@@ -46,6 +47,7 @@ from kit.messaging.events import patience_of
 from kit.messaging.relay import Relay
 from kit.messaging.retention import prune as prune_messages
 from kit.messaging.settings import KafkaSettings
+from kit.misses import Misses
 from kit.periodic import Periodic
 from kit.settings import ServiceSettings
 from kit.tenancy import for_every_merchant
@@ -54,6 +56,7 @@ log = get_logger(__name__)
 
 STOP_SECONDS_MAX = 8.0
 HTTP_STOP_SECONDS_MAX = 3
+_MINUTE = timedelta(minutes=1)
 KEEP_ALIVE_SECONDS = 30
 """Longer than clients keep idle connections (httpx: 5): they never write into a closed one."""
 
@@ -129,7 +132,10 @@ def create_app(service: Service, notices: Mapping[str, Notice] | None = None) ->
     """The FastAPI app of a service."""
     settings = service.settings
     callers = Callers(
-        service.db, service_tokens(settings), cache_seconds=settings.api_key_cache_seconds
+        service.db,
+        service_tokens(settings),
+        cache_seconds=settings.api_key_cache_seconds,
+        wrong_keys=Misses(settings.wrong_keys_max, _MINUTE / settings.wrong_keys_max),
     )
     return build_app(
         AppParts(

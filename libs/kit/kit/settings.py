@@ -42,6 +42,12 @@ class ServiceSettings(BaseModel):
     api_key_cache_seconds: float = Field(
         default=1.0, ge=0.0, le=5.0, description="how long a checked key is trusted unread; seconds"
     )
+    wrong_keys_max: int = Field(
+        default=20,
+        ge=1,
+        le=10_000,
+        description="wrong API keys that one address may show in a minute; keys",
+    )
     trusted_proxies: int = Field(
         default=0,
         ge=0,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -18,10 +19,13 @@ from kit.db import Database, Transaction
 from kit.errors import Conflict, Unavailable
 from kit.http import AppParts, Caller, LeanRoute, Model, Name, Once, build_app, caller, once
 from kit.ids import new_id
+from kit.misses import Misses
 from onebox import databases
 from tests.stack.service_databases import ServiceDatabases
 
 SECRET = "a shared secret of enough length!"
+WRONG_KEYS_MAX = 20
+A_LONG_TIME = timedelta(hours=1)
 
 
 class NoteCreate(Model):
@@ -143,7 +147,9 @@ async def bench(
             title="Notes",
             description="",
             db=db,
-            callers=Callers(db, tokens, cache_seconds=0.2),
+            callers=Callers(
+                db, tokens, cache_seconds=0.2, wrong_keys=Misses(WRONG_KEYS_MAX, A_LONG_TIME)
+            ),
             routers=[routes(request.param)],
             body_bytes_max=2_048,
         )

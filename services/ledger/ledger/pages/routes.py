@@ -9,7 +9,7 @@ from kit.addresses import Address, caller_address
 from kit.auth import Callers
 from kit.clock import Clock
 from kit.db import Database
-from kit.errors import Denied, NotFound, Unauthenticated
+from kit.errors import Denied, Limited, NotFound, Unauthenticated
 from ledger.pages.domain import DAYS, Choice, choose_language
 from ledger.pages.service import PageService
 from ledger.periods import Period, UnknownZone, read_zone
@@ -83,11 +83,15 @@ async def begin_session(
         who = await callers.identify(f"Bearer {api_key.strip()}", None, lambda: _address(request))
         who.require("ledger:read")
         session = Session(who.id, who.merchant)
-    except (Unauthenticated, Denied):
+    except (Unauthenticated, Denied, Limited) as error:
         page = cast(PageRenderer, state.renderer).entrance(language, is_wrong=True)
-        return _html(page, 401)
-    answer = RedirectResponse(f"{PATH}?lang={language.value}", status_code=303)
-    answer.set_cookie(
+        if not isinstance(error, Limited):
+            return _html(page, 401)
+        answer = _html(page, 429)
+        answer.headers["Retry-After"] = str(error.retry_after_seconds)
+        return answer
+    begun = RedirectResponse(f"{PATH}?lang={language.value}", status_code=303)
+    begun.set_cookie(
         COOKIE,
         cast(Sessions, state.sessions).issue(session, clock.now()),
         max_age=int(LASTS.total_seconds()),
@@ -96,8 +100,8 @@ async def begin_session(
         samesite="strict",
         secure=_is_secure(request),
     )
-    answer.headers.update(PAGE_HEADERS)
-    return answer
+    begun.headers.update(PAGE_HEADERS)
+    return begun
 
 
 @router.post(PATH + "/session/end")
