@@ -45,6 +45,9 @@ from ledger.proofs import routes as proof_routes
 from ledger.proofs.jobs import chain_transactions
 from ledger.proofs.repository import ChainRepository
 from ledger.proofs.service import ChainService
+from ledger.reconciliation_cases import routes as reconciliation_case_routes
+from ledger.reconciliation_cases.repository import ReconciliationCaseRepository
+from ledger.reconciliation_cases.service import ReconciliationCaseService
 from ledger.reconciliations import routes as reconciliation_routes
 from ledger.reconciliations.consumers import ReconciliationConsumers
 from ledger.reconciliations.jobs import late_payments
@@ -100,6 +103,7 @@ ROUTERS = (
     goods_report_routes.router,
     page_routes.router,
     reconciliation_routes.router,
+    reconciliation_case_routes.router,
     settlement_rule_routes.router,
     settlement_routes.router,
     statement_routes.router,
@@ -124,8 +128,11 @@ def create_service(settings: Settings) -> Service:
     prepaid = PrepaidService(
         PrepaidRepository(), transactions, hold_lifetime=timedelta(hours=settings.hold_hours)
     )
+    cases = ReconciliationCaseService(
+        ReconciliationCaseRepository(), transactions, rounding_max=settings.rounding_max
+    )
     reconciliations = ReconciliationService(
-        ReconciliationRepository(), late_days=settings.reconciliation_late_days
+        ReconciliationRepository(), cases, late_days=settings.reconciliation_late_days
     )
     sales = SalesService(SalesRepository())
     buyers = BuyerService(BuyerRepository())
@@ -162,6 +169,7 @@ def create_service(settings: Settings) -> Service:
             "chain": chain,
             "reports": reports,
             "reconciliations": reconciliations,
+            "reconciliation_cases": cases,
             "postings": PostingService(PostingRepository()),
             "settlement_rules": settlement_rules,
             "splits": splits,

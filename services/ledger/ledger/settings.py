@@ -55,3 +55,9 @@ class Settings(ServiceSettings):
         le=90,
         description="a payment that no statement lists after so long is a case; days",
     )
+    rounding_max: int = Field(
+        default=5,
+        ge=0,
+        le=1_000,
+        description="how much of a difference may be closed as rounding; minor units",
+    )

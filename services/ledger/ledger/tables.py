@@ -11,6 +11,7 @@ from ledger.payouts.tables import payout_tables
 from ledger.pending_transactions.tables import pending_tables
 from ledger.prepaid.tables import prepaid_tables
 from ledger.proofs.tables import chain_tables
+from ledger.reconciliation_cases.tables import reconciliation_case_tables
 from ledger.reconciliations.tables import reconciliation_tables
 from ledger.rollups.tables import rollup_tables
 from ledger.settlement_rules.tables import settlement_rule_tables
@@ -33,3 +34,4 @@ settlement_tables(metadata)
 payout_tables(metadata)
 prepaid_tables(metadata)
 reconciliation_tables(metadata)
+reconciliation_case_tables(metadata)

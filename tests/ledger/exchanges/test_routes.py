@@ -67,6 +67,29 @@ async def test_the_difference_to_the_book_rate_is_gained_or_lost(
     assert found["bank:hsbc", "USD"] == 10_000
 
 
+@pytest.mark.parametrize(
+    ("came", "account", "amount"),
+    [
+        # 71,200 x 100 / 700 = 10,171.43
+        (10_171, None, 0),
+        (10_172, "rounding", -1),
+        (10_170, "fx-gains", 1),
+        (10_173, "fx-gains", -2),
+    ],
+)
+async def test_what_is_less_than_a_minor_unit_beyond_the_book_rate_is_rounding(
+    client: httpx.AsyncClient, balances: Balances, came: int, account: str | None, amount: int
+) -> None:
+    to = {"account": "bank:hsbc", "amount": {"amount": came, "currency": "USD"}}
+    rate = {"numerator": 100, "denominator": 700}
+    posted = await client.post("/v1/fx", json=an_exchange(to=to, book_rate=rate))
+    assert posted.status_code == 201, posted.text
+    found = await balances()
+    beyond = {code: found.get((code, "USD"), 0) for code in ("rounding", "fx-gains")}
+    assert beyond == {"rounding": 0, "fx-gains": 0} | ({account: amount} if account else {})
+    assert found["fx-position", "USD"] == -10_171
+
+
 async def test_a_book_rate_that_makes_no_amount_is_refused(client: httpx.AsyncClient) -> None:
     rate = {"numerator": 10**12, "denominator": 1}
     refused = await client.post("/v1/fx", json=an_exchange(book_rate=rate))

@@ -11,6 +11,7 @@ from kit.ids import new_id
 from kit.money import Money
 from ledger.accounts.domain import AccountKind, AccountRef
 from ledger.posting_rules.consumers import load_rules
+from ledger.posting_rules.kinds.reconciliation.domain import Rounded
 from ledger.posting_rules.kinds.settlement.domain import LineMove, MoneyMove
 from ledger.transactions.domain import Dimensions, Draft
 from lockstock.fulfillment.v1.claim_events_pb2 import ClaimDecided, ClawBackSettled
@@ -246,6 +247,18 @@ def _each(name: str, *events: Any) -> Callable[[], list[Draft]]:
     return lambda: [RULES[name](event) for event in events]
 
 
+def _rounded(beyond: int) -> Draft:
+    return RULES["statement_rounded"](
+        Rounded(
+            merchant_id=MERCHANT,
+            channel_id=CHANNEL,
+            order_id=ORDER,
+            beyond=Money(beyond, "CNY"),
+            at=NOON,
+        )
+    )
+
+
 def _exchanged(book_rate: Fraction | None) -> Draft:
     return RULES["exchanged"](
         merchant_id=MERCHANT,
@@ -290,7 +303,10 @@ SAMPLES: dict[str, Callable[[], Sequence[Draft]]] = {
     ),
     "voucher_expired": _each("voucher_expired", an_expiry(600)),
     "case_opened": _each("case_opened", a_late_success(700)),
-    "exchanged": lambda: [_exchanged(Fraction(100, 712)), _exchanged(Fraction(1, 8))],
+    "exchanged": lambda: [
+        _exchanged(rate) for rate in (Fraction(100, 712), Fraction(1, 8), Fraction(1393, 10_000))
+    ],
+    "statement_rounded": lambda: [_rounded(1), _rounded(-1)],
     "line_shared_out": _lines_moved(
         "line_shared_out", {"pending": 900, "platform_fees": 100, "clearing": -1_000}
     ),

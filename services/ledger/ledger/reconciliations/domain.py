@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TextIO
 from uuid import UUID
 
-from kit.errors import Conflict, Invalid, NotFound
+from kit.errors import Invalid, NotFound
 from kit.statement_files import minor_of, moment_of
 
 CHUNK_LINES = 5_000
@@ -32,17 +32,6 @@ class MatchBy(StrEnum):
 
     PAYMENT = "payment"
     ORDER = "order"
-
-
-class Kind(StrEnum):
-    MISSING_HERE = "missing_here"  # the statement has a payment that the ledger was not told of
-    MISSING_THERE = "missing_there"  # the ledger has a payment that the statement does not list
-    AMOUNT_DIFFERS = "amount_differs"
-
-
-class CaseState(StrEnum):
-    OPEN = "open"
-    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,35 +93,6 @@ class Reconciliation:
     results: Mapping[str, int] = field(default_factory=dict)
     created_at: datetime | None = None
     ended_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A reference that the two sides do not agree about."""
-
-    kind: Kind
-    reference: str
-    currency: str
-    there_minor: int | None
-    here_minor: int | None
-    happened_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """A difference that a person looks into. `reconciliation_id` is None when the daily job found
-    that no statement lists the payment.
-    """
-
-    id: UUID
-    source: str
-    reconciliation_id: UUID | None
-    difference: Difference
-    state: CaseState
-    opened_at: datetime
-    closed_at: datetime | None
-    closed_by: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,18 +183,6 @@ class ReconciliationNotFound(NotFound):
     """There is no such reconciliation, or it is not yours."""
 
     code = "reconciliation_not_found"
-
-
-class CaseNotFound(NotFound):
-    """There is no such case, or it is not yours."""
-
-    code = "reconciliation_case_not_found"
-
-
-class CaseClosed(Conflict):
-    """This case was closed before; `closed_by` and `reason` say how."""
-
-    code = "reconciliation_case_closed"
 
 
 class SourceUnclear(Invalid):

@@ -7,12 +7,8 @@ import orjson
 from sqlalchemy import text
 
 from kit.db import Transaction
-from kit.ids import new_id
+from ledger.reconciliation_cases.domain import Difference, Kind
 from ledger.reconciliations.domain import (
-    Case,
-    CaseState,
-    Difference,
-    Kind,
     Line,
     MatchBy,
     Payment,
@@ -132,17 +128,6 @@ _THOSE_THAT_DIFFER = """
     SELECT * FROM compared WHERE kind <> 'matched' ORDER BY reference LIMIT :limit
 """
 _DIFFERING = text(_COMPARED + _THOSE_THAT_DIFFER)
-_ADD_CASES = text("""
-    INSERT INTO reconciliation_case (id, merchant_id, source, reconciliation_id, kind, reference,
-        currency, there_minor, here_minor, happened_at)
-    SELECT given.id, :merchant_id, :source, CAST(:reconciliation_id AS uuid), given.kind,
-        given.reference, given.currency, given.there_minor, given.here_minor, given.happened_at
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:kinds AS text[]), CAST(:references AS text[]),
-        CAST(:currencies AS text[]), CAST(:theres AS bigint[]), CAST(:heres AS bigint[]),
-        CAST(:times AS timestamptz[])) AS given(id, kind, reference, currency, there_minor,
-        here_minor, happened_at)
-    ON CONFLICT (merchant_id, source, reference, kind) DO NOTHING
-""")
 _END = text(f"""
     UPDATE reconciliation SET state = :state, reason = :reason,
         results = CAST(:results AS jsonb), ended_at = clock_timestamp()
@@ -173,25 +158,6 @@ _LATE = text("""
                     WHEN source.match_by = 'order' THEN named.reference
                     ELSE payment.reference END)
     GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 5 LIMIT :limit
-""")
-_CASES = """
-    SELECT id, source, reconciliation_id, kind, reference, currency, there_minor, here_minor,
-        happened_at, state, opened_at, closed_at, closed_by, reason
-    FROM reconciliation_case WHERE merchant_id = :merchant_id
-"""
-_LIST_CASES = text(
-    _CASES
-    + """
-    AND (CAST(:state AS text) IS NULL OR state = :state)
-    AND (CAST(:reconciliation_id AS uuid) IS NULL OR reconciliation_id = :reconciliation_id)
-    AND (CAST(:before AS uuid) IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit
-    """
-)
-_GET_CASE = text(_CASES + " AND id = :id")
-_CLOSE = text("""
-    UPDATE reconciliation_case SET state = 'closed', closed_at = clock_timestamp(),
-        closed_by = :closed_by, reason = :reason
-    WHERE merchant_id = :merchant_id AND id = :id AND state = 'open'
 """)
 
 
@@ -245,31 +211,6 @@ class ReconciliationRepository:
             _difference(row) for row in rows
         ]
 
-    async def add_cases(
-        self,
-        tx: Transaction,
-        merchant_id: UUID,
-        source: str,
-        reconciliation_id: UUID | None,
-        differences: Sequence[Difference],
-    ) -> None:
-        """Those that are not known yet."""
-        await tx.execute(
-            _ADD_CASES,
-            {
-                "merchant_id": merchant_id,
-                "source": source,
-                "reconciliation_id": reconciliation_id,
-                "ids": [new_id() for _ in differences],
-                "kinds": [it.kind.value for it in differences],
-                "references": [it.reference for it in differences],
-                "currencies": [it.currency for it in differences],
-                "theres": [it.there_minor for it in differences],
-                "heres": [it.here_minor for it in differences],
-                "times": [it.happened_at for it in differences],
-            },
-        )
-
     async def end(
         self, tx: Transaction, one: UUID, state: State, *, reason: str, results: dict[str, int]
     ) -> Reconciliation:
@@ -311,42 +252,6 @@ class ReconciliationRepository:
         values = {"merchant_id": merchant_id, "before": before, "limit": limit}
         return [_reconciliation(row) for row in await tx.execute(_LIST, values)]
 
-    async def list_cases(
-        self,
-        tx: Transaction,
-        merchant_id: UUID,
-        *,
-        state: CaseState | None,
-        reconciliation_id: UUID | None,
-        before: UUID | None,
-        limit: int,
-    ) -> list[Case]:
-        values = {
-            "merchant_id": merchant_id,
-            "state": state.value if state else None,
-            "reconciliation_id": reconciliation_id,
-            "before": before,
-            "limit": limit,
-        }
-        return [_case(row) for row in await tx.execute(_LIST_CASES, values)]
-
-    async def find_case(self, tx: Transaction, merchant_id: UUID, case_id: UUID) -> Case | None:
-        values = {"merchant_id": merchant_id, "id": case_id}
-        row = (await tx.execute(_GET_CASE, values)).one_or_none()
-        return None if row is None else _case(row)
-
-    async def close(
-        self, tx: Transaction, merchant_id: UUID, case_id: UUID, closed_by: str, reason: str
-    ) -> bool:
-        """False when it was closed before."""
-        values = {
-            "merchant_id": merchant_id,
-            "id": case_id,
-            "closed_by": closed_by,
-            "reason": reason,
-        }
-        return (await tx.execute(_CLOSE, values)).rowcount == 1
-
 
 def _reconciliation(row: Any) -> Reconciliation:
     results = orjson.loads(row.results) if isinstance(row.results, str) else row.results
@@ -373,18 +278,4 @@ def _difference(row: Any) -> Difference:
     happened_at: datetime | None = row.happened_at
     return Difference(
         Kind(row.kind), row.reference, row.currency, row.there_minor, row.here_minor, happened_at
-    )
-
-
-def _case(row: Any) -> Case:
-    return Case(
-        id=row.id,
-        source=row.source,
-        reconciliation_id=row.reconciliation_id,
-        difference=_difference(row),
-        state=CaseState(row.state),
-        opened_at=row.opened_at,
-        closed_at=row.closed_at,
-        closed_by=row.closed_by,
-        reason=row.reason,
     )

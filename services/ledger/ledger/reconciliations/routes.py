@@ -4,23 +4,21 @@ import io
 from typing import Annotated, BinaryIO, Literal, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
-from fastapi.responses import Response
+from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 
-from kit.db import Database, Transaction
-from kit.http import Caller, CodeText, CurrencyCode, Once, Timestamp, caller, once
+from kit.db import Database
+from kit.http import Caller, CodeText, CurrencyCode, Timestamp, caller
 from kit.ids import new_id
 from kit.paging import Page, PageRequest, page_of, page_request
 from kit.statement_files import digest_of, pieces_of
 from ledger.reconciliations.domain import (
-    CaseState,
     MatchBy,
     Reading,
     Reconciliation,
     Source,
     SourceUnclear,
 )
-from ledger.reconciliations.schemas import CaseClose, CaseRead, ReconciliationRead
+from ledger.reconciliations.schemas import ReconciliationRead
 from ledger.reconciliations.service import ReconciliationService
 
 PATH = "/v1/reconciliations"
@@ -122,50 +120,6 @@ async def get_reconciliation(
     async with db.read() as tx:
         found = await service.get(tx, who.merchant, reconciliation_id)
     return ReconciliationRead.from_domain(found)
-
-
-@router.get("/v1/reconciliation-cases", summary="Differences, newest first")
-async def list_cases(
-    db: Db,
-    service: Service,
-    page: Paging,
-    state: CaseState | None = None,
-    reconciliation_id: Annotated[UUID | None, Query(description="found by this one")] = None,
-    who: Caller = caller("ledger:read"),
-) -> Page[CaseRead]:
-    position = page.after_as(UUID)
-    async with db.read() as tx:
-        found = await service.list_cases(
-            tx,
-            who.merchant,
-            state=state,
-            reconciliation_id=reconciliation_id,
-            before=position[0] if position else None,
-            limit=page.limit + 1,
-        )
-    return page_of(found, page, read=CaseRead.from_domain, position=lambda it: [it.id])
-
-
-@router.post(
-    "/v1/reconciliation-cases/{case_id}/close",
-    response_model=CaseRead,
-    summary="Close a case with a reason",
-    description="Kept with who closed it and when. Once: then 409 `reconciliation_case_closed`.",
-)
-async def close_case(
-    case_id: UUID,
-    body: CaseClose,
-    service: Service,
-    run: Once = once(),
-    who: Caller = caller("ledger:write"),
-) -> Response:
-    async def work(tx: Transaction) -> CaseRead:
-        closed = await service.close(
-            tx, who.merchant, case_id, by=f"{who.kind}:{who.id}", reason=body.reason
-        )
-        return CaseRead.from_domain(closed)
-
-    return await run(who, work, status=200)
 
 
 def _codec(file: BinaryIO) -> str:

@@ -6,12 +6,9 @@ from uuid import UUID
 
 from kit.db import Database, Transaction
 from kit.errors import DomainError, ErrorKind
+from ledger.reconciliation_cases.domain import Difference
+from ledger.reconciliation_cases.service import ReconciliationCaseService
 from ledger.reconciliations.domain import (
-    Case,
-    CaseClosed,
-    CaseNotFound,
-    CaseState,
-    Difference,
     Line,
     Payment,
     Reading,
@@ -22,14 +19,20 @@ from ledger.reconciliations.domain import (
 )
 from ledger.reconciliations.repository import ReconciliationRepository
 
-CASES_TOGETHER = 2_000
 DIFFERENCES_MAX = 200_000
 LATE_TOGETHER = 2_000
 
 
 class ReconciliationService:
-    def __init__(self, repository: ReconciliationRepository, *, late_days: int) -> None:
+    def __init__(
+        self,
+        repository: ReconciliationRepository,
+        cases: ReconciliationCaseService,
+        *,
+        late_days: int,
+    ) -> None:
         self._repository = repository
+        self._cases = cases
         self._late_days = late_days
 
     async def tell_payments(self, tx: Transaction, payments: Sequence[Payment]) -> None:
@@ -79,7 +82,7 @@ class ReconciliationService:
             for merchant_id, source, difference in late:
                 by_source[merchant_id, source].append(difference)
             for (merchant_id, source), differences in by_source.items():
-                await self._repository.add_cases(tx, merchant_id, source, None, differences)
+                await self._cases.open_many(tx, merchant_id, source, None, differences)
         return len(late) == LATE_TOGETHER
 
     async def get(self, tx: Transaction, merchant_id: UUID, one: UUID) -> Reconciliation:
@@ -95,38 +98,6 @@ class ReconciliationService:
         """Newest first."""
         return await self._repository.list_them(tx, merchant_id, before=before, limit=limit)
 
-    async def list_cases(
-        self,
-        tx: Transaction,
-        merchant_id: UUID,
-        *,
-        state: CaseState | None,
-        reconciliation_id: UUID | None,
-        before: UUID | None,
-        limit: int,
-    ) -> list[Case]:
-        """Newest first."""
-        return await self._repository.list_cases(
-            tx,
-            merchant_id,
-            state=state,
-            reconciliation_id=reconciliation_id,
-            before=before,
-            limit=limit,
-        )
-
-    async def close(
-        self, tx: Transaction, merchant_id: UUID, case_id: UUID, *, by: str, reason: str
-    ) -> Case:
-        """Raises CaseNotFound, CaseClosed."""
-        is_closed_now = await self._repository.close(tx, merchant_id, case_id, by, reason)
-        found = await self._repository.find_case(tx, merchant_id, case_id)
-        if found is None:
-            raise CaseNotFound
-        if not is_closed_now:
-            raise CaseClosed(closed_by=found.closed_by, reason=found.reason)
-        return found
-
     async def _read(
         self, db: Database, one: Reconciliation, text: TextIO, reading: Reading
     ) -> None:
@@ -141,9 +112,7 @@ class ReconciliationService:
 
     async def _compare(self, tx: Transaction, one: Reconciliation) -> Reconciliation:
         results, differences = await self._repository.compare(tx, one, limit=DIFFERENCES_MAX)
-        for start in range(0, len(differences), CASES_TOGETHER):
-            together = differences[start : start + CASES_TOGETHER]
-            await self._repository.add_cases(tx, one.merchant_id, one.source.name, one.id, together)
+        await self._cases.open_many(tx, one.merchant_id, one.source.name, one.id, differences)
         return await self._repository.end(tx, one.id, State.COMPLETED, reason="", results=results)
 
 

@@ -87,33 +87,3 @@ def reconciliation_tables(metadata: MetaData) -> None:
         Column("refused", Text, nullable=False),
         Index("ix_reconciliation_line_reference", "reconciliation_id", "reference"),
     )
-    Table(
-        "reconciliation_case",
-        metadata,
-        Column("id", Uuid, primary_key=True),
-        Column("merchant_id", Uuid, nullable=False),
-        Column("source", Text, nullable=False),
-        Column("reconciliation_id", Uuid),
-        Column("kind", Text, nullable=False),
-        Column("reference", Text, nullable=False),
-        Column("currency", Text, nullable=False),
-        Column("there_minor", BigInteger),
-        Column("here_minor", BigInteger),
-        Column("happened_at", DateTime(timezone=True)),
-        Column("state", Text, nullable=False, server_default="open"),
-        clock_time("opened_at"),
-        Column("closed_at", DateTime(timezone=True)),
-        Column("closed_by", Text, nullable=False, server_default=""),
-        Column("reason", Text, nullable=False, server_default=""),
-        # The same difference is one case, whichever statement or job finds it.
-        UniqueConstraint("merchant_id", "source", "reference", "kind"),
-        CheckConstraint(
-            "kind IN ('missing_here', 'missing_there', 'amount_differs')", name="kind_known"
-        ),
-        CheckConstraint(
-            "(state = 'closed') = (closed_at IS NOT NULL AND closed_by <> '' AND reason <> '')",
-            name="closed_says_how",
-        ),
-        CheckConstraint("state IN ('open', 'closed')", name="state_known"),
-        Index("ix_reconciliation_case_merchant_id_id", "merchant_id", "id"),
-    )

@@ -5,7 +5,7 @@ from fractions import Fraction
 from uuid import UUID
 
 from kit.money import Money
-from ledger.accounts.domain import FX_GAINS, FX_POSITION, AccountRef
+from ledger.accounts.domain import FX_GAINS, FX_POSITION, ROUNDING, AccountRef
 from ledger.posting_rules.domain import Entry, move, posts
 from ledger.transactions.domain import NO_DIMENSIONS, Draft
 
@@ -19,6 +19,12 @@ from ledger.transactions.domain import NO_DIMENSIONS, Draft
         "fx-gains",
         "",
         "what comes beyond the book rate; the other way round when it is less",
+    ),
+    Entry(
+        "<account of the other currency>",
+        "rounding",
+        "",
+        "the same, when it is no whole minor unit: how the bank rounded",
     ),
 )
 def exchanged(
@@ -36,6 +42,7 @@ def exchanged(
     """
     (payer, paid), (payee, got) = given, received
     worth = got if book_rate is None else at_rate(paid, book_rate, got.currency)
+    is_rounding = book_rate is not None and abs(got.amount_minor - exact(paid, book_rate)) < 1
     return Draft(
         merchant_id=merchant_id,
         source=source,
@@ -44,11 +51,16 @@ def exchanged(
         postings=[
             *move(FX_POSITION, payer, paid, NO_DIMENSIONS),
             *move(payee, FX_POSITION, worth, NO_DIMENSIONS),
-            *move(payee, FX_GAINS, got - worth, NO_DIMENSIONS),
+            *move(payee, ROUNDING if is_rounding else FX_GAINS, got - worth, NO_DIMENSIONS),
         ],
     )
 
 
 def at_rate(money: Money, rate: Fraction, currency: str) -> Money:
     """Rounded to the nearest minor unit, a half to the even one."""
-    return Money(round(money.amount_minor * rate), currency)
+    return Money(round(exact(money, rate)), currency)
+
+
+def exact(money: Money, rate: Fraction) -> Fraction:
+    """Minor units, and what is left of one."""
+    return money.amount_minor * rate
