@@ -53,6 +53,7 @@ from lockstock.fulfillment.v1.purchase_events_pb2 import (
     PurchaseMade,
     PurchaseStocked,
     StatementReconciled,
+    SupplierAnswered,
 )
 from lockstock.inventory_vault.v1.stock_events_pb2 import StockLow, StockOut
 
@@ -78,6 +79,7 @@ BUYING_EVENTS = (
     PurchaseMade,
     PurchaseStocked,
     StatementReconciled,
+    SupplierAnswered,
 )
 
 

@@ -3,7 +3,7 @@ pools stand. The rest of the vault's wire is in `vault.py`."""
 
 import base64
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -53,7 +53,13 @@ class VaultStock:
             if problem.code == "lot_id_taken":
                 return await self._stored(arrival)
             return Refused(problem.code, problem.status)
-        return _stored(_Receipt.model_validate(receipt))
+        stored = _stored(_Receipt.model_validate(receipt))
+        if 0 < stored.accepted < len(arrival.lot.units):
+            held = await self._lot(arrival)
+            return (
+                held if isinstance(held, Refused) else replace(stored, cost_minor=held.cost_minor)
+            )
+        return stored
 
     async def pool(self, merchant_id: UUID, pool_id: UUID) -> PoolStand | Refused:
         """What a pool has and how fast it goes."""
@@ -68,13 +74,19 @@ class VaultStock:
 
     async def _stored(self, arrival: Arrival) -> Stored | Refused:
         """The lot is there, and the vault has forgotten that we asked for it."""
+        lot = await self._lot(arrival)
+        if isinstance(lot, Refused):
+            return lot
+        accepted = lot.levels.total
+        return Stored(accepted, len(arrival.lot.units) - accepted, 0, cost_minor=lot.cost_minor)
+
+    async def _lot(self, arrival: Arrival) -> "_Lot | Refused":
         path = f"/v1/lots/{arrival.lot.lot_id}"
         try:
             found = await self._peer.get(path, merchant_id=arrival.origin.merchant_id)
         except PeerProblem as problem:
             return Refused(problem.code, problem.status)
-        accepted = _Lot.model_validate(found).levels.total
-        return Stored(accepted, len(arrival.lot.units) - accepted, 0)
+        return _Lot.model_validate(found)
 
 
 def _lot_item(arrival: Arrival) -> dict[str, Any]:
@@ -139,8 +151,17 @@ class _Levels(BaseModel):
     total: int
 
 
+class _Cost(BaseModel):
+    amount: int
+
+
 class _Lot(BaseModel):
     levels: _Levels
+    total_cost: _Cost
+
+    @property
+    def cost_minor(self) -> int:
+        return self.total_cost.amount
 
 
 class _Pool(BaseModel):

@@ -12,9 +12,10 @@ from sqlalchemy import text
 from fulfillment.settings import Settings
 from kit.ids import new_id
 from kit.service import Service, create_app
+from lockstock.fulfillment.v1.purchase_events_pb2 import PurchaseStocked
 from tests.fulfillment.arrivals.test_service import revealed
 from tests.fulfillment.buying import buying, empty_pool, end_pauses, plan, rows, with_offer, work
-from tests.fulfillment.conftest import a_client, dispatch
+from tests.fulfillment.conftest import a_client, dispatch, published
 from tests.fulfillment.factories import OTHER_MERCHANT
 from tests.fulfillment.real_vault import RealVault
 from tests.fulfillment.top_ups import accept, an_account, an_offer, an_order, with_supplier
@@ -91,6 +92,29 @@ async def test_late_codes_of_a_top_up_come_into_stock_at_what_they_cost(
 
     lot = await vault.get(f"/v1/lots/{homeless}")
     assert lot["unit_cost"]["amount"] == shop.cost
+
+
+async def test_what_the_line_has_told_the_cost_of_is_claimed_by_nobody_when_it_is_refused(
+    service: Service, vault: RealVault, shop: CodeShop, http: httpx.AsyncClient, homeless: UUID
+) -> None:
+    pool = await empty_pool(vault)
+    await with_offer(service, shop, pool, "other")
+    shop.made = 0  # sells the code of the top-up again
+    await plan(service, pool, 1)
+    await work(service, "buy-into-stock", "carry-codes")
+
+    await place(http, homeless, pool)
+    await work(service, "carry-codes")
+
+    [told] = [
+        it
+        for it in await published(service)
+        if isinstance(it, PurchaseStocked) and it.lot_id == str(homeless)
+    ]
+    assert (told.accepted, told.duplicates) == (0, 1)
+    assert not told.HasField("refused_cost")
+    cases = {case.kind: case for case in await rows(service, "supplier_case")}
+    assert "claimed" not in cases["codes_refused"].details
 
 
 async def test_those_that_wait_for_a_pool_can_be_listed(

@@ -126,6 +126,45 @@ async def test_a_code_that_the_vault_has_already_is_refused_and_told_in_a_case(
     assert case.purchase_id in {it.id for it in await rows(service, "purchase")}
 
 
+async def test_what_refused_codes_had_cost_and_what_the_lot_cost_are_the_purchase(
+    service: Service, vault: RealVault, shop: CodeShop
+) -> None:
+    pool = await empty_pool(vault)
+    await with_offer(service, shop, pool)
+    await until_ended(service, await plan(service, pool, 1))
+    # One of three is known already, and what they cost does not divide by three.
+    shop.made, shop.cost, shop.rebate = 0, 4501, 1
+    await until_ended(service, await plan(service, pool, 3))
+
+    stocked = [it for it in await published(service) if isinstance(it, PurchaseStocked)]
+
+    assert not stocked[0].HasField("refused_cost")
+    assert (stocked[1].accepted, stocked[1].supplier) == (2, "shop")
+    lot = await vault.get(f"/v1/lots/{stocked[1].lot_id}")
+    refused = stocked[1].refused_cost
+    assert lot["total_cost"]["amount"] + refused.amount_minor == 3 * 4501 - 1
+    assert refused.currency == "CNY"
+    [case] = await rows(service, "supplier_case")
+    assert (case.amount_minor, case.details["claimed"]) == (refused.amount_minor, True)
+
+
+async def test_a_delivery_that_is_refused_whole_had_cost_the_whole_purchase(
+    service: Service, vault: RealVault, shop: CodeShop
+) -> None:
+    pool = await empty_pool(vault)
+    await with_offer(service, shop, pool)
+    await until_ended(service, await plan(service, pool, 2))
+    shop.made = 0
+    await until_ended(service, await plan(service, pool, 2))
+
+    stocked = [it for it in await published(service) if isinstance(it, PurchaseStocked)]
+
+    assert [(it.accepted, it.refused_cost.amount_minor) for it in stocked] == [
+        (2, 0),
+        (0, 2 * shop.cost),
+    ]
+
+
 @pytest.mark.parametrize(
     ("mode", "why"), [("twice", "same_code_twice"), ("short", "wrong_quantity")]
 )
@@ -300,6 +339,9 @@ async def test_codes_that_a_supplier_cannot_say_again_are_lost_and_a_case_says_s
     assert arrival.ended_at is not None
     [case] = await rows(service, "supplier_case")
     assert (case.kind, case.details["wanted"]) == ("codes_lost", 2)
+    [told] = [it for it in await published(service) if isinstance(it, PurchaseStocked)]
+    assert (told.accepted, told.refused_cost.amount_minor) == (0, 2 * shop.cost)
+    assert (case.amount_minor, case.details["claimed"]) == (2 * shop.cost, True)
     ended = await until_ended(service, procurement)
     assert (ended.state, ended.arrived) == ("failed", 0)
 

@@ -16,7 +16,11 @@ from ledger.posting_rules.kinds.settlement.domain import LineMove, MoneyMove
 from ledger.transactions.domain import Dimensions, Draft
 from lockstock.fulfillment.v1.claim_events_pb2 import ClaimDecided, ClawBackSettled
 from lockstock.fulfillment.v1.delivery_events_pb2 import DeliveredUnit
-from lockstock.fulfillment.v1.purchase_events_pb2 import CaseOpened
+from lockstock.fulfillment.v1.purchase_events_pb2 import (
+    CaseOpened,
+    PurchaseStocked,
+    SupplierAnswered,
+)
 from lockstock.inventory_vault.v1.redemption_events_pb2 import (
     RedemptionRolledBack,
     VoucherExpired,
@@ -186,6 +190,40 @@ def a_late_success(amount: int, **given: Any) -> Any:
     )
 
 
+def a_stocking(refused: int | None, **given: Any) -> Any:
+    return _of(
+        PurchaseStocked(
+            **{
+                "purchase_id": str(new_id()),
+                "merchant_id": str(MERCHANT),
+                "lot_id": str(LOT),
+                "accepted": 2,
+                "duplicates": 1,
+                "supplier": "Kinguin",
+                "refused_cost": None if refused is None else cny(refused),
+                **given,
+            }
+        )
+    )
+
+
+def a_supplier_answer(amount: int, *, pays: bool, **given: Any) -> Any:
+    return _of(
+        SupplierAnswered(
+            **{
+                "case_id": str(new_id()),
+                "merchant_id": str(MERCHANT),
+                "supplier": "Kinguin",
+                "purchase_id": str(new_id()),
+                "lot_id": str(LOT),
+                "amount": cny(amount),
+                "pays": pays,
+                **given,
+            }
+        )
+    )
+
+
 def _delivered_lines() -> list[Any]:
     sold = a_line(cny(900), a_cost(LOT, cny(500)), a_purchase("Kinguin", cny(40)))
     sold.coupon_discount.CopyFrom(cny(60))
@@ -303,6 +341,10 @@ SAMPLES: dict[str, Callable[[], Sequence[Draft]]] = {
     ),
     "voucher_expired": _each("voucher_expired", an_expiry(600)),
     "case_opened": _each("case_opened", a_late_success(700)),
+    "purchase_stocked": _each("purchase_stocked", a_stocking(1200)),
+    "supplier_answered": _each(
+        "supplier_answered", *(a_supplier_answer(1200, pays=pays) for pays in (True, False))
+    ),
     "exchanged": lambda: [
         _exchanged(rate) for rate in (Fraction(100, 712), Fraction(1, 8), Fraction(1393, 10_000))
     ],

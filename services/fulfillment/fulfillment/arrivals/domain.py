@@ -91,6 +91,22 @@ class Sealed:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """What the vault made of a lot; `reasons`: how many of its units were refused for what;
+    `cost_minor`: of those it took, where those are not all.
+    """
+
+    accepted: int
+    rejected: int
+    duplicates: int
+    reasons: tuple[tuple[str, int], ...] = ()
+    cost_minor: int = 0
+
+
+NOTHING_STORED = Stored(0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
     """A lot as it lies here with its boxes. `is_booked`: what it cost is with its line already."""
 
@@ -114,6 +130,15 @@ class Arrival:
         """
         return self.origin.order_id is not None and not self.origin.is_late
 
+    def refused_cost(self, stored: Stored) -> Money | None:
+        """What the units that the vault did not get or refused had cost: owed to the supplier, and
+        never stock. None when that is nothing, or with a line of an order.
+        """
+        if self.is_booked or 0 < stored.accepted == len(self.lot.units):
+            return None
+        cost = self.origin.cost - Money(stored.cost_minor, self.origin.cost.currency)
+        return cost if cost.amount_minor > 0 else None
+
     @property
     def has_expiry(self) -> bool:
         return any(unit.expires_at is not None for unit in self.lot.units)
@@ -122,16 +147,6 @@ class Arrival:
     def note(self) -> str:
         late = ", late" if self.origin.is_late else ""
         return f"bought of {self.origin.supplier} as {self.origin.supplier_sku}{late}"
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What the vault made of a lot; `reasons`: how many of its units were refused for what."""
-
-    accepted: int
-    rejected: int
-    duplicates: int
-    reasons: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

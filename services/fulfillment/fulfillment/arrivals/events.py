@@ -1,7 +1,8 @@
 """What this slice tells the others: what was bought, and that the vault has it. Never a code."""
 
 from fulfillment.arrivals.domain import Arrival, Sealed, Stored
-from lockstock.common.v1.money_pb2 import Money
+from kit.money import Money
+from lockstock.common.v1.money_pb2 import Money as MoneyMessage
 from lockstock.fulfillment.v1.purchase_events_pb2 import PurchaseMade, PurchaseStocked
 
 
@@ -13,7 +14,7 @@ def purchase_made(sealed: Sealed) -> PurchaseMade:
         supplier=origin.supplier,
         supplier_sku=origin.supplier_sku,
         quantity=len(sealed.lot.units),
-        cost=Money(amount_minor=origin.cost.amount_minor, currency=origin.cost.currency),
+        cost=_money(origin.cost),
         lot_id=str(sealed.lot.lot_id),
         pool_id=str(origin.pool_id) if origin.pool_id else "",
         procurement_id=str(origin.procurement_id) if origin.procurement_id else "",
@@ -22,7 +23,7 @@ def purchase_made(sealed: Sealed) -> PurchaseMade:
 
 
 def purchase_stocked(arrival: Arrival, stored: Stored) -> PurchaseStocked:
-    origin = arrival.origin
+    origin, refused = arrival.origin, arrival.refused_cost(stored)
     return PurchaseStocked(
         purchase_id=str(origin.purchase_id),
         merchant_id=str(origin.merchant_id),
@@ -31,4 +32,10 @@ def purchase_stocked(arrival: Arrival, stored: Stored) -> PurchaseStocked:
         accepted=stored.accepted,
         rejected=stored.rejected,
         duplicates=stored.duplicates,
+        supplier=origin.supplier,
+        refused_cost=_money(refused) if refused else None,
     )
+
+
+def _money(money: Money) -> MoneyMessage:
+    return MoneyMessage(amount_minor=money.amount_minor, currency=money.currency)

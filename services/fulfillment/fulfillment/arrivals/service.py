@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fulfillment.arrivals import events
 from fulfillment.arrivals.domain import (
+    NOTHING_STORED,
     UNITS_MAX,
     Arrival,
     ArrivalHasPool,
@@ -27,7 +28,7 @@ from fulfillment.arrivals.domain import (
     pause_after,
 )
 from fulfillment.arrivals.repository import ArrivalRepository
-from fulfillment.cases.domain import Case
+from fulfillment.cases.domain import CLAIMED, Case
 from fulfillment.cases.service import CaseService
 from fulfillment.connector import Code
 from fulfillment.stock_sealing import seal_codes
@@ -39,6 +40,7 @@ from kit.errors import Unavailable
 from kit.ids import new_id
 from kit.logging import get_logger
 from kit.messaging import outbox
+from kit.money import Money
 
 log = get_logger(__name__)
 
@@ -143,9 +145,8 @@ class ArrivalService:
         state = ArrivalState.STORED if stored.accepted else ArrivalState.REFUSED
         if not await self._repository.end(tx, arrival, state, stored):
             return
+        _tell(tx, arrival, stored)
         origin = arrival.origin
-        message = events.purchase_stocked(arrival, stored)
-        outbox.add(tx, message, key=origin.purchase_id, merchant_id=origin.merchant_id)
         about = origin.merchant_id, CODES_NOT_STORED, str(origin.purchase_id)
         await self._cases.pass_over(tx, *about, "the vault has taken the lot")
         if stored.accepted < len(arrival.lot.units):
@@ -164,15 +165,16 @@ class ArrivalService:
         return await self._repository.take_resealing(tx, RESEAL_PAUSE, limit)
 
     async def lose(self, tx: Transaction, arrivals: Sequence[Arrival]) -> None:
-        """Their suppliers cannot say these codes again: a person must ask. Whoever waits is
-        woken.
+        """Their suppliers cannot say these codes again: a person must ask. Whoever waits is woken.
+        Publishes PurchaseStocked: none of them came into stock.
         """
-        lost = await self._repository.lose(tx, [it.origin.purchase_id for it in arrivals])
-        origins = [it.origin for it in arrivals if it.origin.purchase_id in lost]
-        await self._cases.open_many(
-            tx, [_case(CODES_LOST, it, {"wanted": it.wanted}) for it in origins]
-        )
-        await wake_tasks(tx, [it.waiter_id for it in origins if it.waiter_id is not None])
+        ids = await self._repository.lose(tx, [it.origin.purchase_id for it in arrivals])
+        lost = [it for it in arrivals if it.origin.purchase_id in ids]
+        await self._cases.open_many(tx, [_lost(it) for it in lost])
+        for each in lost:
+            _tell(tx, each, NOTHING_STORED)
+        waiters = [it.origin.waiter_id for it in lost]
+        await wake_tasks(tx, [it for it in waiters if it is not None])
 
     async def place(
         self, db: Database, merchant_id: UUID, lot_id: UUID, pool_id: UUID, who: str
@@ -229,6 +231,17 @@ class ArrivalService:
         return await self._repository.find_for_procurements(tx, procurement_ids)
 
 
+def _tell(tx: Transaction, arrival: Arrival, stored: Stored) -> None:
+    message = events.purchase_stocked(arrival, stored)
+    outbox.add(tx, message, key=arrival.origin.purchase_id, merchant_id=message.merchant_id)
+
+
+def _lost(arrival: Arrival) -> Case:
+    details = {"wanted": arrival.origin.wanted, "lot_id": str(arrival.lot.lot_id)}
+    cost = arrival.refused_cost(NOTHING_STORED)
+    return _claimed(_case(CODES_LOST, arrival.origin, details), cost)
+
+
 def _not_stored(arrival: Arrival, refused: Refused) -> Case:
     details = {"code": refused.code, "pool_id": str(arrival.origin.pool_id)}
     return replace(_case(CODES_NOT_STORED, arrival.origin, details), is_once=False)
@@ -249,7 +262,14 @@ def _refused(arrival: Arrival, stored: Stored) -> Case:
     lost = len(arrival.lot.units) - stored.accepted
     reasons = dict(stored.reasons)
     details = {"refused": lost, "reasons": reasons, "lot_id": str(arrival.lot.lot_id)}
-    return _case(CODES_REFUSED, arrival.origin, details)
+    return _claimed(_case(CODES_REFUSED, arrival.origin, details), arrival.refused_cost(stored))
+
+
+def _claimed(case: Case, cost: Money | None) -> Case:
+    """What was paid for nothing is asked back of the supplier."""
+    if cost is None:
+        return case
+    return replace(case, amount=cost, details={**case.details, CLAIMED: True})
 
 
 def _case(kind: str, origin: Origin, details: Mapping[str, object]) -> Case:

@@ -7,9 +7,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from kit.errors import Conflict, NotFound
+from kit.errors import Conflict, Invalid, NotFound
 from kit.ids import new_id
 from kit.money import Money
+
+CLAIMED = "claimed"
+"""Among a case's details: the supplier was asked to pay its amount back."""
 
 
 class CaseState(StrEnum):
@@ -41,6 +44,10 @@ class Case:
     closed_at: datetime | None = None
     created_at: datetime | None = None
 
+    @property
+    def is_claimed(self) -> bool:
+        return self.amount is not None and bool(self.details.get(CLAIMED))
+
 
 class CaseNotFound(NotFound):
     """There is no such case, or it is not yours."""
@@ -52,3 +59,11 @@ class CaseClosed(Conflict):
     """Somebody has closed it already; read the case to see why."""
 
     code = "case_closed"
+
+
+class SupplierAnswerUnclear(Invalid):
+    """A case whose amount was claimed of the supplier (`details.claimed`) is closed with
+    `supplier_pays`; any other case without it.
+    """
+
+    code = "supplier_answer_unclear"

@@ -70,7 +70,14 @@ async def close_case(
     """Says what was done about it. Once: a closed case stays as it was closed."""
 
     async def work(tx: Transaction) -> CaseRead:
-        closed = await cases.close(tx, who.merchant, case_id, who.id, body.resolution)
+        closed = await cases.close(
+            tx,
+            who.merchant,
+            case_id,
+            who.id,
+            body.resolution,
+            supplier_pays=body.supplier_pays,
+        )
         return CaseRead.from_domain(closed)
 
     return await run(who, work, status=200)

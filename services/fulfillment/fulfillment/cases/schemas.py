@@ -39,6 +39,11 @@ class CaseClose(Model):
     )
 
     resolution: Resolution = Field(description="What was done about it.")
+    supplier_pays: bool | None = Field(
+        default=None,
+        description="Whether the supplier pays back what he was asked for; only where the case's "
+        "`details` say `claimed`. The books follow.",
+    )
 
 
 class CaseRead(Model):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from fulfillment.cases import events
-from fulfillment.cases.domain import Case, CaseClosed, CaseNotFound
+from fulfillment.cases.domain import Case, CaseClosed, CaseNotFound, SupplierAnswerUnclear
 from fulfillment.cases.repository import CaseRepository
 from kit.db import Transaction
 from kit.logging import get_logger
@@ -33,13 +33,27 @@ class CaseService:
         return opened
 
     async def close(
-        self, tx: Transaction, merchant_id: UUID, case_id: UUID, who: str, resolution: str
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        case_id: UUID,
+        who: str,
+        resolution: str,
+        *,
+        supplier_pays: bool | None = None,
     ) -> Case:
-        """A person says what was done about it. Raises CaseNotFound, CaseClosed."""
+        """A person says what was done about it; of a claim, whether the supplier pays: the ledger
+        follows. Raises CaseNotFound, CaseClosed, SupplierAnswerUnclear.
+        """
         closed = await self._repository.close(tx, merchant_id, case_id, who, resolution)
         if closed is None:
             await self.get(tx, merchant_id, case_id)
             raise CaseClosed
+        if closed.is_claimed != (supplier_pays is not None):
+            raise SupplierAnswerUnclear
+        if supplier_pays is not None:
+            message = events.supplier_answered(closed, pays=supplier_pays)
+            outbox.add(tx, message, key=closed.subject, merchant_id=merchant_id)
         log.info("case_closed", case_id=str(case_id), by=who)
         return closed
 

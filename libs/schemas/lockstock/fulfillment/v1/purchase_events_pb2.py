@@ -26,7 +26,7 @@ from lockstock.common.v1 import money_pb2 as lockstock_dot_common_dot_v1_dot_mon
 from lockstock.common.v1 import options_pb2 as lockstock_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.lockstock/fulfillment/v1/purchase_events.proto\x12\x18lockstock.fulfillment.v1\x1a\x1flockstock/common/v1/money.proto\x1a!lockstock/common/v1/options.proto\"\x8a\x02\n\x0cPurchaseMade\x12\x13\n\x0bpurchase_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x10\n\x08supplier\x18\x03 \x01(\t\x12\x14\n\x0csupplier_sku\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x05\x12(\n\x04\x63ost\x18\x06 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x0e\n\x06lot_id\x18\x07 \x01(\t\x12\x0f\n\x07pool_id\x18\x08 \x01(\t\x12\x16\n\x0eprocurement_id\x18\t \x01(\t\x12\x0f\n\x07is_late\x18\n \x01(\x08:\"\x8a\xb5\x18\x1elockstock.fulfillment.purchase\"\xb8\x01\n\x0fPurchaseStocked\x12\x13\n\x0bpurchase_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x0e\n\x06lot_id\x18\x03 \x01(\t\x12\x0f\n\x07pool_id\x18\x04 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x05 \x01(\x05\x12\x10\n\x08rejected\x18\x06 \x01(\x05\x12\x12\n\nduplicates\x18\x07 \x01(\x05:\"\x8a\xb5\x18\x1elockstock.fulfillment.purchase\"\xe1\x01\n\nCaseOpened\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x10\n\x08supplier\x18\x04 \x01(\t\x12\x13\n\x0bpurchase_id\x18\x05 \x01(\t\x12\x10\n\x08order_id\x18\x06 \x01(\t\x12\x16\n\x0eprocurement_id\x18\x07 \x01(\t\x12*\n\x06\x61mount\x18\x08 \x01(\x0b\x32\x1a.lockstock.common.v1.Money:\"\x8a\xb5\x18\x1elockstock.fulfillment.purchase\"\x82\x02\n\x0bOfferPaused\x12\x1b\n\x13supplier_product_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x10\n\x08supplier\x18\x03 \x01(\t\x12\x14\n\x0csupplier_sku\x18\x04 \x01(\t\x12\x0b\n\x03sku\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12*\n\x06landed\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12,\n\x08\x63ost_max\x18\x08 \x01(\x0b\x32\x1a.lockstock.common.v1.Money:\"\x8a\xb5\x18\x1elockstock.fulfillment.purchase\"\xc5\x01\n\x0cOfferResumed\x12\x1b\n\x13supplier_product_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x10\n\x08supplier\x18\x03 \x01(\t\x12\x14\n\x0csupplier_sku\x18\x04 \x01(\t\x12\x0b\n\x03sku\x18\x05 \x01(\t\x12*\n\x06landed\x18\x06 \x01(\x0b\x32\x1a.lockstock.common.v1.Money:\"\x8a\xb5\x18\x1elockstock.fulfillment.purchase\"\xb5\x01\n\x13ProcurementProposed\x12\x16\n\x0eprocurement_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x0f\n\x07pool_id\x18\x03 \x01(\t\x12\x10\n\x08quantity\x18\x04 \x01(\x05\x12*\n\x06\x62udget\x18\x05 \x01(\x0b\x32\x1a.lockstock.common.v1.Money:\"\x8a\xb5\x18\x1elockstock.fulfillment.purchase\"\xe1\x01\n\x10ProcurementEnded\x12\x16\n\x0eprocurement_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x0f\n\x07pool_id\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x05\x12\x0f\n\x07\x61rrived\x18\x06 \x01(\x05\x12)\n\x05spent\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x0e\n\x06reason\x18\x08 \x01(\t:\"\x8a\xb5\x18\x1elockstock.fulfillment.purchase\"\x9c\x01\n\x13StatementReconciled\x12\x14\n\x0cstatement_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x10\n\x08supplier\x18\x03 \x01(\t\x12\x0f\n\x07matched\x18\x04 \x01(\x05\x12\x13\n\x0b\x64ifferences\x18\x05 \x01(\x05:\"\x8a\xb5\x18\x1elockstock.fulfillment.purchaseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.lockstock/fulfillment/v1/purchase_events.proto\x12\x18lockstock.fulfillment.v1\x1a\x1flockstock/common/v1/money.proto\x1a!lockstock/common/v1/options.proto\"\x8a\x02\n\x0cPurchaseMade\x12\x13\n\x0bpurchase_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x10\n\x08supplier\x18\x03 \x01(\t\x12\x14\n\x0csupplier_sku\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x05\x12(\n\x04\x63ost\x18\x06 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x0e\n\x06lot_id\x18\x07 \x01(\t\x12\x0f\n\x07pool_id\x18\x08 \x01(\t\x12\x16\n\x0eprocurement_id\x18\t \x01(\t\x12\x0f\n\x07is_late\x18\n \x01(\x08:\"\x8a\xb5\x18\x1elockstock.fulfillment.purchase\"\xfc\x01\n\x0fPurchaseStocked\x12\x13\n\x0bpurchase_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x0e\n\x06lot_id\x18\x03 \x01(\t\x12\x0f\n\x07pool_id\x18\x04 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x05 \x01(\x05\x12\x10\n\x08rejected\x18\x06 \x01(\x05\x12\x12\n\nduplicates\x18\x07 \x01(\x05\x12\x10\n\x08supplier\x18\x08 \x01(\t\x12\x30\n\x0crefused_cost\x18\t \x01(\x0b\x32\x1a.lockstock.common.v1.Money:\"\x8a\xb5\x18\x1elockstock.fulfillment.purchase\"\xcd\x01\n\x10SupplierAnswered\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x10\n\x08supplier\x18\x03 \x01(\t\x12\x13\n\x0bpurchase_id\x18\x04 \x01(\t\x12\x0e\n\x06lot_id\x18\x05 \x01(\t\x12*\n\x06\x61mount\x18\x06 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x0c\n\x04pays\x18\x07 \x01(\x08:\"\x8a\xb5\x18\x1elockstock.fulfillment.purchase\"\xe1\x01\n\nCaseOpened\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x10\n\x08supplier\x18\x04 \x01(\t\x12\x13\n\x0bpurchase_id\x18\x05 \x01(\t\x12\x10\n\x08order_id\x18\x06 \x01(\t\x12\x16\n\x0eprocurement_id\x18\x07 \x01(\t\x12*\n\x06\x61mount\x18\x08 \x01(\x0b\x32\x1a.lockstock.common.v1.Money:\"\x8a\xb5\x18\x1elockstock.fulfillment.purchase\"\x82\x02\n\x0bOfferPaused\x12\x1b\n\x13supplier_product_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x10\n\x08supplier\x18\x03 \x01(\t\x12\x14\n\x0csupplier_sku\x18\x04 \x01(\t\x12\x0b\n\x03sku\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12*\n\x06landed\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12,\n\x08\x63ost_max\x18\x08 \x01(\x0b\x32\x1a.lockstock.common.v1.Money:\"\x8a\xb5\x18\x1elockstock.fulfillment.purchase\"\xc5\x01\n\x0cOfferResumed\x12\x1b\n\x13supplier_product_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x10\n\x08supplier\x18\x03 \x01(\t\x12\x14\n\x0csupplier_sku\x18\x04 \x01(\t\x12\x0b\n\x03sku\x18\x05 \x01(\t\x12*\n\x06landed\x18\x06 \x01(\x0b\x32\x1a.lockstock.common.v1.Money:\"\x8a\xb5\x18\x1elockstock.fulfillment.purchase\"\xb5\x01\n\x13ProcurementProposed\x12\x16\n\x0eprocurement_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x0f\n\x07pool_id\x18\x03 \x01(\t\x12\x10\n\x08quantity\x18\x04 \x01(\x05\x12*\n\x06\x62udget\x18\x05 \x01(\x0b\x32\x1a.lockstock.common.v1.Money:\"\x8a\xb5\x18\x1elockstock.fulfillment.purchase\"\xe1\x01\n\x10ProcurementEnded\x12\x16\n\x0eprocurement_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x0f\n\x07pool_id\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x05\x12\x0f\n\x07\x61rrived\x18\x06 \x01(\x05\x12)\n\x05spent\x18\x07 \x01(\x0b\x32\x1a.lockstock.common.v1.Money\x12\x0e\n\x06reason\x18\x08 \x01(\t:\"\x8a\xb5\x18\x1elockstock.fulfillment.purchase\"\x9c\x01\n\x13StatementReconciled\x12\x14\n\x0cstatement_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x10\n\x08supplier\x18\x03 \x01(\t\x12\x0f\n\x07matched\x18\x04 \x01(\x05\x12\x13\n\x0b\x64ifferences\x18\x05 \x01(\x05:\"\x8a\xb5\x18\x1elockstock.fulfillment.purchaseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PURCHASEMADE']._serialized_options = b'\212\265\030\036lockstock.fulfillment.purchase'
   _globals['_PURCHASESTOCKED']._loaded_options = None
   _globals['_PURCHASESTOCKED']._serialized_options = b'\212\265\030\036lockstock.fulfillment.purchase'
+  _globals['_SUPPLIERANSWERED']._loaded_options = None
+  _globals['_SUPPLIERANSWERED']._serialized_options = b'\212\265\030\036lockstock.fulfillment.purchase'
   _globals['_CASEOPENED']._loaded_options = None
   _globals['_CASEOPENED']._serialized_options = b'\212\265\030\036lockstock.fulfillment.purchase'
   _globals['_OFFERPAUSED']._loaded_options = None
@@ -52,17 +54,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PURCHASEMADE']._serialized_start=145
   _globals['_PURCHASEMADE']._serialized_end=411
   _globals['_PURCHASESTOCKED']._serialized_start=414
-  _globals['_PURCHASESTOCKED']._serialized_end=598
-  _globals['_CASEOPENED']._serialized_start=601
-  _globals['_CASEOPENED']._serialized_end=826
-  _globals['_OFFERPAUSED']._serialized_start=829
-  _globals['_OFFERPAUSED']._serialized_end=1087
-  _globals['_OFFERRESUMED']._serialized_start=1090
-  _globals['_OFFERRESUMED']._serialized_end=1287
-  _globals['_PROCUREMENTPROPOSED']._serialized_start=1290
-  _globals['_PROCUREMENTPROPOSED']._serialized_end=1471
-  _globals['_PROCUREMENTENDED']._serialized_start=1474
-  _globals['_PROCUREMENTENDED']._serialized_end=1699
-  _globals['_STATEMENTRECONCILED']._serialized_start=1702
-  _globals['_STATEMENTRECONCILED']._serialized_end=1858
+  _globals['_PURCHASESTOCKED']._serialized_end=666
+  _globals['_SUPPLIERANSWERED']._serialized_start=669
+  _globals['_SUPPLIERANSWERED']._serialized_end=874
+  _globals['_CASEOPENED']._serialized_start=877
+  _globals['_CASEOPENED']._serialized_end=1102
+  _globals['_OFFERPAUSED']._serialized_start=1105
+  _globals['_OFFERPAUSED']._serialized_end=1363
+  _globals['_OFFERRESUMED']._serialized_start=1366
+  _globals['_OFFERRESUMED']._serialized_end=1563
+  _globals['_PROCUREMENTPROPOSED']._serialized_start=1566
+  _globals['_PROCUREMENTPROPOSED']._serialized_end=1747
+  _globals['_PROCUREMENTENDED']._serialized_start=1750
+  _globals['_PROCUREMENTENDED']._serialized_end=1975
+  _globals['_STATEMENTRECONCILED']._serialized_start=1978
+  _globals['_STATEMENTRECONCILED']._serialized_end=2134
 # @@protoc_insertion_point(module_scope)

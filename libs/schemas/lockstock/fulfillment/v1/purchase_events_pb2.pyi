@@ -32,7 +32,7 @@ class PurchaseMade(_message.Message):
     def __init__(self, purchase_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., supplier: _Optional[str] = ..., supplier_sku: _Optional[str] = ..., quantity: _Optional[int] = ..., cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., lot_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., procurement_id: _Optional[str] = ..., is_late: _Optional[bool] = ...) -> None: ...
 
 class PurchaseStocked(_message.Message):
-    __slots__ = ("purchase_id", "merchant_id", "lot_id", "pool_id", "accepted", "rejected", "duplicates")
+    __slots__ = ("purchase_id", "merchant_id", "lot_id", "pool_id", "accepted", "rejected", "duplicates", "supplier", "refused_cost")
     PURCHASE_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
     LOT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -40,6 +40,8 @@ class PurchaseStocked(_message.Message):
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     DUPLICATES_FIELD_NUMBER: _ClassVar[int]
+    SUPPLIER_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_COST_FIELD_NUMBER: _ClassVar[int]
     purchase_id: str
     merchant_id: str
     lot_id: str
@@ -47,7 +49,27 @@ class PurchaseStocked(_message.Message):
     accepted: int
     rejected: int
     duplicates: int
-    def __init__(self, purchase_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., lot_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., accepted: _Optional[int] = ..., rejected: _Optional[int] = ..., duplicates: _Optional[int] = ...) -> None: ...
+    supplier: str
+    refused_cost: _money_pb2.Money
+    def __init__(self, purchase_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., lot_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., accepted: _Optional[int] = ..., rejected: _Optional[int] = ..., duplicates: _Optional[int] = ..., supplier: _Optional[str] = ..., refused_cost: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
+
+class SupplierAnswered(_message.Message):
+    __slots__ = ("case_id", "merchant_id", "supplier", "purchase_id", "lot_id", "amount", "pays")
+    CASE_ID_FIELD_NUMBER: _ClassVar[int]
+    MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
+    SUPPLIER_FIELD_NUMBER: _ClassVar[int]
+    PURCHASE_ID_FIELD_NUMBER: _ClassVar[int]
+    LOT_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    PAYS_FIELD_NUMBER: _ClassVar[int]
+    case_id: str
+    merchant_id: str
+    supplier: str
+    purchase_id: str
+    lot_id: str
+    amount: _money_pb2.Money
+    pays: bool
+    def __init__(self, case_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., supplier: _Optional[str] = ..., purchase_id: _Optional[str] = ..., lot_id: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., pays: _Optional[bool] = ...) -> None: ...
 
 class CaseOpened(_message.Message):
     __slots__ = ("case_id", "merchant_id", "kind", "supplier", "purchase_id", "order_id", "procurement_id", "amount")
