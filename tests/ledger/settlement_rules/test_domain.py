@@ -222,6 +222,87 @@ def test_business_days_leave_out_weekends(days: int, due: date):
     assert given.due_on(friday_ends) == due
 
 
+# October 2026: Thursday and Friday, Monday to Wednesday; and a Saturday.
+GOLDEN_WEEK = tuple(date(2026, 10, day) for day in (1, 2, 3, 5, 6, 7))
+
+
+@pytest.mark.parametrize(
+    ("last_day", "days", "due"),
+    [
+        (date(2026, 9, 29), 1, date(2026, 9, 30)),
+        (date(2026, 9, 30), 1, date(2026, 10, 8)),
+        (date(2026, 9, 30), 2, date(2026, 10, 9)),
+        (date(2026, 9, 29), 2, date(2026, 10, 8)),
+        # In the middle of it, and on its last day.
+        (date(2026, 10, 3), 1, date(2026, 10, 8)),
+        (date(2026, 10, 7), 1, date(2026, 10, 8)),
+        (date(2026, 10, 8), 1, date(2026, 10, 9)),
+        # As on weekends: T+0 is the day itself.
+        (date(2026, 10, 1), 0, date(2026, 10, 1)),
+    ],
+)
+def test_business_days_leave_out_holidays(last_day: date, days: int, due: date):
+    given = Terms(payout_after_days=days, payout_days=PayoutDays.BUSINESS, holidays=GOLDEN_WEEK)
+    ends = datetime.combine(last_day + timedelta(days=1), datetime.min.time(), UTC)
+
+    assert given.due_on(ends) == due
+
+
+@pytest.mark.parametrize(
+    ("today", "settled_before"),
+    [
+        (date(2026, 9, 30), date(2026, 9, 30)),
+        # All through the week nothing new is due; then all of it at once.
+        (date(2026, 10, 1), date(2026, 9, 30)),
+        (date(2026, 10, 7), date(2026, 9, 30)),
+        (date(2026, 10, 8), date(2026, 10, 8)),
+        (date(2026, 10, 9), date(2026, 10, 9)),
+    ],
+)
+def test_what_is_due_waits_for_the_end_of_the_holidays(today: date, settled_before: date):
+    given = Terms(payout_days=PayoutDays.BUSINESS, holidays=GOLDEN_WEEK)
+    noon = datetime.combine(today, datetime.min.time(), UTC) + timedelta(hours=12)
+
+    found = given.due_period_end(noon)
+
+    assert found == datetime.combine(settled_before, datetime.min.time(), UTC)
+
+
+def test_holidays_are_days_of_the_rules_time_zone():
+    given = Terms(payout_days=PayoutDays.BUSINESS, time_zone="Asia/Shanghai", holidays=GOLDEN_WEEK)
+    # 16:00 UTC is midnight in Shanghai: the 30th is over there.
+    assert given.due_on(datetime(2026, 9, 30, 16, tzinfo=UTC)) == date(2026, 10, 8)
+    assert given.due_on(datetime(2026, 9, 30, 15, 59, tzinfo=UTC)) == date(2026, 10, 8)
+    assert given.due_on(datetime(2026, 9, 29, 16, tzinfo=UTC)) == date(2026, 9, 30)
+    assert given.due_period_end(datetime(2026, 10, 7, 15, 59, tzinfo=UTC)) == datetime(
+        2026, 9, 29, 16, tzinfo=UTC
+    )
+    assert given.due_period_end(datetime(2026, 10, 7, 16, tzinfo=UTC)) == datetime(
+        2026, 10, 7, 16, tzinfo=UTC
+    )
+
+
+@given(
+    st.dates(date(2026, 1, 1), date(2027, 12, 31)),
+    st.sets(st.dates(date(2026, 1, 1), date(2028, 3, 1)), max_size=40),
+    st.integers(min_value=0, max_value=20),
+)
+def test_so_many_business_days_lie_between_a_day_and_its_due_day(
+    last_day: date, holidays: set[date], days: int
+):
+    terms_ = Terms(
+        payout_after_days=days,
+        payout_days=PayoutDays.BUSINESS,
+        holidays=tuple(sorted(holidays)),
+    )
+    ends = datetime.combine(last_day + timedelta(days=1), datetime.min.time(), UTC)
+    due = terms_.due_on(ends)
+    after = (last_day + timedelta(days=it + 1) for it in range((due - last_day).days))
+    counted = [day for day in after if day.weekday() < 5 and day not in holidays]
+    assert len(counted) == days
+    assert not counted or counted[-1] == due
+
+
 def test_months_and_days_are_those_of_the_rules_time_zone():
     given = Terms(time_zone="Asia/Shanghai")
 

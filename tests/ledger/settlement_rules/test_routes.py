@@ -4,7 +4,9 @@ import asyncio
 from typing import Any
 
 import httpx
+from sqlalchemy import text
 
+from kit.db import Database
 from tests.ledger.factories import CHANNEL, MERCHANT, OTHER_MERCHANT, PRODUCT
 from tests.stack.api import ApiClient
 
@@ -32,6 +34,29 @@ async def test_a_rule_is_made_and_read(api: ApiClient) -> None:
     assert (rule["version"], rule["terms"]["basis_points"]) == (1, 500)
     assert (await merchant.get(made.headers["location"])).json() == rule
     assert (await merchant.get(PATH)).json()["items"] == [rule]
+
+
+async def test_a_rule_names_holidays(api: ApiClient) -> None:
+    operator = await platform(api)
+    days = [f"2{it:03}-10-01" for it in range(400)]
+    given = {**RULE["terms"], "payout_days": "business", "holidays": days}
+
+    made = await operator.post(PATH, json={**RULE, "terms": given})
+
+    assert made.status_code == 201, made.text
+    read = (await operator.get(made.headers["location"])).json()
+    assert read["terms"]["holidays"] == days
+
+
+async def test_a_rule_of_a_release_that_knew_no_holidays_names_none(
+    api: ApiClient, db: Database
+) -> None:
+    operator = await platform(api)
+    made = await operator.post(PATH, json=RULE)
+    async with db.transaction() as tx:
+        await tx.execute(text("UPDATE settlement_rule SET terms = terms - 'holidays'"))
+    read = await operator.get(made.headers["location"])
+    assert read.json()["terms"]["holidays"] == []
 
 
 async def test_a_second_rule_of_a_scope_is_its_next_version(api: ApiClient) -> None:
@@ -104,10 +129,18 @@ async def test_bad_terms_are_refused(api: ApiClient) -> None:
         {"share_min": 5, "share_max": 4},
         {"time_zone": "Mars/Olympus"},
         {"basis_points": 10_001},
+        {"payout_days": "business", "holidays": ["2026-10-02", "2026-10-01"]},
+        {"payout_days": "business", "holidays": ["2026-10-01", "2026-10-01"]},
+        {"payout_days": "business", "holidays": ["2026-02-30"]},
+        {"payout_days": "business", "holidays": [20261001]},
+        {"payout_days": "business", "holidays": ["1790812800"]},
+        {"payout_days": "business", "holidays": ["2026-10-01T00:00:00Z"]},
+        {"payout_days": "business", "holidays": [f"2{it:03}-10-01" for it in range(401)]},
+        {"payout_days": "calendar", "holidays": ["2026-10-01"]},
     ]
 
     answers = [await operator.post(PATH, json={**RULE, "terms": terms}) for terms in bad]
     without = {**RULE, "merchant_id": None, "channel_id": str(CHANNEL)}
     answers.append(await operator.post(PATH, json=without))
 
-    assert [answer.status_code for answer in answers] == [422] * 5
+    assert [answer.status_code for answer in answers] == [422] * (len(bad) + 1)

@@ -28,7 +28,7 @@ class Bearer(StrEnum):
 
 
 class PayoutDays(StrEnum):
-    """Business days are Monday to Friday."""
+    """Business days are Monday to Friday without the rule's holidays."""
 
     CALENDAR = "calendar"
     BUSINESS = "business"
@@ -63,6 +63,7 @@ class Terms:
     reserve_basis_points: int = 0
     reserve_days: int = 0
     time_zone: str = "UTC"
+    holidays: Sequence[date] = ()
 
     def month_of(self, at: datetime) -> date:
         """The month whose sales decide the tier."""
@@ -78,7 +79,7 @@ class Terms:
         if self.payout_days is PayoutDays.CALENDAR:
             return day + timedelta(days=self.payout_after_days)
         for _ in range(self.payout_after_days):
-            day = _next_business_day(day)
+            day = self._next_business_day(day)
         return day
 
     def due_period_end(self, now: datetime) -> datetime:
@@ -91,6 +92,12 @@ class Terms:
         while self.due_on(_midnight(day, zone)) > today:
             day -= timedelta(days=1)
         return _midnight(day, zone)
+
+    def _next_business_day(self, day: date) -> date:
+        day += timedelta(days=1)
+        while day.weekday() >= SATURDAY or day in self.holidays:
+            day += timedelta(days=1)
+        return day
 
     def reserve_of(self, amount_minor: int) -> int:
         """What is held back of an amount that has become available; rounded half up."""
@@ -306,13 +313,6 @@ def _half_up(numerator: int, denominator: int) -> int:
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time.min, zone).astimezone(UTC)
-
-
-def _next_business_day(day: date) -> date:
-    day += timedelta(days=1)
-    while day.weekday() >= SATURDAY:
-        day += timedelta(days=1)
-    return day
 
 
 class SettlementRuleNotFound(NotFound):

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -111,5 +112,7 @@ def _to_terms(stored: dict[str, Any]) -> Terms:
             "channel_fee_bearer": Bearer(stored["channel_fee_bearer"]),
             "refund_bearer": Bearer(stored["refund_bearer"]),
             "payout_days": PayoutDays(stored["payout_days"]),
+            # Rules of earlier releases name none.
+            "holidays": tuple(date.fromisoformat(day) for day in stored.get("holidays", ())),
         }
     )

@@ -1,9 +1,9 @@
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from kit.http import CurrencyCode, Model, Timestamp
 from kit.http.wire import AMOUNT_MINOR_MAX
@@ -22,6 +22,7 @@ from ledger.settlement_rules.domain import (
 TIERS_MAX = 20
 DAYS_MAX = 365
 QUANTITY_MAX = 100_000
+HOLIDAYS_MAX = 400
 _ZONES = available_timezones()
 _MERCHANT = "0190b1c2-0000-7000-8000-000000000001"
 _CHANNEL = "0190b1c2-0000-7000-8000-0000000000c1"
@@ -34,6 +35,7 @@ _TERMS: dict[str, Any] = {
     "warranty_days": 7,
     "payout_after_days": 1,
     "payout_days": "business",
+    "holidays": ["2026-10-01", "2026-10-02"],
     "payout_min": 10_000,
     "reserve_basis_points": 500,
     "reserve_days": 90,
@@ -47,9 +49,18 @@ def _check_zone(value: str) -> str:
     return value
 
 
+def _written_as_day(value: object) -> object:
+    """Nothing but a date: pydantic would take numbers for seconds since 1970."""
+    is_day = isinstance(value, str) and len(value) == 10 and value[4] == value[7] == "-"
+    if not is_day and type(value) is not date:
+        raise ValueError("not a date like 2026-10-01")
+    return value
+
+
 Amount = Annotated[int, Field(ge=0, le=AMOUNT_MINOR_MAX, strict=True)]
 BasisPoints = Annotated[int, Field(ge=0, le=10_000, strict=True)]
 Days = Annotated[int, Field(ge=0, le=DAYS_MAX, strict=True)]
+Day = Annotated[date, BeforeValidator(_written_as_day)]
 TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_check_zone)]
 
 
@@ -77,6 +88,9 @@ class TermsModel(Model):
         default=1, description="n of T+n"
     )
     payout_days: PayoutDays = PayoutDays.CALENDAR
+    holidays: Annotated[list[Day], Field(max_length=HOLIDAYS_MAX)] = Field(
+        default=[], description="no business days, as Saturdays and Sundays are none; in order"
+    )
     payout_min: Amount = Field(default=0, description="less than this is carried over")
     reserve_basis_points: BasisPoints = Field(
         default=0, description="held back of what has become available"
@@ -91,6 +105,14 @@ class TermsModel(Model):
             raise ValueError("tiers must rise")
         if self.share_max is not None and self.share_max < self.share_min:
             raise ValueError("share_max is below share_min")
+        return self
+
+    @model_validator(mode="after")
+    def _holidays_count(self) -> Self:
+        if self.holidays != sorted(set(self.holidays)):
+            raise ValueError("holidays must be in order, each once")
+        if self.holidays and self.payout_days is not PayoutDays.BUSINESS:
+            raise ValueError("holidays count with payout_days business only")
         return self
 
     def to_domain(self) -> Terms:
@@ -109,6 +131,7 @@ class TermsModel(Model):
             reserve_basis_points=self.reserve_basis_points,
             reserve_days=self.reserve_days,
             time_zone=self.time_zone,
+            holidays=tuple(self.holidays),
         )
 
     @classmethod
@@ -130,6 +153,7 @@ class TermsModel(Model):
             reserve_basis_points=terms.reserve_basis_points,
             reserve_days=terms.reserve_days,
             time_zone=terms.time_zone,
+            holidays=list(terms.holidays),
         )
 
 
