@@ -78,6 +78,7 @@ def an_order(
     buyer_group: str = "",
     merchant_id: UUID = MERCHANT,
     channel_id: UUID = CHANNEL,
+    channel_name: str = "",
     at: datetime = NOON,
 ) -> Event[OrderPlaced]:
     return an_event(
@@ -85,6 +86,7 @@ def an_order(
             order_id=str(order_id),
             merchant_id=str(merchant_id),
             channel_id=str(channel_id),
+            channel_name=channel_name,
             buyer=buyer,
             buyer_group=buyer_group,
             total=total,

@@ -15,6 +15,9 @@ from ledger.book_periods.service import PeriodService
 from ledger.buyer_reports import routes as buyer_report_routes
 from ledger.buyer_reports.repository import BuyerRepository
 from ledger.buyer_reports.service import BuyerService
+from ledger.channels.consumers import ChannelConsumers
+from ledger.channels.repository import ChannelRepository
+from ledger.channels.service import ChannelService
 from ledger.exchanges import routes as exchange_routes
 from ledger.exchanges.service import ExchangeService
 from ledger.facts.consumers import FactConsumers
@@ -134,8 +137,9 @@ def create_service(settings: Settings) -> Service:
     reconciliations = ReconciliationService(
         ReconciliationRepository(), cases, late_days=settings.reconciliation_late_days
     )
-    sales = SalesService(SalesRepository())
-    buyers = BuyerService(BuyerRepository())
+    channels = ChannelService(ChannelRepository())
+    sales = SalesService(SalesRepository(), channels)
+    buyers = BuyerService(BuyerRepository(), channels)
     goods = GoodsService(GoodsRepository())
     return Service(
         settings=settings,
@@ -145,7 +149,7 @@ def create_service(settings: Settings) -> Service:
         db=db,
         metadata=metadata,
         routers=ROUTERS,
-        handlers=_handlers(transactions, splits, reconciliations),
+        handlers=_handlers(transactions, splits, reconciliations, channels),
         publishes=[LedgerChained, SettlementClosed],
         jobs=[
             chain_transactions(chain),
@@ -177,6 +181,7 @@ def create_service(settings: Settings) -> Service:
             "statements": StatementService(settlements, payouts, accounts),
             "payouts": payouts,
             "prepaid": prepaid,
+            "channels": channels,
             "sales_reports": sales,
             "buyer_reports": buyers,
             "goods_reports": goods,
@@ -192,11 +197,13 @@ def _handlers(
     transactions: TransactionService,
     splits: SplitService,
     reconciliations: ReconciliationService,
+    channels: ChannelService,
 ) -> list[Handler]:
     them = [
         *SplitConsumers(splits).handlers(),
         *posting_rules.handlers(transactions),
         *FactConsumers(FactService(FactRepository())).handlers(),
         *ReconciliationConsumers(reconciliations).handlers(),
+        *ChannelConsumers(channels).handlers(),
     ]
     return [*posting_rules.locked(them, transactions), *replica_handlers()]

@@ -1,10 +1,12 @@
 """What reports answer: rows of figures, and what each figure is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 Number = int | float | None
+CHANNEL = "channel"
+"""The group that has names beside its ids."""
 
 DEFINITIONS: Mapping[str, str] = {
     "placed": "Orders placed in the period.",
@@ -82,6 +84,15 @@ class Report:
     previous_since: datetime | None = None
     bucket: str | None = None
     has_more: bool = False
+    channel_names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names_channels(self) -> bool:
+        return CHANNEL in self.dimensions
+
+    def channel_name(self, row: Row) -> str | None:
+        """None for none, and for one that no order has named yet."""
+        return self.channel_names.get(row.groups.get(CHANNEL) or "")
 
 
 def rate(part: int, whole: int) -> float | None:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from kit.money import Money, digits_of
 from ledger import charts
-from ledger.figures import Number, Row
+from ledger.figures import CHANNEL, Number, Row
 from ledger.pages.domain import DAYS, ZONES, Board, Choice, Language
 from ledger.periods import Bucket
 
@@ -199,7 +199,10 @@ class _View:
     @property
     def channels(self) -> list[dict[str, Any]]:
         rows = [it for it in self._board.channels.rows if it.currency == self._board.currency]
-        return self._ranked(rows[:_CHANNELS_SHOWN], "channel", lambda name: f"…{name[-8:]}")
+        names = self._board.channels.channel_names
+        return self._ranked(
+            rows[:_CHANNELS_SHOWN], CHANNEL, lambda it: names.get(it) or f"…{it[-8:]}"
+        )
 
     def _ranked(
         self, rows: Sequence[Row], group: str, shown: Callable[[str], str]

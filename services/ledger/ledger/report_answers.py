@@ -36,6 +36,9 @@ class RowRead(Model):
     """Figures in minor units and numbers; `previous` those of the period before, when asked for."""
 
     groups: dict[str, str | None] = Field(description="by dimension; null: has none")
+    channel_name: str | None = Field(
+        description="of the channel in `groups`, as its last order told it"
+    )
     at: datetime | None = Field(description="when the bucket begins")
     currency: str | None
     figures: dict[str, Number]
@@ -45,9 +48,10 @@ class RowRead(Model):
     )
 
     @classmethod
-    def from_domain(cls, row: Row) -> "RowRead":
+    def from_domain(cls, row: Row, channel_name: str | None = None) -> "RowRead":
         return cls(
             groups=dict(row.groups),
+            channel_name=channel_name,
             at=row.at,
             currency=row.currency,
             figures=dict(row.figures),
@@ -81,7 +85,7 @@ class ReportRead(Model):
             bucket=report.bucket,
             previous_from=report.previous_since,
             group_by=list(report.dimensions),
-            items=[RowRead.from_domain(row) for row in report.rows],
+            items=[RowRead.from_domain(row, report.channel_name(row)) for row in report.rows],
             totals=[RowRead.from_domain(row) for row in report.totals],
             definitions={name: DEFINITIONS[name] for name in report.columns},
             next_cursor=next_cursor,
@@ -148,7 +152,14 @@ def csv_of(report: Report) -> Iterator[bytes]:
     """Piece by piece."""
     is_compared = any(row.previous is not None for row in report.rows)
     before = [f"previous_{name}" for name in report.columns] if is_compared else []
-    head = [*(["at"] if report.bucket else []), *report.dimensions, "currency", *report.columns]
+    named = ["channel_name"] if report.names_channels else []
+    head = [
+        *(["at"] if report.bucket else []),
+        *report.dimensions,
+        *named,
+        "currency",
+        *report.columns,
+    ]
     yield csv_rows([[*head, *before, "postings"]]).encode()
     for start in range(0, len(report.rows), _ROWS_TOGETHER):
         rows = report.rows[start : start + _ROWS_TOGETHER]
@@ -159,10 +170,11 @@ def csv_of(report: Report) -> Iterator[bytes]:
 def _cells(report: Report, row: Row, *, is_compared: bool) -> list[object]:
     at = [row.at.astimezone(UTC).isoformat().replace("+00:00", "Z")] if row.at else []
     groups = [row.groups.get(name) or "" for name in report.dimensions]
+    named = [report.channel_name(row) or ""] if report.names_channels else []
     figures = [_number(row.figures.get(name)) for name in report.columns]
     previous = row.previous or {}
     before = [_number(previous.get(name)) for name in report.columns] if is_compared else []
-    return [*at, *groups, row.currency or "", *figures, *before, row.postings or ""]
+    return [*at, *groups, *named, row.currency or "", *figures, *before, row.postings or ""]
 
 
 def _number(value: Number) -> object:

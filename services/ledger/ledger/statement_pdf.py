@@ -19,7 +19,7 @@ _INK, _GREY, _PALE, _RULE, _ACCENT = "#1b2430", "#66707c", "#f4f6f8", "#d5dae0",
 _LINE_COLUMNS = (
     ("Date 日期", 56),
     ("Kind 类型", 62),
-    ("Order · SKU 订单", 146),
+    ("Order · SKU · channel 订单", 146),
     ("Price 售价", 60),
     ("Fees 费用", 56),
     ("Amount 金额", 62),
@@ -160,8 +160,9 @@ class _Document:
         if line.channel_fee_minor is not None and line.platform_minor is not None:
             fees = line.channel_fee_minor + line.platform_minor
         about = str(line.order_id or "")
-        if line.sku:
-            about = f"{about}\n{line.sku}"
+        names = [name for name in (line.sku, line.channel_name) if name]
+        if names:
+            about = f"{about}\n{' · '.join(names)}"
         english, chinese = KIND_WORDS[line.kind]
         kind = f"{english}\n{chinese}" if line.kind is not LineKind.OTHER else line.description
         return [

@@ -6,6 +6,7 @@ from kit.backbone import backbone_tables
 from kit.db import new_metadata
 from ledger.accounts.tables import account_tables
 from ledger.book_periods.tables import period_tables
+from ledger.channels.tables import channel_tables
 from ledger.facts.tables import fact_tables
 from ledger.payouts.tables import payout_tables
 from ledger.pending_transactions.tables import pending_tables
@@ -24,6 +25,7 @@ backbone_tables(metadata)
 account_tables(metadata)
 transaction_tables(metadata)
 fact_tables(metadata)
+channel_tables(metadata)
 rollup_tables(metadata)
 pending_tables(metadata)
 period_tables(metadata)

@@ -113,6 +113,7 @@ async def test_what_is_told_to_the_world_names_no_contact(
     placed = OrderPlaced.FromString(payload)
     assert EMAIL.encode() not in payload
     assert EMAIL.encode() not in b"".join(saved)
+    assert placed.channel_name == "Shop"
     assert placed.customer.ip == "203.0.113.7"
     assert len(placed.customer.contact_hash) == 64
 

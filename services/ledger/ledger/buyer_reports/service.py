@@ -3,13 +3,15 @@ from uuid import UUID
 from kit.db import Transaction
 from ledger.buyer_reports.domain import LADDER, MONTHS_MAX, WITHIN_DAYS, cohort_rows
 from ledger.buyer_reports.repository import BuyerRepository
-from ledger.figures import Report, Row
+from ledger.channels.service import ChannelService
+from ledger.figures import CHANNEL, Report, Row
 from ledger.periods import Bucket, Period, TooManyBuckets
 
 
 class BuyerService:
-    def __init__(self, repository: BuyerRepository) -> None:
+    def __init__(self, repository: BuyerRepository, channels: ChannelService) -> None:
         self._repository = repository
+        self._channels = channels
 
     async def cohorts(self, tx: Transaction, merchant_id: UUID, period: Period) -> Report:
         """The months of the zone that the period touches, whole. Raises TooManyBuckets."""
@@ -36,7 +38,7 @@ class BuyerService:
         found = await self._repository.list_returning(
             tx, merchant_id, period.spans(LADDER), by_channel=by_channel
         )
-        groups = ["channel"] if by_channel else []
+        groups = [CHANNEL] if by_channel else []
         columns = ["new_buyers"]
         for days in WITHIN_DAYS:
             columns += [f"again_{days}", f"rate_{days}"]
@@ -48,4 +50,7 @@ class BuyerService:
             dimensions=groups,
             columns=columns,
             rows=[Row(dict.fromkeys(groups, each.channel_id), each.figures()) for each in found],
+            channel_names=await self._channels.names(
+                tx, merchant_id, {each.channel_id for each in found}
+            ),
         )

@@ -2,7 +2,8 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from kit.db import Transaction
-from ledger.figures import Number, Report, Row
+from ledger.channels.service import ChannelService
+from ledger.figures import CHANNEL, Number, Report, Row
 from ledger.periods import Bucket, Period
 from ledger.rollups.domain import COUNTS
 from ledger.sales_reports.domain import (
@@ -23,8 +24,9 @@ TOTALS_MAX = 200
 
 
 class SalesService:
-    def __init__(self, repository: SalesRepository) -> None:
+    def __init__(self, repository: SalesRepository, channels: ChannelService) -> None:
         self._repository = repository
+        self._channels = channels
 
     async def report(
         self,
@@ -47,6 +49,8 @@ class SalesService:
         found = await self._repository.list_sums(tx, question, limit=limit + 1, offset=offset)
         before = await self._before(tx, question, found[:limit]) if is_compared else None
         totals = await self._totals(tx, question, columns, is_compared=is_compared)
+        rows = _rows(question, found[:limit], columns, before)
+        ids = {row.groups.get(CHANNEL) for row in rows}
         return Report(
             name=name,
             since=question.period.since,
@@ -54,11 +58,12 @@ class SalesService:
             zone=question.period.zone.key,
             dimensions=[dimension.value for dimension in question.dimensions],
             columns=columns,
-            rows=_rows(question, found[:limit], columns, before),
+            rows=rows,
             totals=totals,
             previous_since=question.period.previous().since if is_compared else None,
             bucket=question.bucket.value if question.bucket else None,
             has_more=len(found) > limit,
+            channel_names=await self._channels.names(tx, question.merchant_id, ids),
         )
 
     async def peaks(

@@ -112,6 +112,8 @@ class SettlementLine:
     transaction_id: UUID
     line_no: int
     order_id: UUID | None
+    channel_id: UUID | None
+    channel_name: str | None
     sku: str | None
     gross_minor: int | None
     channel_fee_minor: int | None

@@ -155,12 +155,15 @@ _NOW = text("SELECT clock_timestamp()")
 # Only what became available of a sale names its line, and so what the sale was parted into.
 _LINES = text("""
     SELECT line.position, line.transaction_id, line.line_no, line.balance_minor, posting.at,
-        posting.amount_minor, posting.order_id, posting.sku, transaction.source,
-        transaction.description, split.gross_minor, split.channel_fee_minor, split.platform_minor
+        posting.amount_minor, posting.order_id, posting.sku, posting.channel_id,
+        named.name AS channel_name, transaction.source, transaction.description,
+        split.gross_minor, split.channel_fee_minor, split.platform_minor
     FROM settlement_line AS line
     JOIN posting ON posting.transaction_id = line.transaction_id
         AND posting.line_no = line.line_no
     JOIN transaction ON transaction.id = line.transaction_id
+    LEFT JOIN channel_name AS named ON named.channel_id = posting.channel_id
+        AND named.merchant_id = posting.merchant_id
     LEFT JOIN split ON split.line_id = CASE WHEN transaction.source LIKE 'split-released:%'
         THEN substr(transaction.source, 16)::uuid END
     WHERE line.settlement_id = :id AND line.position > :after
@@ -358,6 +361,8 @@ def _to_line(row: Any) -> SettlementLine:
         transaction_id=row.transaction_id,
         line_no=row.line_no,
         order_id=row.order_id,
+        channel_id=row.channel_id,
+        channel_name=row.channel_name,
         sku=row.sku,
         gross_minor=row.gross_minor,
         channel_fee_minor=row.channel_fee_minor,

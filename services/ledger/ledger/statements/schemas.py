@@ -26,6 +26,8 @@ CSV_COLUMNS = (
     "currency",
     "transaction_id",
     "posting",
+    "channel_id",
+    "channel_name",
 )
 
 
@@ -47,6 +49,8 @@ class StatementLineRead(Model):
     kind: LineKind
     description: str
     order_id: UUID | None
+    channel_id: UUID | None
+    channel_name: str | None = Field(description="as its last order told it")
     sku: str | None
     gross: int | None
     channel_fee: int | None
@@ -64,6 +68,8 @@ class StatementLineRead(Model):
             kind=line.kind,
             description=line.description,
             order_id=line.order_id,
+            channel_id=line.channel_id,
+            channel_name=line.channel_name,
             sku=line.sku,
             gross=line.gross_minor,
             channel_fee=line.channel_fee_minor,
@@ -132,6 +138,8 @@ def _row(line: SettlementLine, currency: str) -> tuple[object, ...]:
         currency,
         line.transaction_id,
         line.line_no,
+        line.channel_id or "",
+        line.channel_name or "",
     )
 
 

@@ -213,6 +213,7 @@ class Order:
     # For the books, as it was when it was placed: who bears the channel's fee (`fee_bearer`), what
     # becomes of it on a refund (`fee_on_refund`), the buyer's groups (`groups`); only what is said.
     terms: Mapping[str, str] = field(default_factory=dict)
+    channel_name: str = field(default="", compare=False)  # told when it is placed, and not kept
 
     @property
     def payments(self) -> tuple[Payment, ...]:

@@ -91,6 +91,7 @@ def _placed(order: Order) -> pb.OrderPlaced:
         reservation_id=_reservation(order),
         pay_until=order.pay_until,
         assessment_id=order.assessment_id or "",
+        channel_name=order.channel_name,
         **_buyer(order),
     )
 

@@ -136,6 +136,7 @@ def draft_order(
         placed_at=now,
         recipient_public_key=request.recipient_public_key,
         terms=_books_terms(request, channel),
+        channel_name=channel.name,
     )
 
 
