@@ -3,8 +3,10 @@
 Without I/O: decisions per second of CPU of one core by the pure function that back-tests call too,
 against a decision by no rule. With I/O: purchases recorded, counted and judged in batches of 50, as
 events bring them, then one by one by BENCH_CALLERS at once, against the same with the platform's
-rules only, in turns; the history is BENCH_PURCHASES over 90 days, and the hottest keys have a tenth
-of it. BENCH_SECONDS is how long.
+rules only, in turns; then BENCH_PACES a second, each when it is due whatever the answers take. One
+by one is what the route does for `record: true` behind HTTP and its JSON: committed before it is
+answered. The history is BENCH_PURCHASES over 90 days, and the hottest keys have a tenth of it.
+BENCH_SECONDS is how long.
 """
 
 import asyncio
@@ -14,10 +16,15 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 from uuid import UUID
 
+from fastapi import Request
 from sqlalchemy import text
 
+from kit.auth import Principal
+from kit.http.once import Once
 from kit.ids import new_id
 from kit.service import Service
 from kit.tenancy import for_every_merchant
@@ -33,10 +40,12 @@ from risk.velocity.domain import Purchase, PurchasedLine, PurchaseSource
 from tests.benchmarks.alone import own_database
 from tests.benchmarks.bench_import import percentile_ms
 from tests.benchmarks.results import save, say
+from tests.risk.factories import recorded
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "6"))
 PURCHASES = int(os.environ.get("BENCH_PURCHASES", "40000"))
 CALLERS = int(os.environ.get("BENCH_CALLERS", "4"))
+PACES = [int(it) for it in os.environ.get("BENCH_PACES", "50,200").split(",")]
 BATCH = 200
 FEW, MANY = UUID(int=1), UUID(int=2)
 NOW = datetime.now(UTC)
@@ -64,6 +73,8 @@ async def run() -> None:
             await _fill(service)
             figures |= await _in_batches(service)
             figures |= await _with_io(service)
+            for pace in PACES:
+                figures |= await _paced(service, pace)
     for name, value in figures.items():
         say(f"{name:66} {value}")
     say(f"written to {save('risk', figures)}")
@@ -147,11 +158,42 @@ async def _load(
         while time.monotonic() < until:
             purchase = _purchase(seeded, merchant, datetime.now(UTC))
             started = time.perf_counter()
-            async with service.db.transaction() as tx:
-                await service.state["assessments"].assess_one(tx, purchase)
+            await _record(service, purchase)
             spent.append(time.perf_counter() - started)
 
     await asyncio.gather(*(caller() for _ in range(CALLERS)))
+
+
+async def _paced(service: Service, pace: int) -> dict[str, float]:
+    """What a decision takes from when it was due: one that waits for others is not left out."""
+    seeded = random.Random(pace)
+    late: list[float] = []
+    cpu = time.process_time()
+    first = time.perf_counter()
+
+    async def one(due: float) -> None:
+        await _record(service, _purchase(seeded, MANY, datetime.now(UTC)))
+        late.append(time.perf_counter() - due)
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(round(pace * SECONDS)):
+            due = first + number / pace
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            tasks.create_task(one(due))
+    spent = time.process_time() - cpu
+    return {
+        f"50 rules, {pace} a second whatever the answers take: p50, ms": percentile_ms(late, 0.5),
+        f"at {pace} a second: p99, ms (goal 5)": percentile_ms(late, 0.99),
+        f"at {pace} a second: CPU of the service, ms": round(spent / len(late) * 1_000, 2),
+    }
+
+
+async def _record(service: Service, purchase: Purchase) -> None:
+    """As the route does for a call without an Idempotency-Key."""
+    app = SimpleNamespace(state=SimpleNamespace(db=service.db))
+    run = Once(cast(Request, SimpleNamespace(app=app)), None)
+    who = Principal("bench", "service", purchase.merchant_id, frozenset("*"))
+    await service.state["recording"](run, who, purchase)
 
 
 async def _fill(service: Service) -> None:
@@ -169,7 +211,7 @@ async def _fill(service: Service) -> None:
                 for number in range(first, min(first + BATCH, PURCHASES))
             ]
             async with service.db.transaction() as tx:
-                await service.state["velocity"].record(tx, purchases, {})
+                await recorded(service.state["velocity"], tx, purchases)
     async with service.db.transaction() as tx:
         await tx.execute(text("ANALYZE"))
 

@@ -88,6 +88,5 @@ async def recorded(
 ) -> list[tuple[Purchase, Velocity]]:
     """Recorded and counted, with nothing asked beside."""
     merchants = {it.merchant_id for it in purchases}
-    (answer,) = await tx.read_together([velocity.ask_watched(merchants)])
-    watched = velocity.watched(merchants, answer)
+    watched = await velocity.watched(tx, merchants)
     return (await velocity.record(tx, purchases, counts, watched, lambda _: [])).purchases

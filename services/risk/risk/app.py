@@ -42,6 +42,8 @@ from risk.reviews.consumers import ReviewConsumers
 from risk.reviews.jobs import decide_due_reviews
 from risk.reviews.repository import ReviewRepository
 from risk.reviews.service import ReviewService
+from risk.rollups.repository import RollupRepository
+from risk.rollups.service import RollupService
 from risk.rules import routes as rule_routes
 from risk.rules.repository import RuleRepository
 from risk.rules.service import RuleService
@@ -71,7 +73,9 @@ def create_service(
     sources: list[FactSource] = [lists, labels]
     catalogue = Catalogue(PURCHASE_FACTS, *(source.facts for source in sources))
     conditions = Conditions(catalogue)
-    velocity = VelocityService(VelocityRepository(), WindowService(WindowRepository()))
+    velocity = VelocityService(
+        VelocityRepository(), WindowService(WindowRepository()), RollupService(RollupRepository())
+    )
     rules = RuleService(RuleRepository(), conditions, velocity)
     policies = ReviewPolicyService(ReviewPolicyRepository())
     reviews = ReviewService(ReviewRepository(), policies)
@@ -122,6 +126,8 @@ def create_service(
             "labels": labels,
             "backtests": backtests,
             "assessments": assessments,
+            "recording": assessment_routes.record_together(db, assessments),
+            "allowing": assessment_routes.allow_together(db, assessments),
             "velocity": velocity,
             "lists": lists,
             "clock": SystemClock(),

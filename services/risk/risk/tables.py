@@ -11,14 +11,14 @@ from risk.labels.tables import label_tables
 from risk.lists.tables import list_tables
 from risk.review_policies.tables import review_policy_tables
 from risk.reviews.tables import review_tables
+from risk.rollups.tables import rollup_tables
 from risk.rules.tables import rule_tables
 from risk.velocity.tables import velocity_tables
-from risk.windows.tables import window_tables
 
 metadata: MetaData = new_metadata()
 backbone_tables(metadata)
 velocity_tables(metadata)
-window_tables(metadata)
+rollup_tables(metadata)
 rule_tables(metadata)
 review_policy_tables(metadata)
 list_tables(metadata)

@@ -268,6 +268,18 @@ async def test_a_changed_rule_is_in_force_from_the_next_order(
     assert decisions(await assess([an_order(ip="")])) == [ALLOWED]
 
 
+async def test_a_new_rule_counts_by_what_no_rule_counted_by_before(
+    service: Service, assess: Assess
+) -> None:
+    """Rules and what is counted are remembered: what changed is seen, and the past is there."""
+    await assess([an_order(ip="", device_id="d") for _ in range(3)])
+    await add_rule(service, a_rule("purchases_by_device_1d >= 5"))
+
+    assessed = [await assess([an_order(ip="", device_id="d")]) for _ in range(2)]
+
+    assert [decisions(it) for it in assessed] == [[ALLOWED], [HELD]]
+
+
 async def test_the_facts_tell_what_the_buyer_did_before(
     service: Service, assess: Assess, db: Database
 ) -> None:

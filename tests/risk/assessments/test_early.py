@@ -55,6 +55,19 @@ async def test_an_allowed_order_is_recorded_and_counts_once(
     assert await count(db, "assessment") == 1
 
 
+async def test_of_calls_that_come_together_each_gets_its_own_answers(
+    order_service: httpx.AsyncClient, db: Database
+) -> None:
+    some = [[an_order(ip=f"203.0.113.{n}") for _ in range(2 + 4 * (n == 7))] for n in range(10)]
+
+    answers = await asyncio.gather(*(ask(order_service, *orders) for orders in some))
+
+    # Of the one address the sixth is not allowed, whoever else was asked about beside it.
+    refused = [[it is None for it in answer] for answer in answers]
+    assert refused == [[False] * 2] * 7 + [[False] * 5 + [True]] + [[False] * 2] * 2
+    assert await count(db, "assessment") == 9 * 2 + 5
+
+
 async def test_what_order_did_not_hear_is_told_when_the_order_is_placed(
     order_service: httpx.AsyncClient, assess: Assess, db: Database
 ) -> None:

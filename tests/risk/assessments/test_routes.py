@@ -11,6 +11,7 @@ from kit.db import Database
 from tests.risk.conftest import Assess
 from tests.risk.factories import IP, OTHER_MERCHANT, an_order
 from tests.stack.api import ApiClient
+from tests.stack.statements import noted_statements
 
 
 @pytest.fixture
@@ -72,6 +73,26 @@ async def test_a_reference_is_recorded_once(client: httpx.AsyncClient, db: Datab
 
     assert sorted(it.status_code for it in answers) == [200] + [409] * 9
     assert await count(db, "assessment") == 1
+
+
+async def test_calls_that_come_together_share_transactions_and_are_counted_one_by_one(
+    client: httpx.AsyncClient, db: Database
+) -> None:
+    references = [f"shop-{n}" for n in range(20)] + ["shop-0"]
+    await client.post("/v1/assessments", json=an_ask("shop-first", record=True))
+
+    with noted_statements() as noted:
+        answers = await asyncio.gather(
+            *(client.post("/v1/assessments", json=an_ask(it, record=True)) for it in references)
+        )
+
+    assert sorted(it.status_code for it in answers) == [200] * 20 + [409]
+    done = [it.json() for it in answers if it.status_code == 200]
+    assert sorted(it["facts"]["purchases_by_ip_1h"] for it in done) == list(range(2, 22))
+    assert sum(it["decision"] == "allow" for it in done) == 4
+    assert await count(db, "assessment") == 21
+    # They come while the first is recorded, and then go together.
+    assert len([sql for sql in noted if "INSERT INTO purchase " in sql]) < 20
 
 
 async def test_assessments_are_read_back_by_order(

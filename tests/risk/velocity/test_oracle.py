@@ -21,6 +21,7 @@ from kit.service import Service
 from risk.counts import DISTINCT_MAX, CountFact, KeyKind, Measure, read_count
 from risk.velocity.domain import Purchase, PurchasedLine, PurchaseSource, Velocity
 from risk.velocity.service import VelocityService
+from risk.windows import domain, repository
 from risk.windows.domain import Outcome
 from tests.risk.factories import MERCHANT, NOON, recorded
 
@@ -222,9 +223,22 @@ def frozen_heap() -> Iterator[None]:
 async def test_counts_equal_those_of_a_brute_force_oracle(
     service: Service, frozen_heap: None
 ) -> None:
+    await _replay(service, EVENTS)
+
+
+async def test_counts_are_the_same_where_the_database_counts_what_is_too_much_to_read(
+    service: Service, frozen_heap: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (domain, repository):
+        monkeypatch.setattr(module, "PAST_MAX", 2)
+
+    await _replay(service, min(EVENTS, 400))
+
+
+async def _replay(service: Service, number: int) -> None:
     velocity: VelocityService = service.state["velocity"]
     seeded = random.Random(20261127)
-    delivered = disordered(seeded, list(random_purchases(seeded, EVENTS)))
+    delivered = disordered(seeded, list(random_purchases(seeded, number)))
     oracle = Oracle()
     # Rules come when there is history already: nothing of it may be missing.
     cold, compared, position = len(delivered) // 4, 0, 0
@@ -247,7 +261,7 @@ async def test_counts_equal_those_of_a_brute_force_oracle(
             await _peek(service, seeded, oracle, watched)
             _keep_from_the_collector()
 
-    assert compared == EVENTS
+    assert compared == number
     async with service.db.read() as tx:
         rolled = await tx.execute(text("SELECT count(*) FROM velocity_key WHERE is_rolled"))
         pairs = await tx.execute(text("SELECT count(*) FROM velocity_pair"))

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, cast
 from uuid import UUID
@@ -6,11 +6,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from kit.clock import Clock
+from kit.combine import Combiner
 from kit.db import Database, Transaction
 from kit.http import Caller, Once, Timestamp, caller, once
 from kit.http.callers import PLATFORM
+from kit.http.together import Together
 from kit.paging import Page, PageRequest, page_of, page_request
-from risk.assessments.domain import Assessment, NotAllAllowed
+from risk.assessments.domain import AlreadyAssessed, Assessment, NotAllAllowed
 from risk.assessments.schemas import (
     AssessmentAnswer,
     AssessmentAsk,
@@ -21,6 +23,10 @@ from risk.assessments.schemas import (
     ShadowReportRead,
 )
 from risk.assessments.service import AssessmentService
+from risk.velocity.domain import Purchase
+
+CALLS_TOGETHER_MAX = 20
+"""Calls about orders that share a transaction; order sends up to 200 of them in one."""
 
 router = APIRouter(tags=["assessments"])
 
@@ -49,6 +55,7 @@ Db = Annotated[Database, Depends(_db)]
     description="Records nothing unless `record` is true; a recorded purchase counts from then on.",
 )
 async def assess(
+    request: Request,
     body: AssessmentAsk,
     assessments: Assessments,
     clock: Annotated[Clock, Depends(_clock)],
@@ -56,12 +63,36 @@ async def assess(
     who: Caller = caller("risk:write"),
 ) -> Response:
     purchase = body.to_domain(who.merchant, clock.now())
+    if body.record:
+        recording = cast("Together[Purchase]", request.app.state.recording)
+        return await recording(run, who, purchase)
 
     async def work(tx: Transaction) -> AssessmentAnswer:
-        judge = assessments.assess_one if body.record else assessments.preview
-        return AssessmentAnswer.from_domain(await judge(tx, purchase), is_recorded=body.record)
+        return AssessmentAnswer.from_domain(
+            await assessments.preview(tx, purchase), is_recorded=False
+        )
 
     return await run(who, work, status=200)
+
+
+def record_together(db: Database, assessments: AssessmentService) -> Together[Purchase]:
+    """Purchases that come while others are recorded share the next transaction. One at a time: two
+    would wait for each other's keys.
+    """
+
+    async def work(
+        tx: Transaction, purchases: Sequence[Purchase]
+    ) -> Sequence[AssessmentAnswer | AlreadyAssessed]:
+        made = {it.purchase.id: it for it in await assessments.assess(tx, purchases)}
+        return [_answer(it, made.pop(it.id, None)) for it in purchases]
+
+    return Together(db, work, status=200, lanes=1)
+
+
+def _answer(purchase: Purchase, made: Assessment | None) -> AssessmentAnswer | AlreadyAssessed:
+    if made is None:
+        return AlreadyAssessed(reference=purchase.reference)
+    return AssessmentAnswer.from_domain(made, is_recorded=True)
 
 
 @router.post(
@@ -71,23 +102,48 @@ async def assess(
     "for each order; a repeat is answered with null.",
 )
 async def allow_early(
+    request: Request,
     body: OrdersAsk,
-    assessments: Assessments,
-    db: Db,
     clock: Annotated[Clock, Depends(_clock)],
     _: Caller = caller(PLATFORM),
 ) -> OrdersAnswer:
     wanted = body.to_domain(clock.now())
-    allowed: Mapping[UUID, Assessment] = {}
-    left = wanted
+    allowing = cast("Allowing", request.app.state.allowing)
+    return OrdersAnswer(items=[it and it.id for it in await allowing(wanted)])
+
+
+_Allowed = Sequence[Assessment | None]
+Allowing = Combiner[Sequence[Purchase], _Allowed]
+
+
+def allow_together(db: Database, assessments: AssessmentService) -> Allowing:
+    """Calls that come while others are served share the next transaction. When it fails they are
+    served one by one: an order whose decision is known by then is answered with null.
+    """
+
+    async def work(calls: Sequence[Sequence[Purchase]]) -> Sequence[_Allowed | BaseException]:
+        try:
+            allowed = await _allow(db, assessments, [it for some in calls for it in some])
+        except Exception as error:
+            if len(calls) == 1:
+                return [error]
+            return [answer for some in calls for answer in await work([some])]
+        return [[allowed.get(it.id) for it in some] for some in calls]
+
+    return Combiner(work, batch_max=CALLS_TOGETHER_MAX)
+
+
+async def _allow(
+    db: Database, assessments: AssessmentService, purchases: Sequence[Purchase]
+) -> Mapping[UUID, Assessment]:
+    left = purchases
     while left:
         try:
-            async with db.transaction() as tx:
-                allowed = await assessments.allow_early(tx, left)
-            break
+            async with db.transaction({it.merchant_id for it in left}) as tx:
+                return await assessments.allow_early(tx, left)
         except NotAllAllowed as error:
             left = [it for it in left if it.id in error.allowed]
-    return OrdersAnswer(items=[allowed[it.id].id if it.id in allowed else None for it in wanted])
+    return {}
 
 
 @router.get("/v1/assessments", summary="Recorded assessments, newest first")

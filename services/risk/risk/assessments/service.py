@@ -32,10 +32,10 @@ from risk.challenges.service import ChallengeService
 from risk.facts import FactKind, Facts, FactValue
 from risk.reviews.domain import ReviewOpening
 from risk.reviews.service import ReviewService
-from risk.rules.domain import Action, Rule, shadow_verdict, verdict
+from risk.rules.domain import Action, Rule, RuleSet, shadow_verdict, verdict
 from risk.rules.service import RuleService
 from risk.velocity.domain import Purchase, PurchaseSource, Velocity
-from risk.velocity.service import VelocityService
+from risk.velocity.service import Counts, VelocityService
 
 ASSESSED = Counter("lockstock_risk_assessments", "Purchases judged", ["decision"])
 UNDECIDABLE = Counter(
@@ -125,13 +125,23 @@ class AssessmentService:
 
     async def _record(self, tx: Transaction, purchases: Sequence[Purchase]) -> list[Assessment]:
         merchants = list({purchase.merchant_id for purchase in purchases})
-        rules, watched = await self._rules.in_force_watched(tx, merchants)
-        counts = {merchant_id: self._rules.counts_of(some) for merchant_id, some in rules.items()}
-        found = await self._velocity.record(tx, purchases, counts, watched, self._ask)
+        rules = await self._rules.lately_in_force(tx, merchants)
+        watched = await self._velocity.watched(tx, merchants)
+
+        def ask(some: Sequence[Purchase]) -> list[Read]:
+            return [self._rules.ask_stamps(merchants), *self._ask(some)]
+
+        async def renew(answers: Sequence[Answer]) -> Counts | None:
+            nonlocal rules
+            before, rules = rules, await self._rules.now_in_force(tx, merchants, answers[0])
+            return None if rules == before else self._counts(rules)
+
+        counts = self._counts(rules)
+        found = await self._velocity.record(tx, purchases, counts, watched, ask, renew)
         counted = found.purchases
         if not counted:
             return []
-        known = self._know([purchase for purchase, _ in counted], found.beside)
+        known = self._know([purchase for purchase, _ in counted], found.beside[1:])
         sets = {
             merchant_id: await self._rules.note_set(tx, merchant_id, some)
             for merchant_id, some in rules.items()
@@ -207,6 +217,9 @@ class AssessmentService:
         return await self._repository.list_assessments(
             tx, merchant_id, order_id=order_id, before=before, limit=limit
         )
+
+    def _counts(self, rules: Mapping[UUID, RuleSet]) -> Counts:
+        return {merchant_id: self._rules.counts_of(some) for merchant_id, some in rules.items()}
 
     def _ask(self, purchases: Sequence[Purchase]) -> list[Read]:
         return [source.ask(purchases) for source in self._sources]

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
+from functools import cached_property
+from uuid import UUID, uuid5
 
 from kit.errors import Conflict, Invalid, NotFound
 from risk.conditions import Condition, ConditionRefused, Conditions
@@ -95,6 +96,18 @@ class Rule:
     """Set when the platform made the rule: the template's name."""
     author: str
     written_at: datetime
+
+
+class RuleSet(tuple[Rule, ...]):
+    """Rules that are judged together, in their order."""
+
+    @cached_property
+    def _named(self) -> str:
+        return ",".join(f"{rule.id}:{rule.version}" for rule in self)
+
+    def id_of(self, merchant_id: UUID) -> UUID:
+        """The same for the same versions of the same rules."""
+        return uuid5(merchant_id, f"rules:{self._named}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,3 @@
-import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
@@ -10,7 +9,7 @@ from sqlalchemy import text
 from kit.db import Transaction
 from kit.ids import new_id
 from kit.statements import Answer, Read
-from risk.rules.domain import Action, Limits, Mode, Rule, RuleText, Template
+from risk.rules.domain import Action, Limits, Mode, Rule, RuleSet, RuleText, Template
 
 _COLUMNS = """
     rule.id, rule.merchant_id, rule.version, rule.is_enabled, rule.template,
@@ -35,13 +34,13 @@ _VERSIONS = text(f"""
     ORDER BY said.version DESC LIMIT :limit
 """)  # noqa: S608 - made of constants above
 _IN_FORCE = text(f"""
-    SELECT {_COLUMNS} FROM rule {_NEWEST}
+    SELECT {_COLUMNS}, uuid_hash_extended(rule.id, rule.version) AS stamp FROM rule {_NEWEST}
     WHERE rule.merchant_id = ANY(CAST(:merchants AS uuid[])) AND rule.is_enabled
     ORDER BY rule.merchant_id, said.priority, rule.id
 """)  # noqa: S608 - made of constants above
 # One row per merchant instead of all its rules: what it says changes with every version.
 _STAMPS = text("""
-    SELECT merchant_id, md5(string_agg(id::text || ':' || version, ',' ORDER BY id)) AS stamp
+    SELECT merchant_id, bit_xor(uuid_hash_extended(id, version)) AS stamp
     FROM rule WHERE merchant_id = ANY(CAST(:merchants AS uuid[])) AND is_enabled
     GROUP BY merchant_id
 """)
@@ -95,6 +94,8 @@ _OF_SET = text(f"""
 
 SETS_MAX = 10_000
 """Sets remembered to be noted, about 100 bytes each."""
+NO_STAMP = 0
+"""Of a merchant without enabled rules."""
 IN_FORCE_MAX = 2_000
 """Merchants whose rules are kept in memory, about 50 KB each for 50 rules."""
 SEEDED_MAX = 100_000
@@ -105,7 +106,7 @@ class RuleRepository:
     def __init__(self) -> None:
         self._seeded: set[UUID] = set()
         self._noted: set[UUID] = set()
-        self._in_force: OrderedDict[UUID, tuple[str, list[Rule]]] = OrderedDict()
+        self._in_force: OrderedDict[UUID, tuple[int, RuleSet]] = OrderedDict()
 
     async def list_rules(
         self, tx: Transaction, merchant_id: UUID, *, after: UUID | None, limit: int
@@ -131,25 +132,33 @@ class RuleRepository:
         """(Merchant, what its enabled rules are), for `list_in_force`."""
         return Read(_STAMPS, {"merchants": list(merchants)})
 
+    def remembered(self, merchants: Sequence[UUID]) -> dict[UUID, RuleSet] | None:
+        """As they were when they were last looked at, if all of them were."""
+        if all(merchant_id in self._in_force for merchant_id in merchants):
+            return {merchant_id: self._in_force[merchant_id][1] for merchant_id in merchants}
+        return None
+
     async def list_in_force(
         self, tx: Transaction, merchants: Sequence[UUID], found: Answer
-    ) -> dict[UUID, list[Rule]]:
+    ) -> dict[UUID, RuleSet]:
         """Merchant -> its enabled rules, by priority; from memory where nothing changed."""
-        stamps: dict[UUID, str] = dict.fromkeys(merchants, "") | dict(found)
+        stamps: dict[UUID, int] = dict.fromkeys(merchants, NO_STAMP) | dict(found)
         known = {
             merchant_id: self._in_force[merchant_id][1]
             for merchant_id, stamp in stamps.items()
-            if self._in_force.get(merchant_id, ("-",))[0] == stamp
+            if self._in_force.get(merchant_id, (None,))[0] == stamp
         }
         changed = [merchant_id for merchant_id in merchants if merchant_id not in known]
         if not changed:
             return known
         rules: dict[UUID, list[Rule]] = {merchant_id: [] for merchant_id in changed}
+        read: dict[UUID, int] = dict.fromkeys(changed, NO_STAMP)
         for row in await tx.execute(_IN_FORCE, {"merchants": changed}):
             rules[row.merchant_id].append(_to_domain(row))
+            read[row.merchant_id] ^= row.stamp
         for merchant_id, some in rules.items():
-            self._keep(merchant_id, stamps[merchant_id], some)
-        return known | rules
+            known[merchant_id] = self._keep(merchant_id, read[merchant_id], some)
+        return known
 
     async def seed(
         self, tx: Transaction, merchants: Sequence[UUID], templates: Sequence[Template]
@@ -248,17 +257,15 @@ class RuleRepository:
         )
         return row.scalar_one_or_none() is not None
 
-    def _keep(self, merchant_id: UUID, stamp: str, rules: list[Rule]) -> None:
-        """Versions never change, so a stamp means the same rules for ever. What was read a moment
-        after the stamp may be newer: then it is kept under no stamp, and read again.
+    def _keep(self, merchant_id: UUID, stamp: int, rules: Sequence[Rule]) -> RuleSet:
+        """Versions never change, so a stamp means the same rules for ever. It is that of the rules
+        themselves: they may be newer than the stamp that was asked for.
         """
-        enabled = ",".join(sorted(f"{rule.id}:{rule.version}" for rule in rules))
-        read = hashlib.md5(enabled.encode(), usedforsecurity=False).hexdigest()
-        if not rules or read != stamp:
-            return
-        self._in_force[merchant_id] = (stamp, rules)
+        kept = RuleSet(rules)
+        self._in_force[merchant_id] = (stamp, kept)
         if len(self._in_force) > IN_FORCE_MAX:
             self._in_force.popitem(last=False)
+        return kept
 
     def _remember_set(self, set_id: UUID) -> None:
         if len(self._noted) >= SETS_MAX:

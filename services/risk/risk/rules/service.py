@@ -1,7 +1,8 @@
 from collections.abc import Sequence
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from kit.db import Transaction
+from kit.statements import Answer, Read
 from risk.conditions import ConditionFailed, Conditions
 from risk.counts import CountFact
 from risk.facts import Catalogue, Facts, FactValue, counts_of
@@ -12,6 +13,7 @@ from risk.rules.domain import (
     Rule,
     RuleChanged,
     RuleNotFound,
+    RuleSet,
     RuleText,
     Template,
     TemplateNotFound,
@@ -21,7 +23,6 @@ from risk.rules.domain import (
     verdict,
 )
 from risk.rules.repository import RuleRepository
-from risk.velocity.domain import Watched
 from risk.velocity.service import VelocityService
 
 
@@ -38,36 +39,41 @@ class RuleService:
         """What conditions may ask about."""
         return self._conditions.catalogue
 
-    async def in_force(self, tx: Transaction, merchants: Sequence[UUID]) -> dict[UUID, list[Rule]]:
+    async def in_force(self, tx: Transaction, merchants: Sequence[UUID]) -> dict[UUID, RuleSet]:
         """Merchant -> its enabled rules; a merchant seen for the first time gets the platform's."""
         await self._repository.seed(tx, merchants, DEFAULT_RULES)
-        (stamps,) = await tx.read_together([self._repository.stamps(merchants)])
-        return await self._repository.list_in_force(tx, merchants, stamps)
+        (stamps,) = await tx.read_together([self.ask_stamps(merchants)])
+        return await self.now_in_force(tx, merchants, stamps)
 
-    async def in_force_watched(
+    async def lately_in_force(
         self, tx: Transaction, merchants: Sequence[UUID]
-    ) -> tuple[dict[UUID, list[Rule]], Watched]:
-        """As `in_force`, and what is counted for these merchants until the transaction ends."""
+    ) -> dict[UUID, RuleSet]:
+        """As `in_force`, from memory where they are in it: `now_in_force` tells what changed."""
         await self._repository.seed(tx, merchants, DEFAULT_RULES)
-        stamps, watched = await tx.read_together(
-            [self._repository.stamps(merchants), self._velocity.ask_watched(merchants)]
-        )
-        rules = await self._repository.list_in_force(tx, merchants, stamps)
-        return rules, self._velocity.watched(merchants, watched)
+        known = self._repository.remembered(merchants)
+        return known or await self.in_force(tx, merchants)
+
+    def ask_stamps(self, merchants: Sequence[UUID]) -> Read:
+        """What the rules are, for `now_in_force`."""
+        return self._repository.stamps(merchants)
+
+    async def now_in_force(
+        self, tx: Transaction, merchants: Sequence[UUID], stamps: Answer
+    ) -> dict[UUID, RuleSet]:
+        """Merchant -> its enabled rules; the same objects as before where nothing changed."""
+        return await self._repository.list_in_force(tx, merchants, stamps)
 
     def judge(self, rules: Sequence[Rule], facts: Facts) -> list[Outcome]:
         """What the rules that fired or failed say about these facts."""
         return judge(rules, facts, self._conditions)
 
-    def counts_of(self, rules: Sequence[Rule]) -> list[CountFact]:
+    def counts_of(self, rules: Sequence[Rule]) -> Sequence[CountFact]:
         """The counts that these rules mention, each once."""
-        program = self._conditions.program([rule.text.condition for rule in rules])
-        return counts_of(program.mentions)
+        return self._conditions.program([rule.text.condition for rule in rules]).counts
 
-    async def note_set(self, tx: Transaction, merchant_id: UUID, rules: Sequence[Rule]) -> UUID:
+    async def note_set(self, tx: Transaction, merchant_id: UUID, rules: RuleSet) -> UUID:
         """The id of this set of versions; `get_set` answers them."""
-        named = ",".join(f"{rule.id}:{rule.version}" for rule in rules)
-        set_id = uuid5(merchant_id, f"rules:{named}")
+        set_id = rules.id_of(merchant_id)
         await self._repository.note_set(tx, set_id, merchant_id, rules)
         return set_id
 

@@ -8,8 +8,8 @@ sees all n, in whatever order they come. In order, this is simply "in the last h
 import hashlib
 import ipaddress
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -17,13 +17,12 @@ from uuid import UUID
 
 from risk.counts import CountFact, KeyKind
 from risk.facts import UNKNOWN_TIME
-from risk.windows.domain import Figures, VelocityKey
+from risk.windows.domain import NOTHING, Figures, VelocityKey
 
 KEPT = timedelta(days=97)
 """The longest window, and a week for events that come late; older purchases count no more."""
 ALWAYS_COUNTED = frozenset({KeyKind.IP, KeyKind.CUSTOMER})
 """Kinds whose keys are locked and totalled for every merchant, whatever its rules mention."""
-NOTHING = Figures()
 DIGESTS_KEPT = 100_000
 """Digests of keys worked out before, about 200 bytes each: one purchase asks several times."""
 
@@ -142,6 +141,21 @@ class Watch:
     kinds: frozenset[KeyKind] = ALWAYS_COUNTED
     pairs: frozenset[tuple[KeyKind, KeyKind]] = frozenset()
 
+    @staticmethod
+    def of_words(words: Iterable[str]) -> "Watch":
+        """As `words` says it; what is always counted comes in addition."""
+        kinds, pairs = set(ALWAYS_COUNTED), set()
+        for word in words:
+            kind, _, of = word.partition(":")
+            kinds.add(KeyKind(kind))
+            if of:
+                pairs.add((KeyKind(kind), KeyKind(of)))
+        return Watch(frozenset(kinds), frozenset(pairs))
+
+    def words(self) -> list[str]:
+        """Kinds of keys, and `key:value` for pairs."""
+        return [*self.kinds, *(f"{kind}:{of}" for kind, of in self.pairs)]
+
     def with_counts(self, counts: Sequence[CountFact]) -> "Watch":
         pairs = {(it.key, it.measure.of) for it in counts if it.measure.of is not None}
         return Watch(self.kinds | {it.key for it in counts}, self.pairs | pairs)
@@ -166,9 +180,12 @@ class Velocity:
 
 
 class Alike:
-    """The purchases of a batch that have one key, as they come."""
+    """The purchases of a batch that have one key, as they come; `told_apart`: kinds of values that
+    may be asked for.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, told_apart: Sequence[KeyKind]) -> None:
+        self._told_apart = told_apart
         self._purchases: list[tuple[Purchase, Figures]] = []
         self._totals: dict[str, Figures] = {}
         self._values: dict[KeyKind, set[UUID]] = defaultdict(set)
@@ -182,7 +199,7 @@ class Alike:
         self._purchases.append((purchase, figures))
         total = self._totals.get(purchase.currency, NOTHING)
         self._totals[purchase.currency] = total.plus(figures)
-        for kind in KeyKind:
+        for kind in self._told_apart:
             self._values[kind].update(value.digest for value in purchase.keys_of(kind))
 
     def sum(self, at: datetime, span: timedelta, currency: str) -> Figures:
@@ -213,7 +230,7 @@ class Alike:
 def _sum(totals: Mapping[str, Figures], currency: str) -> Figures:
     total = NOTHING
     for other, figures in totals.items():
-        total = total.plus(figures if other == currency else replace(figures, amount_minor=0))
+        total = total.plus(figures if other == currency else figures._replace(amount_minor=0))
     return total
 
 

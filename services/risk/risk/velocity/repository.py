@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from kit.db import Transaction
 from kit.errors import Unavailable
-from kit.statements import Answer, Read
+from kit.statements import Read
 from risk.counts import KeyKind
 from risk.velocity.domain import ALWAYS_COUNTED, Purchase, SettledPurchase, Watch, Watched
 from risk.velocity.tables import SINGLE_KEYS
@@ -32,14 +32,9 @@ _LOCK_MERCHANT_ALONE = text(
 _WATCHED = text("""
     SELECT merchant_id, what FROM velocity_watch WHERE merchant_id = ANY(CAST(:merchants AS uuid[]))
 """)
-# Read and locked at once: who had to wait has read what was there before. _LOCK_KEYS looks again.
-_LOCK_WATCHED = text("""
-    SELECT merchant_id, what FROM velocity_watch WHERE merchant_id = ANY(CAST(:merchants AS uuid[]))
-    UNION ALL
-    SELECT NULL, CAST(pg_advisory_xact_lock_shared(
-        hashtextextended('velocity:' || merchant_id, 0)) AS text)
-    FROM (SELECT DISTINCT unnest(CAST(:merchants AS uuid[]))::text AS merchant_id ORDER BY 1)
-        AS given
+_WORDS = text("""
+    SELECT count(*) AS words FROM velocity_watch
+    WHERE merchant_id = ANY(CAST(:merchants AS uuid[]))
 """)
 _WATCH = text("""
     INSERT INTO velocity_watch (merchant_id, what)
@@ -83,16 +78,21 @@ _FEW_OF_KIND = " ".join(
     for kind in KeyKind
     if kind not in ALWAYS_COUNTED
 )
-# Locks the keys in one order, so that batches wait for each other and never deadlock. A key that is
-# new here may have purchases that were recorded before its kind was watched: they are counted.
+# Locks what is watched, then the keys in one order, so that batches wait for each other and never
+# deadlock. A key that is new here may have purchases that were recorded before its kind was
+# watched: they are counted.
 _LOCK_KEYS = text(f"""
-    WITH given AS (
+    WITH guarded AS MATERIALIZED (
+        SELECT count(pg_advisory_xact_lock_shared(hashtextextended('velocity:' || merchant_id, 0)))
+        FROM (SELECT DISTINCT unnest(CAST(:watching AS uuid[]))::text AS merchant_id ORDER BY 1)
+            AS watching
+    ), given AS (
         SELECT * FROM unnest(CAST(:keys AS uuid[]), CAST(:merchants AS uuid[]),
             CAST(:kinds AS text[]), CAST(:purchases AS bigint[]), CAST(:newest AS timestamptz[]))
             AS given(key, merchant_id, kind, purchases, newest_at)
     ), held AS (
         INSERT INTO velocity_key AS held (key, merchant_id, kind, purchases_total, newest_at)
-        SELECT * FROM given ORDER BY key
+        SELECT given.* FROM guarded CROSS JOIN given ORDER BY key
         ON CONFLICT (key) DO UPDATE SET
             purchases_total = held.purchases_total + excluded.purchases_total,
             newest_at = greatest(held.newest_at, excluded.newest_at)
@@ -102,9 +102,7 @@ _LOCK_KEYS = text(f"""
             ELSE CASE held.kind {_FEW_OF_KIND} ELSE 0 END END AS earlier
         FROM held JOIN given ON given.key = held.key
     )
-    SELECT watched.words, counted.*
-    FROM (SELECT count(*) AS words FROM velocity_watch
-        WHERE merchant_id = ANY(CAST(:watching AS uuid[]))) AS watched
+    SELECT counted.* FROM guarded
     LEFT JOIN counted ON true
 """)  # noqa: S608 - made of the kinds of keys
 _ADD_TOTALS = text("""
@@ -171,46 +169,62 @@ _DROP_IDLE = text("""
 """)
 
 
+WATCHES_MAX = 100_000
+"""Merchants of whom it is remembered what is watched, about 500 bytes each."""
+
+
 @dataclass(frozen=True, slots=True)
 class LockedKeys:
     states: Mapping[VelocityKey, KeyState]
     earlier: Mapping[VelocityKey, int]
     """Purchases of keys that nobody counted by so far, where there are some; ROLLED_FROM at most.
     They are not in the totals."""
-    words: int
-    """As in Watched, of the merchants that were named."""
 
 
 class VelocityRepository:
+    def __init__(self) -> None:
+        # Words are only added: as long as their number is the same, so are they.
+        self._kept: dict[UUID, tuple[Watch, int]] = {}
+
     async def lock_watch(self, tx: Transaction, merchants: Collection[UUID]) -> dict[UUID, Watch]:
         """What is counted for each merchant; nobody changes it until this transaction ends."""
         await tx.execute(_LOCK_MERCHANTS, {"merchants": [str(it) for it in merchants]})
         return dict((await self.find_watch(tx, merchants)).of)
 
-    def lock_watched(self, merchants: Collection[UUID]) -> Read:
-        """The same in one step, for `watched`: what others change just now may be left out."""
-        return Read(_LOCK_WATCHED, {"merchants": list(merchants)})
-
     async def find_watch(self, tx: Transaction, merchants: Collection[UUID]) -> Watched:
-        rows = await tx.execute(_WATCHED, {"merchants": list(merchants)})
-        return self.watched(merchants, [(row.merchant_id, row.what) for row in rows])
-
-    def watched(self, merchants: Collection[UUID], answer: Answer) -> Watched:
-        """As `lock_watched` found it."""
+        """As it is now; kept for `remembered`."""
         what: dict[UUID, list[str]] = {merchant_id: [] for merchant_id in merchants}
-        for merchant_id, word in answer:
-            if merchant_id is not None:
-                what[merchant_id].append(word)
+        for row in await tx.execute(_WATCHED, {"merchants": list(merchants)}):
+            what[row.merchant_id].append(row.what)
+        for merchant_id, words in what.items():
+            if len(self._kept) >= WATCHES_MAX:
+                self._kept.clear()
+            self._kept[merchant_id] = (Watch.of_words(words), len(words))
+        return self._watched(what)
+
+    def remembered(self, merchants: Collection[UUID]) -> Watched | None:
+        """As it was when it was last looked at, if it was for all of them: `ask_words` tells
+        whether it still is.
+        """
+        if all(merchant_id in self._kept for merchant_id in merchants):
+            return self._watched(merchants)
+        return None
+
+    def _watched(self, merchants: Iterable[UUID]) -> Watched:
+        kept = {merchant_id: self._kept[merchant_id] for merchant_id in merchants}
         return Watched(
-            {merchant_id: _watch(words) for merchant_id, words in what.items()},
-            sum(len(words) for words in what.values()),
+            {merchant_id: watch for merchant_id, (watch, _) in kept.items()},
+            sum(words for _, words in kept.values()),
         )
+
+    def ask_words(self, merchants: Collection[UUID]) -> Read:
+        """The number of `words` that there are now."""
+        return Read(_WORDS, {"merchants": list(merchants)})
 
     async def extend_watch(self, tx: Transaction, merchant_id: UUID, watch: Watch) -> None:
         """Waits for every batch that counts without it."""
         await tx.execute(_LOCK_MERCHANT_ALONE, {"merchant_id": str(merchant_id)})
-        what = [*watch.kinds, *(f"{kind}:{of}" for kind, of in watch.pairs)]
-        await tx.execute(_WATCH, {"merchant_id": merchant_id, "what": what})
+        await tx.execute(_WATCH, {"merchant_id": merchant_id, "what": watch.words()})
 
     def find_known(self, purchases: Sequence[Purchase]) -> Read:
         """Ids of those that are recorded already."""
@@ -251,7 +265,9 @@ class VelocityRepository:
         added: Mapping[VelocityKey, tuple[UUID, int, datetime]],
         merchants: Collection[UUID],
     ) -> LockedKeys:
-        """Locks each key until commit and adds to its total. Values: merchant, number, newest."""
+        """Locks each key until commit and adds to its total. Values: merchant, number, newest.
+        Until then nobody changes what is watched for the merchants either.
+        """
         rows = await tx.execute(
             _LOCK_KEYS,
             {
@@ -268,7 +284,6 @@ class VelocityRepository:
         return LockedKeys(
             {key: _state(found[key.digest]) for key in added},
             {key: row.earlier for key in added if (row := found[key.digest]).earlier},
-            next(iter(found.values())).words,
         )
 
     async def find_keys(
@@ -335,16 +350,6 @@ def _keys_in(row: Any) -> tuple[VelocityKey, ...]:
         *(VelocityKey(kind, digest) for kind, digest in single if digest is not None),
         *(VelocityKey(KeyKind.PRODUCT, digest) for digest in row.product_keys),
     )
-
-
-def _watch(words: Iterable[str]) -> Watch:
-    kinds, pairs = set(ALWAYS_COUNTED), set()
-    for word in words:
-        kind, _, of = word.partition(":")
-        kinds.add(KeyKind(kind))
-        if of:
-            pairs.add((KeyKind(kind), KeyKind(of)))
-    return Watch(frozenset(kinds), frozenset(pairs))
 
 
 def _state(row: Any) -> KeyState:

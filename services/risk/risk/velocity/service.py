@@ -1,18 +1,22 @@
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from kit.db import Transaction
 from kit.statements import Answer, Read
 from risk.counts import CountFact, KeyKind
-from risk.velocity.domain import KEPT, NOTHING, Alike, Purchase, Velocity, Watch, Watched
+from risk.rollups.service import RollupService
+from risk.velocity.domain import KEPT, Alike, Purchase, Velocity, Watch, Watched
 from risk.velocity.repository import VelocityRepository
 from risk.windows.domain import (
+    NOTHING,
     Entry,
     Figures,
     KeyState,
+    LookUp,
     Outcome,
     Question,
     Shape,
@@ -32,6 +36,12 @@ Counts = Mapping[UUID, Sequence[CountFact]]
 
 Beside = Callable[[Sequence[Purchase]], Sequence[Read]]
 """What else is to be found out about purchases that are recorded."""
+Renew = Callable[[Sequence[Answer]], Awaitable[Counts | None]]
+"""Which counts are wanted after all, None for those that were; given what was found beside."""
+
+
+async def _unchanged(_: Sequence[Answer]) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +50,21 @@ class Counted:
 
     purchases: list[tuple[Purchase, Velocity]]
     beside: list[Answer]
+    known: frozenset[UUID] = frozenset()
+    """Those that were recorded before."""
+    words: int = 0
+    """As in Watched, of their merchants."""
 
 
 class VelocityService:
     """Counts purchases as if they came one by one, however they are batched."""
 
-    def __init__(self, repository: VelocityRepository, windows: WindowService) -> None:
+    def __init__(
+        self, repository: VelocityRepository, windows: WindowService, rollups: RollupService
+    ) -> None:
         self._repository = repository
         self._windows = windows
+        self._rollups = rollups
 
     async def watch(self, tx: Transaction, merchant_id: UUID, counts: Sequence[CountFact]) -> None:
         """From here on every purchase of the merchant takes turns on the keys of these counts."""
@@ -56,13 +73,10 @@ class VelocityService:
         if wanted != watched:
             await self._repository.extend_watch(tx, merchant_id, wanted)
 
-    def ask_watched(self, merchants: Collection[UUID]) -> Read:
-        """For `watched`; from here on nobody changes it until the transaction ends."""
-        return self._repository.lock_watched(merchants)
-
-    def watched(self, merchants: Collection[UUID], answer: Answer) -> Watched:
-        """What is counted for each merchant, as `ask_watched` found it."""
-        return self._repository.watched(merchants, answer)
+    async def watched(self, tx: Transaction, merchants: Collection[UUID]) -> Watched:
+        """What is counted for each merchant, as far as is known: `record` looks again."""
+        known = self._repository.remembered(merchants)
+        return known or await self._repository.find_watch(tx, merchants)
 
     async def record(
         self,
@@ -71,27 +85,38 @@ class VelocityService:
         counts: Counts,
         watched: Watched,
         beside: Beside,
+        renew: Renew = _unchanged,
     ) -> Counted:
         """Records the purchases not seen before, in the order given, and counts for each of them.
 
         A count covers what was recorded up to that purchase, less than the window away from it.
         Purchases known already are left out: a repeat changes nothing. They are written at the end
         of the transaction; that raises Unavailable when somebody else recorded one meanwhile.
-        `beside` says what else to ask about those that are recorded.
+        `beside` says what else to ask about those that are recorded; with its answers `renew` says
+        which counts are wanted, if not these: then all is counted again.
         """
         first: dict[UUID, Purchase] = {}
         for it in purchases:
             first.setdefault(it.id, it)
         fresh = list(first.values())
-        watch, states = await self._lock(tx, fresh, watched)
-        known, found = await self._count(tx, fresh, counts, states, beside)
-        if known:
-            fresh = [it for it in fresh if it.id not in known]
-            repeats = [first[id_] for id_ in known]
+        watch, states = watched.of, await self._lock(tx, fresh, watched.of, {})
+        found = await self._count(tx, fresh, counts, states, beside)
+        renewed = await renew(found.beside)
+        is_more_watched = found.words != watched.words
+        if is_more_watched:
+            # A rule came between: what it counts by is locked out of order, once.
+            watch = (await self._repository.find_watch(tx, watch)).of
+            states = await self._lock(tx, fresh, watch, states)
+        if is_more_watched or renewed is not None:
+            counts = counts if renewed is None else renewed
+            found = await self._count(tx, fresh, counts, states, beside)
+        if found.known:
+            fresh = [it for it in fresh if it.id not in found.known]
+            repeats = [first[id_] for id_ in found.known]
             states = self._forget_repeats(tx, states, repeats, watch)
             if not fresh:
                 return Counted([], [])
-            _, found = await self._count(tx, fresh, counts, states, beside)
+            found = await self._count(tx, fresh, counts, states, beside)
         self._repository.add_purchases(tx, fresh)
         self._add(tx, fresh, states)
         return found
@@ -103,21 +128,26 @@ class VelocityService:
         counts: Counts,
         states: Mapping[VelocityKey, KeyState],
         beside: Beside,
-    ) -> tuple[frozenset[UUID], Counted]:
-        """Those that are known already, and the counts as if none of them were."""
+    ) -> Counted:
+        """The counts as if none of them were known already."""
         asked = _Asked(counts, states)
         for it in purchases:
             asked.ask(it)
-        reads = [self._repository.find_known(purchases), *beside(purchases)]
-        known, *others = await tx.read_together(reads + self._asking(asked))
-        figures = self._windows.figures(asked.questions, others.pop() if asked.questions else ())
+        wanted = asked.look_up()
+        merchants = {it.merchant_id for it in purchases}
+        own = [self._repository.find_known(purchases), self._repository.ask_words(merchants)]
+        others = list(beside(purchases))
+        answers = await tx.read_together([*own, *others, *self._windows.ask(wanted)])
+        last = len(own) + len(others)
+        figures = await self._windows.figures(tx, wanted, answers[last:])
         earlier = _earlier_purchases(purchases, states)
         velocities = map(Velocity, asked.counts_of(figures), earlier)
-        counted = Counted(list(zip(purchases, velocities, strict=True)), others)
-        return frozenset(id_ for (id_,) in known), counted
-
-    def _asking(self, asked: "_Asked") -> list[Read]:
-        return [self._windows.ask(asked.questions, asked.shape)] if asked.questions else []
+        return Counted(
+            list(zip(purchases, velocities, strict=True)),
+            answers[len(own) : last],
+            frozenset(id_ for (id_,) in answers[0]),
+            answers[1][0][0],
+        )
 
     async def peek(self, tx: Transaction, purchase: Purchase, counts: Counts) -> Velocity:
         """What `record` would count for this purchase now, without recording it."""
@@ -125,8 +155,10 @@ class VelocityService:
         states = await self._repository.find_keys(tx, keys)
         asked = _Asked(counts, states)
         asked.ask(purchase)
-        answers = await tx.read_together(self._asking(asked)) if asked.questions else [()]
-        figures = self._windows.figures(asked.questions, answers[0])
+        wanted = asked.look_up()
+        asking = self._windows.ask(wanted)
+        answers = await tx.read_together(asking) if asking else []
+        figures = await self._windows.figures(tx, wanted, answers)
         earlier = [states[key].total for key in purchase.keys_of(KeyKind.CUSTOMER)]
         return Velocity(asked.counts_of(figures)[0], sum(earlier))
 
@@ -158,7 +190,7 @@ class VelocityService:
             for key in it.keys
             if key in states and states[key].is_rolled
         ]
-        self._windows.add(tx, entries)
+        self._rollups.add(tx, entries)
 
     async def forget(self, tx: Transaction) -> list[UUID]:
         """At most FORGET_MAX purchases leave the counts; answers their keys, for `drop_idle`."""
@@ -168,34 +200,32 @@ class VelocityService:
         """What is left of these keys and of roll-ups that no window reaches."""
         if keys:
             await self._repository.drop_idle(tx, keys, KEPT)
-        await self._windows.drop_old(tx, KEPT, keys)
+        await self._rollups.drop_old(tx, KEPT, keys)
 
     async def _lock(
-        self, tx: Transaction, purchases: Sequence[Purchase], watched: Watched
-    ) -> tuple[Mapping[UUID, Watch], dict[VelocityKey, KeyState]]:
-        """The keys that are counted, locked, with roll-ups where they have many purchases."""
-        watch, added = watched.of, _added(purchases, watched.of)
-        locked = await self._repository.lock_keys(tx, _places(added), watch)
-        states, late = dict(locked.states), dict(locked.earlier)
-        if locked.words != watched.words:
-            # A rule came between: what it counts by is locked out of order, once.
-            watch = (await self._repository.find_watch(tx, watch)).of
-            more = {key: it for key, it in _added(purchases, watch).items() if key not in added}
-            locked = await self._repository.lock_keys(tx, _places(more), watch)
-            states |= locked.states
-            late |= locked.earlier
-            added |= more
+        self,
+        tx: Transaction,
+        purchases: Sequence[Purchase],
+        watch: Mapping[UUID, Watch],
+        held: Mapping[VelocityKey, KeyState],
+    ) -> dict[VelocityKey, KeyState]:
+        """The keys that are counted, locked, with roll-ups where they have many purchases. `held`:
+        those that are locked already.
+        """
+        added = _added(purchases, watch)
+        more = {key: some for key, some in added.items() if key not in held}
+        locked = await self._repository.lock_keys(tx, _places(more), watch)
+        if locked.earlier:
+            self._repository.add_totals(tx, locked.earlier)
         before = {
-            key: replace(it, total=it.total - len(added[key]) + late.get(key, 0))
-            for key, it in states.items()
+            key: replace(it, total=it.total - len(added[key]) + locked.earlier.get(key, 0))
+            for key, it in {**held, **locked.states}.items()
         }
-        if late:
-            self._repository.add_totals(tx, late)
         pairs = {pair for it in watch.values() for pair in it.pairs}
-        paired = await self._windows.roll_up(tx, before, pairs)
+        paired = await self._rollups.roll_up(tx, before, pairs)
         rolled = await self._repository.mark_rolled(tx, paired) if paired else {}
         rolled = {key: replace(it, total=before[key].total) for key, it in rolled.items()}
-        return watch, {
+        return {
             key: replace(it, total=it.total + len(added[key]))
             for key, it in (before | rolled).items()
         }
@@ -231,7 +261,7 @@ class VelocityService:
             for key in _keys(it, KeyKind)
             if key in states and states[key].is_rolled
         ]
-        self._windows.add(
+        self._rollups.add(
             tx,
             [
                 Entry(key, it.merchant_id, it.at, it.currency, it.figures_for(key))
@@ -250,32 +280,28 @@ class _Asked:
     """The questions of purchases that come one after another, and how their answers add up."""
 
     def __init__(self, counts: Counts, states: Mapping[VelocityKey, KeyState]) -> None:
-        self._counts = counts
+        self._like = {merchant_id: _alike(some) for merchant_id, some in counts.items()}
         self._states = states
-        self.shape = Shape.of(count for some in counts.values() for count in some)
-        self._beside = defaultdict[VelocityKey, Alike](Alike)
-        self._numbers: list[list[tuple[CountFact, list[int]]]] = []
+        self._shape = Shape.of(count for some in counts.values() for count in some)
+        self._beside = defaultdict[VelocityKey, Alike](partial(Alike, self._shape.told_apart))
+        self._numbers: list[list[tuple[Sequence[CountFact], list[int]]]] = []
         self._own: list[Figures] = []
-        self.questions: list[Question] = []
+        self._questions: list[Question] = []
 
     def ask(self, purchase: Purchase) -> None:
         """The purchases asked about before are there too: nobody else knows of them yet."""
-        counts = self._counts.get(purchase.merchant_id, ())
-        for kind in {count.key for count in counts}:
-            for key in purchase.keys_of(kind):
+        numbers: list[tuple[Sequence[CountFact], list[int]]] = []
+        for kind, groups in self._like.get(purchase.merchant_id, {}).items():
+            keys = purchase.keys_of(kind)
+            for key in keys:
                 self._beside[key].add(purchase, key)
-        known: dict[tuple[VelocityKey, int, KeyKind | None], int] = {}
-        numbers = []
-        for count in counts:
-            of, seconds, places = count.measure.of, count.seconds, []
-            for key in purchase.keys_of(count.key):
-                place = known.get((key, seconds, of))
-                if place is None:
-                    place = known[key, seconds, of] = len(self.questions)
-                    self._add(purchase, key, seconds, of)
-                places.append(place)
-            numbers.append((count, places))
+            for (seconds, of), counts in groups.items():
+                numbers.append((counts, [self._add(purchase, key, seconds, of) for key in keys]))
         self._numbers.append(numbers)
+
+    def look_up(self) -> LookUp:
+        """For all of them."""
+        return LookUp(self._questions, self._shape)
 
     def counts_of(self, answers: Sequence[Figures]) -> list[dict[str, int]]:
         """For each purchase; of several keys of a kind (products) the one with the most counts."""
@@ -283,17 +309,18 @@ class _Asked:
         return [
             {
                 count.name: max((_read(count, figures[place]) for place in places), default=0)
-                for count, places in numbers
+                for counts, places in numbers
+                for count in counts
             }
             for numbers in self._numbers
         ]
 
-    def _add(self, purchase: Purchase, key: VelocityKey, seconds: int, of: KeyKind | None) -> None:
+    def _add(self, purchase: Purchase, key: VelocityKey, seconds: int, of: KeyKind | None) -> int:
         beside, span = self._beside[key], timedelta(seconds=seconds)
         at_us, span_us = microseconds(purchase.at), seconds * 1_000_000
         own = beside.sum(purchase.at, span, purchase.currency) if of is None else NOTHING
         self._own.append(own)
-        self.questions.append(
+        self._questions.append(
             Question(
                 key,
                 purchase.currency,
@@ -304,6 +331,17 @@ class _Asked:
                 self._states.get(key, UNKNOWN_KEY),
             )
         )
+        return len(self._questions) - 1
+
+
+def _alike(
+    counts: Iterable[CountFact],
+) -> dict[KeyKind, dict[tuple[int, KeyKind | None], list[CountFact]]]:
+    """Counts by the kind of key, and those together that one question answers."""
+    found: dict[KeyKind, dict[tuple[int, KeyKind | None], list[CountFact]]] = {}
+    for it in counts:
+        found.setdefault(it.key, {}).setdefault((it.seconds, it.measure.of), []).append(it)
+    return found
 
 
 def _read(count: CountFact, figures: Figures) -> int:

@@ -1,20 +1,28 @@
 """What a window of one key holds, counted one by one or from roll-ups.
 
-A key with few purchases is counted from the purchases themselves. One with many has buckets of a
-minute, an hour and a day, so that 90 days are some 170 rows and less than a minute of purchases at
-each edge, however hot the key is; and one row for each value ever seen with it.
+A key with few purchases is counted from the purchases themselves: they are read once, whatever is
+asked about them. One with many has buckets of a minute, an hour and a day, so that 90 days are some
+170 rows and less than a minute of purchases at each edge, however hot the key is; and one row for
+each value ever seen with it.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import accumulate
+from typing import NamedTuple
 from uuid import UUID
 
-from risk.counts import CountFact, KeyKind, Measure
+from risk.counts import DISTINCT_MAX, CountFact, KeyKind, Measure
 
 ROLLED_FROM = 100
 """Purchases. Keys with more are counted from roll-ups: what a count reads stays bounded."""
+PAST_MAX = 200
+"""Purchases of a stretch that are counted here. Where there are more (at the edge of a window of a
+very hot key, or of a key that nobody counted by so far) the database counts them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +32,12 @@ class VelocityKey:
     kind: KeyKind
     digest: UUID
 
+    def __hash__(self) -> int:
+        # The digest names its kind too; a decision looks up keys some hundred times.
+        return hash(self.digest.int)
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+
+class Figures(NamedTuple):
     """What purchases of one key within one window come to."""
 
     purchases: int = 0
@@ -47,21 +58,19 @@ class Figures:
         )
 
     def of(self, measure: Measure) -> int:
-        match measure:
-            case Measure.PURCHASES:
-                return self.purchases
-            case Measure.QUANTITY:
-                return self.quantity
-            case Measure.AMOUNT:
-                return self.amount_minor
-            case Measure.UNPAID:
-                return self.unpaid
-            case Measure.FAILED:
-                return self.failed
-            case Measure.REFUNDED:
-                return self.refunded
-            case _:
-                raise AssertionError(f"{measure} tells values apart")
+        """The figure of a measure that tells nothing apart."""
+        return int(self[_PLACES[measure]])
+
+
+_PLACES = {
+    Measure.PURCHASES: 0,
+    Measure.QUANTITY: 1,
+    Measure.AMOUNT: 2,
+    Measure.UNPAID: 3,
+    Measure.FAILED: 4,
+    Measure.REFUNDED: 5,
+}
+NOTHING = Figures()
 
 
 class Outcome(StrEnum):
@@ -124,8 +133,7 @@ class Level(StrEnum):
         return at_us - at_us % (self.seconds * 1_000_000)
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """A part of a window, microseconds from `first` until before `end`: whole buckets of a level,
     or, without one, purchases one by one.
     """
@@ -135,8 +143,7 @@ class Segment:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What one count asks of a key: figures within a window, or the different values of a kind."""
 
     key: VelocityKey
@@ -169,6 +176,8 @@ class Shape:
     sums: frozenset[KeyKind] = frozenset()
     values: frozenset[KeyKind] = frozenset()
     """Those whose different values are counted."""
+    told_apart: tuple[KeyKind, ...] = ()
+    """What these values are."""
 
     @staticmethod
     def of(counts: Iterable[CountFact]) -> "Shape":
@@ -176,7 +185,173 @@ class Shape:
         return Shape(
             frozenset(it.key for it in counts if it.measure.of is None),
             frozenset(it.key for it in counts if it.measure.of is not None),
+            tuple(sorted({it.measure.of for it in counts if it.measure.of is not None})),
         )
+
+
+class Stretch(NamedTuple):
+    """The purchases of a key from one microsecond until before another."""
+
+    key: VelocityKey
+    first: int
+    end: int
+
+
+class PastPurchase(NamedTuple):
+    """A purchase as far as it counts for a key; `values`: those that are told apart, by kind."""
+
+    at: datetime
+    currency: str
+    quantity: int
+    amount_minor: int
+    unpaid: int
+    failed: int
+    refunded: int
+    values: Sequence[UUID | Sequence[UUID] | None]
+
+
+class Past:
+    """The purchases of a stretch in the order of their times, with running sums."""
+
+    def __init__(self, purchases: Sequence[PastPurchase]) -> None:
+        self._purchases = purchases
+        self._ats = [microseconds(it.at) for it in purchases]
+        self._sums = [
+            [0, *accumulate(column)]
+            for column in (
+                [it.quantity for it in purchases],
+                [it.unpaid for it in purchases],
+                [it.failed for it in purchases],
+                [it.refunded for it in purchases],
+            )
+        ]
+        self._amounts: dict[str, list[int]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._purchases)
+
+    @property
+    def is_full(self) -> bool:
+        """There may be more of them than were read."""
+        return len(self._purchases) >= PAST_MAX
+
+    def all(self, currency: str) -> Figures:
+        """As `figures`, of the whole stretch."""
+        return self.figures(self._ats[0], self._ats[-1] + 1, currency) if self else NOTHING
+
+    def figures(self, first_us: int, end_us: int, currency: str) -> Figures:
+        """What is within the window, without the money of other currencies."""
+        low, high = bisect_left(self._ats, first_us), bisect_left(self._ats, end_us)
+        if low == high:
+            return NOTHING
+        amounts = self._amounts.get(currency)
+        if amounts is None:
+            own = (it.amount_minor if it.currency == currency else 0 for it in self._purchases)
+            amounts = self._amounts[currency] = [0, *accumulate(own)]
+        quantity, *ends = (sums[high] - sums[low] for sums in self._sums)
+        return Figures(high - low, quantity, amounts[high] - amounts[low], *ends)
+
+    def values(self, first_us: int, end_us: int, place: int) -> set[UUID]:
+        """The different ones within the window, of the kind that has this place."""
+        low, high = bisect_left(self._ats, first_us), bisect_left(self._ats, end_us)
+        found: set[UUID] = set()
+        for it in self._purchases[low:high]:
+            value = it.values[place]
+            if isinstance(value, UUID):
+                found.add(value)
+            elif value is not None:
+                found.update(value)
+        return found
+
+
+NO_PAST = Past(())
+
+
+class LookUp:
+    """What is to be looked up for questions, and how their answers are made of it.
+
+    A key that is counted one by one is one stretch, which holds all windows that are asked about.
+    """
+
+    def __init__(self, questions: Sequence[Question], shape: Shape) -> None:
+        self.questions = questions
+        self.shape = shape
+        self.stretches: list[Stretch] = []
+        self.sums: list[tuple[int, Segment]] = []
+        """Question, buckets of its window."""
+        self.pairs: list[int] = []
+        """Questions about values that pairs answer."""
+        self._edges: list[tuple[int, int]] = []
+        """Question, stretch at an edge of its window."""
+        self._whole: list[tuple[int, int]] = []
+        """Question, stretch that holds all of its window."""
+        self._places: dict[VelocityKey, int] = {}
+        for number, question in enumerate(questions):
+            self._add(number, question)
+
+    def _add(self, number: int, question: Question) -> None:
+        if not question.is_rolled:
+            self._whole.append((number, self._place(question)))
+        elif question.of is not None:
+            self.pairs.append(number)
+        else:
+            for part in question.parts():
+                if part.level is not None:
+                    self.sums.append((number, part))
+                    continue
+                self._edges.append((number, len(self.stretches)))
+                self.stretches.append(Stretch(question.key, part.first, part.end))
+
+    def _place(self, question: Question) -> int:
+        """That of the key's stretch, which covers the question's window from here on."""
+        key, first, end = question.key, question.first_us, question.end_us
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = len(self.stretches)
+            self.stretches.append(Stretch(key, first, end))
+            return place
+        known = self.stretches[place]
+        if first < known.first or end > known.end:
+            self.stretches[place] = Stretch(key, min(first, known.first), max(end, known.end))
+        return place
+
+    def figures(
+        self,
+        pasts: Mapping[int, Past],
+        sums: Iterable[tuple[int, Figures]],
+        pairs: Iterable[tuple[int, int, bool]],
+    ) -> tuple[list[Figures], set[int]]:
+        """What was found as an answer to each question, and the numbers of those that are left for
+        the database to count: of these, what is there already comes from buckets.
+
+        Given are the purchases of each stretch that has any, sums of buckets by question, and for
+        each question that pairs answer how many values there are and whether there may be more.
+        """
+        found = [NOTHING] * len(self.questions)
+        left = {number for number, place in self._edges if pasts.get(place, NO_PAST).is_full}
+        for number, more in sums:
+            found[number] = found[number].plus(more)
+        for number, place in self._edges:
+            if number not in left and (past := pasts.get(place)):
+                found[number] = found[number].plus(past.all(self.questions[number].currency))
+        for number, values, is_unsure in pairs:
+            found[number] = Figures(values)
+            if is_unsure:
+                left.add(number)
+        for number, place in self._whole:
+            past = pasts.get(place, NO_PAST)
+            if past.is_full:
+                left.add(number)
+            else:
+                found[number] = self._within(past, self.questions[number])
+        return found, left
+
+    def _within(self, past: Past, question: Question) -> Figures:
+        first, end = question.first_us, question.end_us
+        if question.of is None:
+            return past.figures(first, end, question.currency)
+        values = past.values(first, end, self.shape.told_apart.index(question.of))
+        return Figures(min(DISTINCT_MAX, len(values | question.candidates)))
 
 
 def segments(first_us: int, end_us: int, newest_us: int) -> list[Segment]:

@@ -12,7 +12,7 @@ from sqlalchemy import (
 )
 
 
-def window_tables(metadata: MetaData) -> None:
+def rollup_tables(metadata: MetaData) -> None:
     """Roll-ups of keys that many purchases have."""
     _velocity_bucket(metadata)
     _velocity_pair(metadata)
