@@ -10,6 +10,7 @@ import pytest
 
 from kit.ids import new_id
 from kit.service import Service
+from ledger.accounts.repository import FEW_MAX
 from tests.ledger.conftest import Deliver
 from tests.ledger.factories import CHANNEL, NOON, a_payment, cny
 from tests.stack.api import ApiClient
@@ -70,6 +71,20 @@ async def test_random_moments_are_exact_while_the_chain_is_behind_or_done(
             assert await balance(client, moment) == sum(
                 amount for when, amount in told if when <= moment
             )
+
+
+@pytest.mark.parametrize("behind", [FEW_MAX - 1, FEW_MAX, FEW_MAX + 1])
+async def test_few_and_many_that_wait_for_the_chain_are_counted_once(
+    client: httpx.AsyncClient, deliver: Deliver, service: Service, behind: int
+) -> None:
+    await deliver(at(NOON, 1_000_000))
+    await service.state["chain"].chain_waiting()
+    await deliver(*(at(NOON, 1) for _ in range(behind)))
+    assert await balance(client, NOON + timedelta(days=2)) == 1_000_000 + behind
+    assert await balance(client, NOON - timedelta(days=2)) == 0
+    while await service.state["chain"].chain_waiting():
+        pass
+    assert await balance(client, NOON + timedelta(days=2)) == 1_000_000 + behind
 
 
 async def test_a_trial_balance_of_the_past_is_balanced_and_exact(

@@ -11,6 +11,8 @@ from kit.db import Transaction
 from kit.ids import new_id
 from ledger.accounts.domain import Account, AccountKey, AccountKind, AccountRef, BalanceAt
 
+FEW_MAX = 1_000
+"""Transactions that wait for the chain: so many are looked up one by one."""
 KNOWN_ACCOUNTS_MAX = 50_000
 """Account ids kept in memory, about 300 bytes each; an id never changes."""
 
@@ -58,6 +60,8 @@ _LIST = text(f"""
 
 # Whole days come from their sums, the rest of the day from postings. What the chain has not reached
 # yet is in no sum: it is added from the postings themselves. One statement, so one moment.
+# How many wait for the chain changes faster than statistics do: so the statement counts, and a few
+# are looked up one by one (OFFSET 0 keeps it so), where a plan for many reads all of the past.
 _BALANCES_AT = text("""
     WITH wanted AS (
         SELECT id, code, kind, currency FROM account
@@ -65,6 +69,8 @@ _BALANCES_AT = text("""
     ), day AS (
         SELECT (CAST(:at AS timestamptz) AT TIME ZONE 'UTC')::date AS day,
             date_trunc('day', CAST(:at AS timestamptz), 'UTC') AS begins_at
+    ), few AS MATERIALIZED (
+        SELECT transaction_id FROM unchained LIMIT CAST(:few_max AS int) + 1
     ), parts AS (
         SELECT past.account_id, past.debit_minor, past.credit_minor
         FROM account_day AS past JOIN wanted ON wanted.id = past.account_id, day
@@ -76,8 +82,18 @@ _BALANCES_AT = text("""
             AND posting.at >= day.begins_at AND posting.at <= :at
         UNION ALL
         SELECT posting.account_id, greatest(amount_minor, 0), greatest(-amount_minor, 0)
+        FROM few CROSS JOIN day CROSS JOIN LATERAL (
+            SELECT account_id, amount_minor FROM posting
+            WHERE posting.transaction_id = few.transaction_id
+                AND posting.merchant_id = :merchant AND posting.at < day.begins_at
+            OFFSET 0
+        ) AS posting
+        WHERE (SELECT count(*) FROM few) <= CAST(:few_max AS int)
+        UNION ALL
+        SELECT posting.account_id, greatest(amount_minor, 0), greatest(-amount_minor, 0)
         FROM unchained JOIN posting USING (transaction_id), day
         WHERE posting.merchant_id = :merchant AND posting.at < day.begins_at
+            AND (SELECT count(*) FROM few) > CAST(:few_max AS int)
     )
     SELECT wanted.*, coalesce(sum(parts.debit_minor), 0) AS debit_minor,
         coalesce(sum(parts.credit_minor), 0) AS credit_minor
@@ -158,7 +174,12 @@ class AccountRepository:
         self, tx: Transaction, merchant_id: UUID, at: datetime, *, account_id: UUID | None
     ) -> list[BalanceAt]:
         """Of one account or all, by currency and code."""
-        values = {"merchant": merchant_id, "at": at, "account": account_id}
+        values = {
+            "merchant": merchant_id,
+            "at": at,
+            "account": account_id,
+            "few_max": FEW_MAX,
+        }
         return [
             BalanceAt(
                 row.id,
