@@ -14,6 +14,7 @@ from lockstock.order.v1.order_events_pb2 import Customer, OrderedLine, OrderPlac
 from risk.assessments.domain import PURCHASE_FACTS
 from risk.facts import Catalogue, Facts, FactValue
 from risk.lists.service import ListService
+from risk.open_orders.domain import OPEN_ORDER_FACTS
 from risk.rules.domain import Action, Mode, RuleText
 from risk.velocity.domain import Purchase, Velocity
 from risk.velocity.service import Counts, VelocityService
@@ -23,7 +24,7 @@ OTHER_MERCHANT = UUID("0190b1c2-0000-7000-8000-000000000002")
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 IP = "203.0.113.7"
 NO_COUNTS: Counts = MappingProxyType({})
-CATALOGUE = Catalogue(PURCHASE_FACTS, ListService.facts)
+CATALOGUE = Catalogue(PURCHASE_FACTS, ListService.facts, OPEN_ORDER_FACTS)
 
 
 def facts(**values: FactValue) -> Facts:

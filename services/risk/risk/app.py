@@ -34,6 +34,10 @@ from risk.labels.service import LabelService
 from risk.lists import routes as list_routes
 from risk.lists.repository import ListRepository
 from risk.lists.service import ListService
+from risk.open_orders.consumers import OpenOrderConsumers
+from risk.open_orders.jobs import drop_lost_orders
+from risk.open_orders.repository import OpenOrderRepository
+from risk.open_orders.service import OpenOrderService
 from risk.review_policies import routes as policy_routes
 from risk.review_policies.repository import ReviewPolicyRepository
 from risk.review_policies.service import ReviewPolicyService
@@ -70,7 +74,8 @@ def create_service(
     peer = _fulfillment(settings, fulfillment_transport)
     labels = LabelService(LabelRepository())
     lists = ListService(ListRepository())
-    sources: list[FactSource] = [lists, labels]
+    open_orders = OpenOrderService(OpenOrderRepository())
+    sources: list[FactSource] = [lists, labels, open_orders]
     catalogue = Catalogue(PURCHASE_FACTS, *(source.facts for source in sources))
     conditions = Conditions(catalogue)
     velocity = VelocityService(
@@ -83,7 +88,7 @@ def create_service(
         ChallengeRepository(), policies, reviews, CodeSending(peer), _challenge_rules(settings)
     )
     assessments = AssessmentService(
-        AssessmentRepository(), velocity, rules, reviews, challenges, sources
+        AssessmentRepository(), velocity, rules, reviews, challenges, open_orders, sources
     )
     backtests = BacktestService(BacktestRepository(), conditions)
     return Service(
@@ -106,6 +111,7 @@ def create_service(
         handlers=[
             *AssessmentConsumers(assessments).handlers(),
             *VelocityConsumers(velocity).handlers(),
+            *OpenOrderConsumers(open_orders).handlers(),
             *ReviewConsumers(reviews).handlers(),
             *ChallengeConsumers(challenges).handlers(),
             *LabelConsumers(labels).handlers(),
@@ -113,6 +119,7 @@ def create_service(
         ],
         jobs=[
             forget_old_purchases(db, velocity),
+            drop_lost_orders(db, open_orders),
             expire_challenges(db, challenges, every_seconds=settings.challenge_poll_seconds),
             decide_due_reviews(db, reviews, every_seconds=settings.review_poll_seconds),
             run_backtests(db, backtests, every_seconds=settings.backtest_poll_seconds),

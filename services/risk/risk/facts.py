@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
-from risk.counts import CountFact, CountRefused, read_count, window_text
+from risk.counts import CountFact, CountRefused, KeyKind, read_count, window_text
 
 UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -49,6 +49,8 @@ class FactKind:
     meaning: str
     default: FactValue | None = None
     """When the type's own empty value would say the wrong thing."""
+    by: KeyKind | None = None
+    """What purchases have in common that are counted for it: they take turns, once a rule asks."""
 
     @property
     def unknown(self) -> FactValue:
@@ -98,6 +100,11 @@ class Catalogue:
         if kind is None:
             raise KeyError(name)
         return kind
+
+    def kinds_of(self, names: Iterable[str]) -> frozenset[KeyKind]:
+        """By what the plain facts among these count."""
+        plain = (self.plain.get(name) for name in names)
+        return frozenset(it.by for it in plain if it is not None and it.by is not None)
 
     def hint(self, name: str) -> str:
         """What the writer of an unknown name may have meant; empty when nothing is near."""

@@ -101,8 +101,11 @@ _ALL = (
     _template(
         "unpaid-orders",
         "Who leaves orders unpaid holds little, and briefly",
-        "Unpaid orders lock stock for everybody else: after some of them, one unit for 5 minutes.",
-        "unpaid_by_customer_1d > 2 || unpaid_by_device_1d > 2 || unpaid_by_ip_1d > 5",
+        "Unpaid orders lock stock for everybody else: after some of them, one unit for 5 minutes. "
+        "Those that ended unpaid count, and those that wait for their payment now.",
+        "unpaid_by_customer_1d + open_unpaid_of_customer > 2 "
+        "|| unpaid_by_device_1d + open_unpaid_of_device > 2 "
+        "|| unpaid_by_ip_1d + open_unpaid_of_ip > 5",
         Action.LIMIT,
         limits=Limits(quantity_max=1, hold_seconds=300),
     ),

@@ -9,6 +9,7 @@ from risk.backtests.tables import backtest_tables
 from risk.challenges.tables import challenge_tables
 from risk.labels.tables import label_tables
 from risk.lists.tables import list_tables
+from risk.open_orders.tables import open_order_tables
 from risk.review_policies.tables import review_policy_tables
 from risk.reviews.tables import review_tables
 from risk.rollups.tables import rollup_tables
@@ -25,5 +26,6 @@ list_tables(metadata)
 review_tables(metadata)
 challenge_tables(metadata)
 label_tables(metadata)
+open_order_tables(metadata)
 backtest_tables(metadata)
 assessment_tables(metadata)

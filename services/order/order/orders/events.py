@@ -92,6 +92,7 @@ def _placed(order: Order) -> pb.OrderPlaced:
         pay_until=order.pay_until,
         assessment_id=order.assessment_id or "",
         channel_name=order.channel_name,
+        is_paid=order.payment is not None,
         **_buyer(order),
     )
 

@@ -350,7 +350,7 @@ def begin(
         channel_id=str(order.channel_id),
         reference=order.reference,
         pay_until=order.pay_until.isoformat(),
-    ).announced(News.PLACED)
+    ).announced(News.PLACED, replace(order, payment=payment))
     if order.assessment_id:
         change = change.told(
             "assessed",

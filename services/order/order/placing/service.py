@@ -179,7 +179,7 @@ class PlacingService:
         payment = self._prepaid(request, found, order)
         order = await self._held(order, found.channel, is_paid=payment is not None)
         if payment is not None:
-            order = await self._assessed(order)
+            order = await self._assessed(order, payment)
         change = begin(order, priced.lines, payment=payment, cause=request.cause)
         if below:
             change = told_below_floor(change, below, request.below_cost)
@@ -205,9 +205,10 @@ class PlacingService:
         self._payments.check_amount(request.paid, order)
         return payment
 
-    async def _assessed(self, order: Order) -> Order:
+    async def _assessed(self, order: Order, payment: Payment) -> Order:
         """A paid order that risk allows now goes on at once; the others wait for its event."""
-        assessment_id = await self._risk.allow(orders.announcement(order))
+        announced = orders.announcement(replace(order, payment=payment))
+        assessment_id = await self._risk.allow(announced)
         if not assessment_id:
             return order
         return replace(order, assessment_id=assessment_id, verdict=Verdict.ALLOW)

@@ -30,6 +30,7 @@ from risk.assessments.repository import AssessmentRepository
 from risk.challenges.domain import ChallengeOpening
 from risk.challenges.service import ChallengeService
 from risk.facts import FactKind, Facts, FactValue
+from risk.open_orders.service import OpenOrderService
 from risk.reviews.domain import ReviewOpening
 from risk.reviews.service import ReviewService
 from risk.rules.domain import Action, Rule, RuleSet, shadow_verdict, verdict
@@ -77,6 +78,7 @@ class AssessmentService:
         rules: RuleService,
         reviews: ReviewService,
         challenges: ChallengeService,
+        open_orders: OpenOrderService,
         sources: Sequence[FactSource] = (),
     ) -> None:
         self._repository = repository
@@ -84,6 +86,7 @@ class AssessmentService:
         self._rules = rules
         self._reviews = reviews
         self._challenges = challenges
+        self._open_orders = open_orders
         self._sources = sources
 
     async def assess(self, tx: Transaction, purchases: Sequence[Purchase]) -> list[Assessment]:
@@ -142,6 +145,7 @@ class AssessmentService:
         if not counted:
             return []
         known = self._know([purchase for purchase, _ in counted], found.beside[1:])
+        self._open_orders.open(tx, [purchase for purchase, _ in counted])
         sets = {
             merchant_id: await self._rules.note_set(tx, merchant_id, some)
             for merchant_id, some in rules.items()

@@ -174,7 +174,8 @@ class RuleService:
     async def _watch(self, tx: Transaction, merchant_id: UUID, rule: RuleText) -> None:
         """Counts what the rule mentions from now on, in force or not. Raises ConditionRefused."""
         mentions = self._conditions.compile(rule.condition).mentions
-        await self._velocity.watch(tx, merchant_id, counts_of(mentions))
+        kinds = self.catalogue.kinds_of(mentions)
+        await self._velocity.watch(tx, merchant_id, counts_of(mentions), kinds)
 
 
 def _number(value: FactValue) -> int:

@@ -61,9 +61,16 @@ class Purchase:
     amount_minor: int
     currency: str
     lines: tuple[PurchasedLine, ...]
+    is_paid: bool = False
+    """As far as is known while it is judged: it arrived paid."""
     _keys: dict[KeyKind, tuple[VelocityKey, ...]] = field(
         default_factory=dict, compare=False, repr=False
     )
+
+    @property
+    def is_open(self) -> bool:
+        """It waits for its payment. What becomes of a shop's own purchase is not told here."""
+        return self.source is PurchaseSource.ORDER and not self.is_paid
 
     @property
     def quantity(self) -> int:
@@ -159,6 +166,9 @@ class Watch:
     def with_counts(self, counts: Sequence[CountFact]) -> "Watch":
         pairs = {(it.key, it.measure.of) for it in counts if it.measure.of is not None}
         return Watch(self.kinds | {it.key for it in counts}, self.pairs | pairs)
+
+    def with_kinds(self, kinds: frozenset[KeyKind]) -> "Watch":
+        return Watch(self.kinds | kinds, self.pairs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,10 +66,18 @@ class VelocityService:
         self._windows = windows
         self._rollups = rollups
 
-    async def watch(self, tx: Transaction, merchant_id: UUID, counts: Sequence[CountFact]) -> None:
-        """From here on every purchase of the merchant takes turns on the keys of these counts."""
+    async def watch(
+        self,
+        tx: Transaction,
+        merchant_id: UUID,
+        counts: Sequence[CountFact],
+        kinds: frozenset[KeyKind] = frozenset(),
+    ) -> None:
+        """From here on every purchase of the merchant takes turns on the keys of these counts, and
+        on those of `kinds`.
+        """
         watched = (await self._repository.find_watch(tx, [merchant_id])).of[merchant_id]
-        wanted = watched.with_counts(counts)
+        wanted = watched.with_counts(counts).with_kinds(kinds)
         if wanted != watched:
             await self._repository.extend_watch(tx, merchant_id, wanted)
 

@@ -47,7 +47,7 @@ class OrderedLine(_message.Message):
     def __init__(self, line_id: _Optional[str] = ..., line_no: _Optional[int] = ..., product_id: _Optional[str] = ..., sku: _Optional[str] = ..., quantity: _Optional[int] = ..., unit_price: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., total: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
 
 class OrderPlaced(_message.Message):
-    __slots__ = ("order_id", "merchant_id", "channel_id", "reference", "customer", "lines", "total", "reservation_id", "pay_until", "buyer", "buyer_group", "assessment_id", "channel_name")
+    __slots__ = ("order_id", "merchant_id", "channel_id", "reference", "customer", "lines", "total", "reservation_id", "pay_until", "buyer", "buyer_group", "assessment_id", "channel_name", "is_paid")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +61,7 @@ class OrderPlaced(_message.Message):
     BUYER_GROUP_FIELD_NUMBER: _ClassVar[int]
     ASSESSMENT_ID_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_NAME_FIELD_NUMBER: _ClassVar[int]
+    IS_PAID_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     merchant_id: str
     channel_id: str
@@ -74,7 +75,8 @@ class OrderPlaced(_message.Message):
     buyer_group: str
     assessment_id: str
     channel_name: str
-    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., reference: _Optional[str] = ..., customer: _Optional[_Union[Customer, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[OrderedLine, _Mapping]]] = ..., total: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., reservation_id: _Optional[str] = ..., pay_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., buyer: _Optional[str] = ..., buyer_group: _Optional[str] = ..., assessment_id: _Optional[str] = ..., channel_name: _Optional[str] = ...) -> None: ...
+    is_paid: bool
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., reference: _Optional[str] = ..., customer: _Optional[_Union[Customer, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[OrderedLine, _Mapping]]] = ..., total: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., reservation_id: _Optional[str] = ..., pay_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., buyer: _Optional[str] = ..., buyer_group: _Optional[str] = ..., assessment_id: _Optional[str] = ..., channel_name: _Optional[str] = ..., is_paid: _Optional[bool] = ...) -> None: ...
 
 class PaidLine(_message.Message):
     __slots__ = ("line_id", "product_id", "sku", "quantity", "total", "fee")
