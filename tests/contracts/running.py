@@ -29,7 +29,11 @@ from order.api_keys.domain import MERCHANT_SCOPES
 from tests.contracts.services import build, closing, settings_of, variables
 
 START_SECONDS_MAX = 60.0
-_PEERS = {"vault_url": "inventory-vault", "fulfillment_url": "fulfillment"}
+_PEERS = {
+    "vault_url": "inventory-vault",
+    "fulfillment_url": "fulfillment",
+    "order_url": "order",
+}
 MERCHANT = UUID("0193a3f0-0000-7000-8000-000000000001")
 STRANGER = UUID("0193a3f0-0000-7000-8000-000000000002")
 

@@ -29,6 +29,7 @@ from order.checkouts import routes as checkout_routes
 from order.checkouts import tables as checkout_tables
 from order.checkouts.service import CheckoutService, ThroughAccounts
 from order.claims import consumers as claim_consumers
+from order.contact_hashes import routes as contact_hash_routes
 from order.contacts import ContactBox, ContactHasher
 from order.coupons import routes as coupon_routes
 from order.coupons import tables as coupon_tables
@@ -149,6 +150,7 @@ ROUTERS = (
     chargeback_routes.router,
     account_routes.router,
     checkout_routes.router,
+    contact_hash_routes.router,
     callback_routes.router,
     saga_routes.router,
     wait_routes.router,

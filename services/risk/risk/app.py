@@ -26,6 +26,7 @@ from risk.challenges.repository import ChallengeRepository
 from risk.challenges.service import ChallengeService
 from risk.code_sending import CodeSending
 from risk.conditions import Conditions
+from risk.contact_hashing import ContactHashing
 from risk.facts import Catalogue
 from risk.labels import routes as label_routes
 from risk.labels.consumers import LabelConsumers
@@ -67,13 +68,17 @@ enforce or shadow mode. Every decision can be read back with its facts, rules an
 
 
 def create_service(
-    settings: Settings, *, fulfillment_transport: httpx.AsyncBaseTransport | None = None
+    settings: Settings,
+    *,
+    fulfillment_transport: httpx.AsyncBaseTransport | None = None,
+    order_transport: httpx.AsyncBaseTransport | None = None,
 ) -> Service:
-    """The transport replaces the network between this service and fulfillment."""
+    """The transports replace the network between this service and fulfillment, and order."""
     db = open_database(settings)
     peer = _fulfillment(settings, fulfillment_transport)
     labels = LabelService(LabelRepository())
-    lists = ListService(ListRepository())
+    order = _order(settings, order_transport)
+    lists = ListService(ListRepository(), ContactHashing(order))
     open_orders = OpenOrderService(OpenOrderRepository())
     sources: list[FactSource] = [lists, labels, open_orders]
     catalogue = Catalogue(PURCHASE_FACTS, *(source.facts for source in sources))
@@ -139,7 +144,7 @@ def create_service(
             "lists": lists,
             "clock": SystemClock(),
         },
-        closing=[peer.close],
+        closing=[peer.close, order.close],
     )
 
 
@@ -149,6 +154,16 @@ def _fulfillment(settings: Settings, transport: httpx.AsyncBaseTransport | None)
         service=settings.service,
         tokens=service_tokens(settings),
         timeout_seconds=settings.fulfillment_timeout_seconds,
+        transport=transport,
+    )
+
+
+def _order(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> Peer:
+    return Peer(
+        settings.order_url,
+        service=settings.service,
+        tokens=service_tokens(settings),
+        timeout_seconds=settings.order_timeout_seconds,
         transport=transport,
     )
 

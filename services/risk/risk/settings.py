@@ -19,6 +19,15 @@ class Settings(ServiceSettings):
     fulfillment_timeout_seconds: float = Field(
         default=5.0, ge=0.1, le=10.0, description="deadline of one call to fulfillment; seconds"
     )
+    order_url: str = Field(
+        default="http://127.0.0.1:8001",
+        pattern=r"^https?://[^\s?#]+$",
+        max_length=200,
+        description="where order answers: it hashes the contacts that are put on lists",
+    )
+    order_timeout_seconds: float = Field(
+        default=3.0, ge=0.1, le=10.0, description="deadline of one call to order; seconds"
+    )
     challenge_minutes: int = Field(
         default=30, ge=1, le=1_440, description="how long a buyer may take to show a code; minutes"
     )

@@ -116,6 +116,8 @@ async def test_what_is_told_to_the_world_names_no_contact(
     assert placed.channel_name == "Shop"
     assert placed.customer.ip == "203.0.113.7"
     assert len(placed.customer.contact_hash) == 64
+    assert list(placed.customer.contact_hashes)[:1] == [placed.customer.contact_hash]
+    assert not placed.is_paid
 
 
 async def test_the_same_contact_has_the_same_hash(api: httpx.AsyncClient, db: Database) -> None:

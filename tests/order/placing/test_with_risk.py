@@ -130,7 +130,8 @@ async def test_an_order_without_an_answer_waits_for_risks_event(
     assert order["status"] == "paid"
     told = await published(db)
     assert [name for name, _ in told] == ["OrderPlaced", "OrderPaid"]
-    assert OrderPlaced.FromString(told[0][1]).assessment_id == ""
+    placed = OrderPlaced.FromString(told[0][1])
+    assert (placed.assessment_id, placed.is_paid) == ("", True)
 
 
 @pytest.mark.parametrize("status", [403, 500])

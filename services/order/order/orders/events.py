@@ -85,6 +85,7 @@ def _placed(order: Order) -> pb.OrderPlaced:
             registered_at=customer.registered_at,
             contact_hash=customer.contact_hash or "",
             payer_hash=customer.payer_hash or "",
+            contact_hashes=customer.contact_hashes,
         ),
         lines=[_ordered(line) for line in order.lines],
         total=_money(order.total),

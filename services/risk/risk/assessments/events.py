@@ -94,6 +94,7 @@ def purchase_of(placed: OrderPlaced, at: datetime) -> Purchase:
             PurchasedLine(line.sku, line.quantity, line.product_id, line.total.amount_minor)
             for line in placed.lines
         ),
+        contact_hashes=tuple(customer.contact_hashes),
         is_paid=placed.is_paid,
     )
 

@@ -1,7 +1,7 @@
 """Lists: values of purchases that an operator wants to meet again, with a reason and an end."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import ip_network
@@ -16,6 +16,9 @@ VALUE_LENGTH_MAX = 200
 NETWORK_BITS_MIN = {4: 8, 6: 19}
 """Shorter prefixes are no network but a continent: most likely a slip."""
 _HASH = re.compile(r"[0-9a-f]{64}")
+# As order takes them: what it would refuse is refused here, with its place.
+_EMAIL = re.compile(r"(?=.{3,254}\Z)[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
+_PHONE = re.compile(r"(?=.{5,32}\Z)\+?[0-9][0-9 ().\-]*")
 
 
 class EntryKind(StrEnum):
@@ -36,11 +39,20 @@ class EntryKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Contact:
+    """A buyer's mail address or phone number in clear: on its way to be hashed, kept nowhere."""
+
+    value: str = field(repr=False)
+    is_email: bool
+
+
+@dataclass(frozen=True, slots=True)
 class EntryText:
     """What an operator says about a value."""
 
     kind: EntryKind
-    value: str
+    # It may be a contact in clear.
+    value: str = field(repr=False)
     reason: str
     expires_at: datetime | None
 
@@ -55,6 +67,20 @@ class Entry:
     author: str
     added_at: datetime
     expires_at: datetime | None
+
+
+def clear_contact(kind: EntryKind, value: str) -> Contact | None:
+    """The contact that is given in clear; None for a hash, and for what is no contact. Raises
+    ValueError for what can be neither.
+    """
+    text = value.strip()
+    if kind is not EntryKind.CONTACT or _HASH.fullmatch(text):
+        return None
+    if _EMAIL.fullmatch(text):
+        return Contact(text, is_email=True)
+    if _PHONE.fullmatch(text):
+        return Contact(text, is_email=False)
+    raise ValueError("a mail address, a phone number, or the hash of one, 64 hex digits")
 
 
 def normal_value(kind: EntryKind, value: str) -> str:

@@ -125,6 +125,12 @@ class ListRepository:
             for kind in _DIGESTED
             for key in it.keys_of(kind)
         ]
+        # Counts go by the first contact; a list means whichever was given.
+        keys += [
+            (number, it.merchant_id, digest)
+            for number, it in enumerate(purchases)
+            for digest in it.other_contacts
+        ]
         addresses = [
             (number, it.merchant_id, address.split("%", 1)[0])
             for number, it in enumerate(purchases)

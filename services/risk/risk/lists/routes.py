@@ -1,3 +1,5 @@
+import json
+from collections.abc import Sequence
 from typing import Annotated, cast
 from uuid import UUID
 
@@ -6,8 +8,8 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from kit.db import Database, Transaction
 from kit.http import Caller, Once, caller, once
 from kit.paging import Page, PageRequest, page_of, page_request
-from risk.lists.domain import VALUE_LENGTH_MAX, EntryKind
-from risk.lists.schemas import EntriesPut, EntriesRead, EntryRead
+from risk.lists.domain import VALUE_LENGTH_MAX, EntryKind, EntryText
+from risk.lists.schemas import EntriesPut, EntriesRead, EntryRead, EntryWanted
 from risk.lists.service import ListService
 
 router = APIRouter(tags=["lists"])
@@ -81,12 +83,41 @@ async def put_entries(
     run: Once = once(),
     who: Caller = caller("risk:write"),
 ) -> Response:
+    given = [it.to_domain() for it in body.entries]
+    entries = await lists.hashed(given)
+    # A contact in clear is kept nowhere, not as part of a hash without a key either.
+    fingerprint = None if entries is given else _fingerprint(entries)
+
     async def work(tx: Transaction) -> EntriesRead:
-        entries = [it.to_domain() for it in body.entries]
         put = await lists.put(tx, who.merchant, name, entries, author=who.id)
         return EntriesRead(entries=[EntryRead.from_domain(it) for it in put])
 
-    return await run(who, work)
+    return await run(who, work, fingerprint=fingerprint)
+
+
+@router.post(
+    "/v1/lists/{name}/entries/find",
+    response_model=EntriesRead,
+    summary="What a list says of one value",
+    description="For a contact in clear, which belongs in a body and in no address. One entry or "
+    "none. It changes nothing and takes no Idempotency-Key.",
+)
+async def find_entry(
+    name: ListName, body: EntryWanted, lists: Lists, db: Db, who: Caller = caller("risk:read")
+) -> EntriesRead:
+    (wanted,) = await lists.hashed([body.to_domain()])
+    async with db.read() as tx:
+        found = await lists.find(tx, who.merchant, name, wanted)
+    return EntriesRead(entries=[EntryRead.from_domain(found)] if found else [])
+
+
+def _fingerprint(entries: Sequence[EntryText]) -> bytes:
+    return json.dumps(
+        [
+            [it.kind, it.value, it.reason, it.expires_at and it.expires_at.isoformat()]
+            for it in entries
+        ]
+    ).encode()
 
 
 @router.delete(

@@ -24,8 +24,9 @@ class EntryGiven(Model):
     value: Annotated[
         ValueText,
         Field(
-            description="an address; a network as CIDR; a contact's hash as the fact contact_hash "
-            "has it; otherwise the shop's own text",
+            description="an address; a network as CIDR; a contact: a mail address, a phone number, "
+            "or its hash as the fact contact_hash has it (only the hash is kept); otherwise the "
+            "shop's own text",
             examples=["203.0.113.7"],
         ),
     ]
@@ -53,6 +54,20 @@ class EntriesPut(Model):
     )
 
     entries: Annotated[list[EntryGiven], Field(min_length=1, max_length=ENTRIES_AT_ONCE_MAX)]
+
+
+class EntryWanted(Model):
+    """A value as it may be put on a list."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"kind": "ip", "value": "203.0.113.7"}]}
+    )
+
+    kind: EntryKind
+    value: ValueText
+
+    def to_domain(self) -> EntryText:
+        return EntryText(self.kind, self.value, "", None)
 
 
 class EntryRead(Model):

@@ -1,21 +1,32 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 from uuid import UUID
 
 from kit.db import Transaction
 from kit.statements import Answer, Read
 from risk.facts import FactKind, FactType, FactValue
 from risk.lists.domain import (
+    Contact,
     Entry,
     EntryKind,
     EntryNotFound,
     EntryRefused,
     EntryText,
+    clear_contact,
     normal_value,
 )
 from risk.lists.repository import ListRepository
 from risk.velocity.domain import Purchase
+
+
+class ContactHasher(Protocol):
+    """Who has the key of contacts' hashes."""
+
+    async def hash(self, contacts: Sequence[Contact]) -> list[str]:
+        """The hash of each, as purchases carry it. Raises Unavailable."""
+        ...
 
 
 class ListService:
@@ -27,8 +38,29 @@ class ListService:
         ),
     )
 
-    def __init__(self, repository: ListRepository) -> None:
+    def __init__(self, repository: ListRepository, contacts: ContactHasher) -> None:
         self._repository = repository
+        self._contacts = contacts
+
+    async def hashed(self, entries: Sequence[EntryText]) -> Sequence[EntryText]:
+        """With hashes in place of contacts in clear; the very same when there are none. Outside of
+        a transaction. Raises EntryRefused, Unavailable.
+        """
+        clear: dict[int, Contact] = {}
+        for number, it in enumerate(entries):
+            try:
+                contact = clear_contact(it.kind, it.value)
+            except ValueError as error:
+                raise EntryRefused(number, str(error)) from None
+            if contact is not None:
+                clear[number] = contact
+        if not clear:
+            return entries
+        hashes = dict(zip(clear, await self._contacts.hash(list(clear.values())), strict=True))
+        return [
+            replace(it, value=hashes[number]) if number in hashes else it
+            for number, it in enumerate(entries)
+        ]
 
     def ask(self, purchases: Sequence[Purchase]) -> Read:
         return self._repository.meet(purchases)
@@ -64,6 +96,26 @@ class ListService:
         return await self._repository.put(
             tx, merchant_id, name, list(wanted.values()), author=author
         )
+
+    async def find(
+        self, tx: Transaction, merchant_id: UUID, name: str, wanted: EntryText
+    ) -> Entry | None:
+        """What the list says of this value, also when it counts no more. Raises EntryRefused."""
+        try:
+            value = normal_value(wanted.kind, wanted.value)
+        except ValueError as error:
+            raise EntryRefused(0, str(error)) from error
+        found = await self._repository.list_entries(
+            tx,
+            merchant_id,
+            name,
+            kind=wanted.kind,
+            value=value,
+            with_expired=True,
+            before=None,
+            limit=1,
+        )
+        return found[0] if found else None
 
     async def list_entries(
         self,

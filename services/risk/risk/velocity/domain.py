@@ -61,6 +61,8 @@ class Purchase:
     amount_minor: int
     currency: str
     lines: tuple[PurchasedLine, ...]
+    contact_hashes: tuple[str, ...] = ()
+    """All contacts that were given, where that is known."""
     is_paid: bool = False
     """As far as is known while it is judged: it arrived paid."""
     _keys: dict[KeyKind, tuple[VelocityKey, ...]] = field(
@@ -75,6 +77,12 @@ class Purchase:
     @property
     def quantity(self) -> int:
         return sum(line.quantity for line in self.lines)
+
+    @property
+    def other_contacts(self) -> list[UUID]:
+        """Digests of the contacts that it is not counted by."""
+        names = {it.strip() for it in self.contact_hashes} - {self.contact_hash.strip(), ""}
+        return [key_digest(self.merchant_id, KeyKind.CONTACT, it) for it in sorted(names)]
 
     def keys_of(self, kind: KeyKind) -> tuple[VelocityKey, ...]:
         """What this purchase counts for; what is unknown counts for nothing, never together."""

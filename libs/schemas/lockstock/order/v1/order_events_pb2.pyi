@@ -13,20 +13,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Customer(_message.Message):
-    __slots__ = ("id", "ip", "device_id", "registered_at", "contact_hash", "payer_hash")
+    __slots__ = ("id", "ip", "device_id", "registered_at", "contact_hash", "payer_hash", "contact_hashes")
     ID_FIELD_NUMBER: _ClassVar[int]
     IP_FIELD_NUMBER: _ClassVar[int]
     DEVICE_ID_FIELD_NUMBER: _ClassVar[int]
     REGISTERED_AT_FIELD_NUMBER: _ClassVar[int]
     CONTACT_HASH_FIELD_NUMBER: _ClassVar[int]
     PAYER_HASH_FIELD_NUMBER: _ClassVar[int]
+    CONTACT_HASHES_FIELD_NUMBER: _ClassVar[int]
     id: str
     ip: str
     device_id: str
     registered_at: _timestamp_pb2.Timestamp
     contact_hash: str
     payer_hash: str
-    def __init__(self, id: _Optional[str] = ..., ip: _Optional[str] = ..., device_id: _Optional[str] = ..., registered_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., contact_hash: _Optional[str] = ..., payer_hash: _Optional[str] = ...) -> None: ...
+    contact_hashes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., ip: _Optional[str] = ..., device_id: _Optional[str] = ..., registered_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., contact_hash: _Optional[str] = ..., payer_hash: _Optional[str] = ..., contact_hashes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class OrderedLine(_message.Message):
     __slots__ = ("line_id", "line_no", "product_id", "sku", "quantity", "unit_price", "total")
