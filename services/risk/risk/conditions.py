@@ -16,7 +16,7 @@ from typing import Any
 from cel_expr_python import cel
 
 from kit.errors import Invalid
-from risk.counts import DISTINCT_MAX, CountFact
+from risk.counts import DISTINCT_MAX, CountSet
 from risk.facts import Catalogue, Facts, FactType, counts_of
 
 CONDITION_LENGTH_MAX = 2_048
@@ -110,7 +110,7 @@ class Program:
     conditions: tuple[Condition | ConditionRefused, ...]
     """In the order given; one that is refused by now has no answer."""
     mentions: tuple[str, ...]
-    counts: tuple[CountFact, ...]
+    counts: CountSet
     """Those of the mentions that are counts."""
     catalogue: Catalogue
     environment: Any  # the engine's own object
@@ -246,7 +246,7 @@ class Conditions:
         for first in range(0, len(conditions), _BITS):
             part = conditions[first : first + _BITS]
             chunks.append(_Chunk(first, len(part), _combined(environment, part)))
-        counts = tuple(counts_of(mentions))
+        counts = CountSet(counts_of(mentions))
         return Program(conditions, mentions, counts, self.catalogue, environment, tuple(chunks))
 
     def _try(self, source: str) -> Condition | ConditionRefused:

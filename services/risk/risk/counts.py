@@ -7,8 +7,9 @@ many minutes, hours or days of this purchase.
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 WINDOW_SECONDS_MIN = 60
 WINDOW_SECONDS_MAX = 90 * 86_400
@@ -106,6 +107,40 @@ class CountFact:
     measure: Measure
     key: KeyKind
     seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class CountGroup:
+    """Counts that the same window of the same key answers."""
+
+    key: KeyKind
+    seconds: int
+    of: KeyKind | None
+    counts: tuple[CountFact, ...]
+
+    @property
+    def span(self) -> timedelta:
+        return timedelta(seconds=self.seconds)
+
+
+class CountSet(tuple[CountFact, ...]):
+    """Counts that are asked for together, with what they have in common worked out once."""
+
+    @cached_property
+    def groups(self) -> tuple[tuple[KeyKind, tuple[CountGroup, ...]], ...]:
+        """By the kind of key."""
+        found: dict[KeyKind, dict[tuple[int, KeyKind | None], list[CountFact]]] = {}
+        for it in self:
+            found.setdefault(it.key, {}).setdefault((it.seconds, it.measure.of), []).append(it)
+        return tuple(
+            (kind, tuple(CountGroup(kind, *which, tuple(some)) for which, some in alike.items()))
+            for kind, alike in found.items()
+        )
+
+    @cached_property
+    def asked(self) -> frozenset[tuple[KeyKind, KeyKind | None]]:
+        """Kinds of keys, each with what is told apart."""
+        return frozenset((it.key, it.measure.of) for it in self)
 
 
 class CountRefused(ValueError):

@@ -71,9 +71,8 @@ class Facts:
 
     def record(self) -> dict[str, Any]:
         """Name -> value as JSON knows it: every plain fact, and the counts that were made."""
-        plain = {name: as_json(self[name]) for name in self.catalogue.plain}
-        return plain | {
-            name: as_json(value) for name, value in self.values.items() if name not in plain
+        return self.catalogue.unknown | {
+            name: as_json(value) for name, value in self.values.items() if value is not None
         }
 
 
@@ -86,6 +85,8 @@ class Catalogue:
             if kind.name in self.plain or _is_count(kind.name):
                 raise ValueError(f"fact {kind.name} is there already")
             self.plain[kind.name] = kind
+        self.unknown = {name: as_json(kind.unknown) for name, kind in self.plain.items()}
+        """Name -> value as JSON knows it, of plain facts of which nothing is known."""
 
     def find(self, name: str) -> FactKind | None:
         """A plain fact, or a count by its name; None for what is neither."""

@@ -102,12 +102,10 @@ class RuleSet(tuple[Rule, ...]):
     """Rules that are judged together, in their order."""
 
     @cached_property
-    def _named(self) -> str:
-        return ",".join(f"{rule.id}:{rule.version}" for rule in self)
-
-    def id_of(self, merchant_id: UUID) -> UUID:
-        """The same for the same versions of the same rules."""
-        return uuid5(merchant_id, f"rules:{self._named}")
+    def id(self) -> UUID:
+        """The same for the same versions of the same rules of a merchant, who has at least one."""
+        named = ",".join(f"{rule.id}:{rule.version}" for rule in self)
+        return uuid5(self[0].merchant_id, f"rules:{named}")
 
 
 @dataclass(frozen=True, slots=True)

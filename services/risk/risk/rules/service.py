@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from kit.db import Transaction
 from kit.statements import Answer, Read
@@ -73,7 +73,7 @@ class RuleService:
 
     async def note_set(self, tx: Transaction, merchant_id: UUID, rules: RuleSet) -> UUID:
         """The id of this set of versions; `get_set` answers them."""
-        set_id = rules.id_of(merchant_id)
+        set_id = rules.id if rules else uuid5(merchant_id, "rules:")
         await self._repository.note_set(tx, set_id, merchant_id, rules)
         return set_id
 

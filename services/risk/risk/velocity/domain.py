@@ -7,7 +7,6 @@ sees all n, in whatever order they come. In order, this is simply "in the last h
 
 import hashlib
 import ipaddress
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +22,7 @@ KEPT = timedelta(days=97)
 """The longest window, and a week for events that come late; older purchases count no more."""
 ALWAYS_COUNTED = frozenset({KeyKind.IP, KeyKind.CUSTOMER})
 """Kinds whose keys are locked and totalled for every merchant, whatever its rules mention."""
+NO_VALUES = frozenset[UUID]()
 DIGESTS_KEPT = 100_000
 """Digests of keys worked out before, about 200 bytes each: one purchase asks several times."""
 
@@ -206,7 +206,7 @@ class Alike:
         self._told_apart = told_apart
         self._purchases: list[tuple[Purchase, Figures]] = []
         self._totals: dict[str, Figures] = {}
-        self._values: dict[KeyKind, set[UUID]] = defaultdict(set)
+        self._values: dict[KeyKind, frozenset[UUID]] = dict.fromkeys(told_apart, NO_VALUES)
         self._first = self._last = UNKNOWN_TIME
 
     def add(self, purchase: Purchase, key: VelocityKey) -> None:
@@ -218,7 +218,8 @@ class Alike:
         total = self._totals.get(purchase.currency, NOTHING)
         self._totals[purchase.currency] = total.plus(figures)
         for kind in self._told_apart:
-            self._values[kind].update(value.digest for value in purchase.keys_of(kind))
+            values = purchase.keys_of(kind)
+            self._values[kind] = self._values[kind].union([value.digest for value in values])
 
     def sum(self, at: datetime, span: timedelta, currency: str) -> Figures:
         """What is within the window, without the money of other currencies."""
@@ -228,12 +229,14 @@ class Alike:
 
     def values(self, at: datetime, span: timedelta, of: KeyKind) -> frozenset[UUID]:
         if self._are_all_near(at, span):
-            return frozenset(self._values[of])
+            return self._values[of]
         near = (it for it, _ in self._purchases if abs(it.at - at) < span)
         return frozenset(value.digest for it in near for value in it.keys_of(of))
 
     def _are_all_near(self, at: datetime, span: timedelta) -> bool:
         """A batch is moments long, most windows are longer."""
+        if len(self._purchases) == 1:
+            return self._first == at
         return at - self._first < span and self._last - at < span
 
     def _sums_near(self, at: datetime, span: timedelta) -> dict[str, Figures]:
@@ -246,6 +249,8 @@ class Alike:
 
 
 def _sum(totals: Mapping[str, Figures], currency: str) -> Figures:
+    if len(totals) == 1 and currency in totals:
+        return totals[currency]
     total = NOTHING
     for other, figures in totals.items():
         total = total.plus(figures if other == currency else figures._replace(amount_minor=0))
@@ -260,24 +265,22 @@ def normal_address(ip: str) -> str:
 
 def address_key(ip: str) -> str:
     """What an address counts as: itself, or the /64 of one IPv6 customer; '' when unknown."""
-    return _network(ip, bits_v4=32, bits_v6=64)
+    return _network(ip, is_whole=True, bits_v6=64)
 
 
 def network_key(ip: str) -> str:
     """The network an address lies in: /24, or the /48 that one site is given; '' when unknown."""
-    return _network(ip, bits_v4=24, bits_v6=48)
+    return _network(ip, is_whole=False, bits_v6=48)
 
 
-def _network(ip: str, *, bits_v4: int, bits_v6: int) -> str:
+@lru_cache(maxsize=DIGESTS_KEPT)
+def _network(ip: str, *, is_whole: bool, bits_v6: int) -> str:
     address = _address(ip)
     if address is None:
         return ""
     if isinstance(address, ipaddress.IPv4Address):
-        return (
-            str(address)
-            if bits_v4 == 32
-            else str(ipaddress.IPv4Network((address, bits_v4), strict=False))
-        )
+        plain = str(address)
+        return plain if is_whole else f"{plain.rpartition('.')[0]}.0/24"
     plain = str(address).split("%", 1)[0]
     return str(ipaddress.IPv6Network((plain, bits_v6), strict=False))
 

@@ -1,15 +1,15 @@
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
 from kit.db import Transaction
 from kit.statements import Answer, Read
-from risk.counts import CountFact, KeyKind
+from risk.counts import CountFact, CountGroup, CountSet, KeyKind
 from risk.rollups.service import RollupService
-from risk.velocity.domain import KEPT, Alike, Purchase, Velocity, Watch, Watched
+from risk.velocity.domain import KEPT, NO_VALUES, Alike, Purchase, Velocity, Watch, Watched
 from risk.velocity.repository import VelocityRepository
 from risk.windows.domain import (
     NOTHING,
@@ -28,7 +28,6 @@ from risk.windows.service import WindowService
 
 FORGET_MAX = 1_000
 """Purchases in one transaction."""
-NO_VALUES = frozenset[UUID]()
 UNKNOWN_KEY = KeyState()
 Counts = Mapping[UUID, Sequence[CountFact]]
 """Merchant -> the counts that its rules mention."""
@@ -288,23 +287,27 @@ class _Asked:
     """The questions of purchases that come one after another, and how their answers add up."""
 
     def __init__(self, counts: Counts, states: Mapping[VelocityKey, KeyState]) -> None:
-        self._like = {merchant_id: _alike(some) for merchant_id, some in counts.items()}
+        self._counts = {merchant_id: _set_of(some) for merchant_id, some in counts.items()}
         self._states = states
-        self._shape = Shape.of(count for some in counts.values() for count in some)
+        self._shape = Shape.of(frozenset().union(*(it.asked for it in self._counts.values())))
         self._beside = defaultdict[VelocityKey, Alike](partial(Alike, self._shape.told_apart))
-        self._numbers: list[list[tuple[Sequence[CountFact], list[int]]]] = []
+        self._numbers: list[list[tuple[CountGroup, list[int]]]] = []
         self._own: list[Figures] = []
         self._questions: list[Question] = []
 
     def ask(self, purchase: Purchase) -> None:
         """The purchases asked about before are there too: nobody else knows of them yet."""
-        numbers: list[tuple[Sequence[CountFact], list[int]]] = []
-        for kind, groups in self._like.get(purchase.merchant_id, {}).items():
+        numbers: list[tuple[CountGroup, list[int]]] = []
+        at_us = microseconds(purchase.at)
+        for kind, groups in self._counts.get(purchase.merchant_id, NO_COUNTS).groups:
             keys = purchase.keys_of(kind)
+            first = len(self._questions)
             for key in keys:
-                self._beside[key].add(purchase, key)
-            for (seconds, of), counts in groups.items():
-                numbers.append((counts, [self._add(purchase, key, seconds, of) for key in keys]))
+                self._ask_key(purchase, key, groups, at_us)
+            numbers += [
+                (group, [first + place + number * len(groups) for number in range(len(keys))])
+                for place, group in enumerate(groups)
+            ]
         self._numbers.append(numbers)
 
     def look_up(self) -> LookUp:
@@ -316,44 +319,33 @@ class _Asked:
         figures = [own.plus(it) for own, it in zip(self._own, answers, strict=True)]
         return [
             {
-                count.name: max((_read(count, figures[place]) for place in places), default=0)
-                for counts, places in numbers
-                for count in counts
+                count.name: max([figures[place].of(count.measure) for place in places], default=0)
+                for group, places in numbers
+                for count in group.counts
             }
             for numbers in self._numbers
         ]
 
-    def _add(self, purchase: Purchase, key: VelocityKey, seconds: int, of: KeyKind | None) -> int:
-        beside, span = self._beside[key], timedelta(seconds=seconds)
-        at_us, span_us = microseconds(purchase.at), seconds * 1_000_000
-        own = beside.sum(purchase.at, span, purchase.currency) if of is None else NOTHING
-        self._own.append(own)
-        self._questions.append(
-            Question(
-                key,
-                purchase.currency,
-                at_us - span_us + 1,
-                at_us + span_us,
-                of,
-                beside.values(purchase.at, span, of) if of else NO_VALUES,
-                self._states.get(key, UNKNOWN_KEY),
-            )
-        )
-        return len(self._questions) - 1
+    def _ask_key(
+        self, purchase: Purchase, key: VelocityKey, groups: Sequence[CountGroup], at_us: int
+    ) -> None:
+        """What the groups ask of one key, in their order."""
+        beside, state = self._beside[key], self._states.get(key, UNKNOWN_KEY)
+        beside.add(purchase, key)
+        at, currency = purchase.at, purchase.currency
+        for group in groups:
+            of, span, span_us = group.of, group.span, group.seconds * 1_000_000
+            first_us, end_us = at_us - span_us + 1, at_us + span_us
+            values = NO_VALUES if of is None else beside.values(at, span, of)
+            self._own.append(beside.sum(at, span, currency) if of is None else NOTHING)
+            self._questions.append(Question(key, currency, first_us, end_us, of, values, state))
 
 
-def _alike(
-    counts: Iterable[CountFact],
-) -> dict[KeyKind, dict[tuple[int, KeyKind | None], list[CountFact]]]:
-    """Counts by the kind of key, and those together that one question answers."""
-    found: dict[KeyKind, dict[tuple[int, KeyKind | None], list[CountFact]]] = {}
-    for it in counts:
-        found.setdefault(it.key, {}).setdefault((it.seconds, it.measure.of), []).append(it)
-    return found
+NO_COUNTS = CountSet()
 
 
-def _read(count: CountFact, figures: Figures) -> int:
-    return figures.purchases if count.measure.of is not None else figures.of(count.measure)
+def _set_of(counts: Sequence[CountFact]) -> CountSet:
+    return counts if isinstance(counts, CountSet) else CountSet(counts)
 
 
 def _keys(purchase: Purchase, kinds: Iterable[KeyKind]) -> Iterator[VelocityKey]:

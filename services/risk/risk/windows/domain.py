@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import accumulate
-from typing import NamedTuple
+from functools import lru_cache
+from itertools import accumulate, repeat
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from risk.counts import DISTINCT_MAX, CountFact, KeyKind, Measure
+from risk.counts import DISTINCT_MAX, KeyKind, Measure
 
 ROLLED_FROM = 100
 """Purchases. Keys with more are counted from roll-ups: what a count reads stays bounded."""
@@ -48,6 +49,8 @@ class Figures(NamedTuple):
     refunded: int = 0
 
     def plus(self, other: "Figures") -> "Figures":
+        if self is NOTHING or other is NOTHING:
+            return other if self is NOTHING else self
         return Figures(
             self.purchases + other.purchases,
             self.quantity + other.quantity,
@@ -58,8 +61,8 @@ class Figures(NamedTuple):
         )
 
     def of(self, measure: Measure) -> int:
-        """The figure of a measure that tells nothing apart."""
-        return int(self[_PLACES[measure]])
+        """The figure of a measure; of one that tells values apart, their number."""
+        return int(self[_PLACES.get(measure, 0)])
 
 
 _PLACES = {
@@ -180,12 +183,13 @@ class Shape:
     """What these values are."""
 
     @staticmethod
-    def of(counts: Iterable[CountFact]) -> "Shape":
-        counts = list(counts)
+    @lru_cache(maxsize=10_000)
+    def of(asked: frozenset[tuple[KeyKind, KeyKind | None]]) -> "Shape":
+        """As `CountSet.asked` says it."""
         return Shape(
-            frozenset(it.key for it in counts if it.measure.of is None),
-            frozenset(it.key for it in counts if it.measure.of is not None),
-            tuple(sorted({it.measure.of for it in counts if it.measure.of is not None})),
+            frozenset(key for key, of in asked if of is None),
+            frozenset(key for key, of in asked if of is not None),
+            tuple(sorted({of for _, of in asked if of is not None})),
         )
 
 
@@ -197,43 +201,34 @@ class Stretch(NamedTuple):
     end: int
 
 
-class PastPurchase(NamedTuple):
-    """A purchase as far as it counts for a key; `values`: those that are told apart, by kind."""
-
-    at: datetime
-    currency: str
-    quantity: int
-    amount_minor: int
-    unpaid: int
-    failed: int
-    refunded: int
-    values: Sequence[UUID | Sequence[UUID] | None]
+PastPurchase = tuple[Any, ...]
+"""A purchase as far as it counts for a key: its time, currency, quantity, amount, how often it was
+unpaid, failed and refunded, and the values that are told apart: one, several or none of a kind.
+"""
+_OWN_COLUMNS = 7
 
 
 class Past:
     """The purchases of a stretch in the order of their times, with running sums."""
 
     def __init__(self, purchases: Sequence[PastPurchase]) -> None:
-        self._purchases = purchases
-        self._ats = [microseconds(it.at) for it in purchases]
-        self._sums = [
-            [0, *accumulate(column)]
-            for column in (
-                [it.quantity for it in purchases],
-                [it.unpaid for it in purchases],
-                [it.failed for it in purchases],
-                [it.refunded for it in purchases],
-            )
-        ]
-        self._amounts: dict[str, list[int]] = {}
+        self._number = len(purchases)
+        columns: list[tuple[Any, ...]] = [()] * _OWN_COLUMNS
+        if purchases:
+            columns = list(zip(*purchases, strict=True))
+        ats, self._currencies, quantities, self._amounts, *ends = columns[:_OWN_COLUMNS]
+        self._ats = [microseconds(at) for at in ats]
+        self._values = columns[_OWN_COLUMNS:]
+        self._sums = [[0, *accumulate(column)] for column in (quantities, *ends)]
+        self._amounts_in: dict[str, list[int]] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._purchases)
+        return self._number > 0
 
     @property
     def is_full(self) -> bool:
         """There may be more of them than were read."""
-        return len(self._purchases) >= PAST_MAX
+        return self._number >= PAST_MAX
 
     def all(self, currency: str) -> Figures:
         """As `figures`, of the whole stretch."""
@@ -244,24 +239,29 @@ class Past:
         low, high = bisect_left(self._ats, first_us), bisect_left(self._ats, end_us)
         if low == high:
             return NOTHING
-        amounts = self._amounts.get(currency)
+        amounts = self._amounts_in.get(currency)
         if amounts is None:
-            own = (it.amount_minor if it.currency == currency else 0 for it in self._purchases)
-            amounts = self._amounts[currency] = [0, *accumulate(own)]
-        quantity, *ends = (sums[high] - sums[low] for sums in self._sums)
+            own = map(_amount_in, repeat(currency), self._currencies, self._amounts)
+            amounts = self._amounts_in[currency] = [0, *accumulate(own)]
+        quantity, *ends = [sums[high] - sums[low] for sums in self._sums]
         return Figures(high - low, quantity, amounts[high] - amounts[low], *ends)
 
     def values(self, first_us: int, end_us: int, place: int) -> set[UUID]:
         """The different ones within the window, of the kind that has this place."""
         low, high = bisect_left(self._ats, first_us), bisect_left(self._ats, end_us)
         found: set[UUID] = set()
-        for it in self._purchases[low:high]:
-            value = it.values[place]
+        if low == high:
+            return found
+        for value in self._values[place][low:high]:
             if isinstance(value, UUID):
                 found.add(value)
             elif value is not None:
                 found.update(value)
         return found
+
+
+def _amount_in(wanted: str, currency: str, amount_minor: int) -> int:
+    return amount_minor if currency == wanted else 0
 
 
 NO_PAST = Past(())

@@ -66,8 +66,8 @@ class WindowRepository:
     ) -> tuple[dict[int, Past], Answer, Answer]:
         """By stretch its purchases; (question, six sums); (question, values, whether unsure)."""
         pasts: dict[int, list[PastPurchase]] = defaultdict(list)
-        for place, *columns in answers[0]:
-            pasts[place].append(PastPurchase._make((*columns[:7], columns[7:])))
+        for row in answers[0]:
+            pasts[row[0]].append(row[1:])
         sums = answers[1] if wanted.shape.sums else ()
         pairs = answers[-1] if wanted.shape.values else ()
         return {place: Past(rows) for place, rows in pasts.items()}, sums, pairs
