@@ -48,6 +48,11 @@ class Combiner(Generic[Item, Result]):
         self._start_lane()
         return await future
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether there will be another batch."""
+        return bool(self._waiting)
+
     def _start_lane(self) -> None:
         if self._idle_lanes and self._waiting:
             self._idle_lanes -= 1

@@ -8,7 +8,15 @@ ways meet on one connection. What is built from tables (`insert(...)`) goes SQLA
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -118,8 +126,23 @@ class Statements:
         begin = "BEGIN"
         if merchants is not None:
             begin = f"BEGIN; SET LOCAL {SETTING} TO '{_harmless(merchants)}'"
-        async with self._part(begin, "COMMIT", "ROLLBACK"):
+        async with self._part(begin, lambda: "COMMIT", "ROLLBACK"):
             yield
+
+    @asynccontextmanager
+    async def chained(self, *, is_begun: bool, another: Callable[[], bool]) -> AsyncIterator[None]:
+        """As `transaction`, begun already or not. If there is `another` when it commits, that one
+        begins with the commit: one round trip for both.
+        """
+        begin = None if is_begun else "BEGIN"
+        async with self._part(
+            begin, lambda: "COMMIT AND CHAIN" if another() else "COMMIT", "ROLLBACK"
+        ):
+            yield
+
+    @property
+    def is_in_transaction(self) -> bool:
+        return bool(self._driver.is_in_transaction())
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -127,20 +150,25 @@ class Statements:
         self._savepoints += 1
         name = f"part_{self._savepoints}"
         undo = f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"
-        async with self._part(f"SAVEPOINT {name}", f"RELEASE SAVEPOINT {name}", undo):
+        release = f"RELEASE SAVEPOINT {name}"
+        async with self._part(f"SAVEPOINT {name}", lambda: release, undo):
             yield
 
     @asynccontextmanager
-    async def _part(self, begin: str, done: str, undo: str) -> AsyncIterator[None]:
+    async def _part(
+        self, begin: str | None, end: Callable[[], str], undo: str
+    ) -> AsyncIterator[None]:
         try:
-            # Inside: a task that is cancelled here may have begun all the same.
-            with self._sqlalchemy_errors(begin):
-                await self._driver.execute(begin)
+            if begin:
+                # Inside: a task that is cancelled here may have begun all the same.
+                with self._sqlalchemy_errors(begin):
+                    await self._driver.execute(begin)
             yield
         except BaseException:
             with suppress(*_DRIVER_ERRORS, OSError):  # the error that led here is the one to tell
                 await _uncut(self._driver.execute(undo))
             raise
+        done = end()
         with self._sqlalchemy_errors(done):
             await _uncut(self._driver.execute(done))
 

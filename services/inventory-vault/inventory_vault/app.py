@@ -64,7 +64,7 @@ from inventory_vault.redemptions.routes import redemption_routes
 from inventory_vault.redemptions.service import CodeGuard, RedemptionService
 from inventory_vault.reservations.consumers import reservation_handlers
 from inventory_vault.reservations.jobs import expire_reservations
-from inventory_vault.reservations.routes import reservation_routes, reserve_together
+from inventory_vault.reservations.routes import Reserving, reservation_routes, reserve_together
 from inventory_vault.reservations.service import ReservationService
 from inventory_vault.retention.jobs import shred_due
 from inventory_vault.retention.service import RetentionService
@@ -210,8 +210,9 @@ def _selling(shared: Shared) -> Part:
     budgets = BudgetService(_holder_secret(settings))
     reservations = ReservationService(shared.shelves, budgets, quotas)
     claims = ClaimService(reservations, shared.shelves, quotas, shared.revocations)
-    reserving = Combiner(
-        reserve_together(db, reservations), batch_max=settings.reservations_together_max
+    reserving: Reserving = Combiner(
+        reserve_together(db, reservations, lambda: reserving.has_waiting),
+        batch_max=settings.reservations_together_max,
     )
     claiming = Combiner(
         claim_together(db, claims, shared.custody),

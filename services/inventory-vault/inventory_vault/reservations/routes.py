@@ -18,6 +18,7 @@ from inventory_vault.reservations.schemas import (
     ReservationResult,
 )
 from inventory_vault.reservations.service import ReservationService
+from kit.chain import Chain
 from kit.combine import Combiner
 from kit.db import Database, Transaction
 from kit.errors import Denied, DomainError, Unavailable
@@ -31,9 +32,12 @@ Reserving = Combiner[Wish, Reservation]
 
 
 def reserve_together(
-    db: Database, reservations: ReservationService
+    db: Database, reservations: ReservationService, more_wait: Callable[[], bool]
 ) -> Callable[[Sequence[Wish]], Awaitable[list[Reservation | DomainError]]]:
-    """The work of the reserving combiner: all that wait, in one transaction."""
+    """The work of the reserving combiner: all that wait, in one transaction; the next one begins
+    with its commit if `more_wait` by then.
+    """
+    chain = Chain(db)
 
     async def work(wishes: Sequence[Wish]) -> list[Reservation | DomainError]:
         answers: list[Reservation | DomainError] = []
@@ -44,7 +48,7 @@ def reserve_together(
     async def reserve_some(wishes: Sequence[Wish]) -> list[Reservation | DomainError]:
         for attempt in range(REFERENCE_RACES_MAX):
             try:
-                async with db.transaction() as tx:
+                async with chain.transaction(more_wait) as tx:
                     return await reservations.reserve(tx, wishes, expects_repeats=attempt > 0)
             except ReferenceTaken:
                 continue
