@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
+import kit.chain
 from kit.chain import Chain
 from kit.db import Database
 from kit.errors import Unavailable
@@ -46,6 +47,11 @@ async def watcher(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
+@pytest.fixture(autouse=True)
+def however_busy_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kit.chain, "SECONDS_MAX", 60.0)
+
+
 @pytest.fixture
 async def db(database_url: str, watcher: asyncpg.Connection) -> AsyncIterator[Database]:
     url = database_url.replace("postgresql://", "postgresql+asyncpg://")
@@ -81,6 +87,16 @@ async def test_the_next_transaction_begins_with_the_commit_while_there_is_anothe
     assert (await items(watcher), await states(watcher)) == ([1, 2], ["idle in transaction"])
     await add(chain, 3, another=False)
     assert (await items(watcher), await states(watcher)) == ([1, 2, 3], ["idle"])
+
+
+async def test_after_a_long_one_the_next_begins_by_itself_so_that_others_get_its_locks(
+    db: Database, watcher: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+):
+    chain = Chain(db)
+    monkeypatch.setattr(kit.chain, "SECONDS_MAX", 0.0)
+
+    await add(chain, 1, another=True)
+    assert (await items(watcher), await states(watcher)) == ([1], ["idle"])
 
 
 async def test_one_that_fails_undoes_itself_only_and_the_next_begins_anew(

@@ -6,6 +6,7 @@ and give back.
 """
 # ruff: noqa: SLF001 - with kit.db it is one mechanism, in two files
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -13,6 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kit.db import _STATEMENTS, Database, Transaction, _driver_errors
 from kit.statements import Statements
+
+SECONDS_MAX = 0.05
+"""After a longer transaction the next one begins by itself: whoever waited for its locks has the
+time of that round trip to take them, and does not wait for another long one.
+"""
 
 
 class Chain:
@@ -36,9 +42,13 @@ class Chain:
             begun, self._begun = self._begun, None
             connection = begun or await self._db._engine.connect()
             statements: Statements = connection.info[_STATEMENTS]
-            tx = Transaction(connection)
+            tx, started = Transaction(connection), time.perf_counter()
+
+            def hands_on() -> bool:
+                return time.perf_counter() - started < SECONDS_MAX and another()
+
             try:
-                async with statements.chained(is_begun=begun is not None, another=another):
+                async with statements.chained(is_begun=begun is not None, another=hands_on):
                     yield tx
                     for hook in self._db.before_commit:
                         await hook(tx)
