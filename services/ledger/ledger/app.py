@@ -135,7 +135,10 @@ def create_service(settings: Settings) -> Service:
         ReconciliationCaseRepository(), transactions, rounding_max=settings.rounding_max
     )
     reconciliations = ReconciliationService(
-        ReconciliationRepository(), cases, late_days=settings.reconciliation_late_days
+        ReconciliationRepository(),
+        cases,
+        late_days=settings.reconciliation_late_days,
+        platform_id=settings.platform_merchant_id,
     )
     channels = ChannelService(ChannelRepository())
     sales = SalesService(SalesRepository(), channels)

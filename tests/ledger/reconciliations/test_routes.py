@@ -79,6 +79,7 @@ async def test_each_difference_is_a_case(client: httpx.AsyncClient, deliver: Del
         "outgoing": 1,
     }
     assert await _cases(client) == {
+        "A": ("outgoing_missing_here", -1990, None, "open"),
         "B": ("amount_differs", 500_000, 500, "open"),
         "C": ("missing_there", None, 700, "open"),
         "D": ("missing_here", 300, None, "open"),

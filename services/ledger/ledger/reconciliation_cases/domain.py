@@ -14,6 +14,9 @@ class Kind(StrEnum):
     MISSING_HERE = "missing_here"  # the statement has a payment that the ledger was not told of
     MISSING_THERE = "missing_there"  # the ledger has a payment that the statement does not list
     AMOUNT_DIFFERS = "amount_differs"
+    # Money that went out: a line that no refund, fee or payout explains, and a refund not listed.
+    OUTGOING_MISSING_HERE = "outgoing_missing_here"
+    OUTGOING_MISSING_THERE = "outgoing_missing_there"
 
 
 class CaseState(StrEnum):

@@ -38,7 +38,9 @@ def reconciliation_case_tables(metadata: MetaData) -> None:
         # The same difference is one case, whichever statement or job finds it.
         UniqueConstraint("merchant_id", "source", "reference", "kind"),
         CheckConstraint(
-            "kind IN ('missing_here', 'missing_there', 'amount_differs')", name="kind_known"
+            "kind IN ('missing_here', 'missing_there', 'amount_differs', 'outgoing_missing_here', "
+            "'outgoing_missing_there')",
+            name="kind_known",
         ),
         CheckConstraint(
             "(state = 'closed') = (closed_at IS NOT NULL AND closed_by <> '' AND reason <> '')",

@@ -110,6 +110,19 @@ class Payment:
     happened_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoneyOut:
+    """What an event says left: `refund`, or the channel's `fee` of an order."""
+
+    event_id: UUID
+    kind: str
+    merchant_id: UUID
+    order_id: UUID
+    amount_minor: int
+    currency: str
+    happened_at: datetime
+
+
 def read_lines(text: TextIO, reading: Reading) -> Iterator[list[Line]]:
     """Chunk by chunk. Raises StatementUnreadable, ColumnsMissing, StatementTooLong."""
     rows = _rows(text, reading)

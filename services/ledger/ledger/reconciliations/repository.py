@@ -11,6 +11,7 @@ from ledger.reconciliation_cases.domain import Difference, Kind
 from ledger.reconciliations.domain import (
     Line,
     MatchBy,
+    MoneyOut,
     Payment,
     Reconciliation,
     Source,
@@ -25,6 +26,14 @@ _ADD_PAYMENTS = text("""
         CAST(:reference AS text[]), CAST(:amount_minor AS bigint[]), CAST(:currency AS text[]),
         CAST(:happened_at AS timestamptz[]))
     ON CONFLICT (event_id) DO NOTHING
+""")
+_ADD_MONEY_OUT = text("""
+    INSERT INTO money_out (event_id, kind, merchant_id, order_id, amount_minor, currency,
+        happened_at)
+    SELECT * FROM unnest(CAST(:event_id AS uuid[]), CAST(:kind AS text[]),
+        CAST(:merchant_id AS uuid[]), CAST(:order_id AS uuid[]), CAST(:amount_minor AS bigint[]),
+        CAST(:currency AS text[]), CAST(:happened_at AS timestamptz[]))
+    ON CONFLICT (event_id, kind) DO NOTHING
 """)
 _ADD_REFERENCES = text("""
     INSERT INTO order_reference (order_id, merchant_id, channel_id, reference)
@@ -75,7 +84,6 @@ _PERIOD = text("""
           WHERE reconciliation_id = :id AND refused = '') AS seen
     WHERE one.id = :id
 """)
-# Money that goes out is counted apart: the events of refunds carry no number of the provider.
 _COMPARED = """
     WITH one AS (SELECT * FROM reconciliation WHERE id = :id),
     said AS MATERIALIZED (
@@ -118,6 +126,7 @@ _COUNT = """
         FROM compared
         WHERE old.merchant_id = :merchant_id AND old.source = :source AND old.state = 'open'
             AND old.reference = compared.reference AND compared.kind = 'matched'
+            AND old.kind NOT IN ('outgoing_missing_here', 'outgoing_missing_there')
     )
     SELECT kind, count(*)::int AS number FROM compared GROUP BY kind
     UNION ALL SELECT 'outgoing', count(*)::int FROM reconciliation_line
@@ -128,6 +137,79 @@ _THOSE_THAT_DIFFER = """
     SELECT * FROM compared WHERE kind <> 'matched' ORDER BY reference LIMIT :limit
 """
 _DIFFERING = text(_COMPARED + _THOSE_THAT_DIFFER)
+# The events of refunds carry no number of their provider: a line and a refund or fee meet by the
+# order that the line's reference paid, and the amount; of several alike the first with the first.
+_OUTGOING = text("""
+    WITH one AS (SELECT * FROM reconciliation WHERE id = :id),
+    known AS MATERIALIZED (
+        SELECT DISTINCT CASE WHEN one.match_by = 'order' THEN named.reference
+            ELSE payment.reference END AS key, payment.order_id
+        FROM one JOIN payment_fact AS payment ON payment.merchant_id = one.merchant_id
+            AND CASE WHEN one.channel_id IS NULL THEN payment.provider = one.provider
+                ELSE payment.channel_id = one.channel_id END
+        LEFT JOIN order_reference AS named ON named.order_id = payment.order_id
+    ), said AS MATERIALIZED (
+        SELECT line.line, line.reference, line.currency, -line.amount_minor AS minor,
+            line.happened_at, paid.order_id, row_number() OVER (
+                PARTITION BY paid.order_id, line.currency, line.amount_minor ORDER BY line.line)
+                AS place
+        FROM reconciliation_line AS line
+        LEFT JOIN (SELECT key, min(order_id::text)::uuid AS order_id FROM known GROUP BY key)
+            AS paid ON paid.key = line.reference
+        WHERE line.reconciliation_id = :id AND line.refused = '' AND line.amount_minor < 0
+    ), here AS MATERIALIZED (
+        SELECT gone.*, row_number() OVER (
+            PARTITION BY gone.order_id, gone.currency, gone.amount_minor
+            ORDER BY gone.happened_at, gone.event_id) AS place
+        FROM money_out AS gone
+        LEFT JOIN money_out_listing AS listing ON listing.event_id = gone.event_id
+            AND listing.kind = gone.kind AND listing.source = :source
+        WHERE gone.order_id IN (SELECT order_id FROM known) AND gone.merchant_id = :merchant_id
+            AND (listing.event_id IS NULL OR listing.reconciliation_id = :id)
+    ), met AS MATERIALIZED (
+        SELECT said.*, here.event_id, here.kind,
+            here.event_id IS NOT NULL OR payout.id IS NOT NULL AS is_known
+        FROM said LEFT JOIN here ON here.order_id = said.order_id AND here.place = said.place
+            AND here.currency = said.currency AND here.amount_minor = said.minor
+        LEFT JOIN payout ON payout.id::text = lower(said.reference)
+            AND (payout.merchant_id = :merchant_id OR CAST(:pays_all AS boolean))
+            AND payout.currency = said.currency AND payout.amount_minor = said.minor
+            AND payout.state NOT IN ('proposed', 'rejected')
+    ), listed AS (
+        INSERT INTO money_out_listing (event_id, kind, source, reconciliation_id)
+        SELECT event_id, kind, :source, :id FROM met WHERE event_id IS NOT NULL
+        ON CONFLICT DO NOTHING
+    ), differing AS MATERIALIZED (
+        SELECT 'outgoing_missing_here' AS kind, reference, currency,
+            -sum(minor)::bigint AS there_minor, NULL::bigint AS here_minor,
+            min(happened_at) AS happened_at
+        FROM met WHERE NOT is_known GROUP BY reference, currency
+        UNION ALL
+        SELECT 'outgoing_missing_there', (SELECT min(key) FROM known
+                WHERE known.order_id = here.order_id), here.currency, NULL,
+            -sum(here.amount_minor)::bigint, min(here.happened_at)
+        FROM here JOIN one ON here.happened_at BETWEEN one.period_from AND one.period_to
+        WHERE here.kind = 'refund' AND EXISTS (SELECT FROM said)
+            AND here.order_id NOT IN (
+                SELECT other.order_id FROM one JOIN payment_fact AS other
+                    ON other.merchant_id = one.merchant_id AND other.provider <> one.provider
+                WHERE one.channel_id IS NULL)
+            AND NOT EXISTS (SELECT FROM met WHERE met.event_id = here.event_id
+                            AND met.kind = here.kind)
+        GROUP BY here.order_id, here.currency
+    ), settled AS (
+        UPDATE reconciliation_case AS old SET state = 'closed', closed_at = clock_timestamp(),
+            closed_by = 'reconciliation', reason = 'agrees in a later statement'
+        WHERE old.merchant_id = :merchant_id AND old.source = :source AND old.state = 'open'
+            AND old.kind IN ('outgoing_missing_here', 'outgoing_missing_there')
+            AND old.reference IN (SELECT reference FROM met WHERE is_known)
+            AND old.reference NOT IN (SELECT reference FROM differing WHERE reference IS NOT NULL)
+    )
+    SELECT 'matched' AS kind, '' AS reference, '' AS currency, count(*) AS there_minor,
+        NULL::bigint AS here_minor, NULL::timestamptz AS happened_at FROM met WHERE is_known
+    UNION ALL
+    (SELECT * FROM differing WHERE reference IS NOT NULL ORDER BY reference, kind LIMIT :limit)
+""")
 _END = text(f"""
     UPDATE reconciliation SET state = :state, reason = :reason,
         results = CAST(:results AS jsonb), ended_at = clock_timestamp()
@@ -166,6 +248,12 @@ class ReconciliationRepository:
         names = Payment.__slots__
         values = {name: [getattr(each, name) for each in payments] for name in names}
         await tx.execute(_ADD_PAYMENTS, values)
+
+    async def add_money_out(self, tx: Transaction, out: Sequence[MoneyOut]) -> None:
+        names = MoneyOut.__slots__
+        await tx.execute(
+            _ADD_MONEY_OUT, {name: [getattr(it, name) for it in out] for name in names}
+        )
 
     async def add_references(
         self, tx: Transaction, references: Sequence[tuple[UUID, UUID, UUID, str]]
@@ -210,6 +298,23 @@ class ReconciliationRepository:
         return {kind: number for kind, number in counts.items() if number}, [
             _difference(row) for row in rows
         ]
+
+    async def compare_outgoing(
+        self, tx: Transaction, one: Reconciliation, *, pays_all: bool, limit: int
+    ) -> tuple[int, list[Difference]]:
+        """How many outgoing lines are a refund, a fee or a payout that the ledger knows, and those
+        that are none; with them the refunds of the period that a statement with outgoing lines does
+        not list. Marks what is listed, and closes the cases that agree now.
+        """
+        values = {
+            "id": one.id,
+            "merchant_id": one.merchant_id,
+            "source": one.source.name,
+            "pays_all": pays_all,
+            "limit": limit,
+        }
+        matched, *rows = (await tx.execute(_OUTGOING, values)).all()
+        return int(matched.there_minor), [_difference(row) for row in rows]
 
     async def end(
         self, tx: Transaction, one: UUID, state: State, *, reason: str, results: dict[str, int]

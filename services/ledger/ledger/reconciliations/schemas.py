@@ -24,7 +24,8 @@ class ReconciliationRead(Model):
     refused: int = Field(description="lines without a reference, an amount, a currency or a time")
     results: dict[str, int] = Field(
         description="references that are `matched`, `missing_here`, `missing_there`, "
-        "`amount_differs`; `outgoing` lines are counted and not matched"
+        "`amount_differs`; of the `outgoing` lines `outgoing_matched` are refunds, fees or payouts "
+        "that the ledger knows"
     )
     created_at: datetime | None
     ended_at: datetime | None

@@ -10,6 +10,7 @@ from ledger.reconciliation_cases.domain import Difference
 from ledger.reconciliation_cases.service import ReconciliationCaseService
 from ledger.reconciliations.domain import (
     Line,
+    MoneyOut,
     Payment,
     Reading,
     Reconciliation,
@@ -30,16 +31,25 @@ class ReconciliationService:
         cases: ReconciliationCaseService,
         *,
         late_days: int,
+        platform_id: UUID | None,
     ) -> None:
+        """`platform_id`: the merchant in whose statements everybody's payouts are listed."""
         self._repository = repository
         self._cases = cases
         self._late_days = late_days
+        self._platform_id = platform_id
 
     async def tell_payments(self, tx: Transaction, payments: Sequence[Payment]) -> None:
         """What arrived; the same again changes nothing."""
         known = [each for each in payments if each.amount_minor > 0 and each.reference]
         if known:
             await self._repository.add_payments(tx, known)
+
+    async def tell_money_out(self, tx: Transaction, out: Sequence[MoneyOut]) -> None:
+        """What left; the same again changes nothing."""
+        known = [each for each in out if each.amount_minor > 0]
+        if known:
+            await self._repository.add_money_out(tx, known)
 
     async def tell_references(
         self, tx: Transaction, references: Sequence[tuple[UUID, UUID, UUID, str]]
@@ -112,6 +122,12 @@ class ReconciliationService:
 
     async def _compare(self, tx: Transaction, one: Reconciliation) -> Reconciliation:
         results, differences = await self._repository.compare(tx, one, limit=DIFFERENCES_MAX)
+        matched, unexplained = await self._repository.compare_outgoing(
+            tx, one, pays_all=one.merchant_id == self._platform_id, limit=DIFFERENCES_MAX
+        )
+        if matched:
+            results["outgoing_matched"] = matched
+        differences += unexplained
         await self._cases.open_many(tx, one.merchant_id, one.source.name, one.id, differences)
         return await self._repository.end(tx, one.id, State.COMPLETED, reason="", results=results)
 

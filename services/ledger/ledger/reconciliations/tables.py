@@ -41,6 +41,30 @@ def reconciliation_tables(metadata: MetaData) -> None:
             "ix_payment_fact_unlisted", "happened_at", postgresql_where=text("listed_in IS NULL")
         ),
     )
+    # What events said left for buyers and channels: refunds, and the channel's fee of an order.
+    Table(
+        "money_out",
+        metadata,
+        Column("event_id", Uuid, primary_key=True),
+        Column("kind", Text, primary_key=True),
+        Column("merchant_id", Uuid, nullable=False),
+        Column("order_id", Uuid, nullable=False),
+        Column("amount_minor", BigInteger, nullable=False),
+        Column("currency", Text, nullable=False),
+        Column("happened_at", DateTime(timezone=True), nullable=False),
+        CheckConstraint("kind IN ('refund', 'fee')", name="kind_known"),
+        CheckConstraint("amount_minor > 0", name="amount_positive"),
+        Index("ix_money_out_order_id", "order_id"),
+    )
+    # The statement of each source with the line for it.
+    Table(
+        "money_out_listing",
+        metadata,
+        Column("event_id", Uuid, primary_key=True),
+        Column("kind", Text, primary_key=True),
+        Column("source", Text, primary_key=True),
+        Column("reconciliation_id", Uuid, nullable=False),
+    )
     Table(
         "order_reference",
         metadata,
