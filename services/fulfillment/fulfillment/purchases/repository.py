@@ -238,6 +238,8 @@ _MARK_SENT = text(
     RETURNING {_COLUMNS}
     """  # noqa: S608 - column names of this file
 )
+# By ids and `settled_at`: by its state a purchase would be looked for among all open ones, in the
+# index of those, which is as long as all suppliers together are behind.
 _SAVE = text(
     """
     UPDATE purchase p
@@ -255,7 +257,7 @@ _SAVE = text(
         CAST(:receipt AS text[]), CAST(:reason AS text[]), CAST(:is_dearer AS boolean[]))
         AS own (id, was_state, was_sends, was_asks, state, unsent, asks, cost_minor,
                 supplier_reference, receipt, reason, is_dearer)
-    WHERE p.id = own.id AND p.state NOT IN ('done', 'failed')
+    WHERE p.id = ANY(CAST(:id AS uuid[])) AND p.id = own.id AND p.settled_at IS NULL
       AND (own.state = 'done'
            OR (p.state = own.was_state AND p.sends = own.was_sends AND p.asks = own.was_asks))
     """

@@ -172,7 +172,8 @@ _CLOSE_INTERRUPTED = text(
     )
     SELECT a.message_id, min(a.started_at) AS first, max(a.started_at) AS last
     FROM message m JOIN message_attempt a ON a.message_id = m.id
-    WHERE m.id = ANY(CAST(:id AS uuid[])) AND a.started_at >= m.rung_since
+    WHERE m.id = ANY(CAST(:id AS uuid[])) AND a.message_id = ANY(CAST(:id AS uuid[]))
+      AND a.started_at >= m.rung_since
       AND a.attempt_no > coalesce((
         SELECT max(d.attempt_no) FROM message_attempt d
         WHERE d.message_id = m.id AND d.state NOT IN ('unclear', 'sending')), 0)
