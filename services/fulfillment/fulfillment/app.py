@@ -1,7 +1,8 @@
 """Builds the service: the only place that makes objects."""
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import timedelta
+from itertools import chain
 
 import httpx
 
@@ -106,7 +107,7 @@ def create_service(
         settings, deliveries, links, vault, telling.one_time_codes, after.claims, order_transport
     )
     dispatchers = {
-        name: _dispatcher(settings, Dispatcher(db, tasks, kind, settings.dispatch_batch_max))
+        name: _dispatchers(settings, Dispatcher(db, tasks, kind, settings.dispatch_batch_max))
         for name, kind in kinds.items()
     }
     orders = OrderConsumers(
@@ -153,7 +154,13 @@ def create_service(
             *telling.handlers,
             *webhooks.handlers,
         ],
-        jobs=[*dispatchers.values(), *telling.jobs, *buying.jobs, *webhooks.jobs, *after.jobs],
+        jobs=[
+            *chain(*dispatchers.values()),
+            *telling.jobs,
+            *buying.jobs,
+            *webhooks.jobs,
+            *after.jobs,
+        ],
         publishes=[
             LineDelivered,
             LineFailed,
@@ -190,13 +197,15 @@ def create_service(
     )
 
 
-def _dispatcher(settings: Settings, dispatcher: Dispatcher) -> Periodic:
-    return Periodic(f"dispatch-{dispatcher.kind}", settings.dispatch_poll_seconds, dispatcher.run)
+def _dispatchers(settings: Settings, dispatcher: Dispatcher) -> list[Periodic]:
+    """One for each round that may be under way: they take their tasks side by side."""
+    name, every = f"dispatch-{dispatcher.kind}", settings.dispatch_poll_seconds
+    return [Periodic(name, every, dispatcher.run) for _ in range(dispatcher.rounds_max)]
 
 
-def _waking(jobs: Mapping[str, Periodic]) -> Callable[[Set[str]], None]:
+def _waking(jobs: Mapping[str, Sequence[Periodic]]) -> Callable[[Set[str]], None]:
     def wake(kinds: Set[str]) -> None:
-        for kind in kinds:
-            jobs[kind].wake()
+        for job in chain(*(jobs[kind] for kind in kinds)):
+            job.wake()
 
     return wake

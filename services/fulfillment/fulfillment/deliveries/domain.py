@@ -281,11 +281,13 @@ class Planned:
 class Kind(Protocol):
     """How the lines of one kind are delivered. One folder under `fulfillment/kinds/` each.
 
-    `batch_max`: how many tasks it works on together at most.
+    `batch_max`: how many tasks it works on together at most. `rounds_max`: how many such rounds one
+    process has under way at a time; several where a round waits for others' systems.
     """
 
     name: str
     batch_max: int
+    rounds_max: int
 
     def plan(self, lines: Sequence[Line]) -> list[list[Line]]:
         """Which lines of one request are one task."""

@@ -26,6 +26,11 @@ class Dispatcher:
     def kind(self) -> str:
         return self._kind.name
 
+    @property
+    def rounds_max(self) -> int:
+        """So many calls of `run` may be under way at a time in one process."""
+        return self._kind.rounds_max
+
     async def run(self) -> bool:
         """One round; True when more tasks may be waiting."""
         # One statement is a transaction by itself: this saves the round trips of BEGIN and COMMIT.

@@ -36,6 +36,7 @@ class ManualKind:
 
     name = "manual"
     batch_max = 200
+    rounds_max = 1
 
     def __init__(
         self, db: Database, manual_tasks: ManualTaskService, calls: FulfillerCallService

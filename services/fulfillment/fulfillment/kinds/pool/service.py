@@ -62,6 +62,7 @@ class PoolKind:
 
     name = "pool"
     batch_max = BATCH_MAX
+    rounds_max = 1
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault

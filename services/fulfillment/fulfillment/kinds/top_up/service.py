@@ -41,6 +41,8 @@ class TopUpKind:
     name = "top_up"
     # Each is a connection of its own to the outside.
     batch_max = 50
+    # A round waits for its slowest supplier, up to the patience: the others go on beside it.
+    rounds_max = 4
 
     def __init__(
         self,
