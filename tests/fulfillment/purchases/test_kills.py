@@ -3,12 +3,13 @@
 import asyncio
 import os
 import random
-import sys
+import signal
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from tests.fulfillment.top_ups import (
     purchases,
     with_supplier,
 )
+from tests.stack.nursery import Forked, nursery_of
 from tests.suppliers.simulator import Behaviour, Simulator, running_simulator
 
 # LOCKSTOCK_TOP_UPS=20000 LOCKSTOCK_TOP_UP_KILLS=100 is the size that the suite must show.
@@ -36,6 +38,13 @@ KILLS = int(os.environ.get("LOCKSTOCK_TOP_UP_KILLS", "3"))
 FAULTY = 0.15
 # Enough for a machine that does ten a second.
 SECONDS_MAX = max(100.0, TOP_UPS / 10)
+# What cannot be decided is asked for again after each pause. Those are one in a hundred and more:
+# with a short pause a worker would soon do little else.
+PAUSE_SECONDS_MAX = min(max(0.3, TOP_UPS / 4_000), 5.0)
+LEASE_SECONDS = 1.0 if TOP_UPS < 1_000 else 5.0
+# A busy machine answers late: what is asked in vain then is asked again, and the more is under way,
+# the later each answer comes.
+TIMEOUT_SECONDS = 1.0 if TOP_UPS < 1_000 else 5.0
 ACCEPTED_TOGETHER = 500
 FAULTS = (
     Behaviour.REFUSED,
@@ -60,12 +69,9 @@ pytestmark = pytest.mark.chaos
 
 
 @asynccontextmanager
-async def a_worker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "fulfillment",
-        "worker",
+async def a_worker(settings: Settings, folder: Path) -> AsyncIterator[Forked]:
+    worker = nursery_of("fulfillment.app").fork(
+        *("fulfillment", "worker"),
         env={
             **os.environ,
             "FULFILLMENT_DATABASE_URL": settings.database_url.get_secret_value(),
@@ -73,22 +79,27 @@ async def a_worker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Proce
             "FULFILLMENT_INTERNAL_SECRET": SECRET,
             "FULFILLMENT_LINK_SECRET": LINK_SECRET,
             "FULFILLMENT_SAFE_KEY": SAFE_KEY,
-            "FULFILLMENT_LEASE_SECONDS": "1",
+            "FULFILLMENT_LEASE_SECONDS": f"{LEASE_SECONDS}",
             "FULFILLMENT_DISPATCH_POLL_SECONDS": "0.05",
             "FULFILLMENT_SUPPLIER_PRIVATE_ADDRESSES": "true",
             "FULFILLMENT_SUPPLIER_PATIENCE_SECONDS": "0.5",
-            "FULFILLMENT_SUPPLIER_PAUSE_SECONDS_MAX": "0.3",
+            "FULFILLMENT_SUPPLIER_PAUSE_SECONDS_MAX": f"{PAUSE_SECONDS_MAX}",
             # The time-outs of a slow machine are no news of the supplier.
             "FULFILLMENT_CIRCUIT_FAILURES_MIN": "1000",
             "FULFILLMENT_LOG_LEVEL": "ERROR",
         },
+        log=folder / "worker.log",
     )
     try:
-        yield process
+        yield worker
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        await _kill(worker)
+
+
+async def _kill(worker: Forked) -> None:
+    """kill -9; nothing when it has ended."""
+    worker.send(signal.SIGKILL)
+    await asyncio.to_thread(worker.wait)
 
 
 async def _until_no_more_is_due(service: Service, left: int) -> None:
@@ -102,21 +113,19 @@ async def _until(service: Service, table: str, condition: str, number: int) -> N
 
 
 async def test_a_worker_killed_before_the_answer_came_tops_up_once(
-    service: Service, settings: Settings
+    service: Service, settings: Settings, folder: Path
 ) -> None:
     account = an_account()
     async with running_simulator(slow_seconds=3.0) as simulator:
         simulator.behave(account, Behaviour.SLOW)
         await with_supplier(service, simulator)
         await accept(service, an_order(account))
-        async with a_worker(settings) as first, asyncio.timeout(SECONDS_MAX):
+        async with a_worker(settings, folder), asyncio.timeout(SECONDS_MAX):
             await simulator.purchase_came.wait()
-            first.kill()
-            await first.wait()
         [left] = await purchases(service)
         assert (left.state, simulator.charged(account)) == ("sent", 1)
 
-        async with a_worker(settings):
+        async with a_worker(settings, folder):
             await _until_no_more_is_due(service, 0)
 
         [delivered] = await published(service)
@@ -128,24 +137,23 @@ async def test_a_worker_killed_before_the_answer_came_tops_up_once(
 
 @pytest.mark.timeout(240 + 3 * SECONDS_MAX)
 async def test_of_many_top_ups_at_a_bad_supplier_with_kills_none_is_done_twice_or_lost(
-    service: Service, settings: Settings
+    service: Service, settings: Settings, folder: Path
 ) -> None:
     chance = random.Random(20261127)
     accounts = [an_account() for _ in range(TOP_UPS)]
-    async with running_simulator() as simulator:
+    async with running_simulator(hang_seconds=2 * TIMEOUT_SECONDS) as simulator:
         faulty = [account for account in accounts if chance.random() < FAULTY]
         for account, fault in zip(faulty, cycle(FAULTS), strict=False):
             simulator.behave(account, fault)
-        times = replace(TIMES, unknown_ttl_seconds=3_600)
+        times = replace(TIMES, timeout_seconds=TIMEOUT_SECONDS, unknown_ttl_seconds=7_200)
         supplier = await with_supplier(service, simulator, times=times)
         for first in range(0, TOP_UPS, ACCEPTED_TOGETHER):
             together = accounts[first : first + ACCEPTED_TOGETHER]
             await accept(service, *(an_order(account) for account in together))
         cut, share = 0, TOP_UPS // KILLS
         for _ in range(KILLS):
-            async with a_worker(settings) as worker:
+            async with a_worker(settings, folder):
                 await _until_asked(simulator, chance.randint(share // 8, share))
-                worker.kill()
             cut += await count(service, "purchase", "state = 'sent'")
         # The kills came in the middle of calls: otherwise this shows nothing.
         assert cut > KILLS
@@ -154,7 +162,7 @@ async def test_of_many_top_ups_at_a_bad_supplier_with_kills_none_is_done_twice_o
         )
         # Every fault was met, the undecidable one too.
         assert len(faulty) >= len(FAULTS)
-        async with a_worker(settings):
+        async with a_worker(settings, folder):
             await _until_no_more_is_due(service, undecidable)
             await _give_up_asking(service, supplier)
             await _until(service, "purchase", "state = 'manual'", undecidable)
