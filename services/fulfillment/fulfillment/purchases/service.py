@@ -2,8 +2,9 @@
 
 `buy` takes `db`, not `tx`: one transaction says what is about to be sent, the calls are made
 outside of any, another writes down what came of them. A crash in between leaves `sent`, and the
-next turn asks for the reference. A slow call goes on by itself, so that it holds up no neighbour.
-Codes that come are in their boxes before that other transaction begins.
+next turn asks for the reference. A slow call goes on by itself, so that it holds up no neighbour;
+what such calls answer is written down together. Codes that come are in their boxes before that
+other transaction begins.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from fulfillment.arrivals.service import ArrivalService
 from fulfillment.calling import Turn, answer_of, seen_of, turn_of, without_fault
 from fulfillment.cases.service import CaseService
 from fulfillment.connector import Done, NotSent, Report, Told, Unknown
+from fulfillment.late_calls import LateCalls
 from fulfillment.manual_tasks.domain import ManualState, id_of
 from fulfillment.manual_tasks.service import ManualTaskService
 from fulfillment.purchases import domain
@@ -71,10 +73,11 @@ class PurchaseService:
         self._routing = routing
         self._limits = limits
         self._patience = patience
-        self._late: set[asyncio.Task[None]] = set()
+        self._late = LateCalls(self._record_late)
 
     async def buy(self, db: Database, wants: Sequence[Want]) -> list[Bought]:
         """One turn for each, in order. May be called again for the same after any crash."""
+        await self._late.make_room(self._patience.total_seconds())
         async with db.transaction() as tx:
             turns = await self._begin(tx, wants)
         calls = {asyncio.create_task(answer_of(turn)): turn for turn in turns}
@@ -83,7 +86,7 @@ class PurchaseService:
         answered = [(turn, call.result()) for call, turn in calls.items() if call.done()]
         for call, turn in calls.items():
             if not call.done():
-                self._go_on(db, turn, call)
+                self._late.go_on(db, turn, call)
         answered, sealed = await self._seal(answered)
         async with db.transaction() as tx:
             seen = await self._record(tx, answered, sealed)
@@ -122,9 +125,7 @@ class PurchaseService:
 
     async def close(self) -> None:
         """Calls that are still under way end with the process: they are asked for afterwards."""
-        for task in self._late:
-            task.cancel()
-        await asyncio.gather(*self._late, return_exceptions=True)
+        await self._late.close()
 
     async def hear(self, tx: Transaction, told: Told, *, can_be_asked: bool) -> None:
         """The supplier has said so by itself: a hint to ask it now. A definite outcome stays; a
@@ -258,23 +259,15 @@ class PurchaseService:
             await self._repository.save(tx, decided)
         return found | {after.id: after for _, after in decided}
 
-    def _go_on(self, db: Database, turn: Turn, call: asyncio.Task[Report]) -> None:
-        """The slow call's answer is written down when it comes, and its task woken."""
-        task = asyncio.create_task(self._finish(db, turn, call))
-        self._late.add(task)
-        task.add_done_callback(self._late.discard)
-
-    async def _finish(self, db: Database, turn: Turn, call: asyncio.Task[Report]) -> None:
-        report = await call
-        try:
-            answered, sealed = await self._seal([(turn, report)])
-            async with db.transaction() as tx:
-                seen = await self._record(tx, answered, sealed)
-                await wake_tasks(tx, [turn.purchase.waiter])
-            await self._note(db, seen)
-        except Exception:
-            # The purchase stays `sent`: the next turn asks for it.
-            log.exception("answer_not_recorded", purchase_id=str(turn.purchase.id))
+    async def _record_late(self, db: Database, late: Sequence[tuple[Turn, Report]]) -> None:
+        """What slow calls answered; whoever waits for it is woken."""
+        answered, sealed = await self._seal(late)
+        async with db.transaction() as tx:
+            # In the order in which everybody locks them.
+            await self._repository.lock_many(tx, [turn.purchase.id for turn, _ in answered])
+            seen = await self._record(tx, answered, sealed)
+            await wake_tasks(tx, [turn.purchase.waiter for turn, _ in answered])
+        await self._note(db, seen)
 
     async def _seal(
         self, answered: Sequence[tuple[Turn, Report]]
