@@ -112,6 +112,7 @@ async def test_calls_under_way_end_with_the_process() -> None:
     book = Book()
     late = LateCalls(book.write)
     Calls(late, 3)
+    await asyncio.sleep(0)
 
     async with asyncio.timeout(SECONDS_MAX):
         await late.close()
