@@ -231,15 +231,15 @@ _ADD = text(
 )
 _READ = f"SELECT {_COLUMNS} FROM purchase p"  # noqa: S608 - column names of this file
 _LOCK = text(_READ + " WHERE p.id = ANY(CAST(:id AS uuid[])) ORDER BY p.id FOR UPDATE")
+# By ids and `settled_at`: by its state a purchase would be looked for among all open ones, in the
+# index of those, which is as long as all suppliers together are behind.
 _MARK_SENT = text(
     f"""
     UPDATE purchase p SET state = 'sent', sends = p.sends + 1, sent_at = clock_timestamp()
-    WHERE p.id = ANY(CAST(:id AS uuid[])) AND p.state NOT IN ('done', 'failed', 'manual')
+    WHERE p.id = ANY(CAST(:id AS uuid[])) AND p.settled_at IS NULL AND p.state <> 'manual'
     RETURNING {_COLUMNS}
     """  # noqa: S608 - column names of this file
 )
-# By ids and `settled_at`: by its state a purchase would be looked for among all open ones, in the
-# index of those, which is as long as all suppliers together are behind.
 _SAVE = text(
     """
     UPDATE purchase p
