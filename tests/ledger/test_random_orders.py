@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import text
 
 from kit.db import Database
@@ -22,6 +23,8 @@ ORDERS = int(os.environ.get("LOCKSTOCK_LEDGER_ORDERS", "400"))
 SEED = int(os.environ.get("LOCKSTOCK_LEDGER_SEED", "7"))
 TOGETHER = 2_000
 """Orders whose events are told in one heap, with some of the heap before."""
+
+pytestmark = pytest.mark.timeout(120 + ORDERS // 20)
 
 
 async def test_random_orders_in_any_order_leave_books_that_add_up_to_the_cent(

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import text
 
 from kit.db import Database
@@ -28,6 +29,8 @@ ORDERS = int(os.environ.get("LOCKSTOCK_SETTLEMENT_ORDERS", "150"))
 """Of each of two merchants; 50,000 is the full size."""
 SEED = int(os.environ.get("LOCKSTOCK_SETTLEMENT_SEED", "11"))
 TOGETHER = 2_000
+
+pytestmark = pytest.mark.timeout(120 + ORDERS // 10)
 RULES = {
     "CNY": terms(reserve_basis_points=1_000, reserve_days=30),
     "USD": terms(
