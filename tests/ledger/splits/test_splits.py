@@ -397,6 +397,31 @@ async def test_after_a_whole_refund_with_its_fee_nothing_is_left(
     assert pending + fees >= 9_700
 
 
+@FEES
+async def test_a_fee_that_came_back_before_it_was_told_goes_to_who_bore_it(
+    service: Service,
+    deliver: Deliver,
+    balances: Balances,
+    by_rule: Bearer,
+    by_channel: str,
+    pending: int,
+    fees: int,
+) -> None:
+    await agree(service, terms(channel_fee_bearer=by_rule))
+    sale = a_sale(10_000)
+    await deliver(sale)
+    await deliver(money_back(sale, 10_000, fee_back=300, bearer=by_channel))
+    await let_time_pass(service)
+    assert settlement(await balances()) == {"settlement:available": 9_500, "platform-fees": 500}
+
+    await deliver(paid(sale, 300, bearer=by_channel))
+
+    found = await balances()
+    assert settlement(found) == {}
+    assert (f"channel-clearing:{CHANNEL}", "CNY") not in found
+    assert pending + fees >= 9_700
+
+
 async def test_a_fee_that_is_told_after_the_release_comes_from_what_is_available(
     service: Service, deliver: Deliver, balances: Balances
 ) -> None:

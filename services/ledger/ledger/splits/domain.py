@@ -183,6 +183,11 @@ def fee_kept(split: Split, fee: LineFee) -> tuple[Split, Draft]:
     return after, line_fee_shared_out(move)
 
 
+def can_be_refunded(split: Split, refund: Refund) -> bool:
+    """A fee that comes back goes to who bore it: who that is, is told with the fee."""
+    return not refund.fee_returned_minor or split.channel_fee_minor > 0
+
+
 def refunded(split: Split, refund: Refund) -> tuple[Split, Draft]:
     """The merchant's part comes from what is pending of the line, then from what is held back of
     it, then from what is available, which may become negative. What the channel gives back of its

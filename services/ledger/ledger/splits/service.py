@@ -13,6 +13,7 @@ from ledger.splits.domain import (
     OpenClaim,
     Refund,
     Split,
+    can_be_refunded,
     fee_kept,
     refunded,
     released,
@@ -136,7 +137,8 @@ class SplitService:
         for fee in fees:
             splits[fee.line_id], draft = fee_kept(splits[fee.line_id], fee)
             drafts.append(draft)
-        refunds = await self._repository.list_waiting(tx, list(splits))
+        waiting = await self._repository.list_waiting(tx, list(splits))
+        refunds = [it for it in waiting if can_be_refunded(splits[it.line_id], it)]
         for refund in refunds:
             splits[refund.line_id], draft = refunded(splits[refund.line_id], refund)
             drafts.append(draft)
