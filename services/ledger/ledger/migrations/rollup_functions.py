@@ -157,7 +157,10 @@ def _of(table: str) -> str:
     """  # noqa: S608 - a table of this file
 
 
-# Of a buyer's paid orders: the one before, the first. A late event moves what follows it.
+# Of a buyer's paid orders: the one before, the first. A late event moves what follows it: the next
+# one, and all of them if it is the first and not counted yet. That it is the first is asked of the
+# orders: one statement that changes and adds orders calls this for the changed ones and then for
+# the added ones, and by then `buyer_fact` knows of the added ones already.
 _SAME_BUYER = """
     SELECT {columns} FROM order_fact AS other WHERE other.merchant_id = {fact}.merchant_id
         AND other.buyer = {fact}.buyer AND other.buyer <> '' AND other.paid_at IS NOT NULL
@@ -183,13 +186,17 @@ _BUYERS = f"""
                 AND (other.paid_at, other.order_id) > (fact.paid_at, fact.order_id)
             ORDER BY other.paid_at, other.order_id LIMIT 1) AS next
         WHERE fact.order_id = ANY(orders)
-        UNION SELECT later.order_id FROM order_fact AS fact JOIN buyer_fact AS known
-            ON known.merchant_id = fact.merchant_id AND known.buyer = fact.buyer
-        LEFT JOIN buyer_order AS before ON before.order_id = fact.order_id
+        UNION SELECT later.order_id FROM (
+            SELECT DISTINCT fact.merchant_id, fact.buyer FROM order_fact AS fact
+            LEFT JOIN buyer_order AS before ON before.order_id = fact.order_id
+            CROSS JOIN LATERAL (
+                {_SAME_BUYER.format(columns="other.order_id", fact="fact")}
+                ORDER BY other.paid_at, other.order_id LIMIT 1) AS first
+            WHERE fact.order_id = ANY(orders)
+                AND (before.order_id IS NULL AND first.order_id = fact.order_id
+                    OR before.paid_at <> fact.paid_at)) AS moved
         CROSS JOIN LATERAL (
-            {_SAME_BUYER.format(columns="other.order_id", fact="fact")}) AS later
-        WHERE fact.order_id = ANY(orders)
-            AND (known.first_at > fact.paid_at OR before.paid_at <> fact.paid_at)
+            {_SAME_BUYER.format(columns="other.order_id", fact="moved")}) AS later
     ) AS redone JOIN order_fact AS fact ON fact.order_id = redone.order_id
     LEFT JOIN LATERAL (
         {_SAME_BUYER.format(columns="other.paid_at", fact="fact")}
