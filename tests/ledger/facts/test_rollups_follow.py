@@ -187,6 +187,7 @@ def _cohorts(paid: list[Bought], zone: str) -> dict[tuple[int, int], tuple[int, 
 async def everything(db: Database) -> dict[str, Any]:
     tables = (*TABLES, "buyer_order", "buyer_fact")
     async with db.read() as tx:
+        await tx.execute(_PATIENT)
         rows = {table: (await tx.execute(_all(table))).all() for table in tables}
     sums = {
         "rollup_time": 6,
@@ -203,6 +204,8 @@ async def everything(db: Database) -> dict[str, Any]:
     return kept
 
 
+# Whole tables, and a machine that is busy: longer than a service lets a statement take.
+_PATIENT = text("SET LOCAL statement_timeout = '10min'")
 _BY_CHANNEL = text("""
     SELECT channel_id, sum(placed)::int, sum(paid)::int, sum(delivered)::int, sum(refunded)::int,
         sum(of_placed_paid)::int, sum(of_placed_delivered)::int, sum(of_placed_refunded)::int,
