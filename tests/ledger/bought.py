@@ -114,7 +114,8 @@ def events_of(merchant: UUID, order: Bought) -> list[Event[Any]]:
     for event in events:
         event.message.merchant_id = str(merchant)
         event.message.channel_id = str(order.channel)
-    return events
+    # The envelope says whose books are locked.
+    return [replace(event, merchant_id=str(merchant)) for event in events]
 
 
 def delivered_of(order: Bought) -> tuple[tuple[UUID, int, int, UUID | None, int], ...]:
