@@ -52,6 +52,7 @@ class Line:
         self.kafka = kafka
         self.topic = topic
         self.group = f"{GROUP_PREFIX}{topic[-12:]}"
+        self.relay_url = url
         self.relay = Relay(url, kafka, "test")
         for source in (db, consumer_db):
             source.before_commit.insert(0, self._wake)
@@ -67,9 +68,9 @@ class Line:
         return await count(self.db, "outbox_pending") == 0
 
     async def has_effects(self, number: int) -> Any:
-        await until(lambda: self._has(number))
+        await until(lambda: self.holds(number))
 
-    async def _has(self, number: int) -> bool:
+    async def holds(self, number: int) -> bool:
         return await count(self.db, "effect") >= number
 
     async def letters(self, cause: str) -> int:
@@ -101,6 +102,21 @@ async def test_events_of_many_keys_have_their_effect_once_and_in_order_per_key(l
 
     for k in range(10):
         assert await versions_of(line.db, f"k{k}") == list(range(1, 21))
+
+
+async def test_a_release_that_reads_one_topic_more_reads_it_though_it_starts_at_once(
+    line: Line, counted
+):
+    async with running(line.relay, line.consumer(handles(counted, record_effects))):
+        await publish(line.db, counted(number=1), key="a")
+        await line.has_effects(1)
+
+    more = event_class(new_topic())
+    handlers = [handles(counted, record_effects), handles(more, record_effects)]
+    relay = Relay(line.relay_url, line.kafka, "test")
+    async with running(relay, line.consumer(*handlers)):
+        await publish(line.db, more(number=2), key="b")
+        await until(lambda: line.holds(2), seconds=40)
 
 
 async def _publish_each(db: Database, message_class: type, key: str, number: int) -> None:

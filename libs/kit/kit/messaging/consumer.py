@@ -8,6 +8,7 @@ Every await on aiokafka has a deadline: it has open bugs that leave a consumer a
 
 import asyncio
 import math
+import zlib
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaConsumer
@@ -149,8 +150,7 @@ class Consumer:
             bootstrap_servers=self._kafka.bootstrap_servers,
             client_id=f"{self._group}-{self._kafka.member}",
             group_id=self._group,
-            # A static member: its successor after a crash gets the partitions at once.
-            group_instance_id=f"{self._group}-{self._kafka.member}",
+            group_instance_id=f"{self._group}-{self._kafka.member}-{self._topics_mark()}",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_records=self._kafka.consumer_records_max,
@@ -163,6 +163,12 @@ class Consumer:
             fetch_max_wait_ms=wait_ms or FETCH_WAIT_MS,
             metadata_max_age_ms=METADATA_AGE_MS,
         )
+
+    def _topics_mark(self) -> str:
+        """Part of a static member's name: its successor after a crash gets its partitions at once,
+        without another look at what it reads. So who reads other topics is another member.
+        """
+        return f"{zlib.crc32(','.join(self._handlers.topics).encode()):08x}"
 
     async def _poll(self, session: Session) -> None:
         pace = Pace(busy_per_second=BUSY_RECORDS_PER_SECOND, rest_seconds=REST_SECONDS)
