@@ -9,12 +9,12 @@ from ledger.channels.domain import ChannelName
 # As a rule nothing is new, and then nothing is written or locked.
 _ADD = text("""
     INSERT INTO channel_name (channel_id, merchant_id, name, told_at)
-    SELECT DISTINCT ON (given.channel_id) given.*
-    FROM unnest(CAST(:channel_id AS uuid[]), CAST(:merchant_id AS uuid[]), CAST(:name AS text[]),
-        CAST(:told_at AS timestamptz[])) AS given(channel_id, merchant_id, name, told_at)
+    SELECT given.* FROM unnest(CAST(:channel_id AS uuid[]), CAST(:merchant_id AS uuid[]),
+        CAST(:name AS text[]), CAST(:told_at AS timestamptz[]))
+        AS given(channel_id, merchant_id, name, told_at)
     LEFT JOIN channel_name AS known ON known.channel_id = given.channel_id
     WHERE known.name IS DISTINCT FROM given.name
-    ORDER BY given.channel_id, given.told_at DESC
+    ORDER BY given.channel_id
     ON CONFLICT (channel_id) DO UPDATE SET name = excluded.name, told_at = excluded.told_at
         WHERE channel_name.told_at < excluded.told_at
             AND channel_name.merchant_id = excluded.merchant_id
@@ -27,6 +27,7 @@ _NAMES = text("""
 
 class ChannelRepository:
     async def add(self, tx: Transaction, names: Sequence[ChannelName]) -> None:
+        """Each channel once."""
         columns = ("channel_id", "merchant_id", "name", "told_at")
         await tx.execute(_ADD, {each: [getattr(it, each) for it in names] for each in columns})
 

@@ -13,7 +13,7 @@ class ChannelService:
         self._repository = repository
 
     async def tell(self, tx: Transaction, names: Sequence[ChannelName]) -> None:
-        """In whatever order; of one channel the newest stays."""
+        """Each channel once; of what was told before and now the newest stays."""
         if names:
             await self._repository.add(tx, names)
 
