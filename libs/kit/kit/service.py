@@ -78,9 +78,10 @@ Settings = TypeVar("Settings", bound=ServiceSettings)
 class Service:
     """What a service is made of; `create_service(settings)` in its app.py builds one.
 
-    `publishes` are the event classes it owns, for the event tables and the contract tests. `jobs`
-    are background loops of the worker, `api_jobs` of the API process. `closing` is awaited at the
-    end, last first.
+    `publishes` are the event classes it owns, for the event tables and the contract tests.
+    `patience` is its consumer's: how long events may wait for company, in seconds. `jobs` are
+    background loops of the worker, `api_jobs` of the API process. `closing` is awaited at the end,
+    last first.
     """
 
     settings: ServiceSettings
@@ -91,6 +92,7 @@ class Service:
     metadata: MetaData
     routers: Sequence[APIRouter] = ()
     handlers: Sequence[Handler] = ()
+    patience: float = 0.0
     publishes: Sequence[type[Message]] = ()
     jobs: Sequence[Periodic] = ()
     api_jobs: Sequence[Periodic] = ()
@@ -176,6 +178,7 @@ async def running_worker(service: Service) -> AsyncIterator[Consumer]:
         service.kafka,
         service.name,
         service.handlers,
+        patience=service.patience,
         stall_seconds=service.settings.watchdog_stall_seconds,
     )
     async with _running([consumer, *service.jobs, *_housekeeping(service)]):

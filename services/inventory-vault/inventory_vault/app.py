@@ -120,6 +120,8 @@ BOXES_BYTES_MAX = 16_777_216
 CLAIMS_TOGETHER_MAX = 64
 CLAIMING_LANES = 2
 GENERATIONS_WAITING_MAX = 64
+EVENTS_PATIENCE_SECONDS = 0.2
+"""What is to be sold at once is claimed by a call: events only tell what became of holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,7 @@ def create_service(settings: Settings) -> Service:
         metadata=metadata,
         routers=[router for part in parts for router in part.routers],
         handlers=[handler for part in parts for handler in part.handlers],
+        patience=EVENTS_PATIENCE_SECONDS,
         jobs=[job for part in parts for job in part.jobs],
         api_jobs=[job for part in parts for job in part.api_jobs],
         publishes=[

@@ -92,6 +92,8 @@ DESCRIPTION = """Double entry for every sale: what was earned, what it cost, dow
 Transactions balance in every currency or the database refuses them; they are never changed, only
 reversed. All amounts are minor units: 19.90 yuan is 1990 CNY."""
 
+EVENTS_PATIENCE_SECONDS = 0.3
+"""The books follow the sales: nobody waits for a posting."""
 ROUTERS = (
     account_routes.router,
     transaction_routes.router,
@@ -153,6 +155,7 @@ def create_service(settings: Settings) -> Service:
         metadata=metadata,
         routers=ROUTERS,
         handlers=_handlers(transactions, splits, reconciliations, channels),
+        patience=EVENTS_PATIENCE_SECONDS,
         publishes=[LedgerChained, SettlementClosed],
         jobs=[
             chain_transactions(chain),

@@ -103,6 +103,11 @@ DESCRIPTION = """Merchants, channels, API keys, catalogue, orders and payments.
 Place an order (`POST /v1/orders`), pay it, read its timeline. Money is in minor units, ids are
 UUIDv7, errors are `application/problem+json`. Every POST takes an `Idempotency-Key`."""
 
+EVENTS_PATIENCE_SECONDS = 0.1
+"""A buyer's key is ready before order hears of it, and who pays waits for no event: what risk says
+of an order that arrives paid is asked for.
+"""
+
 # Importing a tables module is what adds its tables to the metadata.
 TABLES = (
     account_tables,
@@ -200,6 +205,7 @@ def create_service(
             *claim_consumers.handlers(),
             *stock_consumers.handlers(),
         ],
+        patience=EVENTS_PATIENCE_SECONDS,
         jobs=[*_looking_jobs(parts), *_calling_jobs(parts)],
         publishes=[OrderPlaced, ChallengeRequested, ApiKeyChanged, RestockNoticeDue],
         state=_state(parts),

@@ -67,6 +67,10 @@ Rules are conditions in [CEL](https://cel.dev) over the facts of `GET /v1/facts`
 enforce or shadow mode. Every decision can be read back with its facts, rules and values."""
 
 
+EVENTS_PATIENCE_SECONDS = 0.1
+"""Orders that arrive paid are judged when `order` asks; of the others the buyer is still paying."""
+
+
 def create_service(
     settings: Settings,
     *,
@@ -122,6 +126,7 @@ def create_service(
             *LabelConsumers(labels).handlers(),
             *replica_handlers(),
         ],
+        patience=EVENTS_PATIENCE_SECONDS,
         jobs=[
             forget_old_purchases(db, velocity),
             drop_lost_orders(db, open_orders),

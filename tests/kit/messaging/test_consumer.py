@@ -1,8 +1,10 @@
 """The whole way of an event: transaction, outbox, broker, inbox, effect."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -61,8 +63,8 @@ class Line:
         if tx.outgoing:
             tx.on_commit(self.relay.wake)
 
-    def consumer(self, *handlers: Any) -> Consumer:
-        return Consumer(self.consumer_db, self.kafka, self.group, handlers)
+    def consumer(self, *handlers: Any, patience: float = 0.0) -> Consumer:
+        return Consumer(self.consumer_db, self.kafka, self.group, handlers, patience=patience)
 
     async def settled(self) -> bool:
         return await count(self.db, "outbox_pending") == 0
@@ -167,6 +169,44 @@ async def test_patient_events_that_get_no_company_have_their_effect_all_the_same
             await line.has_effects(number + 1)
 
     assert await versions_of(line.db, "a") == [1, 2, 3]
+
+
+async def test_a_patient_consumer_gathers_what_keeps_coming(line: Line, counted):
+    began: list[float] = []
+
+    async def note(tx: Transaction, events: Sequence[Event[Any]]) -> None:
+        began.append(time.monotonic())
+        await record_effects(tx, events)
+
+    async with running(line.relay, line.consumer(handles(counted, note), patience=0.3)):
+        await asyncio.gather(*(_publish_each(line.db, counted, f"k{k}", 10) for k in range(4)))
+        await line.has_effects(40)
+
+    assert all(later - earlier >= 0.29 for earlier, later in pairwise(began))
+    for k in range(4):
+        assert await versions_of(line.db, f"k{k}") == list(range(1, 11))
+
+
+async def test_a_patient_consumer_handles_what_comes_alone_at_once_and_stops_at_once(
+    line: Line, counted
+):
+    patient = line.consumer(handles(counted, record_effects), patience=600.0)
+    async with running(line.relay, patient):
+        await publish(line.db, counted(number=1), key="a")
+        await line.has_effects(1)
+        await publish(line.db, counted(number=2), key="a")
+        await until(line.settled)
+
+    async with running(line.consumer(handles(counted, record_effects))):
+        await line.has_effects(2)
+    assert await versions_of(line.db, "a") == [1, 2]
+
+
+async def test_a_patient_consumer_lets_no_event_wait_longer_than_itself(line: Line, topic: str):
+    patient = event_class(topic, "Patient", patience_ms=600_000)
+    async with running(line.relay, line.consumer(handles(patient, record_effects), patience=600.0)):
+        await publish(line.db, patient(number=1), key="a")
+        await line.has_effects(1)
 
 
 async def test_what_is_made_before_the_transaction_reaches_the_handler_also_at_a_retry(

@@ -42,8 +42,6 @@ RELEASE_EVERY_SECONDS = 10.0
 ERROR_PAUSE_SECONDS = 0.5
 ERROR_PAUSE_SECONDS_MAX = 5.0
 FETCH_WAIT_MS = 250
-FETCH_BYTES_WORTH = 262_144
-"""So many bytes are worth an answer before the patience of the events is over."""
 POLL_INTERVAL_MS_MAX = 120_000
 METADATA_AGE_MS = 30_000
 
@@ -51,7 +49,11 @@ log = get_logger(__name__)
 
 
 class Consumer:
-    """A worker of the consumer group `group`. Each event has its effect once, in order per key."""
+    """A worker of the consumer group `group`. Each event has its effect once, in order per key.
+
+    `patience`: how long events may wait here for company, in seconds, where nobody waits for what
+    they do. Batches are so far apart; one that comes after a while of silence is handled at once.
+    """
 
     def __init__(
         self,
@@ -60,12 +62,14 @@ class Consumer:
         group: str,
         handlers: Sequence[Handler],
         *,
+        patience: float = 0.0,
         stall_seconds: float = 60.0,
     ) -> None:
         self._db = db
         self._kafka = kafka
         self._group = group
-        self._handlers = HandlerSet(handlers)
+        self._patience = patience
+        self._handlers = HandlerSet(handlers, patience=patience)
         self._inbox = Inbox(group)
         self.progress = Progress()
         self._worker = Worker(db, self._inbox, self._handlers, kafka, self.progress)
@@ -145,7 +149,6 @@ class Consumer:
             await session.close()
 
     def _client(self) -> AIOKafkaConsumer:
-        wait_ms = int(self._handlers.patience * 1_000)
         return AIOKafkaConsumer(
             bootstrap_servers=self._kafka.bootstrap_servers,
             client_id=f"{self._group}-{self._kafka.member}",
@@ -159,8 +162,7 @@ class Consumer:
             max_poll_interval_ms=POLL_INTERVAL_MS_MAX,
             rebalance_timeout_ms=int(self._kafka.session_seconds * 1000),
             request_timeout_ms=int(self._kafka.session_seconds * 1000) + 5_000,
-            fetch_min_bytes=FETCH_BYTES_WORTH if wait_ms else 1,
-            fetch_max_wait_ms=wait_ms or FETCH_WAIT_MS,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
             metadata_max_age_ms=METADATA_AGE_MS,
         )
 
@@ -180,7 +182,11 @@ class Consumer:
             urgent = await session.take(batches)
             self.progress.beat()
             was_full = sum(map(len, batches.values())) >= self._kafka.consumer_records_max
-            await asyncio.sleep(pace.rest_after(urgent, was_full=was_full))
+            rest = pace.rest_after(urgent, was_full=was_full)
+            if batches and not was_full:
+                # Unread records keep the client from fetching: what comes meanwhile costs nothing.
+                rest = max(rest, self._patience)
+            await (pause(rest, self._stopping) if rest else asyncio.sleep(0))
 
     async def _release_now_and_then(self) -> None:
         """Finds held events that a crash left behind."""

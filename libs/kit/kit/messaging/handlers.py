@@ -75,9 +75,11 @@ def handles(
 
 
 class HandlerSet:
-    """All handlers of a consumer group, by type."""
+    """All handlers of a consumer group, by type. `patience`: how long their consumer lets events
+    wait anyway; seconds.
+    """
 
-    def __init__(self, handlers: Sequence[Handler]) -> None:
+    def __init__(self, handlers: Sequence[Handler], *, patience: float = 0.0) -> None:
         self._by_type: dict[str, list[Handler]] = {}
         for handler in handlers:
             self._by_type.setdefault(handler.type, []).append(handler)
@@ -90,8 +92,7 @@ class HandlerSet:
         self._snapshot_topics = frozenset(h.topic for h in handlers if is_snapshot(h.message_class))
         self.topics = tuple(sorted({handler.topic for handler in handlers}))
         self.message_classes = tuple({handler.message_class for handler in handlers})
-        # What every event here may wait, the broker may wait before it answers.
-        self.patience = min(map(patience_of, self.message_classes), default=0.0)
+        self._patience = patience
 
     def read(
         self,
@@ -127,7 +128,7 @@ class HandlerSet:
             message = message_class.FromString(payload)
         except DecodeError as error:
             return Received(**place, problem=f"the payload is not a {envelope.type}: {error}")
-        patience = patience_of(message_class) - self.patience
+        patience = max(0.0, patience_of(message_class) - self._patience)
         return Received(**place, message=message, patience=patience)
 
     async def prepare(self, records: Sequence[Received]) -> Mapping[UUID, Any]:
