@@ -30,6 +30,8 @@ from kit.messaging.watchdog import Watchdog
 
 REST_SECONDS = 0.05
 BUSY_EVENTS_PER_SECOND = 500
+SENT_SECONDS = 0.2
+"""So long what was sent may stay in the queue, when nothing else is to be sent."""
 TIDY_ROWS = 1_000
 TIDY_SECONDS = 2.0
 LOCK_CLASS = 7001
@@ -75,6 +77,8 @@ class Relay:
         self._alarm = Alarm()
         self._stop_asked = asyncio.Event()
         self._stopped = asyncio.Event()
+        # Sent, and to leave the queue with the next look at it.
+        self._confirmed: list[int] = []
         self._refusals: dict[int, int] = {}
         self._resting_topics: dict[str, float] = {}
         self._counted_at = 0.0
@@ -181,6 +185,7 @@ class Relay:
         log.info("relay_leads", relay=self._service)
         await connection.add_listener(CHANNEL, lambda *_: self.wake())
         failures = 0
+        self._confirmed = []
         pace = Pace(busy_per_second=BUSY_EVENTS_PER_SECOND, rest_seconds=REST_SECONDS)
         while not self._stop_asked.is_set():
             self.progress.beat()
@@ -193,32 +198,56 @@ class Relay:
                 continue
             outcome = await self._sender.send(events)
             await self._settle(connection, events, outcome)
-            was_full = len(events) >= self._kafka.relay_rows_max
+            was_full = self._is_full(events)
             await asyncio.sleep(pace.rest_after(len(events), was_full=was_full))
             failures = failures + 1 if outcome.unknown is not None else 0
             if outcome.unknown is not None:
                 log.warning("relay_waits_for_broker", error=outcome.unknown, failures=failures)
                 await self._pause(ERROR_PAUSE_SECONDS * 2 ** min(failures, 10))
+            elif len(outcome.confirmed) == len(events) and not was_full:
+                # Whatever else commits rings; nobody looks for what is not there.
+                await self._alarm.wait(min(SENT_SECONDS, self._kafka.relay_poll_seconds))
+        await self._forget_confirmed(connection)
+
+    def _is_full(self, events: Sequence[PendingEvent]) -> bool:
+        """Whether a round holds as much as it may: then more may wait."""
+        size = sum(len(event.payload) for event in events)
+        return len(events) >= self._kafka.relay_rows_max or size >= self._kafka.relay_bytes_max
 
     async def _next(self, connection: asyncpg.Connection) -> list[PendingEvent]:
+        """What is to be sent; what was sent leaves the queue in the same statement."""
         now = time.monotonic()
         self._resting_topics = {t: at for t, at in self._resting_topics.items() if at > now}
-        kafka = self._kafka
+        kafka, confirmed = self._kafka, self._confirmed
         rows = await connection.fetch(
-            _NEXT, kafka.relay_rows_max, kafka.relay_bytes_max, list(self._resting_topics)
+            _NEXT,
+            kafka.relay_rows_max,
+            kafka.relay_bytes_max,
+            list(self._resting_topics),
+            confirmed,
         )
+        self._confirmed = []
+        await self._tidy(connection, len(confirmed))
         return [_pending(row) for row in rows]
+
+    async def _forget_confirmed(self, connection: asyncpg.Connection) -> None:
+        """Should this fail they are sent again, as after a crash."""
+        confirmed, self._confirmed = self._confirmed, []
+        if confirmed:
+            await connection.execute(_CONFIRM, confirmed)
 
     async def _settle(
         self, connection: asyncpg.Connection, events: Sequence[PendingEvent], outcome: Outcome
     ) -> None:
         if outcome.confirmed:
-            await connection.execute(_CONFIRM, outcome.confirmed)
-            await self._tidy(connection, len(outcome.confirmed))
+            self._confirmed = outcome.confirmed
             RELAY_SENT.labels(self._service).inc(len(outcome.confirmed))
             self.progress.advanced()
         if outcome.missing_topics:
             await self._make_topics(events, outcome.missing_topics)
+        if outcome.refused:
+            # What a parked key takes along from the queue must not have been sent.
+            await self._forget_confirmed(connection)
         for event in events:
             if event.id in outcome.refused:
                 await self._refused(connection, event, outcome.refused[event.id])
@@ -323,6 +352,7 @@ _COUNT = "SELECT count(*) FROM outbox_pending"
 # The first row always, then as many as fit into the memory a round may take. OFFSET 0 keeps the
 # planner from turning the join round: planned while the log is small, it would read all of it.
 _NEXT = """
+    WITH sent AS (DELETE FROM outbox_pending WHERE id = ANY($4::bigint[]))
     SELECT * FROM (
       SELECT p.id, e.event_id, e.topic, e.key, e.version, e.type, e.merchant_id, e.traceparent,
              e.request_id, e.payload, e.at,
@@ -330,7 +360,7 @@ _NEXT = """
                - octet_length(e.payload) AS bytes_before
       FROM outbox_pending p
       CROSS JOIN LATERAL (SELECT * FROM event_log WHERE id = p.id OFFSET 0) e
-      WHERE e.topic <> ALL($3::text[])
+      WHERE e.topic <> ALL($3::text[]) AND p.id <> ALL($4::bigint[])
       ORDER BY p.id LIMIT $1
     ) AS next
     WHERE bytes_before < $2 ORDER BY id
