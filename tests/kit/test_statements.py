@@ -297,6 +297,36 @@ async def test_the_next_statement_sees_what_was_left_for_later(db: Database):
         assert (await tx.execute(text("SELECT name FROM item"))).scalar_one() == "one"
 
 
+async def test_a_write_for_the_commit_keeps_no_statement_waiting(db: Database):
+    async with db.transaction() as tx:
+        tx.at_commit(ADD_ONE, {"id": 1, "size": 5})
+        tx.later(ADD, {"ids": [2], "sizes": [6]})
+        assert (await tx.execute(COUNT)).scalar_one() == 1
+        tx.later(ADD, {"ids": [3], "sizes": [7]})
+        tx.at_commit(ADD_PARTS, {"ids": [4]})
+    assert await count(db) == 4
+    together = [sql for sql in await statements_of(db) if sql.count("INSERT INTO item") == 3]
+    assert len(together) == 1
+
+
+async def test_a_write_for_the_commit_is_undone_with_its_part(db: Database):
+    async with db.transaction() as tx:
+        tx.at_commit(ADD_ONE, {"id": 1, "size": 5})
+        with pytest.raises(LookupError):
+            await at_commit_in_a_part(tx, 2, then=LookupError)
+        await at_commit_in_a_part(tx, 3)
+    assert await count(db) == 2
+
+
+async def at_commit_in_a_part(
+    tx: Transaction, id_: int, *, then: type[Exception] | None = None
+) -> None:
+    async with tx.savepoint():
+        tx.at_commit(ADD_ONE, {"id": id_, "size": 5})
+        if then is not None:
+            raise then
+
+
 async def test_the_same_write_twice_is_written_twice(db: Database):
     async with db.transaction() as tx:
         for id_ in (1, 2):

@@ -2,9 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +25,17 @@ from sqlalchemy.pool import ConnectionPoolEntry, _ConnectionFairy
 
 from kit import tenancy
 from kit.errors import DomainError, ErrorKind, Invalid, Unavailable
-from kit.statements import Answer, Read, Rows, Statements
+from kit.statements import (
+    NO_VIOLATIONS,
+    Answer,
+    Check,
+    Read,
+    Rows,
+    Statements,
+    Violations,
+    Write,
+    fitting,
+)
 
 LOCK_TIMEOUT_MS = 2_000
 STATEMENT_TIMEOUT_MS = 10_000
@@ -51,9 +59,6 @@ _UNSTORABLE_CODES = frozenset({"22021", "22P05", "22003", "22008"})
 
 
 _STATEMENTS = "kit.statements"
-Check = Callable[[int], None]
-Violations = Mapping[str, Callable[[], Exception]]
-_NO_VIOLATIONS: Violations = MappingProxyType({})
 
 
 class Unstorable(Invalid):
@@ -74,21 +79,6 @@ def clock_time(name: str) -> Column[datetime]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Write:
-    """A write that waits for company."""
-
-    sql: str
-    parameters: Mapping[str, Any]
-    check: Check | None
-    violations: Violations
-
-    @property
-    def is_last(self) -> bool:
-        """Of the writes of one statement only the last may have parts, or count its rows."""
-        return self.check is not None or self.sql.lstrip().startswith("WITH")
-
-
 class Transaction:
     """One database transaction as services see it: statements, savepoints, outgoing events.
 
@@ -105,7 +95,8 @@ class Transaction:
         self.outgoing: list[Any] = []
         self.records: list[Any] = []
         self._after_commit: list[Callable[[], None]] = []
-        self._writes: list[_Write] = []
+        self._writes: list[Write] = []
+        self._last_writes: list[Write] = []
 
     async def execute(
         self,
@@ -133,7 +124,7 @@ class Transaction:
         parameters: Mapping[str, Any],
         *,
         check: Check | None = None,
-        violations: Violations = _NO_VIOLATIONS,
+        violations: Violations = NO_VIOLATIONS,
     ) -> None:
         """A write nobody needs the answer of: goes to the server with the others like it, before
         the next statement or the commit, whichever comes first. Within a transaction only.
@@ -142,13 +133,25 @@ class Transaction:
         they must not write to the same row. `check` is given the number of rows; `violations` name
         the error that is raised for a violated constraint.
         """
-        write = _Write(statement.text, parameters, check, violations)
+        write = Write(statement.text, parameters, check, violations)
         self._writes.append(write)
+
+    def at_commit(self, statement: TextClause, parameters: Mapping[str, Any]) -> None:
+        """As `later`, where nothing in this transaction reads it: no statement has to wait for it
+        but the last one before the commit.
+        """
+        self._last_writes.append(Write(statement.text, parameters, None, NO_VIOLATIONS))
+
+    async def finish(self) -> None:
+        """Sends all that was left for the end; `Database` does it before the commit."""
+        self._writes += self._last_writes
+        self._last_writes = []
+        await self.write()
 
     async def write(self) -> None:
         """Sends what `later` was given. Raises what its checks raise and violations name."""
         writes, self._writes = self._writes, []
-        for together in _fitting(writes):
+        for together in fitting(writes):
             try:
                 count = await self._statements.run_together(
                     [(write.sql, write.parameters) for write in together]
@@ -170,7 +173,7 @@ class Transaction:
     async def savepoint(self) -> AsyncIterator[None]:
         """A part that may fail alone: an error undoes statements, events, records, callbacks."""
         events, records = len(self.outgoing), len(self.records)
-        callbacks = len(self._after_commit)
+        callbacks, last = len(self._after_commit), len(self._last_writes)
         await self.write()
         try:
             async with self._statements.savepoint():
@@ -178,6 +181,7 @@ class Transaction:
                 await self.write()
         except BaseException:
             self._writes.clear()
+            del self._last_writes[last:]
             del self.outgoing[events:]
             del self.records[records:]
             del self._after_commit[callbacks:]
@@ -194,20 +198,6 @@ class Transaction:
     def _committed(self) -> None:
         for callback in self._after_commit:
             callback()
-
-
-def _fitting(writes: Sequence[_Write]) -> list[list[_Write]]:
-    """The writes by the statement they go with: no text twice in one, and one that must be last."""
-    statements: list[list[_Write]] = []
-    for write in writes:
-        fits = statements and not any(
-            write.sql == other.sql or (write.is_last and other.is_last) for other in statements[-1]
-        )
-        if fits:
-            statements[-1].append(write)
-        else:
-            statements.append([write])
-    return [sorted(together, key=lambda write: write.is_last) for together in statements]
 
 
 class Database:
@@ -276,7 +266,7 @@ class Database:
                     yield tx
                     for hook in self.before_commit:
                         await hook(tx)
-                    await tx.write()
+                    await tx.finish()
             tx._committed()  # noqa: SLF001 - the two classes are one mechanism
 
     @asynccontextmanager

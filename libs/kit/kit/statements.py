@@ -20,6 +20,7 @@ from collections.abc import (
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import asyncpg
@@ -41,6 +42,11 @@ _ACT_FOR = f"SELECT set_config('{SETTING}', :merchants, false)"
 _DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
+Check = Callable[[int], None]
+Violations = Mapping[str, Callable[[], Exception]]
+NO_VIOLATIONS: Violations = MappingProxyType({})
+
+
 class Rows(IteratorResult[Any]):
     """A statement's answer; `rowcount` as the server counted it, -1 where it does not."""
 
@@ -55,6 +61,21 @@ class Read:
 
     statement: TextClause
     parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write that waits for company."""
+
+    sql: str
+    parameters: Mapping[str, Any]
+    check: Check | None
+    violations: Violations
+
+    @property
+    def is_last(self) -> bool:
+        """Of the writes of one statement only the last may have parts, or count its rows."""
+        return self.check is not None or self.sql.lstrip().startswith("WITH")
 
 
 Answer = Sequence[tuple[Any, ...]]
@@ -218,6 +239,20 @@ async def _uncut(ending: Awaitable[object]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait({task})
         raise
+
+
+def fitting(writes: Sequence[Write]) -> list[list[Write]]:
+    """The writes by the statement they go with: no text twice in one, and one that must be last."""
+    statements: list[list[Write]] = []
+    for write in writes:
+        fits = statements and not any(
+            write.sql == other.sql or (write.is_last and other.is_last) for other in statements[-1]
+        )
+        if fits:
+            statements[-1].append(write)
+        else:
+            statements.append([write])
+    return [sorted(together, key=lambda write: write.is_last) for together in statements]
 
 
 @lru_cache(maxsize=2_000)

@@ -20,6 +20,8 @@ from kit.messaging.handlers import Handler, handles
 from kit.periodic import Periodic
 
 PRUNE_SECONDS = 600.0
+TELL_PATIENCE_SECONDS = 0.1
+"""What happens within this time is told together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,11 @@ def build_webhooks(settings: Settings, db: Database, safe: Safe, outside: Outsid
         db, deliveries, outside, timeout=timeout, lanes_max=settings.webhook_lanes_max
     )
     sending = Periodic("send-webhooks", settings.webhook_poll_seconds, sender.run)
-    told = WebhookConsumers(deliveries, {each.event: each for each in types}, sending.wake)
+    told = WebhookConsumers(
+        deliveries,
+        {each.event: each for each in types},
+        lambda: sending.wake(TELL_PATIENCE_SECONDS),
+    )
 
     async def prune() -> bool:
         async with db.transaction() as tx:

@@ -14,7 +14,9 @@ from kit.messaging.events import Event
 
 
 class WebhookConsumers:
-    """`wake` is called once deliveries are durable."""
+    """`wake` is called once deliveries are durable, if there are any: who is told is not known
+    before.
+    """
 
     def __init__(
         self,
@@ -29,8 +31,8 @@ class WebhookConsumers:
     # Any: one handler for the events of every type.
     async def on_event(self, tx: Transaction, events: Sequence[Event[Any]]) -> None:
         """One statement for the whole batch, however many endpoints there are."""
-        if await self._deliveries.tell(tx, [self._worded(event) for event in events]):
-            tx.on_commit(self._wake)
+        self._deliveries.tell(tx, [self._worded(event) for event in events])
+        tx.on_commit(self._wake)
 
     def _worded(self, event: Event[Any]) -> WebhookEvent:
         webhook = self._types[type(event.message)]

@@ -25,11 +25,11 @@ from kit.db import Transaction
 
 
 class WebhookDeliveryRepository:
-    async def add(self, tx: Transaction, events: Sequence[WebhookEvent]) -> int:
-        """One delivery for each endpoint that wants to be told; answers how many are new."""
+    def add(self, tx: Transaction, events: Sequence[WebhookEvent]) -> None:
+        """One delivery for each endpoint that wants to be told, written with the commit."""
         names = ("id", "merchant_id", "type", "body", "occurred_at")
         values = {name: [getattr(each, name) for each in events] for name in names}
-        return (await tx.execute(_ADD, values)).rowcount
+        tx.at_commit(_ADD, values)
 
     async def add_for(self, tx: Transaction, event: WebhookEvent, endpoint_id: UUID) -> UUID:
         """A delivery to this endpoint alone; answers its id."""

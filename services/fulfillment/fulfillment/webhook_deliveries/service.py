@@ -65,11 +65,10 @@ class WebhookDeliveryService:
         self._endpoints = endpoints
         self._pace = pace
 
-    async def tell(self, tx: Transaction, happened: Sequence[WebhookEvent]) -> int:
-        """Queues it for every endpoint that wants to know; again changes nothing. Answers how many
-        deliveries are new.
-        """
-        return await self._repository.add(tx, happened) if happened else 0
+    def tell(self, tx: Transaction, happened: Sequence[WebhookEvent]) -> None:
+        """Queues it for every endpoint that wants to know; again changes nothing."""
+        if happened:
+            self._repository.add(tx, happened)
 
     async def ping(
         self, tx: Transaction, merchant_id: UUID, endpoint_id: UUID, now: datetime

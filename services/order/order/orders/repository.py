@@ -128,7 +128,7 @@ async def add_many(tx: Transaction, orders: Sequence[Order]) -> set[UUID]:
     placed = set((await tx.execute(_INSERT, values)).scalars())
     moved = [order for order in orders if order.id in placed and order.status not in _BEGINNINGS]
     if moved:
-        tx.later(_UPDATE, {"orders": _json([_state_values(order) for order in moved])})
+        tx.at_commit(_UPDATE, {"orders": _json([_state_values(order) for order in moved])})
     return placed
 
 
