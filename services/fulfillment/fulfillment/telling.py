@@ -52,7 +52,7 @@ from kit.messaging.handlers import Handler
 from kit.periodic import Periodic
 
 FORGET_SECONDS = 300.0
-MESSAGES_PATIENCE_SECONDS = 0.2
+MESSAGES_PATIENCE_SECONDS = 0.5
 """What happens within this time is looked at, and sent, together."""
 SPOOL_FROM = "shop@lockstock.example"
 ROUTERS = (
