@@ -52,7 +52,7 @@ class Chain:
                     yield tx
                     for hook in self._db.before_commit:
                         await hook(tx)
-                    await tx.write()
+                    await tx.finish()
                 if statements.is_in_transaction:
                     self._begun = connection
             finally:
