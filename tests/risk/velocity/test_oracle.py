@@ -56,9 +56,10 @@ COUNTS = [
 
 @dataclass(slots=True)
 class Seen:
-    """A purchase as the oracle keeps it: what it was, and what became of it."""
+    """A purchase as the oracle keeps it: what it was, its keys, and what became of it."""
 
     purchase: Purchase
+    keys: dict[KeyKind, list[str]]
     unpaid: int = 0
     failed: int = 0
     refunded: int = 0
@@ -78,13 +79,13 @@ class Oracle:
         """None when it is known already."""
         if purchase.id in self.by_id:
             return None
-        entry = self.by_id[purchase.id] = Seen(purchase)
-        for kind in KeyKind:
-            for value in keys_of(purchase, kind):
+        entry = self.by_id[purchase.id] = Seen(purchase, keys_of(purchase))
+        for kind, values in entry.keys.items():
+            for value in values:
                 place = bisect.bisect(self.times[kind, value], purchase.at)
                 self.times[kind, value].insert(place, purchase.at)
                 self.seen[kind, value].insert(place, entry)
-        return {count.name: self._count(purchase, count) for count in COUNTS}
+        return {count.name: self._count(entry, count) for count in COUNTS}
 
     def settle(self, purchase_id: UUID, outcome: Outcome) -> None:
         entry = self.by_id[purchase_id]
@@ -96,11 +97,12 @@ class Oracle:
             case Outcome.REFUNDED:
                 entry.refunded = 1
 
-    def _count(self, purchase: Purchase, count: CountFact) -> int:
+    def _count(self, entry: Seen, count: CountFact) -> int:
+        purchase = entry.purchase
         return max(
             (
                 self._measure(purchase, count, value, self._near(purchase, count, value))
-                for value in keys_of(purchase, count.key)
+                for value in entry.keys[count.key]
             ),
             default=0,
         )
@@ -117,7 +119,7 @@ class Oracle:
     ) -> int:
         of = count.measure.of
         if of is not None:
-            different = {other for it in near for other in keys_of(it.purchase, of)}
+            different = {other for it in near for other in it.keys[of]}
             return min(len(different), DISTINCT_MAX)
         match count.measure:
             case Measure.PURCHASES:
@@ -144,7 +146,7 @@ def lines_of(entry: Seen, count: CountFact, value: str) -> list[PurchasedLine]:
     return [it for it in lines if count.key is not KeyKind.PRODUCT or it.product_id == value]
 
 
-def keys_of(purchase: Purchase, kind: KeyKind) -> list[str]:
+def keys_of(purchase: Purchase) -> dict[KeyKind, list[str]]:
     """The oracle's own reading: addresses here are plain IPv4."""
     values = {
         KeyKind.IP: [purchase.ip],
@@ -156,7 +158,7 @@ def keys_of(purchase: Purchase, kind: KeyKind) -> list[str]:
         KeyKind.CHANNEL: [purchase.channel_id],
         KeyKind.PRODUCT: sorted({line.product_id for line in purchase.lines}),
     }
-    return [value for value in values[kind] if value]
+    return {kind: [value for value in known if value] for kind, known in values.items()}
 
 
 def random_purchases(seeded: random.Random, number: int) -> Iterator[Purchase]:
@@ -316,8 +318,8 @@ async def _peek(
         found = await service.state["velocity"].peek(tx, purchase, watched)
     expected = oracle.record(purchase)
     assert expected is not None
-    for kind in KeyKind:
-        for value in keys_of(purchase, kind):
+    for kind, values in keys_of(purchase).items():
+        for value in values:
             place = next(
                 n for n, it in enumerate(oracle.seen[kind, value]) if it.purchase is purchase
             )
