@@ -25,6 +25,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, _ConnectionFairy
 
 from kit import tenancy
 from kit.errors import DomainError, ErrorKind, Invalid, Unavailable
+from kit.loop import meanwhile
 from kit.statements import (
     NO_VIOLATIONS,
     Answer,
@@ -97,6 +98,7 @@ class Transaction:
         self._after_commit: list[Callable[[], None]] = []
         self._writes: list[Write] = []
         self._last_writes: list[Write] = []
+        self._beside: list[Callable[[], object]] = []
 
     async def execute(
         self,
@@ -142,11 +144,18 @@ class Transaction:
         """
         self._last_writes.append(Write(statement.text, parameters, None, NO_VIOLATIONS))
 
+    def while_writing(self, work: Callable[[], object]) -> None:
+        """Work done while the last writes are under way. What it raises undoes the transaction."""
+        self._beside.append(work)
+
     async def finish(self) -> None:
         """Sends all that was left for the end; `Database` does it before the commit."""
         self._writes += self._last_writes
         self._last_writes = []
-        await self.write()
+        if self._beside:
+            await meanwhile(self.write(), lambda: [work() for work in self._beside])
+        else:
+            await self.write()
 
     async def write(self) -> None:
         """Sends what `later` was given. Raises what its checks raise and violations name."""
@@ -220,6 +229,7 @@ class Database:
         self.acts_for_outside = tenancy.NOBODY
         self._guards_merchants = guards_merchants
         self.before_commit: list[Callable[[Transaction], Awaitable[None]]] = []
+        self.before_close: list[Callable[[], Awaitable[None]]] = []
         self._engine: AsyncEngine = create_async_engine(
             url,
             pool_size=pool_size,
@@ -295,6 +305,8 @@ class Database:
             await tx.execute(text("SELECT 1"))
 
     async def close(self) -> None:
+        for give_back in self.before_close:
+            await give_back()
         await self._engine.dispose()
 
     def _setting(self, merchants: Iterable[UUID | None] | None) -> str | None:

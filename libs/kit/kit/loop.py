@@ -2,12 +2,13 @@
 
 import asyncio
 import gc
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import uvloop
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -23,3 +24,20 @@ def calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+async def meanwhile(asked: Coroutine[Any, Any, T], work: Callable[[], R]) -> tuple[T, R]:
+    """Does `work` while the first thing that `asked` waits for is under way: what was written to a
+    socket is on its way before. Raises what either raises, once both are at their end.
+    """
+    task = asyncio.ensure_future(asked)
+    try:
+        # It runs up to where it waits; then the loop sends what it wrote.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        done = work()
+    except BaseException:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+    return await task, done

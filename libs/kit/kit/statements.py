@@ -163,7 +163,13 @@ class Statements:
 
     @property
     def is_in_transaction(self) -> bool:
-        return bool(self._driver.is_in_transaction())
+        return not self._driver.is_closed() and bool(self._driver.is_in_transaction())
+
+    async def end_empty(self) -> None:
+        """Ends a transaction that was begun and not used."""
+        if self.is_in_transaction:
+            with self._sqlalchemy_errors("ROLLBACK"):
+                await self._driver.execute("ROLLBACK")
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:

@@ -5,6 +5,7 @@ load the statements and the commit are paid for once per batch.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -27,6 +28,7 @@ from kit.http.once import (
     model_bytes,
     replay_of,
 )
+from kit.standby import Standby
 
 Item = TypeVar("Item")
 FIND_BATCH_MAX = 200
@@ -39,24 +41,35 @@ class _Call(Generic[Item]):
     merchant_id: UUID | None
 
 
+def _itself(result: Any) -> BaseModel:
+    model: BaseModel = result
+    return model
+
+
 class Together(Generic[Item]):
     """`await together(run, who, item)` answers as `run(who, work)` would for this item alone.
 
-    `work` answers one model or DomainError per item, in order, and leaves no trace of an item it
-    answers an error for. What it raises undoes the batch, whose calls are then served one by one.
+    `work` answers one model (or what `read` makes one of) or DomainError per item, in order, and
+    leaves no trace of an item it answers an error for. What it raises undoes the batch, whose calls
+    are then served one by one.
+    With `standby` the transactions are begun before they are needed.
     """
 
     def __init__(
         self,
         db: Database,
-        work: Callable[[Transaction, Sequence[Item]], Awaitable[Sequence[BaseModel | DomainError]]],
+        work: Callable[[Transaction, Sequence[Item]], Awaitable[Sequence[Any]]],
         *,
+        read: Callable[[Any], BaseModel] = _itself,
         status: int = 201,
         location: Callable[[Any], str] | None = None,
         batch_max: int = 64,
         lanes: int = 2,
+        standby: Standby | None = None,
     ) -> None:
         self._db = db
+        self._read = read
+        self._standby = standby
         self._work = work
         self._status = status
         self._location = location
@@ -110,22 +123,37 @@ class Together(Generic[Item]):
     ) -> Sequence[Response | BaseException | None]:
         """None stands for a call whose key another call has."""
         answers: list[Response | BaseException | None] = [None] * len(calls)
-        async with self._db.transaction({call.merchant_id for call in calls}) as tx:
+        async with self._transaction(calls) as tx:
             claimed = await _claim(tx, [call.ticket for call in calls if call.ticket])
             chosen = [place for place, call in enumerate(calls) if _takes(call.ticket, claimed)]
             if not chosen:
                 return answers
             results = await self._work(tx, [calls[place].item for place in chosen])
-            for place, result in zip(chosen, results, strict=True):
-                answers[place] = self._answer(result)
-            await _settle(tx, calls, answers, chosen)
+
+            def answer_all() -> None:
+                for place, result in zip(chosen, results, strict=True):
+                    answers[place] = self._answer(result)
+
+            if any(calls[place].ticket for place in chosen):
+                answer_all()
+                await _settle(tx, calls, answers, chosen)
+            else:
+                tx.while_writing(answer_all)
         return answers
 
-    def _answer(self, result: BaseModel | DomainError) -> Response | DomainError:
+    def _transaction(
+        self, calls: Sequence[_Call[Item]]
+    ) -> AbstractAsyncContextManager[Transaction]:
+        if self._standby is not None:
+            return self._standby.transaction()
+        return self._db.transaction({call.merchant_id for call in calls})
+
+    def _answer(self, result: Any) -> Response | DomainError:
         if isinstance(result, DomainError):
             return result
-        location = self._location(result) if self._location else None
-        return answer(model_bytes(result), self._status, location)
+        model = self._read(result)
+        location = self._location(model) if self._location else None
+        return answer(model_bytes(model), self._status, location)
 
 
 def _takes(ticket: Ticket | None, claimed: set[tuple[str, str]]) -> bool:
