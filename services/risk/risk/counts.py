@@ -6,10 +6,12 @@ many minutes, hours or days of this purchase.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 WINDOW_SECONDS_MIN = 60
 WINDOW_SECONDS_MAX = 90 * 86_400
@@ -109,38 +111,49 @@ class CountFact:
     seconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class CountGroup:
+class CountGroup(NamedTuple):
     """Counts that the same window of the same key answers."""
 
-    key: KeyKind
-    seconds: int
+    span: timedelta
+    span_us: int
     of: KeyKind | None
     counts: tuple[CountFact, ...]
 
-    @property
-    def span(self) -> timedelta:
-        return timedelta(seconds=self.seconds)
+
+class CountsByKey(NamedTuple):
+    """What is asked of each key of a kind."""
+
+    kind: KeyKind
+    groups: tuple[CountGroup, ...]
+    span_us: int
+    """The longest."""
 
 
 class CountSet(tuple[CountFact, ...]):
     """Counts that are asked for together, with what they have in common worked out once."""
 
     @cached_property
-    def groups(self) -> tuple[tuple[KeyKind, tuple[CountGroup, ...]], ...]:
+    def by_key(self) -> tuple[CountsByKey, ...]:
         """By the kind of key."""
         found: dict[KeyKind, dict[tuple[int, KeyKind | None], list[CountFact]]] = {}
         for it in self:
             found.setdefault(it.key, {}).setdefault((it.seconds, it.measure.of), []).append(it)
-        return tuple(
-            (kind, tuple(CountGroup(kind, *which, tuple(some)) for which, some in alike.items()))
-            for kind, alike in found.items()
-        )
+        return tuple(_by_key(kind, alike) for kind, alike in found.items())
 
     @cached_property
     def asked(self) -> frozenset[tuple[KeyKind, KeyKind | None]]:
         """Kinds of keys, each with what is told apart."""
         return frozenset((it.key, it.measure.of) for it in self)
+
+
+def _by_key(
+    kind: KeyKind, alike: Mapping[tuple[int, KeyKind | None], Sequence[CountFact]]
+) -> CountsByKey:
+    groups = tuple(
+        CountGroup(timedelta(seconds=seconds), seconds * 1_000_000, of, tuple(counts))
+        for (seconds, of), counts in alike.items()
+    )
+    return CountsByKey(kind, groups, max(it.span_us for it in groups))
 
 
 class CountRefused(ValueError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from risk.counts import DISTINCT_MAX, CountFact, KeyKind, Measure
-from risk.windows.domain import microseconds
+from risk.pasts import microseconds
 
 REPLAYED = frozenset({Measure.PURCHASES, Measure.AMOUNT, Measure.QUANTITY})
 """Besides counts of different values. When outcomes became known is not kept: those are not."""

@@ -18,10 +18,11 @@ import pytest
 from sqlalchemy import text
 
 from kit.service import Service
+from risk import pasts
 from risk.counts import DISTINCT_MAX, CountFact, KeyKind, Measure, read_count
 from risk.velocity.domain import Purchase, PurchasedLine, PurchaseSource, Velocity
 from risk.velocity.service import VelocityService
-from risk.windows import domain, repository
+from risk.windows import repository
 from risk.windows.domain import Outcome
 from tests.risk.factories import MERCHANT, NOON, recorded
 
@@ -231,7 +232,7 @@ async def test_counts_equal_those_of_a_brute_force_oracle(
 async def test_counts_are_the_same_where_the_database_counts_what_is_too_much_to_read(
     service: Service, frozen_heap: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (domain, repository):
+    for module in (pasts, repository):
         monkeypatch.setattr(module, "PAST_MAX", 2)
 
     await _replay(service, min(EVENTS, 400))

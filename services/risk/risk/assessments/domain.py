@@ -1,7 +1,7 @@
 """An assessment: what is known about a purchase, what the rules say, what is decided."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -131,7 +131,7 @@ class ShadowReport:
 
 def recorded(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     """Outcomes as JSON knows them; the same again when they come back from the database."""
-    return [{**asdict(outcome), "rule_id": str(outcome.rule_id)} for outcome in outcomes]
+    return [outcome.record() for outcome in outcomes]
 
 
 _B, _I, _S, _L = FactType.BOOL, FactType.INT, FactType.STRING, FactType.STRINGS

@@ -12,6 +12,7 @@ from kit.http import Caller, Once, Timestamp, caller, once
 from kit.http.callers import PLATFORM
 from kit.http.together import Together
 from kit.paging import Page, PageRequest, page_of, page_request
+from kit.standby import Standby
 from risk.assessments.domain import AlreadyAssessed, Assessment, NotAllAllowed
 from risk.assessments.schemas import (
     AssessmentAnswer,
@@ -82,16 +83,19 @@ def record_together(db: Database, assessments: AssessmentService) -> Together[Pu
 
     async def work(
         tx: Transaction, purchases: Sequence[Purchase]
-    ) -> Sequence[AssessmentAnswer | AlreadyAssessed]:
+    ) -> Sequence[Assessment | AlreadyAssessed]:
         made = {it.purchase.id: it for it in await assessments.assess(tx, purchases)}
-        return [_answer(it, made.pop(it.id, None)) for it in purchases]
+        return [_first(it, made) for it in purchases]
 
-    return Together(db, work, status=200, lanes=1)
+    return Together(db, work, read=_recorded, status=200, lanes=1, standby=Standby(db))
 
 
-def _answer(purchase: Purchase, made: Assessment | None) -> AssessmentAnswer | AlreadyAssessed:
-    if made is None:
-        return AlreadyAssessed(reference=purchase.reference)
+def _first(purchase: Purchase, made: dict[UUID, Assessment]) -> Assessment | AlreadyAssessed:
+    """Of two calls about one purchase only the first recorded it."""
+    return made.pop(purchase.id, None) or AlreadyAssessed(reference=purchase.reference)
+
+
+def _recorded(made: Assessment) -> AssessmentAnswer:
     return AssessmentAnswer.from_domain(made, is_recorded=True)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 from uuid import UUID, uuid5
 
 from kit.errors import Conflict, Invalid, NotFound
@@ -50,6 +51,10 @@ class Limits:
     """Units in all lines; an order of more is declined."""
     hold_seconds: int | None = None
     """The longest time, from when it was placed, that an unpaid order holds its stock."""
+
+    def record(self) -> dict[str, int | None]:
+        """As JSON knows it."""
+        return {"quantity_max": self.quantity_max, "hold_seconds": self.hold_seconds}
 
     def tightened(self, other: "Limits") -> "Limits":
         return Limits(
@@ -138,6 +143,22 @@ class Outcome:
     @property
     def is_enforced(self) -> bool:
         return self.mode is Mode.ENFORCE
+
+    def record(self) -> dict[str, Any]:
+        """As JSON knows it."""
+        limits = self.limits
+        return {
+            "rule_id": str(self.rule_id),
+            "version": self.version,
+            "name": self.name,
+            "mode": self.mode,
+            "priority": self.priority,
+            "action": self.action,
+            "condition": self.condition,
+            "values": self.values,
+            "failure": self.failure,
+            "limits": limits and limits.record(),
+        }
 
     def explain(self) -> str:
         """The condition with the values that made it true, for timelines and reviewers."""

@@ -14,9 +14,10 @@ from enum import StrEnum
 from functools import lru_cache
 from uuid import UUID
 
-from risk.counts import CountFact, KeyKind
+from risk.counts import CountFact, CountGroup, KeyKind
 from risk.facts import UNKNOWN_TIME
-from risk.windows.domain import NOTHING, Figures, VelocityKey
+from risk.pasts import NOTHING, Figures
+from risk.windows.domain import VelocityKey
 
 KEPT = timedelta(days=97)
 """The longest window, and a week for events that come late; older purchases count no more."""
@@ -221,13 +222,30 @@ class Alike:
             values = purchase.keys_of(kind)
             self._values[kind] = self._values[kind].union([value.digest for value in values])
 
-    def sum(self, at: datetime, span: timedelta, currency: str) -> Figures:
-        """What is within the window, without the money of other currencies."""
+    def around(
+        self, purchase: Purchase, groups: Sequence[CountGroup]
+    ) -> tuple[list[Figures], list[frozenset[UUID]]]:
+        """What is within each group's window around the newest of them: figures, without the money
+        of other currencies, or the different values.
+        """
+        at, currency = purchase.at, purchase.currency
+        if len(self._purchases) == 1:
+            figures, told = self._purchases[0][1], self._values
+            return (
+                [figures if it.of is None else NOTHING for it in groups],
+                [NO_VALUES if it.of is None else told[it.of] for it in groups],
+            )
+        return (
+            [NOTHING if it.of else self._sum(at, it.span, currency) for it in groups],
+            [self._values_near(at, it.span, it.of) if it.of else NO_VALUES for it in groups],
+        )
+
+    def _sum(self, at: datetime, span: timedelta, currency: str) -> Figures:
         if not self._are_all_near(at, span):
             return _sum(self._sums_near(at, span), currency)
         return _sum(self._totals, currency)
 
-    def values(self, at: datetime, span: timedelta, of: KeyKind) -> frozenset[UUID]:
+    def _values_near(self, at: datetime, span: timedelta, of: KeyKind) -> frozenset[UUID]:
         if self._are_all_near(at, span):
             return self._values[of]
         near = (it for it, _ in self._purchases if abs(it.at - at) < span)
@@ -235,8 +253,6 @@ class Alike:
 
     def _are_all_near(self, at: datetime, span: timedelta) -> bool:
         """A batch is moments long, most windows are longer."""
-        if len(self._purchases) == 1:
-            return self._first == at
         return at - self._first < span and self._last - at < span
 
     def _sums_near(self, at: datetime, span: timedelta) -> dict[str, Figures]:

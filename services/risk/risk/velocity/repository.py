@@ -18,9 +18,10 @@ from kit.db import Transaction
 from kit.errors import Unavailable
 from kit.statements import Read
 from risk.counts import KeyKind
+from risk.pasts import Figures, microseconds
 from risk.velocity.domain import ALWAYS_COUNTED, Purchase, SettledPurchase, Watch, Watched
 from risk.velocity.tables import SINGLE_KEYS
-from risk.windows.domain import ROLLED_FROM, Figures, KeyState, Outcome, VelocityKey, microseconds
+from risk.windows.domain import ROLLED_FROM, KeyState, Outcome, VelocityKey
 
 _LOCK_MERCHANTS = text("""
     SELECT pg_advisory_xact_lock_shared(hashtextextended('velocity:' || merchant_id, 0))

@@ -1,34 +1,32 @@
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from uuid import UUID
 
 from kit.db import Transaction
+from kit.loop import meanwhile
 from kit.statements import Answer, Read
-from risk.counts import CountFact, CountGroup, CountSet, KeyKind
+from risk.counts import CountFact, CountsByKey, CountSet, KeyKind
+from risk.pasts import Figures, microseconds
 from risk.rollups.service import RollupService
-from risk.velocity.domain import KEPT, NO_VALUES, Alike, Purchase, Velocity, Watch, Watched
+from risk.velocity.domain import KEPT, Alike, Purchase, Velocity, Watch, Watched
 from risk.velocity.repository import VelocityRepository
 from risk.windows.domain import (
-    NOTHING,
     Entry,
-    Figures,
+    Inquiry,
     KeyState,
     LookUp,
     Outcome,
-    Question,
     Shape,
     Sighting,
     VelocityKey,
-    microseconds,
 )
 from risk.windows.service import WindowService
 
 FORGET_MAX = 1_000
 """Purchases in one transaction."""
-UNKNOWN_KEY = KeyState()
 Counts = Mapping[UUID, Sequence[CountFact]]
 """Merchant -> the counts that its rules mention."""
 
@@ -106,8 +104,12 @@ class VelocityService:
         for it in purchases:
             first.setdefault(it.id, it)
         fresh = list(first.values())
-        watch, states = watched.of, await self._lock(tx, fresh, watched.of, {})
-        found = await self._count(tx, fresh, counts, states, beside)
+        watch = watched.of
+        # What is asked does not hang on the keys' states: it is worked out while they are locked.
+        states, asked = await meanwhile(
+            self._lock(tx, fresh, watch, {}), lambda: self._asked(fresh, counts, beside)
+        )
+        found = await self._count(tx, asked, states)
         renewed = await renew(found.beside)
         is_more_watched = found.words != watched.words
         if is_more_watched:
@@ -116,53 +118,47 @@ class VelocityService:
             states = await self._lock(tx, fresh, watch, states)
         if is_more_watched or renewed is not None:
             counts = counts if renewed is None else renewed
-            found = await self._count(tx, fresh, counts, states, beside)
+            found = await self._count(tx, self._asked(fresh, counts, beside), states)
         if found.known:
             fresh = [it for it in fresh if it.id not in found.known]
             repeats = [first[id_] for id_ in found.known]
             states = self._forget_repeats(tx, states, repeats, watch)
             if not fresh:
                 return Counted([], [])
-            found = await self._count(tx, fresh, counts, states, beside)
+            found = await self._count(tx, self._asked(fresh, counts, beside), states)
         self._repository.add_purchases(tx, fresh)
         self._add(tx, fresh, states)
         return found
 
-    async def _count(
-        self,
-        tx: Transaction,
-        purchases: Sequence[Purchase],
-        counts: Counts,
-        states: Mapping[VelocityKey, KeyState],
-        beside: Beside,
-    ) -> Counted:
-        """The counts as if none of them were known already."""
-        asked = _Asked(counts, states)
-        for it in purchases:
-            asked.ask(it)
-        wanted = asked.look_up()
+    def _asked(self, purchases: Sequence[Purchase], counts: Counts, beside: Beside) -> "_Asked":
         merchants = {it.merchant_id for it in purchases}
         own = [self._repository.find_known(purchases), self._repository.ask_words(merchants)]
-        others = list(beside(purchases))
-        answers = await tx.read_together([*own, *others, *self._windows.ask(wanted)])
-        last = len(own) + len(others)
+        return _Asked(purchases, counts, [*own, *beside(purchases)])
+
+    async def _count(
+        self, tx: Transaction, asked: "_Asked", states: Mapping[VelocityKey, KeyState]
+    ) -> Counted:
+        """The counts as if none of them were known already."""
+        wanted = asked.look_up(states)
+        answers = await tx.read_together([*asked.beside, *self._windows.ask(wanted)])
+        last = len(asked.beside)
         figures = await self._windows.figures(tx, wanted, answers[last:])
-        earlier = _earlier_purchases(purchases, states)
+        earlier = _earlier_purchases(asked.purchases, states)
         velocities = map(Velocity, asked.counts_of(figures), earlier)
+        known, words, *others = answers[:last]
         return Counted(
-            list(zip(purchases, velocities, strict=True)),
-            answers[len(own) : last],
-            frozenset(id_ for (id_,) in answers[0]),
-            answers[1][0][0],
+            list(zip(asked.purchases, velocities, strict=True)),
+            others,
+            frozenset(id_ for (id_,) in known),
+            words[0][0],
         )
 
     async def peek(self, tx: Transaction, purchase: Purchase, counts: Counts) -> Velocity:
         """What `record` would count for this purchase now, without recording it."""
         keys = {key for kind in KeyKind for key in purchase.keys_of(kind)}
         states = await self._repository.find_keys(tx, keys)
-        asked = _Asked(counts, states)
-        asked.ask(purchase)
-        wanted = asked.look_up()
+        asked = _Asked([purchase], counts)
+        wanted = asked.look_up(states)
         asking = self._windows.ask(wanted)
         answers = await tx.read_together(asking) if asking else []
         figures = await self._windows.figures(tx, wanted, answers)
@@ -225,17 +221,14 @@ class VelocityService:
         if locked.earlier:
             self._repository.add_totals(tx, locked.earlier)
         before = {
-            key: replace(it, total=it.total - len(added[key]) + locked.earlier.get(key, 0))
+            key: it.plus(locked.earlier.get(key, 0) - len(added[key]))
             for key, it in {**held, **locked.states}.items()
         }
         pairs = {pair for it in watch.values() for pair in it.pairs}
         paired = await self._rollups.roll_up(tx, before, pairs)
         rolled = await self._repository.mark_rolled(tx, paired) if paired else {}
-        rolled = {key: replace(it, total=before[key].total) for key, it in rolled.items()}
-        return {
-            key: replace(it, total=it.total + len(added[key]))
-            for key, it in (before | rolled).items()
-        }
+        rolled = {key: it._replace(total=before[key].total) for key, it in rolled.items()}
+        return {key: it.plus(len(added[key])) for key, it in (before | rolled).items()}
 
     def _forget_repeats(
         self,
@@ -251,10 +244,7 @@ class VelocityService:
                 repeated[key] -= 1
         if repeated:
             self._repository.add_totals(tx, repeated)
-        return states | {
-            key: replace(states[key], total=states[key].total + number)
-            for key, number in repeated.items()
-        }
+        return states | {key: states[key].plus(number) for key, number in repeated.items()}
 
     def _add(
         self,
@@ -284,61 +274,72 @@ class VelocityService:
 
 
 class _Asked:
-    """The questions of purchases that come one after another, and how their answers add up."""
+    """The questions of purchases that come one after another, and how their answers add up.
+    `beside`: what else is asked.
+    """
 
-    def __init__(self, counts: Counts, states: Mapping[VelocityKey, KeyState]) -> None:
+    def __init__(
+        self, purchases: Sequence[Purchase], counts: Counts, beside: Sequence[Read] = ()
+    ) -> None:
+        self.purchases = purchases
+        self.beside = beside
         self._counts = {merchant_id: _set_of(some) for merchant_id, some in counts.items()}
-        self._states = states
         self._shape = Shape.of(frozenset().union(*(it.asked for it in self._counts.values())))
-        self._beside = defaultdict[VelocityKey, Alike](partial(Alike, self._shape.told_apart))
-        self._numbers: list[list[tuple[CountGroup, list[int]]]] = []
+        self._alike = defaultdict[VelocityKey, Alike](partial(Alike, self._shape.told_apart))
+        self._places: list[list[tuple[CountsByKey, list[int]]]] = []
+        """For each purchase and kind of key the first question of each of its keys."""
         self._own: list[Figures] = []
-        self._questions: list[Question] = []
+        self._inquiries: list[Inquiry] = []
+        for it in purchases:
+            self._ask(it)
 
-    def ask(self, purchase: Purchase) -> None:
-        """The purchases asked about before are there too: nobody else knows of them yet."""
-        numbers: list[tuple[CountGroup, list[int]]] = []
-        at_us = microseconds(purchase.at)
-        for kind, groups in self._counts.get(purchase.merchant_id, NO_COUNTS).groups:
-            keys = purchase.keys_of(kind)
-            first = len(self._questions)
-            for key in keys:
-                self._ask_key(purchase, key, groups, at_us)
-            numbers += [
-                (group, [first + place + number * len(groups) for number in range(len(keys))])
-                for place, group in enumerate(groups)
-            ]
-        self._numbers.append(numbers)
-
-    def look_up(self) -> LookUp:
+    def look_up(self, states: Mapping[VelocityKey, KeyState]) -> LookUp:
         """For all of them."""
-        return LookUp(self._questions, self._shape)
+        return LookUp(self._inquiries, states, self._shape)
 
     def counts_of(self, answers: Sequence[Figures]) -> list[dict[str, int]]:
         """For each purchase; of several keys of a kind (products) the one with the most counts."""
         figures = [own.plus(it) for own, it in zip(self._own, answers, strict=True)]
-        return [
-            {
-                count.name: max([figures[place].of(count.measure) for place in places], default=0)
-                for group, places in numbers
-                for count in group.counts
-            }
-            for numbers in self._numbers
-        ]
+        return [self._counts_at(places, figures) for places in self._places]
+
+    def _counts_at(
+        self, places: Sequence[tuple[CountsByKey, Sequence[int]]], figures: Sequence[Figures]
+    ) -> dict[str, int]:
+        return {
+            count.name: figures[firsts[0] + place].of(count.measure)
+            if len(firsts) == 1
+            else max((figures[first + place].of(count.measure) for first in firsts), default=0)
+            for counts, firsts in places
+            for place, group in enumerate(counts.groups)
+            for count in group.counts
+        }
+
+    def _ask(self, purchase: Purchase) -> None:
+        """The purchases asked about before are there too: nobody else knows of them yet."""
+        at_us = microseconds(purchase.at)
+        self._places.append(
+            [
+                (
+                    counts,
+                    [
+                        self._ask_key(purchase, key, counts, at_us)
+                        for key in purchase.keys_of(counts.kind)
+                    ],
+                )
+                for counts in self._counts.get(purchase.merchant_id, NO_COUNTS).by_key
+            ]
+        )
 
     def _ask_key(
-        self, purchase: Purchase, key: VelocityKey, groups: Sequence[CountGroup], at_us: int
-    ) -> None:
-        """What the groups ask of one key, in their order."""
-        beside, state = self._beside[key], self._states.get(key, UNKNOWN_KEY)
-        beside.add(purchase, key)
-        at, currency = purchase.at, purchase.currency
-        for group in groups:
-            of, span, span_us = group.of, group.span, group.seconds * 1_000_000
-            first_us, end_us = at_us - span_us + 1, at_us + span_us
-            values = NO_VALUES if of is None else beside.values(at, span, of)
-            self._own.append(beside.sum(at, span, currency) if of is None else NOTHING)
-            self._questions.append(Question(key, currency, first_us, end_us, of, values, state))
+        self, purchase: Purchase, key: VelocityKey, counts: CountsByKey, at_us: int
+    ) -> int:
+        """What the groups ask of one key, in their order; the number of the first question."""
+        first, alike = len(self._own), self._alike[key]
+        alike.add(purchase, key)
+        own, values = alike.around(purchase, counts.groups)
+        self._own += own
+        self._inquiries.append(Inquiry(key, purchase.currency, at_us, counts, values))
+        return first
 
 
 NO_COUNTS = CountSet()

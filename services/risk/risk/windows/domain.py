@@ -6,24 +6,19 @@ asked about them. One with many has buckets of a minute, an hour and a day, so t
 each value ever seen with it.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
-from itertools import accumulate, repeat
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from risk.counts import DISTINCT_MAX, KeyKind, Measure
+from risk.counts import DISTINCT_MAX, CountsByKey, KeyKind
+from risk.pasts import NO_PAST, NOTHING, Figures, Past
 
 ROLLED_FROM = 100
 """Purchases. Keys with more are counted from roll-ups: what a count reads stays bounded."""
-PAST_MAX = 200
-"""Purchases of a stretch that are counted here. Where there are more (at the edge of a window of a
-very hot key, or of a key that nobody counted by so far) the database counts them.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,44 +31,6 @@ class VelocityKey:
     def __hash__(self) -> int:
         # The digest names its kind too; a decision looks up keys some hundred times.
         return hash(self.digest.int)
-
-
-class Figures(NamedTuple):
-    """What purchases of one key within one window come to."""
-
-    purchases: int = 0
-    quantity: int = 0
-    amount_minor: int = 0
-    unpaid: int = 0
-    failed: int = 0
-    refunded: int = 0
-
-    def plus(self, other: "Figures") -> "Figures":
-        if self is NOTHING or other is NOTHING:
-            return other if self is NOTHING else self
-        return Figures(
-            self.purchases + other.purchases,
-            self.quantity + other.quantity,
-            self.amount_minor + other.amount_minor,
-            self.unpaid + other.unpaid,
-            self.failed + other.failed,
-            self.refunded + other.refunded,
-        )
-
-    def of(self, measure: Measure) -> int:
-        """The figure of a measure; of one that tells values apart, their number."""
-        return int(self[_PLACES.get(measure, 0)])
-
-
-_PLACES = {
-    Measure.PURCHASES: 0,
-    Measure.QUANTITY: 1,
-    Measure.AMOUNT: 2,
-    Measure.UNPAID: 3,
-    Measure.FAILED: 4,
-    Measure.REFUNDED: 5,
-}
-NOTHING = Figures()
 
 
 class Outcome(StrEnum):
@@ -109,8 +66,7 @@ class Sighting:
     value: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class KeyState:
+class KeyState(NamedTuple):
     """What is known of a key; true as long as it is locked."""
 
     total: int = 0
@@ -118,6 +74,13 @@ class KeyState:
     newest_us: int = 0
     is_rolled: bool = False
     paired: frozenset[KeyKind] = frozenset()
+
+    def plus(self, purchases: int) -> "KeyState":
+        """With so many purchases more."""
+        return KeyState(self.total + purchases, self.newest_us, self.is_rolled, self.paired)
+
+
+UNKNOWN_KEY = KeyState()
 
 
 class Level(StrEnum):
@@ -170,6 +133,23 @@ class Question(NamedTuple):
         return segments(self.first_us, self.end_us, self.state.newest_us)
 
 
+class Inquiry(NamedTuple):
+    """What counts ask of a key for one purchase: a window around its time for each group."""
+
+    key: VelocityKey
+    currency: str
+    at_us: int
+    counts: CountsByKey
+    candidates: Sequence[frozenset[UUID]]
+    """For each group: values that are there for certain, of purchases not written down yet."""
+
+    def questions(self, state: KeyState) -> Iterator[Question]:
+        """One for each group, with what is known of the key."""
+        for group, candidates in zip(self.counts.groups, self.candidates, strict=True):
+            first, end = self.at_us - group.span_us + 1, self.at_us + group.span_us
+            yield Question(self.key, self.currency, first, end, group.of, candidates, state)
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What kinds of keys questions are about, so that like questions are one statement, which is
@@ -201,110 +181,66 @@ class Stretch(NamedTuple):
     end: int
 
 
-PastPurchase = tuple[Any, ...]
-"""A purchase as far as it counts for a key: its time, currency, quantity, amount, how often it was
-unpaid, failed and refunded, and the values that are told apart: one, several or none of a kind.
-"""
-_OWN_COLUMNS = 7
-
-
-class Past:
-    """The purchases of a stretch in the order of their times, with running sums."""
-
-    def __init__(self, purchases: Sequence[PastPurchase]) -> None:
-        self._number = len(purchases)
-        columns: list[tuple[Any, ...]] = [()] * _OWN_COLUMNS
-        if purchases:
-            columns = list(zip(*purchases, strict=True))
-        ats, self._currencies, quantities, self._amounts, *ends = columns[:_OWN_COLUMNS]
-        self._ats = [microseconds(at) for at in ats]
-        self._values = columns[_OWN_COLUMNS:]
-        self._sums = [[0, *accumulate(column)] for column in (quantities, *ends)]
-        self._amounts_in: dict[str, list[int]] = {}
-
-    def __bool__(self) -> bool:
-        return self._number > 0
-
-    @property
-    def is_full(self) -> bool:
-        """There may be more of them than were read."""
-        return self._number >= PAST_MAX
-
-    def all(self, currency: str) -> Figures:
-        """As `figures`, of the whole stretch."""
-        return self.figures(self._ats[0], self._ats[-1] + 1, currency) if self else NOTHING
-
-    def figures(self, first_us: int, end_us: int, currency: str) -> Figures:
-        """What is within the window, without the money of other currencies."""
-        low, high = bisect_left(self._ats, first_us), bisect_left(self._ats, end_us)
-        if low == high:
-            return NOTHING
-        amounts = self._amounts_in.get(currency)
-        if amounts is None:
-            own = map(_amount_in, repeat(currency), self._currencies, self._amounts)
-            amounts = self._amounts_in[currency] = [0, *accumulate(own)]
-        quantity, *ends = [sums[high] - sums[low] for sums in self._sums]
-        return Figures(high - low, quantity, amounts[high] - amounts[low], *ends)
-
-    def values(self, first_us: int, end_us: int, place: int) -> set[UUID]:
-        """The different ones within the window, of the kind that has this place."""
-        low, high = bisect_left(self._ats, first_us), bisect_left(self._ats, end_us)
-        found: set[UUID] = set()
-        if low == high:
-            return found
-        for value in self._values[place][low:high]:
-            if isinstance(value, UUID):
-                found.add(value)
-            elif value is not None:
-                found.update(value)
-        return found
-
-
-def _amount_in(wanted: str, currency: str, amount_minor: int) -> int:
-    return amount_minor if currency == wanted else 0
-
-
-NO_PAST = Past(())
-
-
 class LookUp:
-    """What is to be looked up for questions, and how their answers are made of it.
+    """What is to be looked up for inquiries, and how their answers are made of it. An inquiry has
+    as many questions as groups of counts, numbered one after the other.
 
     A key that is counted one by one is one stretch, which holds all windows that are asked about.
     """
 
-    def __init__(self, questions: Sequence[Question], shape: Shape) -> None:
-        self.questions = questions
+    def __init__(
+        self, inquiries: Sequence[Inquiry], states: Mapping[VelocityKey, KeyState], shape: Shape
+    ) -> None:
         self.shape = shape
         self.stretches: list[Stretch] = []
-        self.sums: list[tuple[int, Segment]] = []
-        """Question, buckets of its window."""
-        self.pairs: list[int] = []
+        self.sums: list[tuple[int, Question, Segment]] = []
+        """Questions that buckets answer, with buckets of their windows."""
+        self.pairs: list[tuple[int, Question]] = []
         """Questions about values that pairs answer."""
-        self._edges: list[tuple[int, int]] = []
-        """Question, stretch at an edge of its window."""
-        self._whole: list[tuple[int, int]] = []
-        """Question, stretch that holds all of its window."""
+        self._inquiries: list[tuple[int, Inquiry, KeyState]] = []
+        """With the number of its first question, and what is known of its key."""
+        self._edges: list[tuple[int, int, str]] = []
+        """Question, stretch at an edge of its window, currency."""
+        self._whole: list[tuple[int, Inquiry, int]] = []
+        """First question, inquiry, stretch that holds all of its windows."""
+        self._alone: list[tuple[int, Question, int]] = []
+        """Questions that roll-ups do not answer, though they do others of the inquiry."""
         self._places: dict[VelocityKey, int] = {}
-        for number, question in enumerate(questions):
-            self._add(number, question)
+        self._questions = 0
+        for inquiry in inquiries:
+            self._add(inquiry, states.get(inquiry.key, UNKNOWN_KEY))
 
-    def _add(self, number: int, question: Question) -> None:
+    def __bool__(self) -> bool:
+        return self._questions > 0
+
+    def _add(self, inquiry: Inquiry, state: KeyState) -> None:
+        number = self._questions
+        self._inquiries.append((number, inquiry, state))
+        self._questions += len(inquiry.counts.groups)
+        if state.is_rolled:
+            for place, question in enumerate(inquiry.questions(state), number):
+                self._add_question(place, question)
+            return
+        at_us, span_us = inquiry.at_us, inquiry.counts.span_us
+        place = self._place(inquiry.key, at_us - span_us + 1, at_us + span_us)
+        self._whole.append((number, inquiry, place))
+
+    def _add_question(self, number: int, question: Question) -> None:
         if not question.is_rolled:
-            self._whole.append((number, self._place(question)))
+            place = self._place(question.key, question.first_us, question.end_us)
+            self._alone.append((number, question, place))
         elif question.of is not None:
-            self.pairs.append(number)
+            self.pairs.append((number, question))
         else:
             for part in question.parts():
                 if part.level is not None:
-                    self.sums.append((number, part))
+                    self.sums.append((number, question, part))
                     continue
-                self._edges.append((number, len(self.stretches)))
+                self._edges.append((number, len(self.stretches), question.currency))
                 self.stretches.append(Stretch(question.key, part.first, part.end))
 
-    def _place(self, question: Question) -> int:
-        """That of the key's stretch, which covers the question's window from here on."""
-        key, first, end = question.key, question.first_us, question.end_us
+    def _place(self, key: VelocityKey, first: int, end: int) -> int:
+        """That of the key's stretch, which covers this window from here on."""
         place = self._places.get(key)
         if place is None:
             place = self._places[key] = len(self.stretches)
@@ -327,31 +263,74 @@ class LookUp:
         Given are the purchases of each stretch that has any, sums of buckets by question, and for
         each question that pairs answer how many values there are and whether there may be more.
         """
-        found = [NOTHING] * len(self.questions)
-        left = {number for number, place in self._edges if pasts.get(place, NO_PAST).is_full}
+        found = [NOTHING] * self._questions
+        left = {number for number, place, _ in self._edges if pasts.get(place, NO_PAST).is_full}
         for number, more in sums:
             found[number] = found[number].plus(more)
-        for number, place in self._edges:
+        for number, place, currency in self._edges:
             if number not in left and (past := pasts.get(place)):
-                found[number] = found[number].plus(past.all(self.questions[number].currency))
+                found[number] = found[number].plus(past.all(currency))
         for number, values, is_unsure in pairs:
             found[number] = Figures(values)
             if is_unsure:
                 left.add(number)
-        for number, place in self._whole:
+        self._find_whole(pasts, found, left)
+        return found, left
+
+    def _find_whole(self, pasts: Mapping[int, Past], found: list[Figures], left: set[int]) -> None:
+        for number, question, place in self._alone:
             past = pasts.get(place, NO_PAST)
             if past.is_full:
                 left.add(number)
             else:
-                found[number] = self._within(past, self.questions[number])
-        return found, left
+                found[number] = self._within(past, question)
+        for number, inquiry, place in self._whole:
+            last = number + len(inquiry.counts.groups)
+            past = pasts.get(place, NO_PAST)
+            if past.is_full:
+                left.update(range(number, last))
+            else:
+                found[number:last] = self._windows(past, inquiry)
+
+    def left(self, numbers: Collection[int]) -> dict[int, Question]:
+        """The questions of these numbers."""
+        return {
+            number: question
+            for first, inquiry, state in self._inquiries
+            if any(first <= it < first + len(inquiry.counts.groups) for it in numbers)
+            for number, question in enumerate(inquiry.questions(state), first)
+            if number in numbers
+        }
 
     def _within(self, past: Past, question: Question) -> Figures:
-        first, end = question.first_us, question.end_us
-        if question.of is None:
-            return past.figures(first, end, question.currency)
-        values = past.values(first, end, self.shape.told_apart.index(question.of))
-        return Figures(min(DISTINCT_MAX, len(values | question.candidates)))
+        return self._window(
+            past,
+            question.first_us,
+            question.end_us,
+            question.currency,
+            question.of,
+            question.candidates,
+        )
+
+    def _windows(self, past: Past, inquiry: Inquiry) -> Iterator[Figures]:
+        at_us, currency = inquiry.at_us, inquiry.currency
+        for group, candidates in zip(inquiry.counts.groups, inquiry.candidates, strict=True):
+            first, end = at_us - group.span_us + 1, at_us + group.span_us
+            yield self._window(past, first, end, currency, group.of, candidates)
+
+    def _window(
+        self,
+        past: Past,
+        first: int,
+        end: int,
+        currency: str,
+        of: KeyKind | None,
+        candidates: frozenset[UUID],
+    ) -> Figures:
+        if of is None:
+            return past.figures(first, end, currency)
+        values = past.values(first, end, self.shape.told_apart.index(of))
+        return Figures(min(DISTINCT_MAX, len(values | candidates)))
 
 
 def segments(first_us: int, end_us: int, newest_us: int) -> list[Segment]:
@@ -373,16 +352,3 @@ def segments(first_us: int, end_us: int, newest_us: int) -> list[Segment]:
         outer = rest
     parts += [Segment(None, first, end) for first, end in outer]
     return [it for it in parts if it.first < it.end and it.first <= newest_us]
-
-
-def moment(at_us: int) -> datetime:
-    """The inverse of `microseconds`."""
-    return _EPOCH + timedelta(microseconds=at_us)
-
-
-def microseconds(at: datetime) -> int:
-    """Since 1970, exact: a float has too few digits."""
-    return (at - _EPOCH) // timedelta(microseconds=1)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

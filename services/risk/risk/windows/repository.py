@@ -11,24 +11,14 @@ from sqlalchemy import TextClause, text
 from kit.db import Transaction
 from kit.statements import Answer, Read
 from risk.counts import DISTINCT_MAX, KeyKind
-from risk.windows.domain import (
-    PAST_MAX,
-    Figures,
-    LookUp,
-    Past,
-    PastPurchase,
-    Question,
-    Segment,
-    Shape,
-    Stretch,
-    moment,
-)
+from risk.pasts import PAST_MAX, Figures, Past, PastPurchase, moment
+from risk.windows.domain import LookUp, Question, Shape, Stretch
 
 
 class WindowRepository:
     def ask(self, wanted: LookUp) -> list[Read]:
         """For `found`. The same texts for all questions of one shape."""
-        shape, questions = wanted.shape, wanted.questions
+        shape = wanted.shape
         reads = [self._ask_past(wanted.stretches, shape)]
         if shape.sums:
             rows = [
@@ -40,12 +30,11 @@ class WindowRepository:
                     asked.currency,
                     it.level,
                 )
-                for number, it in wanted.sums
-                for asked in (questions[number],)
+                for number, asked, it in wanted.sums
             ]
             reads.append(Read(_BUCKETS, _columns("", _BUCKET_FIELDS, rows)))
         if shape.values:
-            rows = [_values_row(number, questions[number]) for number in wanted.pairs]
+            rows = [_values_row(number, question) for number, question in wanted.pairs]
             values = _columns("", _DISTINCT_FIELDS, rows) | {"distinct_max": DISTINCT_MAX}
             reads.append(Read(_PAIRS, values))
         return reads
@@ -109,11 +98,6 @@ def _columns(
 ) -> dict[str, list[Any]]:
     columns = zip(*rows, strict=True) if rows else ((),) * len(names)
     return {f"{prefix}{name}": list(column) for name, column in zip(names, columns, strict=True)}
-
-
-def _bucket_row(number: int, question: Question, part: Segment) -> tuple[Any, ...]:
-    first, last = moment(part.first), moment(part.end)
-    return (number, question.key.digest, first, last, question.currency, part.level)
 
 
 def _values_row(number: int, question: Question) -> tuple[Any, ...]:

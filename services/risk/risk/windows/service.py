@@ -2,7 +2,8 @@ from collections.abc import Sequence
 
 from kit.db import Transaction
 from kit.statements import Answer, Read
-from risk.windows.domain import Figures, LookUp
+from risk.pasts import Figures
+from risk.windows.domain import LookUp
 from risk.windows.repository import WindowRepository
 
 
@@ -14,7 +15,7 @@ class WindowService:
 
     def ask(self, wanted: LookUp) -> list[Read]:
         """`figures` reads what they find."""
-        return self._repository.ask(wanted) if wanted.questions else []
+        return self._repository.ask(wanted) if wanted else []
 
     async def figures(
         self, tx: Transaction, wanted: LookUp, answers: Sequence[Answer]
@@ -22,12 +23,12 @@ class WindowService:
         """What each question's window holds of the purchases that are written down; of a question
         about different values only `purchases`, which is their number.
         """
-        if not wanted.questions:
+        if not wanted:
             return []
         pasts, sums, pairs = self._repository.found(wanted, answers)
         found, left = wanted.figures(pasts, ((it[0], Figures(*it[1:])) for it in sums), pairs)
         if left:
-            questions = {number: wanted.questions[number] for number in left}
+            questions = wanted.left(left)
             for number, more in await self._repository.count(tx, questions, wanted.shape):
                 is_sum = questions[number].of is None
                 found[number] = found[number].plus(more) if is_sum else more
