@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from kit.db import Database, Transaction, Unstorable, constraint_of
 from kit.errors import Unavailable
-from kit.statements import Read
+from kit.statements import ForRows, Read
 from onebox import databases
 
 _numbers = itertools.count(1)
@@ -425,3 +425,27 @@ async def test_a_savepoint_undoes_what_was_left_for_later_in_it_alone(db: Databa
             await later_in_a_part(tx, size=0, then=None)
         await later_in_a_part(tx, size=4, then=None)
     assert await count(db) == 2
+
+
+ROWS = ForRows(
+    "INSERT INTO item (id, size, name) SELECT id, size, name FROM {given}",
+    id="int",
+    size="int",
+    name="text",
+)
+
+
+@pytest.mark.parametrize(
+    "rows", [[], [(1, 5, "a")], [(1, None, None)], [(1, 5, "a"), (2, None, "b"), (3, 7, None)]]
+)
+async def test_rows_are_written_alike_one_or_many(
+    db: Database, rows: list[tuple[int, int | None, str | None]]
+):
+    async with db.transaction() as tx:
+        await tx.execute(*ROWS.of(rows))
+        tx.later(*ROWS.of([(number + 10, size, name) for number, size, name in rows]))
+
+    async with db.read() as tx:
+        found = await tx.execute(text("SELECT id, size, name FROM item ORDER BY id"))
+    more = [(number + 10, size, name) for number, size, name in rows]
+    assert [tuple(row) for row in found] == [*rows, *more]

@@ -63,6 +63,28 @@ class Read:
     parameters: Mapping[str, Any]
 
 
+class ForRows:
+    """A statement about rows that are given: `{given}` in `sql` is the table of them, with these
+    columns. One row travels as plain values, many as an array for each column: an array of one
+    costs the driver and the server several times its value.
+    """
+
+    def __init__(self, sql: str, **types: str) -> None:
+        names = ", ".join(types)
+        one = ", ".join(f"CAST(:{name} AS {type_})" for name, type_ in types.items())
+        many = ", ".join(f"CAST(:{name} AS {type_}[])" for name, type_ in types.items())
+        self._names = tuple(types)
+        self._one = text(sql.format(given=f"(VALUES ({one})) AS given({names})"))
+        self._many = text(sql.format(given=f"unnest({many}) AS given({names})"))
+
+    def of(self, rows: Sequence[Sequence[Any]]) -> tuple[TextClause, dict[str, Any]]:
+        """The statement and its parameters; each row has its values in the columns' order."""
+        if len(rows) == 1:
+            return self._one, dict(zip(self._names, rows[0], strict=True))
+        columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in self._names]
+        return self._many, dict(zip(self._names, columns, strict=True))
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """A write that waits for company."""

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from kit.db import Transaction
 from kit.ids import LAST_ID
 from kit.messaging.events import topic_of
+from kit.statements import ForRows
 from lockstock.risk.v1.assessment_events_pb2 import OrderAssessed
 from risk.assessments.domain import (
     Assessment,
@@ -20,19 +21,29 @@ from risk.assessments.domain import (
 from risk.rules.domain import Action, Limits
 from risk.velocity.domain import PurchaseSource
 
-_INSERT = text("""
+_INSERT = ForRows(
+    """
     INSERT INTO assessment (id, merchant_id, purchase_id, order_id, reference, decision, asked,
         facts, outcomes, duration_us, quantity_max, hold_seconds, shadow_asked, rule_set_id)
     SELECT id, merchant_id, purchase_id, order_id, reference, decision, asked, facts::jsonb,
         outcomes::jsonb, duration_us, quantity_max, hold_seconds, shadow_asked, rule_set_id
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:merchants AS uuid[]), CAST(:purchases AS uuid[]),
-        CAST(:orders AS uuid[]), CAST(:references AS text[]), CAST(:decisions AS text[]),
-        CAST(:asked AS text[]), CAST(:facts AS text[]), CAST(:outcomes AS text[]),
-        CAST(:durations AS bigint[]), CAST(:quantities AS int[]), CAST(:holds AS int[]),
-        CAST(:shadows AS text[]), CAST(:sets AS uuid[]))
-        AS given(id, merchant_id, purchase_id, order_id, reference, decision, asked, facts,
-            outcomes, duration_us, quantity_max, hold_seconds, shadow_asked, rule_set_id)
-""")
+    FROM {given}
+    """,
+    id="uuid",
+    merchant_id="uuid",
+    purchase_id="uuid",
+    order_id="uuid",
+    reference="text",
+    decision="text",
+    asked="text",
+    facts="text",
+    outcomes="text",
+    duration_us="bigint",
+    quantity_max="int",
+    hold_seconds="int",
+    shadow_asked="text",
+    rule_set_id="uuid",
+)
 _COLUMNS = """id, merchant_id, purchase_id, order_id, reference, decision, asked, facts, outcomes,
     duration_us, assessed_at, quantity_max, hold_seconds, shadow_asked, rule_set_id"""
 _GET = text(f"""
@@ -85,25 +96,7 @@ SHADOW_RULES_MAX = 200
 class AssessmentRepository:
     def add_assessments(self, tx: Transaction, assessments: Sequence[Assessment]) -> None:
         """Written with what else is left for the end of the transaction."""
-        tx.later(
-            _INSERT,
-            {
-                "ids": [it.id for it in assessments],
-                "merchants": [it.purchase.merchant_id for it in assessments],
-                "purchases": [it.purchase.id for it in assessments],
-                "orders": [_order_id(it) for it in assessments],
-                "references": [it.purchase.reference for it in assessments],
-                "decisions": [it.decision.value for it in assessments],
-                "asked": [it.asked.value for it in assessments],
-                "facts": [json.dumps(it.facts.record()) for it in assessments],
-                "outcomes": [json.dumps(it.recorded_outcomes()) for it in assessments],
-                "durations": [it.duration_us for it in assessments],
-                "quantities": [it.limits.quantity_max for it in assessments],
-                "holds": [it.limits.hold_seconds for it in assessments],
-                "shadows": [it.shadow_asked and it.shadow_asked.value for it in assessments],
-                "sets": [it.rule_set_id for it in assessments],
-            },
-        )
+        tx.later(*_INSERT.of([_row(it) for it in assessments]))
 
     async def find_assessment(
         self, tx: Transaction, merchant_id: UUID, assessment_id: UUID
@@ -168,6 +161,25 @@ class AssessmentRepository:
         else:
             rows = await tx.execute(_LIST_OF_ORDER, values | {"order_id": order_id})
         return [_to_domain(row) for row in rows]
+
+
+def _row(made: Assessment) -> tuple[Any, ...]:
+    return (
+        made.id,
+        made.purchase.merchant_id,
+        made.purchase.id,
+        _order_id(made),
+        made.purchase.reference,
+        made.decision.value,
+        made.asked.value,
+        json.dumps(made.facts.record()),
+        json.dumps(made.recorded_outcomes()),
+        made.duration_us,
+        made.limits.quantity_max,
+        made.limits.hold_seconds,
+        made.shadow_asked and made.shadow_asked.value,
+        made.rule_set_id,
+    )
 
 
 def _order_id(assessment: Assessment) -> UUID | None:

@@ -1,12 +1,7 @@
-"""Set-based: a constant number of statements for a batch of purchases.
-
-Statements that read or roll up by the keys of several kinds are made of one part per kind that is
-meant; their texts are as many as the sets of kinds in use, which is a handful.
-"""
+"""Set-based: a constant number of statements for a batch of purchases."""
 
 import json
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +11,7 @@ from sqlalchemy import text
 
 from kit.db import Transaction
 from kit.errors import Unavailable
-from kit.statements import Read
+from kit.statements import ForRows, Read
 from risk.counts import KeyKind
 from risk.pasts import Figures, microseconds
 from risk.velocity.domain import ALWAYS_COUNTED, Purchase, SettledPurchase, Watch, Watched
@@ -41,34 +36,53 @@ _WATCH = text("""
     INSERT INTO velocity_watch (merchant_id, what)
     SELECT :merchant_id, unnest(CAST(:what AS text[])) ON CONFLICT DO NOTHING
 """)
+_SINGLE_KINDS = [KeyKind(kind) for kind in SINGLE_KEYS]
 _KEY_COLUMNS = ", ".join(f"{kind}_key" for kind in SINGLE_KEYS)
-_INSERT_PURCHASES = text(f"""
-    INSERT INTO purchase (id, merchant_id, source, at, channel_id, reference, customer_id, ip,
-        device_id, contact_hash, payer_hash, registered_at, amount_minor, currency, quantity,
-        {_KEY_COLUMNS}, product_keys, skus, quantities)
-    SELECT id, merchant_id, source, at, channel_id, reference, customer_id, ip, device_id,
-        contact_hash, payer_hash, registered_at, amount_minor, currency, quantity,
-        {_KEY_COLUMNS}, CAST(product_keys AS uuid[]),
+_PURCHASE = {
+    "id": "uuid",
+    "merchant_id": "uuid",
+    "source": "text",
+    "at": "timestamptz",
+    "channel_id": "text",
+    "reference": "text",
+    "customer_id": "text",
+    "ip": "text",
+    "device_id": "text",
+    "contact_hash": "text",
+    "payer_hash": "text",
+    "registered_at": "timestamptz",
+    "amount_minor": "bigint",
+    "currency": "text",
+    "quantity": "int",
+    **{f"{kind}_key": "uuid" for kind in SINGLE_KEYS},
+}
+# Arrays of arrays must be rectangular in PostgreSQL, products and lines are not: they travel as
+# text. In the order given: it is that of the recording.
+_INSERT_PURCHASES = ForRows(
+    f"""
+    INSERT INTO purchase ({", ".join(_PURCHASE)}, product_keys, skus, quantities)
+    SELECT {", ".join(_PURCHASE)}, CAST(product_keys AS uuid[]),
         ARRAY(SELECT jsonb_array_elements_text(lines::jsonb -> 0)),
         ARRAY(SELECT jsonb_array_elements_text(lines::jsonb -> 1)::int)
-    FROM unnest(CAST(:id AS uuid[]), CAST(:merchant_id AS uuid[]), CAST(:source AS text[]),
-        CAST(:at AS timestamptz[]), CAST(:channel_id AS text[]), CAST(:reference AS text[]),
-        CAST(:customer_id AS text[]), CAST(:ip AS text[]), CAST(:device_id AS text[]),
-        CAST(:contact_hash AS text[]), CAST(:payer_hash AS text[]),
-        CAST(:registered_at AS timestamptz[]), CAST(:amount_minor AS bigint[]),
-        CAST(:currency AS text[]), CAST(:quantity AS int[]),
-        {", ".join(f"CAST(:{kind}_key AS uuid[])" for kind in SINGLE_KEYS)},
-        CAST(:product_keys AS text[]), CAST(:lines AS text[])) WITH ORDINALITY
-        AS given(id, merchant_id, source, at, channel_id, reference, customer_id, ip,
-            device_id, contact_hash, payer_hash, registered_at, amount_minor, currency,
-            quantity, {_KEY_COLUMNS}, product_keys, lines, place)
-    ORDER BY place
-""")  # noqa: S608 - made of the kinds of keys
-_INSERT_SHARES = text("""
+    FROM {{given}} ORDER BY place
+    """,  # noqa: S608 - made of the kinds of keys
+    **_PURCHASE,
+    product_keys="text",
+    lines="text",
+    place="int",
+)
+_INSERT_SHARES = ForRows(
+    """
     INSERT INTO purchase_product (purchase_id, key, merchant_id, at, quantity, amount_minor)
-    SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:keys AS uuid[]), CAST(:merchants AS uuid[]),
-        CAST(:ats AS timestamptz[]), CAST(:quantities AS int[]), CAST(:amounts AS bigint[]))
-""")
+    SELECT * FROM {given}
+    """,
+    purchase_id="uuid",
+    key="uuid",
+    merchant_id="uuid",
+    at="timestamptz",
+    share_quantity="int",
+    share_amount_minor="bigint",
+)
 _FIND_KNOWN = text("SELECT id FROM purchase WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 _FEW_OF_KIND = " ".join(
@@ -235,21 +249,9 @@ class VelocityRepository:
         """In this order, with what else is left for the end of the transaction; that raises
         Unavailable when somebody recorded one of them in the meantime.
         """
-        columns = _columns(_purchase_values(it) for it in purchases)
-        tx.later(_INSERT_PURCHASES, columns, violations={"pk_purchase": _recorded_meanwhile})
-        shares = [(it, key) for it in purchases for key in it.keys_of(KeyKind.PRODUCT)]
-        figures = [it.figures_for(key) for it, key in shares]
-        tx.later(
-            _INSERT_SHARES,
-            {
-                "ids": [it.id for it, _ in shares],
-                "keys": [key.digest for _, key in shares],
-                "merchants": [it.merchant_id for it, _ in shares],
-                "ats": [it.at for it, _ in shares],
-                "quantities": [it.quantity for it in figures],
-                "amounts": [it.amount_minor for it in figures],
-            },
-        )
+        rows = [_purchase_row(it, place) for place, it in enumerate(purchases)]
+        tx.later(*_INSERT_PURCHASES.of(rows), violations={"pk_purchase": _recorded_meanwhile})
+        tx.later(*_INSERT_SHARES.of([row for it in purchases for row in _share_rows(it)]))
 
     async def forget(self, tx: Transaction, kept: timedelta, *, limit: int) -> list[UUID]:
         """The oldest purchases count no more; answers the keys they had."""
@@ -362,35 +364,33 @@ def _state(row: Any) -> KeyState:
     )
 
 
-def _columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    columns: dict[str, list[Any]] = defaultdict(list)
-    for row in rows:
-        for name, value in row.items():
-            columns[name].append(value)
-    return columns
+def _purchase_row(purchase: Purchase, place: int) -> tuple[Any, ...]:
+    products, lines = purchase.keys_of(KeyKind.PRODUCT), purchase.lines
+    return (
+        purchase.id,
+        purchase.merchant_id,
+        purchase.source.value,
+        purchase.at,
+        purchase.channel_id,
+        purchase.reference,
+        purchase.customer_id,
+        purchase.ip,
+        purchase.device_id,
+        purchase.contact_hash,
+        purchase.payer_hash,
+        purchase.registered_at,
+        purchase.amount_minor,
+        purchase.currency,
+        purchase.quantity,
+        *[purchase.key_of(kind) for kind in _SINGLE_KINDS],
+        "{" + ",".join(str(key.digest) for key in products) + "}",
+        json.dumps([[it.sku for it in lines], [it.quantity for it in lines]]),
+        place,
+    )
 
 
-def _purchase_values(purchase: Purchase) -> dict[str, Any]:
-    products = purchase.keys_of(KeyKind.PRODUCT)
-    # Arrays of arrays must be rectangular in PostgreSQL, lines are not: they travel as text.
-    lines = purchase.lines
-    return {
-        "id": purchase.id,
-        "merchant_id": purchase.merchant_id,
-        "source": purchase.source.value,
-        "at": purchase.at,
-        "channel_id": purchase.channel_id,
-        "reference": purchase.reference,
-        "customer_id": purchase.customer_id,
-        "ip": purchase.ip,
-        "device_id": purchase.device_id,
-        "contact_hash": purchase.contact_hash,
-        "payer_hash": purchase.payer_hash,
-        "registered_at": purchase.registered_at,
-        "amount_minor": purchase.amount_minor,
-        "currency": purchase.currency,
-        "quantity": purchase.quantity,
-        **{f"{kind}_key": purchase.key_of(KeyKind(kind)) for kind in SINGLE_KEYS},
-        "product_keys": "{" + ",".join(str(key.digest) for key in products) + "}",
-        "lines": json.dumps([[it.sku for it in lines], [it.quantity for it in lines]]),
-    }
+def _share_rows(purchase: Purchase) -> Iterator[tuple[Any, ...]]:
+    for key in purchase.keys_of(KeyKind.PRODUCT):
+        own = purchase.figures_for(key)
+        merchant_id, at = purchase.merchant_id, purchase.at
+        yield (purchase.id, key.digest, merchant_id, at, own.quantity, own.amount_minor)

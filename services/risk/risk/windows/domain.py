@@ -90,13 +90,12 @@ class Level(StrEnum):
     HOUR = "h"
     DAY = "d"
 
-    @property
-    def seconds(self) -> int:
-        return {"m": 60, "h": 3_600, "d": 86_400}[self.value]
 
-    def floor(self, at_us: int) -> int:
-        """The beginning of the bucket that this microsecond lies in."""
-        return at_us - at_us % (self.seconds * 1_000_000)
+_LENGTHS_US = (
+    (Level.DAY, 86_400_000_000),
+    (Level.HOUR, 3_600_000_000),
+    (Level.MINUTE, 60_000_000),
+)
 
 
 class Segment(NamedTuple):
@@ -340,15 +339,15 @@ def segments(first_us: int, end_us: int, newest_us: int) -> list[Segment]:
     """
     parts: list[Segment] = []
     outer = [(first_us, end_us)]
-    for level in (Level.DAY, Level.HOUR, Level.MINUTE):
+    for level, length in _LENGTHS_US:
         rest = []
         for first, end in outer:
-            low, high = -level.floor(-first), level.floor(end)
+            low, high = -(-first // length) * length, end // length * length
             if low < high:
                 parts.append(Segment(level, low, high))
                 rest += [(first, low), (high, end)]
             else:
                 rest.append((first, end))
-        outer = rest
+        outer = [(first, end) for first, end in rest if first < end and first <= newest_us]
     parts += [Segment(None, first, end) for first, end in outer]
     return [it for it in parts if it.first < it.end and it.first <= newest_us]
