@@ -56,8 +56,11 @@ async def run_load(
     seconds: float,
     per_second: float | None = None,
 ) -> Outcome:
-    """Runs the load and waits for the last answers. `per_second` paces it (open loop is not meant:
-    a caller that is late sends at once)."""
+    """Runs the load and waits for the last answers. `per_second` paces it: each caller has a
+    timetable of its own. A call whose caller still waited for the answer before is sent at once
+    when that one comes, and its latency counts from when it was due: a stall is felt by all calls
+    that fell into it, not only by those already under way.
+    """
     outcome = Outcome()
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
@@ -143,7 +146,8 @@ class _Caller(asyncio.Protocol):
         self._pace = pace
         self._delay = delay
         self._buffer = b""
-        self._sent_at = 0.0
+        # When the call under way was due; if it could have been sent then, when it was.
+        self._counted_from = 0.0
         self._due = 0.0
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -166,7 +170,7 @@ class _Caller(asyncio.Protocol):
             return
         now = time.perf_counter()
         self._outcome.statuses[int(self._buffer[9:12])] += 1
-        self._outcome.latencies.append(now - self._sent_at)
+        self._outcome.latencies.append(now - self._counted_from)
         self._buffer = b""
         if now >= self._deadline:
             self._transport.close()
@@ -175,6 +179,8 @@ class _Caller(asyncio.Protocol):
         self._due += self._pace
         if self._due > now:
             asyncio.get_running_loop().call_later(self._due - now, self._send)
+        elif self._pace:
+            self._send(due=self._due)
         else:
             self._send()
 
@@ -186,9 +192,11 @@ class _Caller(asyncio.Protocol):
         else:
             self.finished.set_exception(error)
 
-    def _send(self) -> None:
-        self._sent_at = time.perf_counter()
-        self._transport.write(self._next_request())
+    def _send(self, due: float | None = None) -> None:
+        request = self._next_request()
+        # A load that is woken late is late itself: a caller elsewhere would not have been.
+        self._counted_from = due or time.perf_counter()
+        self._transport.write(request)
 
 
 class Exchange:
