@@ -134,7 +134,7 @@ async def test_concurrent_writers_of_one_key_give_versions_without_holes(line: L
     assert await versions_of(line.db, "hot") == list(range(1, 161))
 
 
-async def test_patient_events_share_the_transaction_of_the_first_that_cannot_wait(
+async def test_patient_events_go_along_with_one_of_their_key_that_cannot_wait(
     line: Line, topic: str
 ):
     patient = event_class(topic, "Patient", patience_ms=600_000)
@@ -154,6 +154,27 @@ async def test_patient_events_share_the_transaction_of_the_first_that_cannot_wai
 
     assert await versions_of(line.db, "a") == [1, 2, 3]
     assert batches[-2:] == [["Patient", "Patient"], ["Urgent"]]
+
+
+async def test_patient_events_of_other_keys_wait_on_and_are_not_lost(line: Line, topic: str):
+    patient = event_class(topic, "Patient", patience_ms=600_000)
+    urgent = event_class(topic, "Urgent")
+    handlers = [handles(patient, record_effects), handles(urgent, record_effects)]
+    async with running(line.relay):
+        async with running(line.consumer(*handlers)):
+            for key in "abcdefgh":
+                await publish(line.db, patient(number=1), key=key)
+            await publish(line.db, urgent(number=2), key="a")
+            await line.has_effects(2)
+        assert await count(line.db, "effect") == 2
+
+        # They were not committed with the one that overtook them: each comes again.
+        async with running(line.consumer(*handlers)):
+            for key in "bcdefgh":
+                await publish(line.db, urgent(number=2), key=key)
+            await line.has_effects(16)
+    for key in "abcdefgh":
+        assert await versions_of(line.db, key) == [1, 2]
 
 
 @pytest.mark.parametrize("with_urgent_ones", [True, False])

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -11,7 +11,7 @@ from aiokafka.errors import IllegalStateError
 from kit.logging import get_logger
 from kit.messaging.committer import Committer
 from kit.messaging.handlers import HandlerSet, error_text
-from kit.messaging.plan import Received
+from kit.messaging.plan import Key, Received
 from kit.messaging.worker import Stopped, Worker
 
 REVOKE_SECONDS = 5.0
@@ -52,6 +52,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         self._committer = Committer(client)
         self._lanes: dict[TopicPartition, _Lane] = {}
         self._waiting: dict[TopicPartition, list[Received]] = {}
+        self._next_offsets: dict[TopicPartition, int] = {}
         self._due = NEVER
         self._idle = asyncio.Event()
         self._idle.set()
@@ -64,45 +65,65 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         return max(0.0, self._due - time.monotonic())
 
     async def take(self, batches: Batches) -> int:
-        """Handles what polls brought in one transaction; in trouble, each partition by itself.
-        Answers how many records could not wait.
+        """Handles what polls brought and cannot wait in one transaction; in trouble, each partition
+        by itself. Answers how many records could not wait.
 
-        Records that may wait for company do, and share the transaction of the first that may not:
-        those of patient events, and those nobody here handles, which only move the inbox on.
+        Records that may wait for company do: those of patient events, and those nobody here
+        handles, which only move the inbox on. They share a transaction of their own, so that who
+        cannot wait does not wait for them; only those of the same keys go along, in their order.
         """
-        now, urgent = time.monotonic(), 0
+        now, urgent, keys = time.monotonic(), 0, set[Key | None]()
         if not self._waiting:
             # Those that it was for may have gone with their partition.
             self._due = NEVER
         for tp, records in batches.items():
             read = [self._read(record) for record in records]
-            urgent += sum(not record.patience for record in read)
+            self._next_offsets[tp] = records[-1].offset + 1
             if tp in self._lanes:
                 # Fetched before the partition was paused: behind what the lane works on.
-                self._lanes[tp].waiting.append(self._waiting.pop(tp, []) + read)
-            else:
-                self._waiting.setdefault(tp, []).extend(read)
-                self._due = min(self._due, now + min(record.patience for record in read))
+                self._lanes[tp].waiting.append(read)
+                continue
+            self._waiting.setdefault(tp, []).extend(read)
+            hurried = [record for record in read if not record.patience]
+            urgent += len(hurried)
+            keys |= {record.key for record in hurried}
+            self._due = min([self._due, *(now + it.patience for it in read if it.patience)])
+        if urgent:
+            await self._apply(keys)
         if self._waiting and (self.patience == 0 or self._are_many()):
             await self._apply()
         return urgent
 
-    async def _apply(self) -> None:
-        read, self._waiting = self._waiting, {}
-        self._due = NEVER
+    async def _apply(self, keys: Collection[Key | None] | None = None) -> None:
+        """All that waits; with `keys` only what has these, and what cannot wait."""
+        waiting, self._waiting = self._waiting, {}
+        read: dict[TopicPartition, list[Received]] = {}
+        for tp, records in waiting.items():
+            for record in records:
+                goes = keys is None or not record.patience or record.key in keys
+                (read if goes else self._waiting).setdefault(tp, []).append(record)
+        if not self._waiting:
+            self._due = NEVER
+        ends = {tp: self._end_of_done(tp) for tp in read}
         self._idle.clear()
         try:
             plan = await self._worker.apply([r for records in read.values() for r in records])
-            for tp, records in read.items():
-                self._committer.finished(tp, records[-1].offset + 1)
+            for tp, end in ends.items():
+                self._committer.finished(tp, end)
             if plan.fills_gap:
                 await self._release()
         except Exception as error:
             log.warning("batch_failed", reason=error_text(error), partitions=len(read))
-            for tp, records in read.items():
-                self._open_lane(tp, records)
+            for tp in read:
+                self._waiting.pop(tp, None)
+                self._open_lane(tp, waiting[tp])
         finally:
             self._idle.set()
+
+    def _end_of_done(self, tp: TopicPartition) -> int:
+        """The offset to begin with after a crash, once all that does not wait now is done."""
+        left = self._waiting.get(tp)
+        return left[0].offset if left else self._next_offsets[tp]
 
     def _are_many(self) -> bool:
         return sum(map(len, self._waiting.values())) >= WAITING_RECORDS_MAX
