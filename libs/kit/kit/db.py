@@ -227,7 +227,7 @@ class Database:
     ) -> None:
         self.url = url
         self.acts_for_outside = tenancy.NOBODY
-        self._guards_merchants = guards_merchants
+        self.guards_merchants = guards_merchants
         self.before_commit: list[Callable[[Transaction], Awaitable[None]]] = []
         self.before_close: list[Callable[[], Awaitable[None]]] = []
         self._engine: AsyncEngine = create_async_engine(
@@ -310,7 +310,7 @@ class Database:
         await self._engine.dispose()
 
     def _setting(self, merchants: Iterable[UUID | None] | None) -> str | None:
-        if not self._guards_merchants:
+        if not self.guards_merchants:
             return None
         if merchants is not None:
             return tenancy.setting_of(merchants)

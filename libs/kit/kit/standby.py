@@ -9,8 +9,8 @@ that of its beginning; the clock of this suite is `clock_timestamp()`.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,6 +24,11 @@ KEPT_SECONDS_MAX = 60.0
 """Then the connection goes back once, however busy it is: the pool makes a new one at times."""
 KEPT_MAX = 2
 """Connections that wait. More at once are fetched and given back."""
+
+
+def at_hand(db: Database) -> Callable[[], AbstractAsyncContextManager[Transaction]]:
+    """`Standby(db).transaction`, where the database allows one, else its own."""
+    return db.transaction if db.guards_merchants else Standby(db).transaction
 
 
 class Standby:

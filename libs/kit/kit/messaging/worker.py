@@ -24,6 +24,7 @@ from kit.messaging.metrics import (
 from kit.messaging.plan import Failure, Plan, Received, make_plan
 from kit.messaging.progress import Progress
 from kit.messaging.settings import KafkaSettings
+from kit.standby import at_hand
 
 TRIES_MAX = 3
 TRY_PAUSE_SECONDS = 0.1
@@ -55,11 +56,11 @@ class Worker:
         kafka: KafkaSettings,
         progress: Progress,
     ) -> None:
-        self._db = db
         self._inbox = inbox
         self._handlers = handlers
         self._kafka = kafka
         self._progress = progress
+        self._transaction = at_hand(db)
 
     async def apply(
         self, records: Sequence[Received], failures: Mapping[UUID, Failure] | None = None
@@ -68,7 +69,7 @@ class Worker:
         started = time.monotonic()
         async with asyncio.timeout(self._kafka.handler_seconds):
             prepared = await self._handlers.prepare(records)
-            async with self._db.transaction() as tx:
+            async with self._transaction() as tx:
                 view = await self._inbox.view(tx, records)
                 plan = make_plan(records, view.known_ids, view.states, failures)
                 handled = [r for r in plan.accepted if r.message is not None]

@@ -25,6 +25,7 @@ from kit.combine import Combiner
 from kit.db import Database
 from kit.errors import DomainError, Unavailable
 from kit.http import Caller, LeanRoute, caller
+from kit.standby import Standby
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,12 @@ def claim_together(
 ) -> Callable[[Sequence[Claim]], Awaitable[list[HandedSale | DomainError]]]:
     """The work of the claiming combiner: the sale is committed before the opener is asked."""
 
+    standby = Standby(db)
+
     async def work(claims: Sequence[Claim]) -> list[HandedSale | DomainError]:
         answers: list[HandedSale | DomainError] = []
         while len(answers) < len(claims):
-            async with db.transaction() as tx:
+            async with standby.transaction() as tx:
                 sales = await claiming.claim(tx, claims[len(answers) :])
             answers += await _hand_out(custody, sales)
         return answers
