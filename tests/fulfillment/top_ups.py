@@ -1,6 +1,7 @@
 """A merchant with suppliers, and orders of top-ups."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -27,9 +28,12 @@ COST_MAX = 4900
 TIMES = Times(timeout_seconds=0.3, visibility_delay_seconds=0.5, unknown_ttl_seconds=60)
 
 
+_numbers = itertools.count()
+
+
 def an_account() -> str:
-    """A phone number nobody has."""
-    return f"139{int(new_id()) % 10**8:08}"
+    """A phone number nobody has, each time another."""
+    return f"139{next(_numbers):08}"
 
 
 def an_offer(supplier: str = "sim", cost_max: int = COST_MAX) -> SupplierOffer:
