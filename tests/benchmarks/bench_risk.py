@@ -3,17 +3,17 @@
 Without I/O: decisions per second of CPU of one core by the pure function that back-tests call too,
 against a decision by no rule. With I/O: purchases recorded, counted and judged in batches of 50, as
 events bring them, then one by one by BENCH_CALLERS at once, against the same with the platform's
-rules only, in turns; then BENCH_PACES a second, each when it is due whatever the answers take. One
-by one is what the route does for `record: true` behind HTTP and its JSON: committed before it is
-answered. The history is BENCH_PURCHASES over 90 days, and the hottest keys have a tenth of it.
-BENCH_SECONDS is how long.
+rules only, in turns; then BENCH_PACES a second, each when it is due whatever the answers take:
+recorded, and asked only. One by one is what the route does behind HTTP and its JSON; what is
+recorded is committed before it is answered. The history is BENCH_PURCHASES over 90 days, and the
+hottest keys have a tenth of it. BENCH_SECONDS is how long.
 """
 
 import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -24,12 +24,14 @@ from fastapi import Request
 from sqlalchemy import text
 
 from kit.auth import Principal
+from kit.db import Transaction
 from kit.http.once import Once
 from kit.ids import new_id
 from kit.service import Service
 from kit.tenancy import for_every_merchant
 from risk.app import create_service
 from risk.assessments.domain import PURCHASE_FACTS
+from risk.assessments.schemas import AssessmentAnswer
 from risk.conditions import Conditions
 from risk.facts import Catalogue, Facts
 from risk.lists.service import ListService
@@ -74,7 +76,8 @@ async def run() -> None:
             figures |= await _in_batches(service)
             figures |= await _with_io(service)
             for pace in PACES:
-                figures |= await _paced(service, pace)
+                figures |= await _paced(service, pace, "recorded", _record)
+                figures |= await _paced(service, pace, "asked only", _preview)
     for name, value in figures.items():
         say(f"{name:66} {value}")
     say(f"written to {save('risk', figures)}")
@@ -164,7 +167,9 @@ async def _load(
     await asyncio.gather(*(caller() for _ in range(CALLERS)))
 
 
-async def _paced(service: Service, pace: int) -> dict[str, float]:
+async def _paced(
+    service: Service, pace: int, how: str, decide: Callable[[Service, Purchase], Awaitable[None]]
+) -> dict[str, float]:
     """What a decision takes from when it was due: one that waits for others is not left out."""
     seeded = random.Random(pace)
     late: list[float] = []
@@ -172,7 +177,7 @@ async def _paced(service: Service, pace: int) -> dict[str, float]:
     first = time.perf_counter()
 
     async def one(purchase: Purchase, due: float) -> None:
-        await _record(service, purchase)
+        await decide(service, purchase)
         late.append(time.perf_counter() - due)
 
     async with asyncio.TaskGroup() as tasks:
@@ -184,18 +189,35 @@ async def _paced(service: Service, pace: int) -> dict[str, float]:
             tasks.create_task(one(purchase, due))
     spent = time.process_time() - cpu
     return {
-        f"50 rules, {pace} a second whatever the answers take: p50, ms": percentile_ms(late, 0.5),
-        f"at {pace} a second: p99, ms (goal 5)": percentile_ms(late, 0.99),
-        f"at {pace} a second: CPU of the service, ms": round(spent / len(late) * 1_000, 2),
+        f"50 rules, {how}, {pace} a second: p50, ms": percentile_ms(late, 0.5),
+        f"{how}, {pace} a second: p99, ms (goal 5)": percentile_ms(late, 0.99),
+        f"{how}, {pace} a second: CPU of the service, ms": round(spent / len(late) * 1_000, 2),
     }
 
 
 async def _record(service: Service, purchase: Purchase) -> None:
-    """As the route does for a call without an Idempotency-Key."""
+    """As the route does for `record: true` without an Idempotency-Key."""
+    await service.state["recording"](_once(service), _caller(purchase), purchase)
+
+
+async def _preview(service: Service, purchase: Purchase) -> None:
+    """As the route does without `record`: counted and judged, not written down."""
+
+    async def work(tx: Transaction) -> AssessmentAnswer:
+        made = await service.state["assessments"].preview(tx, purchase)
+        return AssessmentAnswer.from_domain(made, is_recorded=False)
+
+    standby = service.state["standby"]
+    await _once(service)(_caller(purchase), work, status=200, standby=standby)
+
+
+def _once(service: Service) -> Once:
     app = SimpleNamespace(state=SimpleNamespace(db=service.db))
-    run = Once(cast(Request, SimpleNamespace(app=app)), None)
-    who = Principal("bench", "service", purchase.merchant_id, frozenset("*"))
-    await service.state["recording"](run, who, purchase)
+    return Once(cast(Request, SimpleNamespace(app=app)), None)
+
+
+def _caller(purchase: Purchase) -> Principal:
+    return Principal("bench", "service", purchase.merchant_id, frozenset("*"))
 
 
 async def _fill(service: Service) -> None:

@@ -8,6 +8,7 @@ from kit.clock import SystemClock
 from kit.keys import replica_handlers
 from kit.peers import Peer
 from kit.service import Service, open_database, service_tokens
+from kit.standby import Standby
 from lockstock.risk.v1.assessment_events_pb2 import OrderAssessed
 from risk.assessments import routes as assessment_routes
 from risk.assessments.consumers import AssessmentConsumers
@@ -79,6 +80,7 @@ def create_service(
 ) -> Service:
     """The transports replace the network between this service and fulfillment, and order."""
     db = open_database(settings)
+    standby = Standby(db)
     peer = _fulfillment(settings, fulfillment_transport)
     labels = LabelService(LabelRepository())
     order = _order(settings, order_transport)
@@ -143,7 +145,8 @@ def create_service(
             "labels": labels,
             "backtests": backtests,
             "assessments": assessments,
-            "recording": assessment_routes.record_together(db, assessments),
+            "standby": standby,
+            "recording": assessment_routes.record_together(db, assessments, standby),
             "allowing": assessment_routes.allow_together(db, assessments),
             "velocity": velocity,
             "lists": lists,

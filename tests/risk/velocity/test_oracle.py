@@ -316,7 +316,8 @@ async def _peek(
     newest = max(it.purchase.at for it in oracle.by_id.values())
     purchase = a_purchase(seeded, newest)
     async with service.db.read() as tx:
-        found = await service.state["velocity"].peek(tx, purchase, watched)
+        peeked = await service.state["velocity"].peek(tx, purchase, watched)
+    ((_, found),) = peeked.purchases
     expected = oracle.record(purchase)
     assert expected is not None
     for kind, values in keys_of(purchase).items():

@@ -73,10 +73,13 @@ async def assess(
             await assessments.preview(tx, purchase), is_recorded=False
         )
 
-    return await run(who, work, status=200)
+    standby = cast(Standby, request.app.state.standby)
+    return await run(who, work, status=200, standby=standby)
 
 
-def record_together(db: Database, assessments: AssessmentService) -> Together[Purchase]:
+def record_together(
+    db: Database, assessments: AssessmentService, standby: Standby
+) -> Together[Purchase]:
     """Purchases that come while others are recorded share the next transaction. One at a time: two
     would wait for each other's keys.
     """
@@ -87,7 +90,7 @@ def record_together(db: Database, assessments: AssessmentService) -> Together[Pu
         made = {it.purchase.id: it for it in await assessments.assess(tx, purchases)}
         return [_first(it, made) for it in purchases]
 
-    return Together(db, work, read=_recorded, status=200, lanes=1, standby=Standby(db))
+    return Together(db, work, read=_recorded, status=200, lanes=1, standby=standby)
 
 
 def _first(purchase: Purchase, made: dict[UUID, Assessment]) -> Assessment | AlreadyAssessed:

@@ -36,7 +36,7 @@ from risk.reviews.service import ReviewService
 from risk.rules.domain import Action, Rule, RuleSet, shadow_verdict, verdict
 from risk.rules.service import RuleService
 from risk.velocity.domain import Purchase, PurchaseSource, Velocity
-from risk.velocity.service import Counts, VelocityService
+from risk.velocity.service import Beside, Counts, VelocityService
 
 ASSESSED = Counter("lockstock_risk_assessments", "Purchases judged", ["decision"])
 UNDECIDABLE = Counter(
@@ -131,16 +131,15 @@ class AssessmentService:
         rules = await self._rules.lately_in_force(tx, merchants)
         watched = await self._velocity.watched(tx, merchants)
 
-        def ask(some: Sequence[Purchase]) -> list[Read]:
-            return [self._rules.ask_stamps(merchants), *self._ask(some)]
-
         async def renew(answers: Sequence[Answer]) -> Counts | None:
             nonlocal rules
             before, rules = rules, await self._rules.now_in_force(tx, merchants, answers[0])
             return None if rules == before else self._counts(rules)
 
         counts = self._counts(rules)
-        found = await self._velocity.record(tx, purchases, counts, watched, ask, renew)
+        found = await self._velocity.record(
+            tx, purchases, counts, watched, self._asking(merchants), renew
+        )
         counted = found.purchases
         if not counted:
             return []
@@ -162,11 +161,16 @@ class AssessmentService:
 
     async def preview(self, tx: Transaction, purchase: Purchase) -> Assessment:
         """What `assess` would decide now; records nothing."""
-        rules = (await self._rules.in_force(tx, [purchase.merchant_id]))[purchase.merchant_id]
-        counts = {purchase.merchant_id: self._rules.counts_of(rules)}
-        velocity = await self._velocity.peek(tx, purchase, counts)
-        (known,) = self._know([purchase], await tx.read_together(self._ask([purchase])))
-        return self._judge(purchase, velocity, known, rules)
+        merchants = [purchase.merchant_id]
+        rules = await self._rules.lately_in_force(tx, merchants)
+        ask = self._asking(merchants)
+        found = await self._velocity.peek(tx, purchase, self._counts(rules), ask)
+        before, rules = rules, await self._rules.now_in_force(tx, merchants, found.beside[0])
+        if rules != before:
+            found = await self._velocity.peek(tx, purchase, self._counts(rules), ask)
+        ((_, velocity),) = found.purchases
+        (known,) = self._know([purchase], found.beside[1:])
+        return self._judge(purchase, velocity, known, rules[purchase.merchant_id])
 
     async def assess_one(self, tx: Transaction, purchase: Purchase) -> Assessment:
         """Raises AlreadyAssessed when the purchase is known."""
@@ -225,8 +229,12 @@ class AssessmentService:
     def _counts(self, rules: Mapping[UUID, RuleSet]) -> Counts:
         return {merchant_id: self._rules.counts_of(some) for merchant_id, some in rules.items()}
 
-    def _ask(self, purchases: Sequence[Purchase]) -> list[Read]:
-        return [source.ask(purchases) for source in self._sources]
+    def _asking(self, merchants: Sequence[UUID]) -> Beside:
+        """What is asked with the counts: what the merchants' rules are, and each source's facts."""
+        return lambda purchases: [
+            self._rules.ask_stamps(merchants),
+            *(source.ask(purchases) for source in self._sources),
+        ]
 
     def _know(
         self, purchases: Sequence[Purchase], answers: Sequence[Answer]

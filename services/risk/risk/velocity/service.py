@@ -41,6 +41,10 @@ async def _unchanged(_: Sequence[Answer]) -> None:
     return None
 
 
+def _nothing_else(_: Sequence[Purchase]) -> Sequence[Read]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Counted:
     """Purchases with their counts, and what was found beside, in the order it was asked."""
@@ -153,17 +157,16 @@ class VelocityService:
             words[0][0],
         )
 
-    async def peek(self, tx: Transaction, purchase: Purchase, counts: Counts) -> Velocity:
+    async def peek(
+        self, tx: Transaction, purchase: Purchase, counts: Counts, beside: Beside = _nothing_else
+    ) -> Counted:
         """What `record` would count for this purchase now, without recording it."""
         keys = {key for kind in KeyKind for key in purchase.keys_of(kind)}
-        states = await self._repository.find_keys(tx, keys)
-        asked = _Asked([purchase], counts)
-        wanted = asked.look_up(states)
-        asking = self._windows.ask(wanted)
-        answers = await tx.read_together(asking) if asking else []
-        figures = await self._windows.figures(tx, wanted, answers)
-        earlier = [states[key].total for key in purchase.keys_of(KeyKind.CUSTOMER)]
-        return Velocity(asked.counts_of(figures)[0], sum(earlier))
+        states, asked = await meanwhile(
+            self._repository.find_keys(tx, keys), lambda: self._asked([purchase], counts, beside)
+        )
+        with_it = {key: state.plus(1) for key, state in states.items()}
+        return await self._count(tx, asked, with_it)
 
     async def settle(self, tx: Transaction, outcomes: Sequence[tuple[UUID, Outcome]]) -> None:
         """Counts what became of purchases. Those that are not recorded here change nothing."""
