@@ -14,8 +14,8 @@ from tests.e2e.test_purchase import codes
 from tests.e2e.test_top_up import (
     TOP_UP_PRICE,
     Books,
+    books_at_rest,
     books_moved,
-    books_of,
     make_supplier,
     make_top_up_product,
     timeline_of,
@@ -30,7 +30,7 @@ PRICE, UNIT_COST = 1990, 1200
 
 @pytest.fixture
 async def books(shop: Shop) -> Books:
-    return await books_of(shop)
+    return await books_at_rest(shop)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from onebox.supervisor import Onebox
 from order.app import create_service
 from order.payments.schemas import PaymentRead
 from tests.e2e.test_purchase import codes
-from tests.e2e.test_top_up import books_moved, books_of
+from tests.e2e.test_top_up import books_at_rest, books_moved
 from tests.order.conftest import settings_for
 from tests.order.money.api_process import money_came, teller
 from tests.order.money.callers import Caller, Seller
@@ -130,7 +130,7 @@ async def test_money_and_stock_are_exact_through_every_service_whatever_happens_
     shop: Shop, box: Onebox
 ):
     product = await shop.stocked_product(codes(UNITS), price=PRICE, unit_cost=COST)
-    books = await books_of(shop)
+    books = await books_at_rest(shop)
     profile = await shop.get("order", f"/v1/channels/{shop.channel_id}")
     seller = Seller(UUID(profile["merchant_id"]), UUID(shop.channel_id), (product.sku,))
     async with _order_db(box) as db:

@@ -20,6 +20,8 @@ from tests.suppliers.simulator import COST, Behaviour, Simulator, running_simula
 
 pytestmark = pytest.mark.e2e
 
+REST_SECONDS = 2.0
+"""Several times as long as the ledger lets events wait."""
 KEY_PRICE, KEY_COST = 1990, 1200
 TOP_UP_PRICE, COST_MAX = 5000, 4900
 
@@ -67,7 +69,7 @@ async def mixed(shop: Shop, simulator: Simulator) -> Mixed:
     supplier = await make_supplier(shop, simulator)
     sku = await make_top_up_product(shop, supplier)
     account = f"139{secrets.randbelow(10**8):08}"
-    return Mixed(shop, simulator, key, sku, account, await books_of(shop))
+    return Mixed(shop, simulator, key, sku, account, await books_at_rest(shop))
 
 
 async def make_supplier(shop: Shop, simulator: Simulator) -> str:
@@ -272,6 +274,18 @@ async def books_of(shop: Shop) -> Books:
         totals[account["kind"]] += moved
         totals[account["account"].partition(":")[0]] += moved
     return totals
+
+
+async def books_at_rest(shop: Shop) -> Books:
+    """The same, once they stand still: what other tests sold is posted later than it is told."""
+    deadline, books, since = time.monotonic() + 60, await books_of(shop), time.monotonic()
+    while time.monotonic() - since < REST_SECONDS:
+        assert time.monotonic() < deadline, "the books do not come to rest"
+        await asyncio.sleep(0.1)
+        now = await books_of(shop)
+        if now != books:
+            books, since = now, time.monotonic()
+    return books
 
 
 async def _books_moved(mixed: Mixed, *, income: int, expense: int) -> None:

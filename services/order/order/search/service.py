@@ -49,13 +49,15 @@ class SearchService:
         yield csv_head().encode()
         after: Place | None = None
         while True:
-            async with self._db.transaction() as tx:
+            async with self._db.read() as tx:
                 places = await repository.find(
                     tx, merchant_id, wanted, after=after, limit=EXPORT_PAGE_ORDERS
                 )
                 found = await orders.list_orders(tx, [place.order_id for place in places])
-                written, rows = csv_of(found, has_contacts=has_contacts)
-                is_last = len(places) < EXPORT_PAGE_ORDERS
+            # Between the two: a page takes its time to write, and no transaction waits for it.
+            written, rows = csv_of(found, has_contacts=has_contacts)
+            is_last = len(places) < EXPORT_PAGE_ORDERS
+            async with self._db.transaction() as tx:
                 await repository.count_export(
                     tx, export_id, orders=len(found), rows=rows, is_last=is_last
                 )
