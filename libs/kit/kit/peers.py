@@ -134,7 +134,7 @@ class Peer:
 
     async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         """As httpx's client would, without what it does for redirects, cookies and the like: that
-        is two fifths of what a call costs its caller.
+        is a third of what a call costs its caller.
         """
         asked = httpx.Request(method, self._base_url + path, extensions=self._extensions, **request)
         answer = await self._carrier.handle_async_request(asked)
