@@ -50,9 +50,7 @@ class Chain:
             try:
                 async with statements.chained(is_begun=begun is not None, another=hands_on):
                     yield tx
-                    for hook in self._db.before_commit:
-                        await hook(tx)
-                    await tx.finish()
+                    await self._db.wind_up(tx)
                 if statements.is_in_transaction:
                     self._begun = connection
             finally:

@@ -145,11 +145,13 @@ class Transaction:
         self._last_writes.append(Write(statement.text, parameters, None, NO_VIOLATIONS))
 
     def while_writing(self, work: Callable[[], object]) -> None:
-        """Work done while the last writes are under way. What it raises undoes the transaction."""
+        """Work done while the last writes are under way. What it raises undoes the transaction; a
+        savepoint that is undone takes its own along.
+        """
         self._beside.append(work)
 
     async def finish(self) -> None:
-        """Sends all that was left for the end; `Database` does it before the commit."""
+        """Sends all that was left for the end; `Database.wind_up` does it."""
         self._writes += self._last_writes
         self._last_writes = []
         if self._beside:
@@ -182,7 +184,8 @@ class Transaction:
     async def savepoint(self) -> AsyncIterator[None]:
         """A part that may fail alone: an error undoes statements, events, records, callbacks."""
         events, records = len(self.outgoing), len(self.records)
-        callbacks, last = len(self._after_commit), len(self._last_writes)
+        callbacks, beside = len(self._after_commit), len(self._beside)
+        last = len(self._last_writes)
         await self.write()
         try:
             async with self._statements.savepoint():
@@ -191,6 +194,7 @@ class Transaction:
         except BaseException:
             self._writes.clear()
             del self._last_writes[last:]
+            del self._beside[beside:]
             del self.outgoing[events:]
             del self.records[records:]
             del self._after_commit[callbacks:]
@@ -274,9 +278,7 @@ class Database:
                 tx = Transaction(connection)
                 async with connection.info[_STATEMENTS].transaction(self._setting(merchants)):
                     yield tx
-                    for hook in self.before_commit:
-                        await hook(tx)
-                    await tx.finish()
+                    await self.wind_up(tx)
             tx._committed()  # noqa: SLF001 - the two classes are one mechanism
 
     @asynccontextmanager
@@ -298,6 +300,12 @@ class Database:
         with _driver_errors():
             async with self._engine.connect() as connection:
                 yield Transaction(connection)
+
+    async def wind_up(self, tx: Transaction) -> None:
+        """The last thing before every commit: what services and kit add, and what was left."""
+        for hook in self.before_commit:
+            await hook(tx)
+        await tx.finish()
 
     async def ping(self) -> None:
         """Raises Unavailable unless the server answers."""

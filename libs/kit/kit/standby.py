@@ -60,9 +60,7 @@ class Standby:
                     is_begun=is_begun, another=lambda: self._has_room(until)
                 ):
                     yield tx
-                    for hook in self._db.before_commit:
-                        await hook(tx)
-                    await tx.finish()
+                    await self._db.wind_up(tx)
                 is_kept = statements.is_in_transaction
             finally:
                 if is_kept:
