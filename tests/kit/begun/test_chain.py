@@ -1,22 +1,16 @@
 """Transactions one after the other: what each keeps, and what one that fails leaves the next."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-from sqlalchemy import text
 
 import kit.chain
 from kit.chain import Chain
 from kit.db import Database
 from kit.errors import Unavailable
-from onebox import databases
-
-_numbers = itertools.count(1)
-ADD = text("INSERT INTO item (id) VALUES (:id)")
-APPLICATION = "chains"
+from tests.kit.begun.items import ADD, APPLICATION, items, open_database, states
 
 
 def yes() -> bool:
@@ -27,26 +21,6 @@ def no() -> bool:
     return False
 
 
-@pytest.fixture
-async def database_url(postgres: str) -> AsyncIterator[str]:
-    name = f"chains_{next(_numbers)}"
-    admin = await databases.connect(postgres)
-    await admin.execute(f'CREATE DATABASE "{name}"')
-    yield f"{postgres.rsplit('/', 1)[0]}/{name}"
-    await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await admin.close()
-
-
-@pytest.fixture
-async def watcher(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database_url)
-    await connection.execute(
-        "CREATE TABLE item (id int CONSTRAINT uq_item UNIQUE DEFERRABLE INITIALLY DEFERRED)"
-    )
-    yield connection
-    await connection.close()
-
-
 @pytest.fixture(autouse=True)
 def however_busy_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kit.chain, "SECONDS_MAX", 60.0)
@@ -54,8 +28,7 @@ def however_busy_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def db(database_url: str, watcher: asyncpg.Connection) -> AsyncIterator[Database]:
-    url = database_url.replace("postgresql://", "postgresql+asyncpg://")
-    made = Database(url, application_name=APPLICATION, pool_size=2)
+    made = open_database(database_url, pool_size=2)
     yield made
     await made.close()
 
@@ -63,17 +36,6 @@ async def db(database_url: str, watcher: asyncpg.Connection) -> AsyncIterator[Da
 async def add(chain: Chain, item: int, another: bool) -> None:
     async with chain.transaction(yes if another else no) as tx:
         await tx.execute(ADD, {"id": item})
-
-
-async def items(watcher: asyncpg.Connection) -> list[int]:
-    return [row["id"] for row in await watcher.fetch("SELECT id FROM item ORDER BY id")]
-
-
-async def states(watcher: asyncpg.Connection) -> list[str]:
-    rows = await watcher.fetch(
-        "SELECT state FROM pg_stat_activity WHERE application_name = $1", APPLICATION
-    )
-    return sorted(row["state"] for row in rows)
 
 
 async def test_the_next_transaction_begins_with_the_commit_while_there_is_another(

@@ -1,44 +1,17 @@
 """Transactions that are begun before they are needed: what each keeps, and when they go back."""
 
 import asyncio
-import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import asyncpg
 import pytest
-from sqlalchemy import text
 
 import kit.standby
-from kit.db import Database
+from kit.db import Database, Transaction
 from kit.errors import Unavailable
 from kit.standby import KEPT_MAX, Standby
-from onebox import databases
-
-_numbers = itertools.count(1)
-ADD = text("INSERT INTO item (id) VALUES (:id)")
-APPLICATION = "standby"
-BEGUN = "idle in transaction"
-
-
-@pytest.fixture
-async def database_url(postgres: str) -> AsyncIterator[str]:
-    name = f"standby_{next(_numbers)}"
-    admin = await databases.connect(postgres)
-    await admin.execute(f'CREATE DATABASE "{name}"')
-    yield f"{postgres.rsplit('/', 1)[0]}/{name}"
-    await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await admin.close()
-
-
-@pytest.fixture
-async def watcher(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database_url)
-    await connection.execute(
-        "CREATE TABLE item (id int CONSTRAINT uq_item UNIQUE DEFERRABLE INITIALLY DEFERRED)"
-    )
-    yield connection
-    await connection.close()
+from tests.kit.begun.items import ADD, APPLICATION, BEGUN, items, open_database, states
 
 
 @pytest.fixture(autouse=True)
@@ -48,8 +21,7 @@ def however_busy_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def db(database_url: str, watcher: asyncpg.Connection) -> AsyncIterator[Database]:
-    url = database_url.replace("postgresql://", "postgresql+asyncpg://")
-    made = Database(url, application_name=APPLICATION, pool_size=KEPT_MAX + 1)
+    made = open_database(database_url, pool_size=KEPT_MAX + 1)
     yield made
     await made.close()
 
@@ -62,17 +34,6 @@ def standby(db: Database) -> Standby:
 async def add(standby: Standby, item: int) -> None:
     async with standby.transaction() as tx:
         await tx.execute(ADD, {"id": item})
-
-
-async def items(watcher: asyncpg.Connection) -> list[int]:
-    return [row["id"] for row in await watcher.fetch("SELECT id FROM item ORDER BY id")]
-
-
-async def states(watcher: asyncpg.Connection) -> list[str]:
-    rows = await watcher.fetch(
-        "SELECT state FROM pg_stat_activity WHERE application_name = $1", APPLICATION
-    )
-    return sorted(row["state"] for row in rows)
 
 
 async def until(found: Callable[[], Awaitable[bool]]) -> None:
@@ -208,3 +169,21 @@ async def test_work_beside_the_last_writes_undoes_them_when_it_fails(
         await write(2, lambda: 1 // 0)
 
     assert (await items(watcher), done) == ([1], [1])
+
+
+async def test_work_beside_the_last_writes_goes_with_the_savepoint_that_is_undone(
+    standby: Standby,
+):
+    done: list[int] = []
+    async with standby.transaction() as tx:
+        tx.while_writing(lambda: done.append(1))
+        with pytest.raises(ZeroDivisionError):
+            await _undone(tx, lambda: done.append(2))
+
+    assert done == [1]
+
+
+async def _undone(tx: Transaction, work: Callable[[], object]) -> None:
+    async with tx.savepoint():
+        tx.while_writing(work)
+        raise ZeroDivisionError
