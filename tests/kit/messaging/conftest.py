@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import urlsplit
 
 import pytest
+from google.protobuf.message import Message
 from sqlalchemy import text
 
 from kit.backbone import backbone_metadata
@@ -12,6 +13,8 @@ from kit.db import Database
 from kit.messaging import outbox
 from kit.messaging.settings import KafkaSettings
 from onebox import databases
+from tests.kit.messaging.line import Line
+from tests.kit.messaging.stage import event_class, new_topic
 
 TEMPLATE = "messaging_template"
 _numbers = itertools.count(1)
@@ -78,3 +81,25 @@ async def db(open_db: Callable[..., Awaitable[Database]]) -> Database:
 @pytest.fixture
 def kafka_settings(kafka: str) -> KafkaSettings:
     return KafkaSettings(bootstrap_servers=kafka, retry_seconds_max=0.5)
+
+
+@pytest.fixture
+def topic() -> str:
+    return new_topic()
+
+
+@pytest.fixture
+def counted(topic: str) -> type[Message]:
+    return event_class(topic)
+
+
+@pytest.fixture
+async def line(
+    db: Database,
+    open_db: Callable[..., Awaitable[Database]],
+    database_url: str,
+    kafka_settings: KafkaSettings,
+    topic: str,
+) -> Line:
+    consumer_db = await open_db(application_name="consumer")
+    return Line(db, consumer_db, database_url, kafka_settings, topic)

@@ -149,3 +149,8 @@ async def send_again(bootstrap: str, records: Sequence[ConsumerRecord]) -> None:
 
 def version_of(record: ConsumerRecord) -> int:
     return int(dict(record.headers)["ce_aggversion"])
+
+
+async def publish_each(db: Database, message_class: type, key: str, number: int) -> None:
+    for n in range(number):
+        await publish(db, message_class(number=n), key=key)

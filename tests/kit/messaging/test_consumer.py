@@ -1,10 +1,8 @@
 """The whole way of an event: transaction, outbox, broker, inbox, effect."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -25,12 +23,14 @@ from kit.messaging.handlers import HandlerSet
 from kit.messaging.relay import Relay
 from kit.messaging.settings import KafkaSettings
 from kit.messaging.topics import ensure_topics, specs_of
+from tests.kit.messaging.line import Line
 from tests.kit.messaging.stage import (
     count,
     effects,
     event_class,
     new_topic,
     publish,
+    publish_each,
     read_topic,
     record_effects,
     running,
@@ -40,66 +40,11 @@ from tests.kit.messaging.stage import (
 )
 
 OpenDb = Callable[..., Awaitable[Database]]
-GROUP_PREFIX = "test-"
-
-
-class Line:
-    """Relay and consumer of one test, with one event class."""
-
-    def __init__(
-        self, db: Database, consumer_db: Database, url: str, kafka: KafkaSettings, topic: str
-    ) -> None:
-        self.db = db
-        self.consumer_db = consumer_db
-        self.kafka = kafka
-        self.topic = topic
-        self.group = f"{GROUP_PREFIX}{topic[-12:]}"
-        self.relay_url = url
-        self.relay = Relay(url, kafka, "test")
-        for source in (db, consumer_db):
-            source.before_commit.insert(0, self._wake)
-
-    async def _wake(self, tx: Transaction) -> None:
-        if tx.outgoing:
-            tx.on_commit(self.relay.wake)
-
-    def consumer(self, *handlers: Any, patience: float = 0.0) -> Consumer:
-        return Consumer(self.consumer_db, self.kafka, self.group, handlers, patience=patience)
-
-    async def settled(self) -> bool:
-        return await count(self.db, "outbox_pending") == 0
-
-    async def has_effects(self, number: int) -> Any:
-        await until(lambda: self.holds(number))
-
-    async def holds(self, number: int) -> bool:
-        return await count(self.db, "effect") >= number
-
-    async def letters(self, cause: str) -> int:
-        return await count(self.db, "dead_letter", f"cause = '{cause}' AND resolved_at IS NULL")
-
-
-@pytest.fixture
-def topic() -> str:
-    return new_topic()
-
-
-@pytest.fixture
-def counted(topic: str) -> type[Message]:
-    return event_class(topic)
-
-
-@pytest.fixture
-async def line(
-    db: Database, open_db: OpenDb, database_url: str, kafka_settings: KafkaSettings, topic: str
-) -> Line:
-    consumer_db = await open_db(application_name="consumer")
-    return Line(db, consumer_db, database_url, kafka_settings, topic)
 
 
 async def test_events_of_many_keys_have_their_effect_once_and_in_order_per_key(line: Line, counted):
     async with running(line.relay, line.consumer(handles(counted, record_effects))):
-        await asyncio.gather(*(_publish_each(line.db, counted, f"k{k}", 20) for k in range(10)))
+        await asyncio.gather(*(publish_each(line.db, counted, f"k{k}", 20) for k in range(10)))
         await line.has_effects(200)
 
     for k in range(10):
@@ -121,113 +66,12 @@ async def test_a_release_that_reads_one_topic_more_reads_it_though_it_starts_at_
         await until(lambda: line.holds(2), seconds=40)
 
 
-async def _publish_each(db: Database, message_class: type, key: str, number: int) -> None:
-    for n in range(number):
-        await publish(db, message_class(number=n), key=key)
-
-
 async def test_concurrent_writers_of_one_key_give_versions_without_holes(line: Line, counted):
     async with running(line.relay, line.consumer(handles(counted, record_effects))):
-        await asyncio.gather(*(_publish_each(line.db, counted, "hot", 20) for _ in range(8)))
+        await asyncio.gather(*(publish_each(line.db, counted, "hot", 20) for _ in range(8)))
         await line.has_effects(160)
 
     assert await versions_of(line.db, "hot") == list(range(1, 161))
-
-
-async def test_patient_events_go_along_with_one_of_their_key_that_cannot_wait(
-    line: Line, topic: str
-):
-    patient = event_class(topic, "Patient", patience_ms=600_000)
-    urgent = event_class(topic, "Urgent")
-    batches: list[list[str]] = []
-
-    async def note(tx: Transaction, events: Sequence[Event[Any]]) -> None:
-        batches.append([event.type.rpartition(".")[2] for event in events])
-        await record_effects(tx, events)
-
-    consumer = line.consumer(handles(patient, note), handles(urgent, note))
-    async with running(line.relay, consumer):
-        await publish(line.db, patient(number=1), key="a")
-        await publish(line.db, patient(number=2), key="a")
-        await publish(line.db, urgent(number=3), key="a")
-        await line.has_effects(3)
-
-    assert await versions_of(line.db, "a") == [1, 2, 3]
-    assert batches[-2:] == [["Patient", "Patient"], ["Urgent"]]
-
-
-async def test_patient_events_of_other_keys_wait_on_and_are_not_lost(line: Line, topic: str):
-    patient = event_class(topic, "Patient", patience_ms=600_000)
-    urgent = event_class(topic, "Urgent")
-    handlers = [handles(patient, record_effects), handles(urgent, record_effects)]
-    async with running(line.relay):
-        async with running(line.consumer(*handlers)):
-            for key in "abcdefgh":
-                await publish(line.db, patient(number=1), key=key)
-            await publish(line.db, urgent(number=2), key="a")
-            await line.has_effects(2)
-        assert await count(line.db, "effect") == 2
-
-        # They were not committed with the one that overtook them: each comes again.
-        async with running(line.consumer(*handlers)):
-            for key in "bcdefgh":
-                await publish(line.db, urgent(number=2), key=key)
-            await line.has_effects(16)
-    for key in "abcdefgh":
-        assert await versions_of(line.db, key) == [1, 2]
-
-
-@pytest.mark.parametrize("with_urgent_ones", [True, False])
-async def test_patient_events_that_get_no_company_have_their_effect_all_the_same(
-    line: Line, topic: str, with_urgent_ones: bool
-):
-    handlers = [handles(event_class(topic, "Patient", patience_ms=100), record_effects)]
-    if with_urgent_ones:
-        handlers.append(handles(event_class(topic, "Urgent"), record_effects))
-    async with running(line.relay, line.consumer(*handlers)):
-        for number in range(3):
-            await publish(line.db, event_class(topic, "Patient")(number=number), key="a")
-            await line.has_effects(number + 1)
-
-    assert await versions_of(line.db, "a") == [1, 2, 3]
-
-
-async def test_a_patient_consumer_gathers_what_keeps_coming(line: Line, counted):
-    began: list[float] = []
-
-    async def note(tx: Transaction, events: Sequence[Event[Any]]) -> None:
-        began.append(time.monotonic())
-        await record_effects(tx, events)
-
-    async with running(line.relay, line.consumer(handles(counted, note), patience=0.3)):
-        await asyncio.gather(*(_publish_each(line.db, counted, f"k{k}", 10) for k in range(4)))
-        await line.has_effects(40)
-
-    assert all(later - earlier >= 0.29 for earlier, later in pairwise(began))
-    for k in range(4):
-        assert await versions_of(line.db, f"k{k}") == list(range(1, 11))
-
-
-async def test_a_patient_consumer_handles_what_comes_alone_at_once_and_stops_at_once(
-    line: Line, counted
-):
-    patient = line.consumer(handles(counted, record_effects), patience=600.0)
-    async with running(line.relay, patient):
-        await publish(line.db, counted(number=1), key="a")
-        await line.has_effects(1)
-        await publish(line.db, counted(number=2), key="a")
-        await until(line.settled)
-
-    async with running(line.consumer(handles(counted, record_effects))):
-        await line.has_effects(2)
-    assert await versions_of(line.db, "a") == [1, 2]
-
-
-async def test_a_patient_consumer_lets_no_event_wait_longer_than_itself(line: Line, topic: str):
-    patient = event_class(topic, "Patient", patience_ms=600_000)
-    async with running(line.relay, line.consumer(handles(patient, record_effects), patience=600.0)):
-        await publish(line.db, patient(number=1), key="a")
-        await line.has_effects(1)
 
 
 async def test_what_is_made_before_the_transaction_reaches_the_handler_also_at_a_retry(
@@ -276,7 +120,7 @@ async def test_interleaved_types_of_a_key_reach_their_handlers_in_order(line: Li
 async def test_the_same_events_delivered_twice_change_nothing(line: Line, counted):
     async with running(line.relay, line.consumer(handles(counted, record_effects))):
         for key in ("a", "b", "c"):
-            await _publish_each(line.db, counted, key, 10)
+            await publish_each(line.db, counted, key, 10)
         await line.has_effects(30)
         await send_again(
             line.kafka.bootstrap_servers,
@@ -550,15 +394,15 @@ async def test_two_workers_share_the_partitions_and_hand_them_over(
     handler = handles(counted, record_effects)
     second = Consumer(await open_db(), second_settings, line.group, [handler])
     async with running(line.relay, line.consumer(handler)):
-        await asyncio.gather(*(_publish_each(line.db, counted, f"k{k}", 5) for k in range(20)))
+        await asyncio.gather(*(publish_each(line.db, counted, f"k{k}", 5) for k in range(20)))
         async with running(second):
             for _ in range(10):
                 await asyncio.gather(
-                    *(_publish_each(line.db, counted, f"k{k}", 1) for k in range(20))
+                    *(publish_each(line.db, counted, f"k{k}", 1) for k in range(20))
                 )
                 await asyncio.sleep(0.5)
             assert second.progress.started
-        await asyncio.gather(*(_publish_each(line.db, counted, f"k{k}", 5) for k in range(20)))
+        await asyncio.gather(*(publish_each(line.db, counted, f"k{k}", 5) for k in range(20)))
         await line.has_effects(400)
 
     for k in range(20):
