@@ -55,33 +55,29 @@ async def test_an_error_of_what_was_asked_is_raised_when_the_work_is_done():
     assert done == ["work"]
 
 
+async def hang(ended: list[str]) -> None:
+    """What was asked and is never answered."""
+    try:
+        await asyncio.Event().wait()
+    finally:
+        ended.append("asked")
+
+
 async def test_an_error_of_the_work_ends_what_was_asked():
     ended: list[str] = []
-
-    async def wait() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.append("asked")
 
     def fail() -> None:
         raise ValueError("no work")
 
     with pytest.raises(ValueError, match="no work"):
-        await meanwhile(wait(), fail)
+        await meanwhile(hang(ended), fail)
     assert ended == ["asked"]
 
 
 async def test_who_is_cancelled_ends_what_was_asked():
     ended: list[str] = []
 
-    async def wait() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.append("asked")
-
-    task = asyncio.create_task(meanwhile(wait(), lambda: None))
+    task = asyncio.create_task(meanwhile(hang(ended), lambda: None))
     for _ in range(5):
         await asyncio.sleep(0)
     task.cancel()
