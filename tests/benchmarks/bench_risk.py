@@ -30,11 +30,9 @@ from kit.ids import new_id
 from kit.service import Service
 from kit.tenancy import for_every_merchant
 from risk.app import create_service
-from risk.assessments.domain import PURCHASE_FACTS
 from risk.assessments.schemas import AssessmentAnswer
 from risk.conditions import Conditions
 from risk.facts import Catalogue, Facts
-from risk.lists.service import ListService
 from risk.rule_templates import TEMPLATES
 from risk.rules.domain import Action, Mode, Rule, RuleText, judge, verdict
 from risk.settings import Settings
@@ -69,8 +67,8 @@ CONDITIONS = (_COUNTED + [it.text.condition for it in TEMPLATES.values()] + _PLA
 
 
 async def run() -> None:
-    figures = _without_io()
     async with _service() as service:
+        figures = _without_io(service.state["rules"].catalogue)
         with for_every_merchant("a benchmark"):
             await _fill(service)
             figures |= await _in_batches(service)
@@ -83,8 +81,7 @@ async def run() -> None:
     say(f"written to {save('risk', figures)}")
 
 
-def _without_io() -> dict[str, float]:
-    catalogue = Catalogue(PURCHASE_FACTS, ListService.facts)
+def _without_io(catalogue: Catalogue) -> dict[str, float]:
     conditions = Conditions(catalogue)
     rules = [_rule(condition) for condition in CONDITIONS]
     known = catalogue.facts(
@@ -106,7 +103,9 @@ def _without_io() -> dict[str, float]:
 
 
 def _decisions_per_second(rules: Sequence[Rule], known: Facts, conditions: Conditions) -> float:
-    judge(rules, known, conditions)
+    failures = [it.failure for it in judge(rules, known, conditions) if it.failure]
+    if failures:
+        raise SystemExit(f"conditions without an answer: {failures}")
     done, started = 0, time.process_time()
     while (spent := time.process_time() - started) < SECONDS / 2:
         for _ in range(100):

@@ -185,6 +185,19 @@ def test_conditions_judged_together_answer_as_each_by_itself(conditions: Conditi
         }
 
 
+def test_a_condition_that_is_refused_by_now_leaves_the_others_one_expression(
+    conditions: Conditions,
+) -> None:
+    program = conditions.program(["gone > 1", "amount_minor > 5", "amount_minor > 9"])
+
+    answers = program.run(facts(amount_minor=6))
+
+    assert all(chunk.combined is not None for chunk in program.chunks)
+    assert list(answers) == [0, 1]
+    assert answers[1] is None
+    assert "undeclared reference to 'gone'" in str(answers[0])
+
+
 def _alone(conditions: Conditions, source: str, known: Facts) -> bool | str:
     try:
         return conditions.holds(source, known)

@@ -9,7 +9,7 @@ become one expression (a `Program`): one step into the engine costs as much as t
 
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -136,6 +136,8 @@ class Program:
 class _Chunk:
     first: int
     count: int
+    refused: Mapping[int, str]
+    """Number of each condition that has no answer for any facts -> why."""
     combined: Any  # the engine's own object; None when these do not fit into one expression
 
     def run(
@@ -144,22 +146,32 @@ class _Chunk:
         conditions: Sequence[Condition | ConditionRefused],
         answers: dict[int, str | None],
     ) -> None:
+        found: dict[int, str | None] = {**self.refused}
         bits = self._bits(bound)
-        if bits is not None:
-            while bits:
-                low = bits & -bits
-                answers[self.first + low.bit_length() - 1] = None
-                bits ^= low
-            return
+        if bits is None:
+            found |= self._one_by_one(bound, conditions)
+        while bits:
+            low = bits & -bits
+            found[self.first + low.bit_length() - 1] = None
+            bits ^= low
+        answers.update(sorted(found.items()) if self.refused else found)
+
+    def _one_by_one(
+        self,
+        bound: Any,  # the engine's own object
+        conditions: Sequence[Condition | ConditionRefused],
+    ) -> dict[int, str | None]:
+        found: dict[int, str | None] = {}
         for number in range(self.first, self.first + self.count):
+            condition = conditions[number]
+            if isinstance(condition, ConditionRefused):
+                continue
             try:
-                condition = conditions[number]
-                if isinstance(condition, ConditionRefused):
-                    answers[number] = str(condition)
-                elif _holds(condition, bound):
-                    answers[number] = None
+                if _holds(condition, bound):
+                    found[number] = None
             except ConditionFailed as error:
-                answers[number] = str(error)
+                found[number] = str(error)
+        return found
 
     def _bits(self, bound: Any) -> int | None:  # the engine's own object
         """None when one of them has no answer, or all together are too much: each is asked."""
@@ -245,7 +257,12 @@ class Conditions:
         chunks = []
         for first in range(0, len(conditions), _BITS):
             part = conditions[first : first + _BITS]
-            chunks.append(_Chunk(first, len(part), _combined(environment, part)))
+            refused = {
+                number: str(it)
+                for number, it in enumerate(part, first)
+                if isinstance(it, ConditionRefused)
+            }
+            chunks.append(_Chunk(first, len(part), refused, _combined(environment, part)))
         counts = CountSet(counts_of(mentions))
         return Program(conditions, mentions, counts, self.catalogue, environment, tuple(chunks))
 
@@ -279,13 +296,17 @@ def _holds(condition: Condition, bound: Any) -> bool:  # the engine's own object
 
 
 def _combined(environment: Any, conditions: Sequence[Condition | ConditionRefused]) -> Any:
-    """One expression whose answer has a bit for each condition; None when there is none."""
-    terms = []
-    for bit, condition in enumerate(conditions):
-        if isinstance(condition, ConditionRefused):
-            return None
+    """One expression whose answer has a bit for each condition that is not refused; None when
+    there is none.
+    """
+    terms = [
         # The line end closes a comment that the condition may end in.
-        terms.append(f"(({condition.source}\n) ? {1 << bit} : 0)")
+        f"(({condition.source}\n) ? {1 << bit} : 0)"
+        for bit, condition in enumerate(conditions)
+        if isinstance(condition, Condition)
+    ]
+    if not terms:
+        return None
     try:
         return environment.compile(_balanced(terms))
     except (RuntimeError, TypeError):
