@@ -24,8 +24,7 @@ from fastapi import Request
 from sqlalchemy import text
 
 from kit.auth import Principal
-from kit.db import Transaction
-from kit.http.once import Once
+from kit.http.once import Once, model_bytes
 from kit.ids import new_id
 from kit.service import Service
 from kit.tenancy import for_every_merchant
@@ -201,13 +200,8 @@ async def _record(service: Service, purchase: Purchase) -> None:
 
 async def _preview(service: Service, purchase: Purchase) -> None:
     """As the route does without `record`: counted and judged, not written down."""
-
-    async def work(tx: Transaction) -> AssessmentAnswer:
-        made = await service.state["assessments"].preview(tx, purchase)
-        return AssessmentAnswer.from_domain(made, is_recorded=False)
-
-    standby = service.state["standby"]
-    await _once(service)(_caller(purchase), work, status=200, standby=standby)
+    made = await service.state["preview"](purchase)
+    model_bytes(AssessmentAnswer.from_domain(made, is_recorded=False))
 
 
 def _once(service: Service) -> Once:

@@ -187,6 +187,10 @@ class Statements:
     def is_in_transaction(self) -> bool:
         return not self._driver.is_closed() and bool(self._driver.is_in_transaction())
 
+    @property
+    def is_idle(self) -> bool:
+        return not self._driver.is_closed() and not self._driver.is_in_transaction()
+
     async def end_empty(self) -> None:
         """Ends a transaction that was begun and not used."""
         if self.is_in_transaction:

@@ -22,7 +22,6 @@ from sqlalchemy import text
 from kit.auth import Principal
 from kit.db import Database, Transaction
 from kit.errors import DomainError, ErrorKind, Unavailable
-from kit.standby import Standby
 
 _KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
 IDEMPOTENCY_HEADER = "Idempotency-Key"
@@ -102,13 +101,10 @@ class Once:
         status: int = 201,
         location: Callable[[Any], str] | None = None,
         fingerprint: bytes | None = None,
-        standby: Standby | None = None,
     ) -> Response:
-        """One transaction: the key's record, `work`, the answer. Committed before it returns. With
-        `standby` a call without a key takes one that is begun already.
-        """
+        """One transaction: the key's record, `work`, the answer. Committed before it returns."""
         if self._key is None:
-            async with (standby or self._db).transaction() as tx:
+            async with self._db.transaction() as tx:
                 model = await work(tx)
             return answer(model_bytes(model), status, location(model) if location else None)
         await self._hash_request(fingerprint)

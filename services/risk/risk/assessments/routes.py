@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, cast
 from uuid import UUID
@@ -10,6 +10,7 @@ from kit.combine import Combiner
 from kit.db import Database, Transaction
 from kit.http import Caller, Once, Timestamp, caller, once
 from kit.http.callers import PLATFORM
+from kit.http.once import answer, model_bytes
 from kit.http.together import Together
 from kit.paging import Page, PageRequest, page_of, page_request
 from kit.standby import Standby
@@ -68,13 +69,32 @@ async def assess(
         recording = cast("Together[Purchase]", request.app.state.recording)
         return await recording(run, who, purchase)
 
-    async def work(tx: Transaction) -> AssessmentAnswer:
-        return AssessmentAnswer.from_domain(
-            await assessments.preview(tx, purchase), is_recorded=False
-        )
+    if not run.has_key:
+        preview = cast("Preview", request.app.state.preview)
+        return answer(model_bytes(_previewed(await preview(purchase))), 200, None)
 
-    standby = cast(Standby, request.app.state.standby)
-    return await run(who, work, status=200, standby=standby)
+    async def work(tx: Transaction) -> AssessmentAnswer:
+        return _previewed(await assessments.preview(tx, purchase))
+
+    return await run(who, work, status=200)
+
+
+def _previewed(made: Assessment) -> AssessmentAnswer:
+    return AssessmentAnswer.from_domain(made, is_recorded=False)
+
+
+Preview = Callable[[Purchase], Awaitable[Assessment]]
+
+
+def preview_at_hand(db: Database, assessments: AssessmentService, standby: Standby) -> Preview:
+    """One statement on a connection that is at hand, for merchants that are known here."""
+
+    async def preview(purchase: Purchase) -> Assessment:
+        opened = standby.read() if assessments.only_reads(purchase) else db.transaction()
+        async with opened as tx:
+            return await assessments.preview(tx, purchase)
+
+    return preview
 
 
 def record_together(

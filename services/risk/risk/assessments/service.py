@@ -159,8 +159,14 @@ class AssessmentService:
         self._repository.add_assessments(tx, made)
         return made
 
+    def only_reads(self, purchase: Purchase) -> bool:
+        """Whether `preview` writes nothing at all: a merchant that is new here gets its rules."""
+        return self._rules.has_first_rules(purchase.merchant_id)
+
     async def preview(self, tx: Transaction, purchase: Purchase) -> Assessment:
-        """What `assess` would decide now; records nothing."""
+        """What `assess` would decide now; records nothing. Where it `only_reads` it needs no
+        transaction.
+        """
         merchants = [purchase.merchant_id]
         rules = await self._rules.lately_in_force(tx, merchants)
         ask = self._asking(merchants)

@@ -160,6 +160,10 @@ class RuleRepository:
             known[merchant_id] = self._keep(merchant_id, read[merchant_id], some)
         return known
 
+    def is_seeded(self, merchant_id: UUID) -> bool:
+        """Whether `seed` has nothing to do, as far as is remembered."""
+        return merchant_id in self._seeded
+
     async def seed(
         self, tx: Transaction, merchants: Sequence[UUID], templates: Sequence[Template]
     ) -> None:

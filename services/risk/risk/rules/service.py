@@ -39,6 +39,10 @@ class RuleService:
         """What conditions may ask about."""
         return self._conditions.catalogue
 
+    def has_first_rules(self, merchant_id: UUID) -> bool:
+        """Whether the merchant is known to have the platform's: to ask for them writes nothing."""
+        return self._repository.is_seeded(merchant_id)
+
     async def in_force(self, tx: Transaction, merchants: Sequence[UUID]) -> dict[UUID, RuleSet]:
         """Merchant -> its enabled rules; a merchant seen for the first time gets the platform's."""
         await self._repository.seed(tx, merchants, DEFAULT_RULES)

@@ -11,12 +11,12 @@ from sqlalchemy import text
 
 from kit.db import Transaction
 from kit.errors import Unavailable
-from kit.statements import ForRows, Read
+from kit.statements import Answer, ForRows, Read
 from risk.counts import KeyKind
 from risk.pasts import Figures, microseconds
 from risk.velocity.domain import ALWAYS_COUNTED, Purchase, SettledPurchase, Watch, Watched
 from risk.velocity.tables import SINGLE_KEYS
-from risk.windows.domain import ROLLED_FROM, KeyState, Outcome, VelocityKey
+from risk.windows.domain import ROLLED_FROM, UNKNOWN_KEY, KeyState, Outcome, VelocityKey
 
 _LOCK_MERCHANTS = text("""
     SELECT pg_advisory_xact_lock_shared(hashtextextended('velocity:' || merchant_id, 0))
@@ -289,12 +289,16 @@ class VelocityRepository:
             {key: row.earlier for key in added if (row := found[key.digest]).earlier},
         )
 
-    async def find_keys(
-        self, tx: Transaction, keys: Collection[VelocityKey]
+    def ask_keys(self, keys: Collection[VelocityKey]) -> Read:
+        """For `found_keys`."""
+        return Read(_FIND_KEYS, {"keys": [key.digest for key in keys]})
+
+    def found_keys(
+        self, keys: Collection[VelocityKey], answer: Answer
     ) -> dict[VelocityKey, KeyState]:
-        rows = await tx.execute(_FIND_KEYS, {"keys": [key.digest for key in keys]})
-        states = {row.key: _state(row) for row in rows}
-        return {key: states.get(key.digest, KeyState()) for key in keys}
+        """As they are, without being locked."""
+        states = {digest: _state_of(cells) for digest, *cells in answer}
+        return {key: states.get(key.digest, UNKNOWN_KEY) for key in keys}
 
     def add_totals(self, tx: Transaction, added: Mapping[VelocityKey, int]) -> None:
         tx.later(
@@ -356,12 +360,13 @@ def _keys_in(row: Any) -> tuple[VelocityKey, ...]:
 
 
 def _state(row: Any) -> KeyState:
-    return KeyState(
-        row.purchases_total,
-        microseconds(row.newest_at),
-        row.is_rolled,
-        frozenset(KeyKind(kind) for kind in row.paired),
-    )
+    return _state_of((row.purchases_total, row.newest_at, row.is_rolled, row.paired))
+
+
+def _state_of(cells: Sequence[Any]) -> KeyState:
+    total, newest_at, is_rolled, paired = cells
+    kinds = frozenset(KeyKind(kind) for kind in paired)
+    return KeyState(total, microseconds(newest_at), is_rolled, kinds)
 
 
 def _purchase_row(purchase: Purchase, place: int) -> tuple[Any, ...]:

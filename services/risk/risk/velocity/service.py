@@ -13,6 +13,7 @@ from risk.pasts import Figures, microseconds
 from risk.rollups.service import RollupService
 from risk.velocity.domain import KEPT, Alike, Purchase, Velocity, Watch, Watched
 from risk.velocity.repository import VelocityRepository
+from risk.velocity.rolled_keys import RolledKeys, is_answered_by
 from risk.windows.domain import (
     Entry,
     Inquiry,
@@ -66,6 +67,7 @@ class VelocityService:
         self._repository = repository
         self._windows = windows
         self._rollups = rollups
+        self._rolled = RolledKeys()
 
     async def watch(
         self,
@@ -144,7 +146,21 @@ class VelocityService:
     ) -> Counted:
         """The counts as if none of them were known already."""
         wanted = asked.look_up(states)
-        answers = await tx.read_together([*asked.beside, *self._windows.ask(wanted)])
+        answers = await tx.read_together(self._reads(asked, wanted))
+        return await self._counted(tx, asked, wanted, states, answers)
+
+    def _reads(self, asked: "_Asked", wanted: LookUp) -> list[Read]:
+        """`_counted` reads what they find."""
+        return [*asked.beside, *self._windows.ask(wanted)]
+
+    async def _counted(
+        self,
+        tx: Transaction,
+        asked: "_Asked",
+        wanted: LookUp,
+        states: Mapping[VelocityKey, KeyState],
+        answers: Sequence[Answer],
+    ) -> Counted:
         last = len(asked.beside)
         figures = await self._windows.figures(tx, wanted, answers[last:])
         earlier = _earlier_purchases(asked.purchases, states)
@@ -160,13 +176,22 @@ class VelocityService:
     async def peek(
         self, tx: Transaction, purchase: Purchase, counts: Counts, beside: Beside = _nothing_else
     ) -> Counted:
-        """What `record` would count for this purchase now, without recording it."""
+        """What `record` would count for this purchase now, without recording it. One statement, if
+        its keys are as they are remembered; it needs no transaction.
+        """
         keys = {key for kind in KeyKind for key in purchase.keys_of(kind)}
-        states, asked = await meanwhile(
-            self._repository.find_keys(tx, keys), lambda: self._asked([purchase], counts, beside)
+        asked = self._asked([purchase], counts, beside)
+        guessed = self._rolled.guess(keys, microseconds(purchase.at))
+        wanted = asked.look_up(guessed)
+        first, *answers = await tx.read_together(
+            [self._repository.ask_keys(keys), *self._reads(asked, wanted)]
         )
+        states = self._repository.found_keys(keys, first)
+        self._rolled.note(states)
         with_it = {key: state.plus(1) for key, state in states.items()}
-        return await self._count(tx, asked, with_it)
+        if not is_answered_by(guessed, states):
+            return await self._count(tx, asked, with_it)
+        return await self._counted(tx, asked, wanted, with_it, answers)
 
     async def settle(self, tx: Transaction, outcomes: Sequence[tuple[UUID, Outcome]]) -> None:
         """Counts what became of purchases. Those that are not recorded here change nothing."""
