@@ -27,7 +27,7 @@ def noted_statements() -> Iterator[list[str]]:
         return await together(self, parts)
 
     async def noting_reads(self: Statements, reads: Sequence[Read]) -> list[Answer]:
-        noted.append("\n".join(it.statement.text for it in reads))
+        noted.append("\n".join(text for it in reads for text in it.texts))
         return await read(self, reads)
 
     with (

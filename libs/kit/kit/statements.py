@@ -57,10 +57,20 @@ class Rows(IteratorResult[Any]):
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A SELECT that `Transaction.read_together` sends with others, without a WITH of its own."""
+    """A SELECT that `Transaction.read_together` sends with others, without a WITH of its own.
+
+    `before`: common table expressions that it selects from, as they stand behind WITH. They may
+    write and lock; what all of them read is how things were when the statement began.
+    """
 
     statement: TextClause
     parameters: Mapping[str, Any]
+    before: TextClause | None = None
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        """What stands before, if anything does, and the SELECT."""
+        return self.before.text if self.before is not None else "", self.statement.text
 
 
 class ForRows:
@@ -140,7 +150,7 @@ class Statements:
 
     async def read_together(self, reads: Sequence[Read]) -> list[Answer]:
         """All of them as one statement; the rows of each."""
-        sql, places = _united(tuple(read.statement.text for read in reads))
+        sql, places = _united(tuple(read.texts for read in reads))
         with self._sqlalchemy_errors(sql):
             known = self._prepared.get(sql)
             prepared, _, _ = known or await self._prepare(sql, sql, ())
@@ -313,18 +323,26 @@ def _joined(sqls: tuple[str, ...]) -> tuple[str, tuple[tuple[int, str], ...]]:
 
 
 @lru_cache(maxsize=500)
-def _united(sqls: tuple[str, ...]) -> tuple[str, tuple[tuple[int, str], ...]]:
+def _united(texts: tuple[tuple[str, str], ...]) -> tuple[str, tuple[tuple[int, str], ...]]:
     """All of them, with the number of the one that each row is of; (part, name) of each place."""
+    before: list[str] = []
     united: list[str] = []
     places: list[tuple[int, str]] = []
-    for part, sql in enumerate(sqls):
+
+    def numbered(part: int, sql: str) -> str:
         statement, names = _numbered_places(sql)
-        numbered = _renumbered(statement.strip(), len(places))
+        renumbered = _renumbered(statement.strip(), len(places))
+        places.extend((part, name) for name in names)
+        return renumbered
+
+    for part, (expressions, select) in enumerate(texts):
+        if expressions:
+            before.append(numbered(part, expressions))
         united.append(
-            f"SELECT {part} AS part, ROW(one.*) AS answer FROM ({numbered}) AS one"  # noqa: S608 - made of statements
+            f"SELECT {part} AS part, ROW(one.*) AS answer FROM ({numbered(part, select)}) AS one"  # noqa: S608 - made of statements
         )
-        places += [(part, name) for name in names]
-    return " UNION ALL ".join(united), tuple(places)
+    head = f"WITH {', '.join(before)} " if before else ""
+    return head + " UNION ALL ".join(united), tuple(places)
 
 
 def _renumbered(statement: str, by: int) -> str:

@@ -96,8 +96,8 @@ _FEW_OF_KIND = " ".join(
 # Locks what is watched, then the keys in one order, so that batches wait for each other and never
 # deadlock. A key that is new here may have purchases that were recorded before its kind was
 # watched: they are counted.
-_LOCK_KEYS = text(f"""
-    WITH guarded AS MATERIALIZED (
+_LOCKS = text(f"""
+    guarded AS MATERIALIZED (
         SELECT count(pg_advisory_xact_lock_shared(hashtextextended('velocity:' || merchant_id, 0)))
         FROM (SELECT DISTINCT unnest(CAST(:watching AS uuid[]))::text AS merchant_id ORDER BY 1)
             AS watching
@@ -111,15 +111,29 @@ _LOCK_KEYS = text(f"""
         ON CONFLICT (key) DO UPDATE SET
             purchases_total = held.purchases_total + excluded.purchases_total,
             newest_at = greatest(held.newest_at, excluded.newest_at)
-        RETURNING key, kind, purchases_total, newest_at, is_rolled, paired
+        RETURNING key, kind, purchases_total, newest_at, is_rolled, paired, old.ctid AS was
     ), counted AS (
         SELECT held.*, CASE WHEN held.purchases_total > given.purchases THEN 0
             ELSE CASE held.kind {_FEW_OF_KIND} ELSE 0 END END AS earlier
         FROM held JOIN given ON given.key = held.key
     )
-    SELECT counted.* FROM guarded
-    LEFT JOIN counted ON true
 """)  # noqa: S608 - made of the kinds of keys
+_LOCKED = ", ".join(
+    f"counted.{it}"
+    for it in ("key", "purchases_total", "newest_at", "is_rolled", "paired", "earlier")
+)
+_LOCK_KEYS = text(f"""
+    WITH {_LOCKS.text} SELECT {_LOCKED} FROM guarded LEFT JOIN counted ON true
+""")  # noqa: S608 - made of constants above
+# What a statement reads beside is how things were before it waited for a lock. That is how they
+# are, if each key was locked in the very version that could be read.
+_LOCKS_AS_READ = text(f"""
+    SELECT {_LOCKED}, counted.was IS NOT DISTINCT FROM velocity_key.ctid AS is_as_read,
+        watched.words
+    FROM (SELECT risk_watched_words(CAST(:watching AS uuid[])) AS words FROM guarded OFFSET 0)
+        AS watched
+    LEFT JOIN counted ON true LEFT JOIN velocity_key ON velocity_key.key = counted.key
+""")  # noqa: S608 - made of constants above
 _ADD_TOTALS = text("""
     UPDATE velocity_key SET purchases_total = purchases_total + added
     FROM unnest(CAST(:keys AS uuid[]), CAST(:added AS bigint[])) AS given(key_given, added)
@@ -271,23 +285,21 @@ class VelocityRepository:
         """Locks each key until commit and adds to its total. Values: merchant, number, newest.
         Until then nobody changes what is watched for the merchants either.
         """
-        rows = await tx.execute(
-            _LOCK_KEYS,
-            {
-                "keys": [key.digest for key in added],
-                "kinds": [key.kind.value for key in added],
-                "merchants": [merchant_id for merchant_id, _, _ in added.values()],
-                "purchases": [number for _, number, _ in added.values()],
-                "newest": [newest for _, _, newest in added.values()],
-                "watching": list(merchants),
-                "few": ROLLED_FROM,
-            },
-        )
-        found = {row.key: row for row in rows}
-        return LockedKeys(
-            {key: _state(found[key.digest]) for key in added},
-            {key: row.earlier for key in added if (row := found[key.digest]).earlier},
-        )
+        rows = await tx.execute(_LOCK_KEYS, _places(added, merchants))
+        return _locked(added, rows)
+
+    def ask_locks(
+        self, added: Mapping[VelocityKey, tuple[UUID, int, datetime]], merchants: Collection[UUID]
+    ) -> Read:
+        """As `lock_keys`, for `found_locks`: what is read with it may be older than the locks."""
+        return Read(_LOCKS_AS_READ, _places(added, merchants), _LOCKS)
+
+    def found_locks(
+        self, added: Mapping[VelocityKey, tuple[UUID, int, datetime]], answer: Answer
+    ) -> tuple[LockedKeys, bool, int]:
+        """The keys; whether what was read with them is how things are; the number of `words`."""
+        locked = _locked(added, [row[:-2] for row in answer])
+        return locked, all(row[-2] for row in answer), answer[0][-1]
 
     def ask_keys(self, keys: Collection[VelocityKey]) -> Read:
         """For `found_keys`."""
@@ -297,7 +309,7 @@ class VelocityRepository:
         self, keys: Collection[VelocityKey], answer: Answer
     ) -> dict[VelocityKey, KeyState]:
         """As they are, without being locked."""
-        states = {digest: _state_of(cells) for digest, *cells in answer}
+        states = {digest: _state(cells) for digest, *cells in answer}
         return {key: states.get(key.digest, UNKNOWN_KEY) for key in keys}
 
     def add_totals(self, tx: Transaction, added: Mapping[VelocityKey, int]) -> None:
@@ -343,7 +355,7 @@ class VelocityRepository:
                 "kinds": ["{" + ",".join(kinds) + "}" for kinds in paired.values()],
             },
         )
-        states = {row.key: _state(row) for row in rows}
+        states = {row.key: _state(row[1:]) for row in rows}
         return {key: states[key.digest] for key in paired}
 
 
@@ -359,11 +371,30 @@ def _keys_in(row: Any) -> tuple[VelocityKey, ...]:
     )
 
 
-def _state(row: Any) -> KeyState:
-    return _state_of((row.purchases_total, row.newest_at, row.is_rolled, row.paired))
+def _places(
+    added: Mapping[VelocityKey, tuple[UUID, int, datetime]], merchants: Collection[UUID]
+) -> dict[str, Any]:
+    return {
+        "keys": [key.digest for key in added],
+        "kinds": [key.kind.value for key in added],
+        "merchants": [merchant_id for merchant_id, _, _ in added.values()],
+        "purchases": [number for _, number, _ in added.values()],
+        "newest": [newest for _, _, newest in added.values()],
+        "watching": list(merchants),
+        "few": ROLLED_FROM,
+    }
 
 
-def _state_of(cells: Sequence[Any]) -> KeyState:
+def _locked(keys: Collection[VelocityKey], rows: Iterable[Sequence[Any]]) -> LockedKeys:
+    # Without keys there is one row of nothing.
+    found = {digest: (_state(cells), earlier) for digest, *cells, earlier in rows if digest}
+    return LockedKeys(
+        {key: found[key.digest][0] for key in keys},
+        {key: earlier for key in keys if (earlier := found[key.digest][1])},
+    )
+
+
+def _state(cells: Sequence[Any]) -> KeyState:
     total, newest_at, is_rolled, paired = cells
     kinds = frozenset(KeyKind(kind) for kind in paired)
     return KeyState(total, microseconds(newest_at), is_rolled, kinds)

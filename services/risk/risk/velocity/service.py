@@ -1,6 +1,6 @@
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -12,7 +12,7 @@ from risk.counts import CountFact, CountsByKey, CountSet, KeyKind
 from risk.pasts import Figures, microseconds
 from risk.rollups.service import RollupService
 from risk.velocity.domain import KEPT, Alike, Purchase, Velocity, Watch, Watched
-from risk.velocity.repository import VelocityRepository
+from risk.velocity.repository import LockedKeys, VelocityRepository
 from risk.velocity.rolled_keys import RolledKeys, is_answered_by
 from risk.windows.domain import (
     Entry,
@@ -111,11 +111,15 @@ class VelocityService:
             first.setdefault(it.id, it)
         fresh = list(first.values())
         watch = watched.of
-        # What is asked does not hang on the keys' states: it is worked out while they are locked.
-        states, asked = await meanwhile(
-            self._lock(tx, fresh, watch, {}), lambda: self._asked(fresh, counts, beside)
-        )
-        found = await self._count(tx, asked, states)
+        if len(fresh) == 1:
+            states, found = await self._lock_and_count(tx, fresh, watch, counts, beside)
+        else:
+            # What is asked does not hang on the keys' states: it is worked out while they are
+            # locked.
+            states, asked = await meanwhile(
+                self._lock(tx, fresh, watch, {}), lambda: self._asked(fresh, counts, beside)
+            )
+            found = await self._count(tx, asked, states)
         renewed = await renew(found.beside)
         is_more_watched = found.words != watched.words
         if is_more_watched:
@@ -246,6 +250,43 @@ class VelocityService:
         added = _added(purchases, watch)
         more = {key: some for key, some in added.items() if key not in held}
         locked = await self._repository.lock_keys(tx, _places(more), watch)
+        return await self._roll_up(tx, added, locked, held, watch)
+
+    async def _lock_and_count(
+        self,
+        tx: Transaction,
+        purchases: Sequence[Purchase],
+        watch: Mapping[UUID, Watch],
+        counts: Counts,
+        beside: Beside,
+    ) -> tuple[dict[VelocityKey, KeyState], Counted]:
+        """As `_lock` and `_count`, in one statement if nobody came between: that is the rule for a
+        purchase that comes alone.
+        """
+        asked = self._asked(purchases, counts, beside)
+        added = _added(purchases, watch)
+        guessed = self._rolled.guess(added, max(microseconds(it.at) for it in purchases))
+        wanted = asked.look_up(guessed)
+        places = _places(added)
+        first, *answers = await tx.read_together(
+            [self._repository.ask_locks(places, watch), *self._reads(asked, wanted)]
+        )
+        locked, is_as_read, words = self._repository.found_locks(places, first)
+        states = await self._roll_up(tx, added, locked, {}, watch)
+        if not is_as_read or not is_answered_by(guessed, states):
+            return states, await self._count(tx, asked, states)
+        found = await self._counted(tx, asked, wanted, states, answers)
+        return states, replace(found, words=words)
+
+    async def _roll_up(
+        self,
+        tx: Transaction,
+        added: Mapping[VelocityKey, Sequence[Purchase]],
+        locked: LockedKeys,
+        held: Mapping[VelocityKey, KeyState],
+        watch: Mapping[UUID, Watch],
+    ) -> dict[VelocityKey, KeyState]:
+        """The states of the keys, with roll-ups where they have many purchases."""
         if locked.earlier:
             self._repository.add_totals(tx, locked.earlier)
         before = {
@@ -256,6 +297,7 @@ class VelocityService:
         paired = await self._rollups.roll_up(tx, before, pairs)
         rolled = await self._repository.mark_rolled(tx, paired) if paired else {}
         rolled = {key: it._replace(total=before[key].total) for key, it in rolled.items()}
+        self._rolled.note(before | rolled)
         return {key: it.plus(len(added[key])) for key, it in (before | rolled).items()}
 
     def _forget_repeats(
