@@ -55,7 +55,7 @@ async def test_every_purchase_is_counted_by_the_same_statements(
         await assess([an_order(customer_id="anna", device_id="c", ip="203.0.113.9")])
         await assess([an_order(ip="", device_id="d")])
 
-    counting = [sql for sql in noted if ":ip_first" in sql]
+    counting = [sql for sql in noted if ":past_first" in sql]
     locking = [sql for sql in noted if "INSERT INTO velocity_key" in sql]
     assert (len(counting), len(set(counting))) == (4, 1)
     assert (len(locking), len(set(locking))) == (4, 1)

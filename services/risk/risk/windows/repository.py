@@ -40,15 +40,13 @@ class WindowRepository:
         return reads
 
     def _ask_past(self, stretches: Sequence[Stretch], shape: Shape) -> Read:
+        rows = [
+            (place, it.key.kind.value, it.key.digest, moment(it.first), moment(it.end))
+            for place, it in enumerate(stretches)
+        ]
         kinds = tuple(sorted(shape.sums | shape.values))
-        rows_of: dict[KeyKind, list[tuple[Any, ...]]] = {kind: [] for kind in kinds}
-        for place, it in enumerate(stretches):
-            row = (place, it.key.digest, moment(it.first), moment(it.end))
-            rows_of[it.key.kind].append(row)
-        values: dict[str, Any] = {"past_max": PAST_MAX}
-        for kind, rows in rows_of.items():
-            values |= _columns(f"{kind}_", _PAST_FIELDS, rows)
-        return Read(_past_of(kinds, shape.told_apart), values)
+        values = _columns("past_", _PAST_FIELDS, rows) | {"past_max": PAST_MAX}
+        return Read(_past_of(kinds, shape.told_apart), values, _STRETCHES)
 
     def found(
         self, wanted: LookUp, answers: Sequence[Answer]
@@ -90,7 +88,7 @@ class WindowRepository:
 _DISTINCT_FIELDS = ("n", "key", "first", "last", "of", "candidates")
 _RAW_FIELDS = ("n", "key", "first", "last", "currency")
 _BUCKET_FIELDS = ("n", "key", "first", "last", "currency", "level")
-_PAST_FIELDS = ("n", "key", "first", "last")
+_PAST_FIELDS = ("n", "kind", "key", "first", "last")
 
 
 def _columns(
@@ -141,6 +139,16 @@ def _within(share: str) -> str:
     return f"{share}.at >= given.first AND {share}.at < given.last"
 
 
+# Given once for all kinds: each array costs the driver and the server some microseconds.
+_STRETCHES = text("""
+    stretch AS (
+        SELECT * FROM unnest(CAST(:past_n AS int[]), CAST(:past_kind AS text[]),
+            CAST(:past_key AS uuid[]), CAST(:past_first AS timestamptz[]),
+            CAST(:past_last AS timestamptz[])) AS given(n, kind, key, first, last)
+    )
+""")
+
+
 @lru_cache
 def _past_of(kinds: tuple[KeyKind, ...], told_apart: tuple[KeyKind, ...]) -> TextClause:
     """(Number of the stretch, a purchase), in the order of time within a stretch.
@@ -155,15 +163,11 @@ def _past_of(kinds: tuple[KeyKind, ...], told_apart: tuple[KeyKind, ...]) -> Tex
     for kind in kinds:
         source, share = _past(kind)
         parts.append(f"""
-            SELECT given.n, it.*
-            FROM unnest(CAST(:{kind}_n AS int[]), CAST(:{kind}_key AS uuid[]),
-                CAST(:{kind}_first AS timestamptz[]), CAST(:{kind}_last AS timestamptz[]))
-                AS given(n, key, first, last)
-            CROSS JOIN LATERAL (
+            SELECT given.n, it.* FROM stretch AS given CROSS JOIN LATERAL (
                 SELECT {share}.at, it.currency, {share}.quantity, {share}.amount_minor, it.unpaid,
                     it.failed, it.refunded{values}
                 FROM {source} AND {_within(share)} ORDER BY {share}.at LIMIT :past_max
-            ) AS it
+            ) AS it WHERE given.kind = '{kind}'
         """)  # noqa: S608 - made of the kinds of keys
     return text(" UNION ALL ".join(parts))
 
