@@ -11,13 +11,14 @@ from kit.ids import new_id
 from kit.messaging.events import Event
 from lockstock.common.v1.money_pb2 import Money
 from lockstock.order.v1.order_events_pb2 import Customer, OrderedLine, OrderPlaced
+from risk.asking import Counts
 from risk.assessments.domain import PURCHASE_FACTS
 from risk.facts import Catalogue, Facts, FactValue
 from risk.lists.service import ListService
 from risk.open_orders.domain import OPEN_ORDER_FACTS
 from risk.rules.domain import Action, Mode, RuleText
 from risk.velocity.domain import Purchase, Velocity
-from risk.velocity.service import Counts, VelocityService
+from risk.velocity.service import VelocityService
 
 MERCHANT = UUID("0190b1c2-0000-7000-8000-000000000001")
 OTHER_MERCHANT = UUID("0190b1c2-0000-7000-8000-000000000002")

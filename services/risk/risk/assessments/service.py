@@ -12,6 +12,7 @@ from kit.ids import new_id
 from kit.messaging import outbox
 from kit.statements import Answer, Read
 from lockstock.risk.v1.assessment_events_pb2 import OrderAssessed
+from risk.asking import Counts
 from risk.assessments import events
 from risk.assessments.domain import (
     AlreadyAssessed,
@@ -36,7 +37,7 @@ from risk.reviews.service import ReviewService
 from risk.rules.domain import Action, Rule, RuleSet, shadow_verdict, verdict
 from risk.rules.service import RuleService
 from risk.velocity.domain import Purchase, PurchaseSource, Velocity
-from risk.velocity.service import Beside, Counts, VelocityService
+from risk.velocity.service import Beside, VelocityService
 
 ASSESSED = Counter("lockstock_risk_assessments", "Purchases judged", ["decision"])
 UNDECIDABLE = Counter(

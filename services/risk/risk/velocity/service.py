@@ -2,36 +2,31 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from uuid import UUID
 
 from kit.db import Transaction
 from kit.loop import meanwhile
 from kit.statements import Answer, Read
-from risk.counts import CountFact, CountsByKey, CountSet, KeyKind
-from risk.pasts import Figures, microseconds
+from risk.asking import Asked, Counts
+from risk.counts import CountFact, KeyKind
+from risk.pasts import microseconds
 from risk.rollups.service import RollupService
-from risk.velocity.domain import KEPT, Alike, Purchase, Velocity, Watch, Watched
+from risk.velocity.domain import KEPT, Purchase, Velocity, Watch, Watched
 from risk.velocity.repository import LockedKeys, VelocityRepository
-from risk.velocity.rolled_keys import RolledKeys, is_answered_by
 from risk.windows.domain import (
     Entry,
-    Inquiry,
     KeyState,
     LookUp,
     Outcome,
-    Shape,
+    RolledKeys,
     Sighting,
     VelocityKey,
+    is_answered_by,
 )
 from risk.windows.service import WindowService
 
 FORGET_MAX = 1_000
 """Purchases in one transaction."""
-Counts = Mapping[UUID, Sequence[CountFact]]
-"""Merchant -> the counts that its rules mention."""
-
-
 Beside = Callable[[Sequence[Purchase]], Sequence[Read]]
 """What else is to be found out about purchases that are recorded."""
 Renew = Callable[[Sequence[Answer]], Awaitable[Counts | None]]
@@ -140,27 +135,27 @@ class VelocityService:
         self._add(tx, fresh, states)
         return found
 
-    def _asked(self, purchases: Sequence[Purchase], counts: Counts, beside: Beside) -> "_Asked":
+    def _asked(self, purchases: Sequence[Purchase], counts: Counts, beside: Beside) -> Asked:
         merchants = {it.merchant_id for it in purchases}
         own = [self._repository.find_known(purchases), self._repository.ask_words(merchants)]
-        return _Asked(purchases, counts, [*own, *beside(purchases)])
+        return Asked(purchases, counts, [*own, *beside(purchases)])
 
     async def _count(
-        self, tx: Transaction, asked: "_Asked", states: Mapping[VelocityKey, KeyState]
+        self, tx: Transaction, asked: Asked, states: Mapping[VelocityKey, KeyState]
     ) -> Counted:
         """The counts as if none of them were known already."""
         wanted = asked.look_up(states)
         answers = await tx.read_together(self._reads(asked, wanted))
         return await self._counted(tx, asked, wanted, states, answers)
 
-    def _reads(self, asked: "_Asked", wanted: LookUp) -> list[Read]:
+    def _reads(self, asked: Asked, wanted: LookUp) -> list[Read]:
         """`_counted` reads what they find."""
         return [*asked.beside, *self._windows.ask(wanted)]
 
     async def _counted(
         self,
         tx: Transaction,
-        asked: "_Asked",
+        asked: Asked,
         wanted: LookUp,
         states: Mapping[VelocityKey, KeyState],
         answers: Sequence[Answer],
@@ -341,82 +336,6 @@ class VelocityService:
                 for value in it.keys_of(of)
             ],
         )
-
-
-class _Asked:
-    """The questions of purchases that come one after another, and how their answers add up.
-    `beside`: what else is asked.
-    """
-
-    def __init__(
-        self, purchases: Sequence[Purchase], counts: Counts, beside: Sequence[Read] = ()
-    ) -> None:
-        self.purchases = purchases
-        self.beside = beside
-        self._counts = {merchant_id: _set_of(some) for merchant_id, some in counts.items()}
-        self._shape = Shape.of(frozenset().union(*(it.asked for it in self._counts.values())))
-        self._alike = defaultdict[VelocityKey, Alike](partial(Alike, self._shape.told_apart))
-        self._places: list[list[tuple[CountsByKey, list[int]]]] = []
-        """For each purchase and kind of key the first question of each of its keys."""
-        self._own: list[Figures] = []
-        self._inquiries: list[Inquiry] = []
-        for it in purchases:
-            self._ask(it)
-
-    def look_up(self, states: Mapping[VelocityKey, KeyState]) -> LookUp:
-        """For all of them."""
-        return LookUp(self._inquiries, states, self._shape)
-
-    def counts_of(self, answers: Sequence[Figures]) -> list[dict[str, int]]:
-        """For each purchase; of several keys of a kind (products) the one with the most counts."""
-        figures = [own.plus(it) for own, it in zip(self._own, answers, strict=True)]
-        return [self._counts_at(places, figures) for places in self._places]
-
-    def _counts_at(
-        self, places: Sequence[tuple[CountsByKey, Sequence[int]]], figures: Sequence[Figures]
-    ) -> dict[str, int]:
-        return {
-            count.name: figures[firsts[0] + place].of(count.measure)
-            if len(firsts) == 1
-            else max((figures[first + place].of(count.measure) for first in firsts), default=0)
-            for counts, firsts in places
-            for place, group in enumerate(counts.groups)
-            for count in group.counts
-        }
-
-    def _ask(self, purchase: Purchase) -> None:
-        """The purchases asked about before are there too: nobody else knows of them yet."""
-        at_us = microseconds(purchase.at)
-        self._places.append(
-            [
-                (
-                    counts,
-                    [
-                        self._ask_key(purchase, key, counts, at_us)
-                        for key in purchase.keys_of(counts.kind)
-                    ],
-                )
-                for counts in self._counts.get(purchase.merchant_id, NO_COUNTS).by_key
-            ]
-        )
-
-    def _ask_key(
-        self, purchase: Purchase, key: VelocityKey, counts: CountsByKey, at_us: int
-    ) -> int:
-        """What the groups ask of one key, in their order; the number of the first question."""
-        first, alike = len(self._own), self._alike[key]
-        alike.add(purchase, key)
-        own, values = alike.around(purchase, counts.groups)
-        self._own += own
-        self._inquiries.append(Inquiry(key, purchase.currency, at_us, counts, values))
-        return first
-
-
-NO_COUNTS = CountSet()
-
-
-def _set_of(counts: Sequence[CountFact]) -> CountSet:
-    return counts if isinstance(counts, CountSet) else CountSet(counts)
 
 
 def _keys(purchase: Purchase, kinds: Iterable[KeyKind]) -> Iterator[VelocityKey]:
