@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from kit.db import Database
+from risk.rule_templates import DEFAULT_RULES
 from tests.risk.conftest import Assess
 from tests.risk.factories import IP, OTHER_MERCHANT, an_order
 from tests.stack.api import ApiClient
@@ -45,6 +46,21 @@ async def test_an_answer_comes_at_once_and_nothing_is_recorded(
     assert answer.json()["facts"]["purchases_by_ip_1h"] == 1
     assert await count(db, "purchase") == 0
     assert (await client.get("/v1/assessments")).json()["items"] == []
+
+
+async def test_what_is_only_asked_takes_one_statement_once_the_merchant_has_its_rules(
+    client: httpx.AsyncClient, db: Database
+) -> None:
+    first = await client.post("/v1/assessments", json=an_ask())
+    rules = await count(db, "rule")
+    await client.post("/v1/assessments", json=an_ask())
+
+    with noted_statements() as noted:
+        again = await client.post("/v1/assessments", json=an_ask())
+
+    assert len(noted) == 1
+    assert rules == len(DEFAULT_RULES)
+    assert again.json()["facts"] | {"placed_at": ""} == first.json()["facts"] | {"placed_at": ""}
 
 
 async def test_recorded_purchases_count_with_those_of_orders(
