@@ -14,13 +14,13 @@ from kit.db import Database, Transaction
 from kit.service import Service
 from risk.counts import read_count
 from risk.velocity.domain import Velocity
-from risk.velocity.service import VelocityService
+from risk.velocity.service import Counted, VelocityService
 from risk.windows.domain import Outcome
 from tests.risk.factories import MERCHANT, recorded
 from tests.risk.velocity.test_statements import a_purchase
 
 COUNTS = [read_count(name) for name in ("purchases_by_customer_1d", "unpaid_by_customer_1d")]
-Count = Callable[[int], Awaitable[Velocity]]
+Record = Callable[[int], Awaitable[Counted]]
 
 
 @pytest.fixture
@@ -30,26 +30,29 @@ def velocity(service: Service) -> VelocityService:
 
 
 @pytest.fixture
-async def count(db: Database, velocity: VelocityService) -> Count:
-    """Records purchase `number` as one that comes alone; its counts."""
+async def record(db: Database, velocity: VelocityService) -> Record:
+    """Records purchase `number` as one that comes alone."""
     async with db.transaction() as tx:
         await velocity.watch(tx, MERCHANT, COUNTS)
 
-    async def run(number: int) -> Velocity:
+    async def run(number: int) -> Counted:
         async with db.transaction() as tx:
             watched = await velocity.watched(tx, [MERCHANT])
-            found = await velocity.record(
+            return await velocity.record(
                 tx, [a_purchase(number)], {MERCHANT: COUNTS}, watched, lambda _: []
             )
-        ((_, made),) = found.purchases
-        return made
 
     return run
 
 
+def counts_in(counted: Counted) -> Velocity:
+    ((_, found),) = counted.purchases
+    return found
+
+
 @asynccontextmanager
 async def meanwhile(
-    db: Database, waiting: Awaitable[Velocity], answers: list[Velocity]
+    db: Database, waiting: Awaitable[Counted], answers: list[Counted]
 ) -> AsyncIterator[Transaction]:
     """`waiting` begins once the block has done its work, waits for its locks, and goes on once it
     is committed.
@@ -78,50 +81,41 @@ _WAITING = """
 """
 
 
+@pytest.mark.parametrize("before", [0, 1])
 async def test_another_purchase_of_the_same_buyer_counts(
-    db: Database, velocity: VelocityService, count: Count
+    db: Database, velocity: VelocityService, record: Record, before: int
 ) -> None:
-    await count(1)
-    answers: list[Velocity] = []
+    """With nothing before, the key itself is new to both."""
+    for number in range(before):
+        await record(10 + number)
+    answers: list[Counted] = []
 
-    async with meanwhile(db, count(3), answers) as tx:
-        await recorded(velocity, tx, [a_purchase(2)])
-
-    assert answers[0].counts["purchases_by_customer_1d"] == 3
-    assert answers[0].earlier_purchases == 2
-
-
-async def test_the_first_purchase_of_the_same_buyer_counts(
-    db: Database, velocity: VelocityService, count: Count
-) -> None:
-    answers: list[Velocity] = []
-
-    async with meanwhile(db, count(2), answers) as tx:
+    async with meanwhile(db, record(2), answers) as tx:
         await recorded(velocity, tx, [a_purchase(1)])
 
-    assert answers[0].counts["purchases_by_customer_1d"] == 2
-    assert answers[0].earlier_purchases == 1
+    assert counts_in(answers[0]).counts["purchases_by_customer_1d"] == before + 2
+    assert counts_in(answers[0]).earlier_purchases == before + 1
 
 
 async def test_what_became_of_a_purchase_counts(
-    db: Database, velocity: VelocityService, count: Count
+    db: Database, velocity: VelocityService, record: Record
 ) -> None:
-    await count(1)
-    answers: list[Velocity] = []
+    await record(1)
+    answers: list[Counted] = []
 
-    async with meanwhile(db, count(2), answers) as tx:
+    async with meanwhile(db, record(2), answers) as tx:
         await velocity.settle(tx, [(UUID(int=1), Outcome.UNPAID)])
 
-    assert answers[0].counts["unpaid_by_customer_1d"] == 1
+    assert counts_in(answers[0]).counts["unpaid_by_customer_1d"] == 1
 
 
 async def test_what_a_rule_counts_by_from_now_on_is_locked_too(
-    db: Database, velocity: VelocityService, count: Count
+    db: Database, velocity: VelocityService, record: Record
 ) -> None:
-    await count(1)
-    answers: list[Velocity] = []
+    await record(1)
+    answers: list[Counted] = []
 
-    async with meanwhile(db, count(2), answers) as tx:
+    async with meanwhile(db, record(2), answers) as tx:
         await velocity.watch(tx, MERCHANT, [read_count("purchases_by_device_1d")])
 
     async with db.read() as tx:
@@ -132,30 +126,21 @@ async def test_what_a_rule_counts_by_from_now_on_is_locked_too(
 
 
 async def test_the_same_purchase_is_recorded_once(
-    db: Database, velocity: VelocityService, count: Count
+    db: Database, velocity: VelocityService, record: Record
 ) -> None:
-    async with db.transaction() as tx:
-        await velocity.watch(tx, MERCHANT, COUNTS)
-    found: list[int] = []
+    answers: list[Counted] = []
 
-    async def again() -> Velocity:
-        async with db.transaction() as tx:
-            watched = await velocity.watched(tx, [MERCHANT])
-            told = await velocity.record(
-                tx, [a_purchase(1)], {MERCHANT: COUNTS}, watched, lambda _: []
-            )
-        found.append(len(told.purchases))
-        return Velocity({}, 0)
-
-    async with meanwhile(db, again(), []) as tx:
+    async with meanwhile(db, record(1), answers) as tx:
         await recorded(velocity, tx, [a_purchase(1)])
 
-    assert found == [0]
-    assert (await count(2)).earlier_purchases == 1
+    assert answers[0].purchases == []
+    assert counts_in(await record(2)).earlier_purchases == 1
 
 
-async def test_callers_at_once_count_as_if_they_came_one_by_one(db: Database, count: Count) -> None:
-    made = await asyncio.gather(*(count(number) for number in range(1, 31)))
+async def test_callers_at_once_count_as_if_they_came_one_by_one(
+    db: Database, record: Record
+) -> None:
+    made = [counts_in(it) for it in await asyncio.gather(*map(record, range(1, 31)))]
 
     assert sorted(it.counts["purchases_by_customer_1d"] for it in made) == list(range(1, 31))
     assert sorted(it.earlier_purchases for it in made) == list(range(30))

@@ -28,10 +28,6 @@ _LOCK_MERCHANT_ALONE = text(
 _WATCHED = text("""
     SELECT merchant_id, what FROM velocity_watch WHERE merchant_id = ANY(CAST(:merchants AS uuid[]))
 """)
-_WORDS = text("""
-    SELECT count(*) AS words FROM velocity_watch
-    WHERE merchant_id = ANY(CAST(:merchants AS uuid[]))
-""")
 _WATCH = text("""
     INSERT INTO velocity_watch (merchant_id, what)
     SELECT :merchant_id, unnest(CAST(:what AS text[])) ON CONFLICT DO NOTHING
@@ -116,23 +112,21 @@ _LOCKS = text(f"""
         SELECT held.*, CASE WHEN held.purchases_total > given.purchases THEN 0
             ELSE CASE held.kind {_FEW_OF_KIND} ELSE 0 END END AS earlier
         FROM held JOIN given ON given.key = held.key
+    ), watched AS MATERIALIZED (
+        SELECT risk_watched_words(CAST(:watching AS uuid[])) AS words FROM guarded
     )
 """)  # noqa: S608 - made of the kinds of keys
-_LOCKED = ", ".join(
-    f"counted.{it}"
-    for it in ("key", "purchases_total", "newest_at", "is_rolled", "paired", "earlier")
-)
+_LOCKED = """counted.key, counted.purchases_total, counted.newest_at, counted.is_rolled,
+    counted.paired, counted.earlier, watched.words"""
 _LOCK_KEYS = text(f"""
-    WITH {_LOCKS.text} SELECT {_LOCKED} FROM guarded LEFT JOIN counted ON true
+    WITH {_LOCKS.text} SELECT {_LOCKED} FROM watched LEFT JOIN counted ON true
 """)  # noqa: S608 - made of constants above
 # What a statement reads beside is how things were before it waited for a lock. That is how they
 # are, if each key was locked in the very version that could be read.
 _LOCKS_AS_READ = text(f"""
-    SELECT {_LOCKED}, counted.was IS NOT DISTINCT FROM velocity_key.ctid AS is_as_read,
-        watched.words
-    FROM (SELECT risk_watched_words(CAST(:watching AS uuid[])) AS words FROM guarded OFFSET 0)
-        AS watched
-    LEFT JOIN counted ON true LEFT JOIN velocity_key ON velocity_key.key = counted.key
+    SELECT {_LOCKED}, counted.was IS NOT DISTINCT FROM velocity_key.ctid AS is_as_read
+    FROM watched LEFT JOIN counted ON true
+        LEFT JOIN velocity_key ON velocity_key.key = counted.key
 """)  # noqa: S608 - made of constants above
 _ADD_TOTALS = text("""
     UPDATE velocity_key SET purchases_total = purchases_total + added
@@ -208,6 +202,8 @@ class LockedKeys:
     earlier: Mapping[VelocityKey, int]
     """Purchases of keys that nobody counted by so far, where there are some; ROLLED_FROM at most.
     They are not in the totals."""
+    words: int
+    """As in Watched, of the merchants, from now on."""
 
 
 class VelocityRepository:
@@ -232,7 +228,7 @@ class VelocityRepository:
         return self._watched(what)
 
     def remembered(self, merchants: Collection[UUID]) -> Watched | None:
-        """As it was when it was last looked at, if it was for all of them: `ask_words` tells
+        """As it was when it was last looked at, if it was for all of them: `lock_keys` tells
         whether it still is.
         """
         if all(merchant_id in self._kept for merchant_id in merchants):
@@ -245,10 +241,6 @@ class VelocityRepository:
             {merchant_id: watch for merchant_id, (watch, _) in kept.items()},
             sum(words for _, words in kept.values()),
         )
-
-    def ask_words(self, merchants: Collection[UUID]) -> Read:
-        """The number of `words` that there are now."""
-        return Read(_WORDS, {"merchants": list(merchants)})
 
     async def extend_watch(self, tx: Transaction, merchant_id: UUID, watch: Watch) -> None:
         """Waits for every batch that counts without it."""
@@ -285,21 +277,18 @@ class VelocityRepository:
         """Locks each key until commit and adds to its total. Values: merchant, number, newest.
         Until then nobody changes what is watched for the merchants either.
         """
-        rows = await tx.execute(_LOCK_KEYS, _places(added, merchants))
-        return _locked(added, rows)
+        rows = await tx.execute(_LOCK_KEYS, _lock_values(added, merchants))
+        return _locked(added, rows.all())
 
     def ask_locks(
         self, added: Mapping[VelocityKey, tuple[UUID, int, datetime]], merchants: Collection[UUID]
     ) -> Read:
         """As `lock_keys`, for `found_locks`: what is read with it may be older than the locks."""
-        return Read(_LOCKS_AS_READ, _places(added, merchants), _LOCKS)
+        return Read(_LOCKS_AS_READ, _lock_values(added, merchants), _LOCKS)
 
-    def found_locks(
-        self, added: Mapping[VelocityKey, tuple[UUID, int, datetime]], answer: Answer
-    ) -> tuple[LockedKeys, bool, int]:
-        """The keys; whether what was read with them is how things are; the number of `words`."""
-        locked = _locked(added, [row[:-2] for row in answer])
-        return locked, all(row[-2] for row in answer), answer[0][-1]
+    def found_locks(self, keys: Collection[VelocityKey], answer: Answer) -> tuple[LockedKeys, bool]:
+        """The keys; whether what was read with them is how things are."""
+        return _locked(keys, [row[:-1] for row in answer]), all(row[-1] for row in answer)
 
     def ask_keys(self, keys: Collection[VelocityKey]) -> Read:
         """For `found_keys`."""
@@ -371,7 +360,7 @@ def _keys_in(row: Any) -> tuple[VelocityKey, ...]:
     )
 
 
-def _places(
+def _lock_values(
     added: Mapping[VelocityKey, tuple[UUID, int, datetime]], merchants: Collection[UUID]
 ) -> dict[str, Any]:
     return {
@@ -385,12 +374,13 @@ def _places(
     }
 
 
-def _locked(keys: Collection[VelocityKey], rows: Iterable[Sequence[Any]]) -> LockedKeys:
-    # Without keys there is one row of nothing.
-    found = {digest: (_state(cells), earlier) for digest, *cells, earlier in rows if digest}
+def _locked(keys: Collection[VelocityKey], rows: Sequence[Sequence[Any]]) -> LockedKeys:
+    # Without keys there is one row that has the words only.
+    found = {digest: (_state(cells), earlier) for digest, *cells, earlier, _ in rows if digest}
     return LockedKeys(
         {key: found[key.digest][0] for key in keys},
         {key: earlier for key in keys if (earlier := found[key.digest][1])},
+        rows[0][-1],
     )
 
 

@@ -1,6 +1,6 @@
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -49,8 +49,6 @@ class Counted:
     beside: list[Answer]
     known: frozenset[UUID] = frozenset()
     """Those that were recorded before."""
-    words: int = 0
-    """As in Watched, of their merchants."""
 
 
 class VelocityService:
@@ -107,20 +105,20 @@ class VelocityService:
         fresh = list(first.values())
         watch = watched.of
         if len(fresh) == 1:
-            states, found = await self._lock_and_count(tx, fresh, watch, counts, beside)
+            states, words, found = await self._lock_and_count(tx, fresh, watch, counts, beside)
         else:
             # What is asked does not hang on the keys' states: it is worked out while they are
             # locked.
-            states, asked = await meanwhile(
+            (states, words), asked = await meanwhile(
                 self._lock(tx, fresh, watch, {}), lambda: self._asked(fresh, counts, beside)
             )
             found = await self._count(tx, asked, states)
         renewed = await renew(found.beside)
-        is_more_watched = found.words != watched.words
+        is_more_watched = words != watched.words
         if is_more_watched:
             # A rule came between: what it counts by is locked out of order, once.
             watch = (await self._repository.find_watch(tx, watch)).of
-            states = await self._lock(tx, fresh, watch, states)
+            states, _ = await self._lock(tx, fresh, watch, states)
         if is_more_watched or renewed is not None:
             counts = counts if renewed is None else renewed
             found = await self._count(tx, self._asked(fresh, counts, beside), states)
@@ -136,9 +134,8 @@ class VelocityService:
         return found
 
     def _asked(self, purchases: Sequence[Purchase], counts: Counts, beside: Beside) -> Asked:
-        merchants = {it.merchant_id for it in purchases}
-        own = [self._repository.find_known(purchases), self._repository.ask_words(merchants)]
-        return Asked(purchases, counts, [*own, *beside(purchases)])
+        known = self._repository.find_known(purchases)
+        return Asked(purchases, counts, [known, *beside(purchases)])
 
     async def _count(
         self, tx: Transaction, asked: Asked, states: Mapping[VelocityKey, KeyState]
@@ -164,12 +161,11 @@ class VelocityService:
         figures = await self._windows.figures(tx, wanted, answers[last:])
         earlier = _earlier_purchases(asked.purchases, states)
         velocities = map(Velocity, asked.counts_of(figures), earlier)
-        known, words, *others = answers[:last]
+        known, *others = answers[:last]
         return Counted(
             list(zip(asked.purchases, velocities, strict=True)),
             others,
             frozenset(id_ for (id_,) in known),
-            words[0][0],
         )
 
     async def peek(
@@ -238,14 +234,14 @@ class VelocityService:
         purchases: Sequence[Purchase],
         watch: Mapping[UUID, Watch],
         held: Mapping[VelocityKey, KeyState],
-    ) -> dict[VelocityKey, KeyState]:
-        """The keys that are counted, locked, with roll-ups where they have many purchases. `held`:
-        those that are locked already.
+    ) -> tuple[dict[VelocityKey, KeyState], int]:
+        """The keys that are counted, locked, with roll-ups where they have many purchases; and the
+        words of what is watched, as in Watched. `held`: those that are locked already.
         """
         added = _added(purchases, watch)
         more = {key: some for key, some in added.items() if key not in held}
         locked = await self._repository.lock_keys(tx, _places(more), watch)
-        return await self._roll_up(tx, added, locked, held, watch)
+        return await self._roll_up(tx, added, locked, held, watch), locked.words
 
     async def _lock_and_count(
         self,
@@ -254,8 +250,8 @@ class VelocityService:
         watch: Mapping[UUID, Watch],
         counts: Counts,
         beside: Beside,
-    ) -> tuple[dict[VelocityKey, KeyState], Counted]:
-        """As `_lock` and `_count`, in one statement if nobody came between: that is the rule for a
+    ) -> tuple[dict[VelocityKey, KeyState], int, Counted]:
+        """As `_lock` and `_count`, in one statement if nobody came between: nearly always so for a
         purchase that comes alone.
         """
         asked = self._asked(purchases, counts, beside)
@@ -266,12 +262,13 @@ class VelocityService:
         first, *answers = await tx.read_together(
             [self._repository.ask_locks(places, watch), *self._reads(asked, wanted)]
         )
-        locked, is_as_read, words = self._repository.found_locks(places, first)
+        locked, is_as_read = self._repository.found_locks(places, first)
         states = await self._roll_up(tx, added, locked, {}, watch)
-        if not is_as_read or not is_answered_by(guessed, states):
-            return states, await self._count(tx, asked, states)
-        found = await self._counted(tx, asked, wanted, states, answers)
-        return states, replace(found, words=words)
+        if is_as_read and is_answered_by(guessed, states):
+            found = await self._counted(tx, asked, wanted, states, answers)
+        else:
+            found = await self._count(tx, asked, states)
+        return states, locked.words, found
 
     async def _roll_up(
         self,
