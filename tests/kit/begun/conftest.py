@@ -1,24 +1,19 @@
 """A database of its own for each test, with one table."""
 
-import itertools
 from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 
-from onebox import databases
-
-_numbers = itertools.count(1)
+import kit.standby
+from kit.db import Database
+from kit.standby import KEPT_MAX, Standby
+from tests.kit.begun.items import open_database
 
 
 @pytest.fixture
-async def database_url(postgres: str) -> AsyncIterator[str]:
-    name = f"begun_{next(_numbers)}"
-    admin = await databases.connect(postgres)
-    await admin.execute(f'CREATE DATABASE "{name}"')
-    yield f"{postgres.rsplit('/', 1)[0]}/{name}"
-    await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await admin.close()
+def database_url(empty_database: str) -> str:
+    return empty_database
 
 
 @pytest.fixture
@@ -29,3 +24,17 @@ async def watcher(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     )
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+async def db(database_url: str, watcher: asyncpg.Connection) -> AsyncIterator[Database]:
+    made = open_database(database_url, pool_size=KEPT_MAX + 1)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def standby(db: Database, monkeypatch: pytest.MonkeyPatch) -> Standby:
+    """It keeps its connections however busy the machine is."""
+    monkeypatch.setattr(kit.standby, "IDLE_SECONDS_MAX", 60.0)
+    return Standby(db)

@@ -1,7 +1,6 @@
 """Connections at hand to read by: which are kept, and what becomes of one that fails."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -11,26 +10,9 @@ import kit.standby
 from kit.db import Database
 from kit.errors import Unavailable
 from kit.standby import KEPT_MAX, Standby
-from tests.kit.begun.items import ADD, APPLICATION, BEGUN, items, open_database, states
+from tests.kit.begun.items import ADD, APPLICATION, BEGUN, items, states
 
 PID = text("SELECT pg_backend_pid()")
-
-
-@pytest.fixture(autouse=True)
-def however_busy_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kit.standby, "IDLE_SECONDS_MAX", 60.0)
-
-
-@pytest.fixture
-async def db(database_url: str, watcher: asyncpg.Connection) -> AsyncIterator[Database]:
-    made = open_database(database_url, pool_size=KEPT_MAX + 2)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def standby(db: Database) -> Standby:
-    return Standby(db)
 
 
 async def pid(standby: Standby) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 import pytest
@@ -10,25 +10,8 @@ import pytest
 import kit.standby
 from kit.db import Database, Transaction
 from kit.errors import Unavailable
-from kit.standby import KEPT_MAX, Standby
-from tests.kit.begun.items import ADD, APPLICATION, BEGUN, items, open_database, states
-
-
-@pytest.fixture(autouse=True)
-def however_busy_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kit.standby, "IDLE_SECONDS_MAX", 60.0)
-
-
-@pytest.fixture
-async def db(database_url: str, watcher: asyncpg.Connection) -> AsyncIterator[Database]:
-    made = open_database(database_url, pool_size=KEPT_MAX + 1)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def standby(db: Database) -> Standby:
-    return Standby(db)
+from kit.standby import Standby
+from tests.kit.begun.items import ADD, APPLICATION, BEGUN, items, states
 
 
 async def add(standby: Standby, item: int) -> None:

@@ -22,8 +22,6 @@ from onebox.ports import free_ports
 from tests.kit.messaging.stage import (
     count,
     effects,
-    event_class,
-    new_topic,
     publish,
     read_topic,
     record_effects,
@@ -37,16 +35,6 @@ EXIT_STALLED = 70
 Start = Callable[..., Awaitable[asyncio.subprocess.Process]]
 
 pytestmark = pytest.mark.chaos
-
-
-@pytest.fixture
-def topic() -> str:
-    return new_topic()
-
-
-@pytest.fixture
-def counted(topic: str) -> type[Message]:
-    return event_class(topic)
 
 
 @pytest.fixture

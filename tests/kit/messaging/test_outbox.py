@@ -5,7 +5,6 @@ import asyncio
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from google.protobuf.message import Message
 from sqlalchemy import text
 
 from kit.db import Database, Transaction
@@ -17,7 +16,6 @@ from kit.messaging.topics import TopicSpec, ensure_topics
 from lockstock.common.v1.money_pb2 import Money
 from tests.kit.messaging.stage import (
     count,
-    event_class,
     new_topic,
     publish,
     read_topic,
@@ -26,16 +24,6 @@ from tests.kit.messaging.stage import (
     version_of,
 )
 from tests.stack.statements import noted_statements
-
-
-@pytest.fixture
-def topic() -> str:
-    return new_topic()
-
-
-@pytest.fixture
-def counted(topic: str) -> type[Message]:
-    return event_class(topic)
 
 
 async def _numbers(db: Database) -> list[tuple[str, int]]:

@@ -1,13 +1,10 @@
-import itertools
 from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 
 from kit.db import Database
-from onebox import databases
 
-_numbers = itertools.count(1)
 _TABLES = """
     CREATE TABLE item (
       id int PRIMARY KEY, size int CONSTRAINT ck_item_size CHECK (size > 0), name text);
@@ -17,17 +14,11 @@ _TABLES = """
 
 
 @pytest.fixture
-async def database_url(postgres: str) -> AsyncIterator[str]:
-    name = f"statements_{next(_numbers)}"
-    admin = await databases.connect(postgres)
-    await admin.execute(f'CREATE DATABASE "{name}"')
-    url = f"{postgres.rsplit('/', 1)[0]}/{name}"
-    there = await asyncpg.connect(url)
+async def database_url(empty_database: str) -> str:
+    there = await asyncpg.connect(empty_database)
     await there.execute(_TABLES)
     await there.close()
-    yield url
-    await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await admin.close()
+    return empty_database
 
 
 @pytest.fixture
