@@ -28,6 +28,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID
 
@@ -316,9 +317,13 @@ def _merchant_of(header: str | None) -> UUID | None:
     if not header:
         return None
     try:
-        return UUID(header)
+        return _uuid_of(header)
     except ValueError as error:
         raise Unauthenticated("Lockstock-Merchant must be a merchant's id") from error
+
+
+# A service names few merchants again and again.
+_uuid_of = lru_cache(maxsize=1_000)(UUID)
 
 
 def _random(length: int) -> str:

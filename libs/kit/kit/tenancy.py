@@ -62,7 +62,7 @@ def setting_of(merchant_ids: Iterable[UUID | None]) -> str:
     found = set(merchant_ids)
     if None in found:
         return EVERY_MERCHANT
-    return "{" + ",".join(sorted(str(merchant_id) for merchant_id in found)) + "}"
+    return "{" + ",".join(sorted(map(str, found))) + "}"
 
 
 class MigrationSteps(Protocol):

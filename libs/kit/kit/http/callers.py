@@ -8,6 +8,7 @@ from fastapi.security.base import SecurityBase
 
 from kit.addresses import Address, caller_address
 from kit.auth import Callers, Principal
+from kit.http.headers import header
 from kit.tenancy import act_for
 
 Caller = Principal
@@ -30,10 +31,9 @@ class Scoped(SecurityBase):
         self._scope = scope
 
     async def __call__(self, request: Request) -> Principal:
-        headers = request.headers
         principal = await cast(Callers, request.app.state.callers).identify(
-            headers.get("authorization"),
-            headers.get("lockstock-merchant"),
+            header(request.scope, b"authorization"),
+            header(request.scope, b"lockstock-merchant"),
             lambda: _address_of(request),
         )
         principal.require(self._scope)

@@ -26,8 +26,11 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.types import Receive, Scope, Send
 
 from kit.http.callers import Scoped
+from kit.http.headers import header
 from kit.http.once import IDEMPOTENCY_HEADER, Once, once_of
 from kit.http.problems import answer_error
+
+_IDEMPOTENCY = IDEMPOTENCY_HEADER.lower().encode()
 
 M = TypeVar("M", bound=BaseModel)
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -138,7 +141,7 @@ class _Plan:
                 raise _refusal(error, "path", name) from None
         values[self.body[0]] = read_model(self.body[1], raw)
         if self.once is not None:
-            values[self.once] = Once(request, request.headers.get(IDEMPOTENCY_HEADER))
+            values[self.once] = Once(request, header(request.scope, _IDEMPOTENCY))
         if self.request is not None:
             values[self.request] = request
         return await self.endpoint(**values)

@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 
 from prometheus_client import Counter, Histogram
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kit.context import accept_request_id, accept_traceparent, request_id_var, traceparent_var
+from kit.http.headers import header
 from kit.http.problems import bug_response, problem_response, route_of
 from kit.logging import get_logger
 from kit.tenancy import act_for_nobody, forget
@@ -63,14 +63,13 @@ class Backbone:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        request_id_var.set(accept_request_id(headers.get("x-request-id")))
-        traceparent_var.set(accept_traceparent(headers.get("traceparent")))
+        request_id_var.set(accept_request_id(header(scope, b"x-request-id")))
+        traceparent_var.set(accept_traceparent(header(scope, b"traceparent")))
         answer = _Answer(send)
         started = time.perf_counter()
         acting = act_for_nobody()
         try:
-            await self._limited(scope, headers, receive, answer)
+            await self._limited(scope, receive, answer)
         except Exception:
             # Caught here and not by Starlette's outermost layer, so that the answer has its
             # request id and the log line its context.
@@ -82,12 +81,10 @@ class Backbone:
             forget(acting)
             self._record(scope, answer.status, time.perf_counter() - started)
 
-    async def _limited(
-        self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer"
-    ) -> None:
+    async def _limited(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         limit = self._limit(scope["path"])
-        length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > limit:
+        length = header(scope, b"content-length")
+        if length is not None and (not length.isdigit() or int(length) > limit):
             detail = f"the body may have {limit} bytes at most"
             await problem_response(scope["path"], 413, "body_too_large", detail)(
                 scope, receive, answer

@@ -118,7 +118,8 @@ class Reservation:
         return {line.pool_id for line in self.lines}
 
     def repeated_by(self, wish: Wish) -> bool:
-        return self.request_hash == wish.request_hash()
+        # Most of the time it was made from this very wish.
+        return self.lines is wish.lines or self.request_hash == wish.request_hash()
 
 
 def _validity(line: Line) -> str:
