@@ -8,6 +8,7 @@ import pytest
 
 from fulfillment.connector import Code, NotSent
 from fulfillment.exchange import (
+    NEVER,
     Deadline,
     NotReadable,
     Token,
@@ -30,6 +31,11 @@ NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
         b"[" * 100_000,
         b'{"a":' * 40 + b"1" + b"}" * 40,
         b"\xff",
+        # No column takes these, so what was bought could never be written down.
+        b'{"receipt": "a\\u0000b"}',
+        b'{"receipt": ["\\ud800"]}',
+        b'{"\\u0000": 1}',
+        b'{"price": 1e99999999999999999999}',
     ],
 )
 def test_json_that_confuses_is_not_read(body: bytes) -> None:
@@ -67,6 +73,10 @@ def test_milliseconds_are_no_seconds() -> None:
         ("2026-11-27T12:00:00Z", NOW),
         ("2026-11-27", datetime(2026, 11, 27, 16, 0, tzinfo=UTC)),
         ("soon", None),
+        # What many systems write for "never".
+        ("9999-12-31", NEVER),
+        ("9999-12-31 23:59:59", NEVER),
+        ("9999-12-31T23:59:59-05:00", NEVER),
     ],
 )
 def test_a_suppliers_moment_is_beijings_unless_it_says_otherwise(

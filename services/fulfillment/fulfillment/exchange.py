@@ -4,10 +4,11 @@ with suspicion, and tokens that are fetched once.
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +20,10 @@ TOKEN_MARGIN_SECONDS = 60.0
 DEPTH_MAX = 32
 BEIJING = timezone(timedelta(hours=8))
 """Chinese suppliers write its wall clock."""
+NEVER = datetime(9999, 12, 30, tzinfo=UTC)
+"""The last day of the calendar, which is written for "never", cannot be told in every zone."""
 _DATE_LENGTH = 10
+_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class Deadline:
@@ -34,16 +38,16 @@ class Deadline:
 
 
 class NotReadable(Exception):
-    """No JSON, or JSON made to confuse: a name twice, too deep."""
+    """No JSON, or JSON made to confuse: a name twice, too deep, texts that no column takes."""
 
 
 def read_json(body: bytes | str) -> Any:
     """Numbers with a point come as decimals. Raises NotReadable."""
     try:
         found = json.loads(body, object_pairs_hook=_unique, parse_float=Decimal)
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):
         raise NotReadable from None
-    _check_depth(found, DEPTH_MAX)
+    _check(found, DEPTH_MAX)
     return found
 
 
@@ -61,16 +65,17 @@ def fits_window(timestamp: str, window_seconds: int) -> bool:
 
 def read_moment(text: str) -> datetime | None:
     """A supplier's date or time: ISO 8601, or Beijing's wall clock where it names no zone; a day
-    lasts until its end. None for anything else.
+    lasts until its end; nothing is later than NEVER. None for anything else.
     """
     text = text.strip()
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    if len(text) <= _DATE_LENGTH:
-        moment += timedelta(days=1)
-    return moment if moment.tzinfo else moment.replace(tzinfo=BEIJING)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=BEIJING)
+    if moment >= NEVER:
+        return NEVER
+    return moment + timedelta(days=1) if len(text) <= _DATE_LENGTH else moment
 
 
 def faults_of(codes: tuple[Code, ...], quantity: int, now: datetime) -> str | None:
@@ -130,9 +135,17 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _check_depth(found: Any, left: int) -> None:
+def _check(found: Any, left: int) -> None:
     if left == 0:
         raise NotReadable
-    inner = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
-    for each in inner:
-        _check_depth(each, left - 1)
+    if isinstance(found, str):
+        # What was bought must be possible to write down, else it is asked for without an end.
+        if _UNWRITABLE.search(found):
+            raise NotReadable
+    elif isinstance(found, dict):
+        for name, each in found.items():
+            _check(name, left)
+            _check(each, left - 1)
+    elif isinstance(found, list):
+        for each in found:
+            _check(each, left - 1)
