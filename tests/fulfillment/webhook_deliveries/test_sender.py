@@ -245,7 +245,7 @@ async def test_a_lane_whose_worker_died_is_taken_again(service: Service):
         await until_sent(service)
         # The dead one comes back: what it says now is not written down.
         async with service.db.transaction() as tx:
-            await deliveries.record(tx, lane, [])
+            await deliveries.record(tx, lane, batch.url, [])
             assert await deliveries.next_batch(tx, lane) is None
 
     assert receiver.accepted == {str(event.id)}

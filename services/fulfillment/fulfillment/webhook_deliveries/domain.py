@@ -93,7 +93,6 @@ class Lane:
     endpoint_id: UUID
     lane_no: int
     lease_id: UUID
-    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +107,10 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a lane works on next."""
+    """What a lane works on next, and where that goes: the endpoint's URL at this moment."""
 
     lane: Lane
+    url: str
     keys: Sequence[SigningKey] = field(repr=False)
     deliveries: Sequence[Due]
 

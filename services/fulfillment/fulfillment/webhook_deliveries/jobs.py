@@ -78,7 +78,7 @@ class WebhookSender:
             while not self._is_closing and (batch := await self._next(lane)):
                 results = await self._send_all(batch)
                 async with self._db.transaction() as tx:
-                    await self._deliveries.record(tx, lane, results)
+                    await self._deliveries.record(tx, lane, batch.url, results)
             async with self._db.transaction() as tx:
                 await self._deliveries.free(tx, lane)
         except Exception:
@@ -113,7 +113,7 @@ class WebhookSender:
         # The time of this attempt by the clock of this host: receivers allow five minutes.
         headers = signed_headers(batch.keys, str(due.event_id), int(time.time()), body)
         heard = await self._outside.call(
-            "POST", batch.lane.url, headers=headers, content=body, timeout=self._timeout
+            "POST", batch.url, headers=headers, content=body, timeout=self._timeout
         )
         if isinstance(heard, Heard):
             return judge(heard.status, heard.headers)

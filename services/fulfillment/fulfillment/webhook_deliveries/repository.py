@@ -53,7 +53,7 @@ class WebhookDeliveryRepository:
                 "limit": limit,
             },
         )
-        return [Lane(row.endpoint_id, row.lane_no, row.lease_id, row.url) for row in rows]
+        return [Lane(row.endpoint_id, row.lane_no, row.lease_id) for row in rows]
 
     async def free_lane(self, tx: Transaction, lane: Lane) -> None:
         """Anybody may take it again."""
@@ -61,15 +61,14 @@ class WebhookDeliveryRepository:
 
     async def take_due(
         self, tx: Transaction, lane: Lane, lease: timedelta, limit: int
-    ) -> list[Due]:
-        """The lane's lease anew, and up to `limit` deliveries for it: one if its circuit is open.
-        Nothing when the lease was lost, or the endpoint must not be called now.
+    ) -> tuple[str, list[Due]]:
+        """The lane's lease anew, and up to `limit` deliveries for it, with the URL they go to: one
+        if its circuit is open. None when the lease was lost, or nothing must be sent now.
         """
-        rows = await tx.execute(
-            _TAKE_DUE,
-            {**_lane_values(lane), "lease": lease, "limit": limit, "circuit": CIRCUIT_FAILURES},
-        )
-        return [Due(row.id, row.event_id, row.body, row.tries) for row in rows]
+        values = {"lease": lease, "limit": limit, "circuit": CIRCUIT_FAILURES}
+        rows = (await tx.execute(_TAKE_DUE, {**_lane_values(lane), **values})).all()
+        due = [Due(row.id, row.event_id, row.body, row.tries) for row in rows]
+        return rows[0].url if rows else "", due
 
     async def record(self, tx: Transaction, lane: Lane, results: Sequence[Result]) -> None:
         """Each attempt and what became of its delivery, if the lane's lease still held it; what
@@ -83,16 +82,18 @@ class WebhookDeliveryRepository:
         self,
         tx: Transaction,
         lane: Lane,
+        url: str,
         health: Health,
         *,
         circuit_first: timedelta,
         circuit_max: timedelta,
     ) -> None:
-        """How it goes with the endpoint, and when it may be called again."""
+        """How it goes with the endpoint at this URL, and when it may be called again."""
         await tx.execute(
             _NOTE_HEALTH,
             {
                 "id": lane.endpoint_id,
+                "url": url,
                 "has_success": health.has_success,
                 "failures": health.failures,
                 "pause": health.pause,
@@ -103,15 +104,13 @@ class WebhookDeliveryRepository:
         )
 
     async def disable(
-        self, tx: Transaction, lane: Lane, *, is_gone: bool, after: timedelta
+        self, tx: Transaction, lane: Lane, url: str, *, is_gone: bool, after: timedelta
     ) -> tuple[UUID, Disabled, datetime] | None:
-        """Switches the endpoint off if it is gone, or has been failing for so long; answers whose
-        it is, why, and since when it fails.
+        """Switches the endpoint off if it is gone, or has been failing for so long, at this URL;
+        answers whose it is, why, and since when it fails.
         """
-        rows = await tx.execute(
-            _DISABLE, {"id": lane.endpoint_id, "is_gone": is_gone, "after": after}
-        )
-        row = rows.one_or_none()
+        values = {"id": lane.endpoint_id, "url": url, "is_gone": is_gone, "after": after}
+        row = (await tx.execute(_DISABLE, values)).one_or_none()
         if row is None:
             return None
         return row.merchant_id, Disabled(row.disabled_because), row.failing_since
@@ -241,7 +240,7 @@ _ADD_FOR = text(
 _TAKE_LANES = text(
     """
     WITH free AS MATERIALIZED (
-        SELECT l.endpoint_id, l.lane_no, w.url
+        SELECT l.endpoint_id, l.lane_no
         FROM webhook_endpoint w JOIN webhook_lane l ON l.endpoint_id = w.id
         WHERE w.is_enabled AND w.deleted_at IS NULL AND w.opens_at <= clock_timestamp()
           AND (w.failures >= :suspect) = CAST(:are_suspect AS boolean)
@@ -255,7 +254,7 @@ _TAKE_LANES = text(
     UPDATE webhook_lane l SET lease_id = gen_random_uuid(),
            lease_ends_at = clock_timestamp() + CAST(:lease AS interval)
     FROM free WHERE l.endpoint_id = free.endpoint_id AND l.lane_no = free.lane_no
-    RETURNING l.endpoint_id, l.lane_no, l.lease_id, free.url
+    RETURNING l.endpoint_id, l.lane_no, l.lease_id
     """
 )
 _FREE_LANE = text(
@@ -272,7 +271,7 @@ _TAKE_DUE = text(
         WHERE l.endpoint_id = :endpoint_id AND l.lane_no = :lane_no AND l.lease_id = :lease_id
           AND w.id = l.endpoint_id AND w.is_enabled AND w.deleted_at IS NULL
           AND w.opens_at <= clock_timestamp()
-        RETURNING l.endpoint_id, w.failures
+        RETURNING l.endpoint_id, w.failures, w.url
     ), pick AS MATERIALIZED (
         SELECT d.id FROM webhook_delivery d
         WHERE d.endpoint_id = (SELECT endpoint_id FROM held) AND d.state = 'pending'
@@ -284,7 +283,7 @@ _TAKE_DUE = text(
     UPDATE webhook_delivery d
     SET lease_id = :lease_id, due_at = clock_timestamp() + CAST(:lease AS interval)
     FROM pick WHERE d.id = pick.id
-    RETURNING d.id, d.event_id, d.body, d.tries
+    RETURNING d.id, d.event_id, d.body, d.tries, (SELECT url FROM held) AS url
     """
 )
 _RECORD = text(
@@ -328,13 +327,14 @@ _NOTE_HEALTH = text(
             ELSE w.last_success_at END,
         opens_at = greatest(
             clock_timestamp() + CAST(:pause AS interval),
+            CASE WHEN NOT CAST(:has_success AS boolean) THEN w.opens_at END,
             CASE WHEN own.failures >= :circuit THEN clock_timestamp() + least(
                 CAST(:circuit_max AS interval),
                 CAST(:circuit_first AS interval) * power(2, least(own.failures - :circuit, 20)))
             END)
     FROM (SELECT id, CAST(:failures AS int) +
                  CASE WHEN CAST(:has_success AS boolean) THEN 0 ELSE failures END AS failures
-          FROM webhook_endpoint WHERE id = :id FOR UPDATE) AS own
+          FROM webhook_endpoint WHERE id = :id AND url = :url FOR UPDATE) AS own
     WHERE w.id = own.id
     """
 )
@@ -343,7 +343,7 @@ _DISABLE = text(
     UPDATE webhook_endpoint
     SET is_enabled = false, disabled_at = clock_timestamp(),
         disabled_because = CASE WHEN CAST(:is_gone AS boolean) THEN 'gone' ELSE 'failing' END
-    WHERE id = :id AND is_enabled
+    WHERE id = :id AND url = :url AND is_enabled
       AND (CAST(:is_gone AS boolean)
            OR failing_since <= clock_timestamp() - CAST(:after AS interval))
     RETURNING merchant_id, disabled_because, coalesce(failing_since, disabled_at) AS failing_since

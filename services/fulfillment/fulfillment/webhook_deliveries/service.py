@@ -89,12 +89,12 @@ class WebhookDeliveryService:
 
     async def next_batch(self, tx: Transaction, lane: Lane) -> Batch | None:
         """What the lane works on next; None when there is nothing more, and the lane is free."""
-        due = await self._repository.take_due(tx, lane, self._pace.lease, BATCH_MAX)
+        url, due = await self._repository.take_due(tx, lane, self._pace.lease, BATCH_MAX)
         if not due:
             await self._repository.free_lane(tx, lane)
             return None
         keys = await self._endpoints.find_keys(tx, [lane.endpoint_id])
-        return Batch(lane, [it.key for it in keys.get(lane.endpoint_id, ())], due)
+        return Batch(lane, url, [it.key for it in keys.get(lane.endpoint_id, ())], due)
 
     async def free(self, tx: Transaction, lane: Lane) -> None:
         """The caller goes; what it had taken is due again."""
@@ -109,9 +109,11 @@ class WebhookDeliveryService:
         pause = max(pause * self._pace.factor, answered.pause or timedelta(0))
         return Result(due, answered, state, pause, took, ago)
 
-    async def record(self, tx: Transaction, lane: Lane, results: Sequence[Result]) -> None:
-        """Writes down a batch's attempts, and what they say of the endpoint; tells its owner when
-        it is switched off.
+    async def record(
+        self, tx: Transaction, lane: Lane, url: str, results: Sequence[Result]
+    ) -> None:
+        """Writes down a batch's attempts, and what they say of the endpoint, while that has the
+        `url` they went to; tells its owner when it is switched off.
         """
         await self._repository.record(tx, lane, results)
         if not results:
@@ -120,12 +122,13 @@ class WebhookDeliveryService:
         await self._repository.note_health(
             tx,
             lane,
+            url,
             health,
             circuit_first=CIRCUIT_PAUSE_FIRST * self._pace.factor,
             circuit_max=CIRCUIT_PAUSE_MAX * self._pace.factor,
         )
         if health.failures:
-            await self._switch_off(tx, lane, is_gone=health.is_gone)
+            await self._switch_off(tx, lane, url, is_gone=health.is_gone)
 
     async def redeliver(
         self, tx: Transaction, merchant_id: UUID, delivery_id: UUID
@@ -199,9 +202,9 @@ class WebhookDeliveryService:
         if not endpoint.is_enabled:
             raise WebhookEndpointOff(disabled_because=endpoint.disabled)
 
-    async def _switch_off(self, tx: Transaction, lane: Lane, *, is_gone: bool) -> None:
+    async def _switch_off(self, tx: Transaction, lane: Lane, url: str, *, is_gone: bool) -> None:
         off = await self._repository.disable(
-            tx, lane, is_gone=is_gone, after=self._pace.disable_after
+            tx, lane, url, is_gone=is_gone, after=self._pace.disable_after
         )
         if off is None:
             return
