@@ -38,6 +38,8 @@ from kit.logging import get_logger
 
 log = get_logger(__name__)
 
+_DECIDED = (ManualState.COMPLETED, ManualState.FAILED)
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -87,13 +89,13 @@ class FulfillerCallService:
         calls = {asyncio.create_task(self._call(turn)): turn for turn in turns}
         if calls:
             await asyncio.wait(calls, timeout=self._patience.total_seconds())
-        answered = [(turn.call.id, call.result()) for call, turn in calls.items() if call.done()]
+        answered = [(turn.call, call.result()) for call, turn in calls.items() if call.done()]
         for call, turn in calls.items():
             if not call.done():
                 self._go_on(db, turn, call)
         async with db.transaction() as tx:
             if answered:
-                await self._repository.save(tx, answered)
+                await self._record(tx, answered)
             return await self._standing(tx, [call for call, _ in wanted], stations)
 
     async def hear(
@@ -134,22 +136,24 @@ class FulfillerCallService:
             for call, form in wanted
             if (call.merchant_id, call.fulfiller) in stations
         ]
-        if not known:
-            return []
         deadlines = [
             (call, timedelta(seconds=station.fulfiller.deadline_seconds))
             for call, _, station in known
         ]
-        await self._repository.add(tx, deadlines)
-        found = await self._repository.lock_many(tx, [call.id for call, _, _ in known])
+        if deadlines:
+            await self._repository.add(tx, deadlines)
+        # Also of a system that is switched off meanwhile: the time of its calls ends all the same.
+        found = await self._repository.lock_many(tx, [call.id for call, _ in wanted])
         turns = [
             _Turn(station, found[call.id], form)
             for call, form, station in known
             if found[call.id].may_be_sent(timedelta(seconds=station.fulfiller.timeout_seconds))
         ]
-        await self._repository.mark_sent(tx, [turn.call.id for turn in turns])
+        if turns:
+            await self._repository.mark_sent(tx, [turn.call.id for turn in turns])
         over = [it.id for it in found.values() if it.is_over and it.state not in SETTLED]
-        await self._repository.hand_over(tx, over)
+        if over:
+            await self._repository.hand_over(tx, over)
         return turns
 
     async def _call(self, turn: _Turn) -> Answer:
@@ -170,12 +174,29 @@ class FulfillerCallService:
         answer = await call
         try:
             async with db.transaction() as tx:
-                await self._repository.save(tx, [(turn.call.id, answer)])
+                await self._record(tx, [(turn.call, answer)])
                 if isinstance(answer, Done | Failed):
                     await wake_tasks(tx, [turn.call.task_id])
         except Exception:
             # The call stays `sent`: the next turn makes it again.
             log.exception("answer_not_recorded", reference=str(turn.call.id))
+
+    async def _record(
+        self, tx: Transaction, answered: Sequence[tuple[FulfillerCall, Answer]]
+    ) -> None:
+        """Writes down what calls came to. A word takes its line from people who were asked
+        meanwhile; what they have decided by then stands.
+        """
+        await self._repository.lock_many(tx, [call.id for call, _ in answered])
+        words = [call for call, answer in answered if isinstance(answer, Done | Failed)]
+        decided: set[UUID] = set()
+        if words:
+            tasks = {id_of(call.delivery_id): call.id for call in words}
+            await self._manual_tasks.withdraw_many(tx, list(tasks))
+            found = await self._manual_tasks.find_many(tx, list(tasks))
+            decided = {tasks[task.id] for task in found if task.state in _DECIDED}
+        left = [(call.id, answer) for call, answer in answered if call.id not in decided]
+        await self._repository.save(tx, left)
 
     async def _standing(
         self,
@@ -197,9 +218,8 @@ class FulfillerCallService:
         """Nobody needs to look any more; raises FulfillerCallDecided if somebody has decided."""
         task_id = id_of(call.delivery_id)
         await self._manual_tasks.withdraw_many(tx, [task_id])
-        decided = (ManualState.COMPLETED, ManualState.FAILED)
         for task in await self._manual_tasks.find_many(tx, [task_id]):
-            if task.state in decided:
+            if task.state in _DECIDED:
                 raise FulfillerCallDecided(state=task.state)
 
 

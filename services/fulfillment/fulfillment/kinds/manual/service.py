@@ -49,7 +49,7 @@ class ManualKind:
         return [[line] for line in lines]
 
     async def attempt(self, tasks: Sequence[Task]) -> list[Attempt]:
-        asked = await self._ask([task for task in tasks if _fulfiller(task)])
+        asked = await self._ask(await self._without_people([it for it in tasks if _fulfiller(it)]))
         for_people = [task for task in tasks if _is_for_people(task, asked)]
         decided = await self._decided(for_people, asked)
         return [
@@ -58,6 +58,20 @@ class ManualKind:
             else _answered(task, asked[_reference(task)])
             for task in tasks
         ]
+
+    async def _without_people(self, tasks: Sequence[Task]) -> list[Task]:
+        """Those that wait for nobody. What a person may be at, or has decided, is not asked of a
+        system that was set up or switched on since: both would deliver it.
+        """
+        if not tasks:
+            return []
+        ids = {id_of(task.deliveries[0].id): task for task in tasks}
+        async with self._db.read() as tx:
+            found = await self._manual_tasks.find_many(tx, list(ids))
+        for each in found:
+            if each.state is not ManualState.WITHDRAWN:
+                ids.pop(each.id)
+        return list(ids.values())
 
     async def _ask(self, tasks: Sequence[Task]) -> dict[str, Asked]:
         if not tasks:
@@ -88,8 +102,9 @@ def _reference(task: Task) -> str:
 
 
 def _is_for_people(task: Task, asked: dict[str, Asked]) -> bool:
-    """No system is named, none is set up under that name, or its time is over."""
-    if not _fulfiller(task):
+    """No system is named, none is set up under that name, people have it already, or the system's
+    time is over."""
+    if _reference(task) not in asked:
         return True
     call = asked[_reference(task)].call
     return call is None or call.state is CallState.MANUAL
