@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy import text
 
 from kit.db import Database
+from kit.money import Money
 from order.lines.domain import LineStatus
 from order.orders.domain import OrderStatus
 from order.payments.jobs import pay_back
@@ -83,3 +84,21 @@ async def test_a_refund_whose_provider_is_switched_off_waits_with_its_reason(
         row = (await tx.execute(text("SELECT status, last_error FROM order_refund"))).one()
     assert (row.status, row.last_error) == ("due", "provider channel is not enabled")
     assert (await state_of(db, order)).status is OrderStatus.REFUNDING
+
+
+async def test_a_line_that_cost_nothing_fails_without_asking_a_provider_for_nothing(
+    db: Database, consume: Consume
+) -> None:
+    """No provider gives back 0: it refuses, and the order would wait for somebody for ever."""
+    free = a_line(line_no=2, total=Money(0, "CNY"))
+    order = await fulfilling(db, an_order(lines=[a_line(), free]))
+    await consume(delivered(order, order.lines[0]))
+    await consume(failed(order, order.lines[1]))
+    provider = MoodyProvider(RefundOutcome.REFUSED)
+
+    await run(db, {"channel": provider})
+
+    assert provider.asked == []
+    state = await state_of(db, order)
+    assert state.status is OrderStatus.PARTIALLY_COMPLETED
+    assert [line.status for line in state.lines] == [LineStatus.DELIVERED, LineStatus.REFUNDED]

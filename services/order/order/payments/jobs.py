@@ -37,6 +37,9 @@ def pay_back(db: Database, providers: Mapping[str, Provider], *, every_seconds: 
 
 async def _ask(providers: Mapping[str, Provider], refund: Refund) -> tuple[RefundStatus, str]:
     """What became of it and why: any trouble means that the outcome is unknown."""
+    if refund.amount.amount_minor == 0:
+        # Of a line that cost nothing: providers refuse such a refund, its order would not end.
+        return RefundStatus.DONE, "nothing to give back"
     provider = providers.get(refund.provider)
     if provider is None:
         return RefundStatus.DUE, f"provider {refund.provider} is not enabled"
