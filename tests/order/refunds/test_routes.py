@@ -139,6 +139,20 @@ async def test_some_units_of_a_line_are_refunded_at_their_share_of_its_price(
     assert (await ask(api, order, lines=of(line, quantity=2))).status_code == 422
 
 
+async def test_a_line_that_is_named_twice_is_refused(
+    api: httpx.AsyncClient, db: Database, consume: Consume
+) -> None:
+    order = await completed(db, consume, 1000)
+    line = order.lines[0]
+
+    twice = [*of(line, amount=cny(100)), *of(line, amount=cny(200))]
+    refused = await ask(api, order, lines=twice)
+
+    assert refused.status_code == 422
+    assert refused.json()["errors"]
+    assert figures(await state_of(db, order)) == (1000, 1000, 0, 0)
+
+
 async def test_a_refund_before_fulfilment_is_of_the_whole_order(
     api: httpx.AsyncClient, db: Database, consume: Consume
 ) -> None:

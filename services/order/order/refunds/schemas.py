@@ -37,13 +37,15 @@ class RefundCreate(Model):
     reason: Name
     whole: bool = Field(default=False, description="all that is left of the order")
     lines: Annotated[list[RefundLineCreate], Field(max_length=LINES_MAX)] = Field(
-        default_factory=list, description="or some of it, by line"
+        default_factory=list, description="or some of it, by line, each once"
     )
 
     @model_validator(mode="after")
     def _whole_or_lines(self) -> Self:
         if self.whole == bool(self.lines):
             raise ValueError("give either `whole: true` or `lines`")
+        if len({line.line_id for line in self.lines}) < len(self.lines):
+            raise ValueError("name each line once")
         return self
 
     def to_domain(self, request_id: UUID, asked_by: str) -> RefundWanted:
