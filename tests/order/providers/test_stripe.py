@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
+from kit.money import Money
 from order.failed_payments.domain import FAILED_MAX
 from order.orders.domain import OrderStatus
 from order.provider import CallbackRefused
 from order.providers.stripe import signature
-from tests.order.factories import placed, state_of
+from tests.order.conftest import Consume
+from tests.order.factories import a_line, an_order, assessed, failed, placed, state_of
 from tests.order.providers.conformance import Conformance
 from tests.order.providers.peers.stripe import WEBHOOK_SECRET, StripePeer
-from tests.order.providers.rules.base import Scene
+from tests.order.providers.rules.base import PAY_BACK, Scene
 from tests.order.providers.rules.refusals import failures_told
 
 NOW = datetime.fromtimestamp(1_700_000_000, UTC)
@@ -78,6 +80,41 @@ class TestStripe(Conformance):
             await scene.push(stripe.decline(reference))
 
         assert len(await failures_told(scene.db)) == 1
+
+    @pytest.mark.parametrize(
+        ("currency", "ours", "theirs"),
+        [("ISK", 500, 50_000), ("UGX", 7000, 700_000), ("MGA", 50_000, 500), ("JPY", 500, 500)],
+    )
+    async def test_amounts_are_told_in_the_units_that_stripe_counts_in(
+        self,
+        scene: Scene,
+        stripe: StripePeer,
+        consume: Consume,
+        currency: str,
+        ours: int,
+        theirs: int,
+    ) -> None:
+        """Króna and shilling as if they had cents, the ariary as if it had none."""
+        price = Money(ours, currency)
+        order = await placed(scene.db, an_order(lines=[a_line(total=price)], total=price))
+        reference = await scene.begun(order)
+        assert stripe.session_of(reference)["amount_total"] == theirs
+
+        await scene.push(stripe.pay(reference))
+        await consume(assessed(order))
+        paid = await state_of(scene.db, order)
+        assert (paid.status, paid.held) == (OrderStatus.FULFILLING, price)
+
+        await consume(failed(order, order.lines[0]))
+        await scene.run(PAY_BACK)
+        assert (await state_of(scene.db, order)).status is OrderStatus.REFUNDED
+        assert [it["amount"] for it in stripe.refunds.values()] == [theirs]
+
+    async def test_what_stripe_cannot_charge_is_refused(self, scene: Scene) -> None:
+        price = Money(50_050, "MGA")
+        order = await placed(scene.db, an_order(lines=[a_line(total=price)], total=price))
+
+        assert (await scene.begin(order)).json()["code"] == "checkout_refused"
 
 
 def test_the_signatures_are_those_of_the_vectors():

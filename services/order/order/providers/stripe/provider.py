@@ -31,6 +31,7 @@ from order.provider import (
     reference_of,
 )
 from order.providers.stripe import signature
+from order.providers.stripe.amounts import from_stripe, to_stripe
 from order.refunds.domain import Refund
 
 API_VERSION = "2026-06-24.dahlia"
@@ -63,6 +64,9 @@ class StripeProvider:
 
     async def begin(self, access: Access, wanted: Wanted) -> Handover:
         reference = wanted.reference.hex
+        amount = to_stripe(wanted.amount)
+        if amount is None:
+            raise BeginRefused(f"Stripe takes whole {wanted.amount.currency} only")
         fields = {
             "mode": "payment",
             "client_reference_id": reference,
@@ -72,7 +76,7 @@ class StripeProvider:
             "cancel_url": wanted.return_url,
             "line_items[0][quantity]": "1",
             "line_items[0][price_data][currency]": wanted.amount.currency.lower(),
-            "line_items[0][price_data][unit_amount]": str(wanted.amount.amount_minor),
+            "line_items[0][price_data][unit_amount]": str(amount),
             "line_items[0][price_data][product_data][name]": wanted.subject,
         }
         answer = await _post(access, "/v1/checkout/sessions", fields, key=f"checkout-{reference}")
@@ -133,9 +137,12 @@ class StripeProvider:
         known = await self._find_refund(access, refund)
         if known is not None:
             return _refund_state(known)
+        amount = to_stripe(refund.amount)
+        if amount is None:
+            return RefundOutcome.REFUSED
         fields = {
             "payment_intent": refund.provider_reference,
-            "amount": str(refund.amount.amount_minor),
+            "amount": str(amount),
             f"metadata[{REFUND}]": refund.id.hex,
             f"metadata[{REFERENCE}]": reference.hex,
         }
@@ -264,7 +271,7 @@ def _amount(session: Mapping[str, Any]) -> Money | None:
 def _money(amount: object, currency: object) -> Money | None:
     if type(amount) is not int or amount < 0 or not isinstance(currency, str):
         return None
-    return Money(amount, currency.upper()[:3])
+    return from_stripe(amount, currency.upper()[:3])
 
 
 def _metadata(thing: object) -> Mapping[str, Any]:
