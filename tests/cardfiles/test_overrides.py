@@ -168,6 +168,13 @@ def test_a_capacity_stands_in_the_form_or_in_a_column():
     assert [r.capacity for r in read("code,uses\nA,3\n", "code").records] == [1]
 
 
+@pytest.mark.parametrize("cell", ["0000000012345", "000000001000000000", "1001", "9" * 5_000])
+def test_a_capacity_is_limited_however_it_is_written(cell: str):
+    found = read(f"code,uses\nA,{cell}\nB,0003\n", "reusable")
+    assert [r.capacity for r in found.records] == [3]
+    assert refused(found) == [(2, "bad_capacity")]
+
+
 @pytest.mark.parametrize(
     ("content", "media_type"),
     [

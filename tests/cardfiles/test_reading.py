@@ -1,5 +1,5 @@
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -152,6 +152,22 @@ def test_cells_a_spreadsheet_damaged_are_refused(cell, code):
 )
 def test_costs_become_minor_units_of_their_currency(cell, currency, minor):
     assert check_cost(cell, currency) == minor
+
+
+@pytest.mark.parametrize(
+    "cell", ["1e999999", "1E+99999999", "1e-99999999", "sNaN", "Infinity", 1e300, "1" * 400]
+)
+def test_a_cost_beyond_all_reason_is_refused_and_not_reckoned_with(cell: str | float):
+    with pytest.raises(Refused, match="bad_cost"):
+        check_cost(cell, "CNY")
+
+
+@pytest.mark.parametrize("cell", [datetime.max, datetime.fromisoformat("2201-01-01"), date.max])
+def test_a_cell_with_a_date_that_nobody_lives_to_see_is_refused_as_its_text_is(cell: date):
+    with pytest.raises(Refused, match="bad_expiry"):
+        check_expiry(cell, NOW)
+    with pytest.raises(Refused, match="bad_expiry"):
+        check_expiry(f"{cell:%Y-%m-%d}", NOW)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from functools import lru_cache
 
 from cardfiles.images import IMAGE_URI_MAX, data_uri
@@ -11,6 +11,8 @@ from cardfiles.table import Cell
 LENGTH_MAX = {"number": 200, "password": 200, "code": 500, "url": 2_000, "image": IMAGE_URI_MAX}
 COST_MINOR_MAX = 10**12
 CAPACITY_MAX = 1_000
+YEAR_MAX = 2_200
+"""Of an expiry; 9999-12-31 stands for never, which an empty cell says."""
 NUMBER_DIGITS_KEPT = 15
 """Digits a spreadsheet keeps of a number; what is longer was rounded."""
 
@@ -71,9 +73,12 @@ def check_capacity(cell: Cell, default: int) -> int:
     text = (cell if isinstance(cell, str) else f"{cell:g}").strip()
     if not text:
         return default
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= CAPACITY_MAX:
+    if not (text.isascii() and text.isdigit()) or len(text) > NUMBER_DIGITS_KEPT:
         raise Refused("bad_capacity")
-    return int(text)
+    capacity = int(text)
+    if not 1 <= capacity <= CAPACITY_MAX:
+        raise Refused("bad_capacity")
+    return capacity
 
 
 def check_expiry(cell: Cell, now: datetime) -> datetime | None:
@@ -113,11 +118,15 @@ def _checked_image(text: str) -> str:
 @lru_cache(4_096)
 def _minor_units(text: str, currency: str) -> int:
     try:
-        minor = Decimal(text).scaleb(_MINOR_DIGITS.get(currency, 2))
+        amount = Decimal(text)
+        # Before it becomes an integer: 1E+999999 would be one of a million digits.
+        if not 0 <= amount <= COST_MINOR_MAX:
+            raise Refused("bad_cost")
+        minor = amount.scaleb(_MINOR_DIGITS.get(currency, 2))
         whole = int(minor)
-    except (InvalidOperation, ValueError, OverflowError):
+    except DecimalException:
         raise Refused("bad_cost") from None
-    if minor != whole or not 0 <= whole <= COST_MINOR_MAX:
+    if minor != whole or bool(amount) != bool(whole) or whole > COST_MINOR_MAX:
         raise Refused("bad_cost")
     return whole
 
@@ -131,6 +140,8 @@ def _text_of(cell: Cell) -> str:
 
 
 def _moment_of(cell: Cell) -> datetime | None:
+    if isinstance(cell, date) and cell.year > YEAR_MAX:
+        raise Refused("bad_expiry")
     if isinstance(cell, datetime):
         # A spreadsheet knows no zone: midnight is its way to write a day.
         if cell.time() == time():
@@ -152,7 +163,7 @@ def _parse(text: str) -> datetime:
     year, month, day, hour, minute, second, zone = match.groups()
     try:
         on = date(int(year), int(month), int(day))
-        if not 2000 <= on.year <= 2200:
+        if not 2000 <= on.year <= YEAR_MAX:
             raise Refused("bad_expiry")
         if hour is None:
             return end_of_day(on)
