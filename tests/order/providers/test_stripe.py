@@ -116,6 +116,29 @@ class TestStripe(Conformance):
 
         assert (await scene.begin(order)).json()["code"] == "checkout_refused"
 
+    @pytest.mark.parametrize(("before", "after"), [(150, 0), (0, 250)])
+    async def test_a_refund_is_found_and_made_among_hundreds_of_the_same_payment(
+        self, scene: Scene, stripe: StripePeer, consume: Consume, before: int, after: int
+    ) -> None:
+        order = await placed(scene.db)
+        reference = await scene.begun(order)
+        await scene.push(stripe.pay(reference))
+        await consume(assessed(order))
+        await consume(failed(order, order.lines[0]))
+        intent = stripe.session_of(reference)["payment_intent"]
+        stripe.add_refunds(intent, before)
+        stripe.refund_state = "pending"
+        await scene.run(PAY_BACK)
+        stripe.add_refunds(intent, after)
+        stripe.forget_keys()
+        for refund in stripe.refunds.values():
+            refund["status"] = "succeeded"
+
+        await scene.run(PAY_BACK)
+
+        assert (await state_of(scene.db, order)).status is OrderStatus.REFUNDED
+        assert len(stripe.refunds) == before + 1 + after
+
 
 def test_the_signatures_are_those_of_the_vectors():
     assert signature.sign(WEBHOOK_SECRET, "1700000000", b"{}") == SHORT

@@ -7,6 +7,7 @@ import time
 from typing import Any
 from urllib.parse import parse_qsl
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -71,7 +72,7 @@ class StripePeer(MoodyPeer):
         if path == "/v1/refunds":
             intent = request.query_params["payment_intent"]
             data = [each for each in self.refunds.values() if each["payment_intent"] == intent]
-            return JSONResponse({"object": "list", "data": data, "has_more": False})
+            return JSONResponse(_page(data, request.query_params))
         session = self.sessions.get(path.removeprefix("/v1/checkout/sessions/"))
         return JSONResponse(session) if session else _error(404, "resource_missing")
 
@@ -116,6 +117,17 @@ class StripePeer(MoodyPeer):
         }
         self.refunds[refund["id"]] = refund
         return JSONResponse(refund)
+
+    def add_refunds(self, payment_intent: str, number: int) -> None:
+        """Of other units of the same payment."""
+        for _ in range(number):
+            self._refund(
+                {
+                    "payment_intent": payment_intent,
+                    "amount": "1",
+                    "metadata[lockstock_refund]": new_id().hex,
+                }
+            )
 
     # What happens at the provider's own pages, and what it then sends.
 
@@ -243,6 +255,14 @@ class StripePeer(MoodyPeer):
 
 
 PEER = StripePeer
+
+
+def _page(rows: list[dict[str, Any]], asked: QueryParams) -> dict[str, Any]:
+    """The newest first, at most a hundred, behind the one that is named."""
+    rows, limit = rows[::-1], min(int(asked.get("limit", "10")), 100)
+    if last := asked.get("starting_after"):
+        rows = rows[[each["id"] for each in rows].index(last) + 1 :]
+    return {"object": "list", "data": rows[:limit], "has_more": len(rows) > limit}
 
 
 def _error(status: int, code: str) -> Response:

@@ -38,6 +38,7 @@ API_VERSION = "2026-06-24.dahlia"
 REFERENCE = "lockstock_checkout"
 REFUND = "lockstock_refund"
 _REFUNDS_LISTED = 100
+_REFUND_PAGES_MAX = 100
 _PAID = frozenset({"paid", "no_payment_required"})
 _JSON = "application/json"
 _EVENTS_PAID = frozenset({"checkout.session.completed", "checkout.session.async_payment_succeeded"})
@@ -151,16 +152,31 @@ class StripeProvider:
         return RefundOutcome.REFUSED if answer.status >= 400 else _refund_state(document)
 
     async def _find_refund(self, access: Access, refund: Refund) -> Mapping[str, Any] | None:
-        query = urlencode(
-            {"payment_intent": refund.provider_reference, "limit": str(_REFUNDS_LISTED)}
-        )
-        answer = await _get(access, f"/v1/refunds?{query}")
-        document = _clear(answer)
-        listed = document.get("data")
-        if answer.status >= 400 or not isinstance(listed, list) or document.get("has_more"):
-            raise Unanswered("the refunds cannot be read")
-        ours = (each for each in listed if _metadata(each).get(REFUND) == refund.id.hex)
-        return next(ours, None)
+        """Ours among all of the payment, the newest first. Raises Unanswered, also for too many."""
+        last = ""
+        for _ in range(_REFUND_PAGES_MAX):
+            listed, has_more = await _refunds_of(access, refund.provider_reference, after=last)
+            for each in listed:
+                if _metadata(each).get(REFUND) == refund.id.hex:
+                    return each
+            if not has_more:
+                return None
+            last = str(listed[-1]["id"])
+        raise Unanswered("the payment has too many refunds")
+
+
+async def _refunds_of(
+    access: Access, payment: str, *, after: str
+) -> tuple[list[Mapping[str, Any]], bool]:
+    """A page of them, and whether there are more. Raises Unanswered."""
+    asked = {"payment_intent": payment, "limit": str(_REFUNDS_LISTED)}
+    query = urlencode(asked | ({"starting_after": after} if after else {}))
+    answer = await _get(access, f"/v1/refunds?{query}")
+    document = _clear(answer)
+    listed, has_more = document.get("data"), bool(document.get("has_more"))
+    if answer.status >= 400 or not isinstance(listed, list) or (has_more and not listed):
+        raise Unanswered("the refunds cannot be read")
+    return listed, has_more
 
 
 def _webhook_secrets(secrets: Mapping[str, str]) -> list[str]:
