@@ -116,6 +116,36 @@ async def test_a_lot_past_its_time_is_lost_as_a_whole(
     assert await told(rows, pool_id) == [("EXPIRED", 3, 1_500)]
 
 
+@pytest.mark.parametrize("action", ["quarantine", "void"])
+async def test_an_expired_unit_stays_so_and_one_that_comes_back_later_is_lost_too(
+    vault: Vault, service: Service, rows: Rows, action: str
+) -> None:
+    pool_id = await vault.pool()
+    lot = (await vault.add_lot(pool_id, 4, expires_at="2060-01-01T00:00:00Z"))["lot_id"]
+    held = await vault.held(pool_id, 1)
+    await in_past(
+        service,
+        "UPDATE lot SET expires_at = now() - interval '1 minute', "
+        "head_expires_at = now() - interval '1 minute' WHERE id = :l",
+        l=lot,
+    )
+    await run_job(service, JOB)
+    last = (await units_of(rows, lot))[-1]
+
+    refused = await vault.client.post(f"/v1/units/{last}/{action}", json=WHY)
+    by_filter = await vault.client.post(
+        "/v1/stock-actions",
+        json={"action": action, "filter": {"pool_id": pool_id, "unit_ids": [last]}, **WHY},
+    )
+    await vault.release(held)
+    await run_job(service, JOB)
+
+    assert (refused.status_code, refused.json()["state"]) == (409, "expired")
+    assert (by_filter.json()["matched"], by_filter.json()["moved"]) == (0, 0)
+    assert await told(rows, pool_id) == [("EXPIRED", 3, 1_500), ("EXPIRED", 1, 500)]
+    assert await vault.conserved(pool_id)
+
+
 async def test_units_that_expire_one_by_one_are_lost_one_by_one(
     vault: Vault, service: Service, rows: Rows
 ) -> None:

@@ -25,7 +25,9 @@ class Moved:
 async def withdraw(
     tx: Transaction, unit_ids: Sequence[UUID], lot_states: Sequence[str], state: str, reason: str
 ) -> Moved:
-    """shelf -> quarantined or void, of those units that are on the shelf of such a lot."""
+    """shelf -> quarantined or void, of those units that are on the shelf of such a lot and have not
+    expired there.
+    """
     values = {"units": list(unit_ids), "lots": list(lot_states), "state": state, "reason": reason}
     return await _moved(tx, _WITHDRAW, values)
 
@@ -102,12 +104,15 @@ _LOCKED_TALLIES = """
     )
 """
 
+# What has expired on the shelf stays expired, also before it is withdrawn: the books were told.
 _WITHDRAW = text(
     f"""
     WITH target AS MATERIALIZED (
       SELECT u.lot_id, u.seq, u.merchant_id, u.unit_id FROM unit u
       JOIN lot l ON l.id = u.lot_id AND l.state = ANY(CAST(:lots AS text[]))
       WHERE u.unit_id = ANY(CAST(:units AS uuid[]))
+        AND NOT (l.state = 'on_shelf'
+          AND coalesce(coalesce(u.expires_at, l.expires_at) <= clock_timestamp(), false))
         AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.lot_id = u.lot_id AND a.seq = u.seq)
         AND NOT EXISTS (SELECT 1 FROM withdrawn_unit w WHERE w.lot_id = u.lot_id AND w.seq = u.seq)
     ), {_LOCKED_TALLIES}, freed AS (
