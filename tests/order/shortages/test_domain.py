@@ -198,3 +198,16 @@ def test_a_hold_that_comes_when_nobody_waits_any_more_goes_back() -> None:
     assert change.steps[-1].kind == "release"
     assert change.steps[-1].args["reservation_id"] == answer.result["reservation_id"]
     assert change.steps[-1].undoes == str(step.ext_ref)
+
+
+def test_each_hold_that_is_not_needed_is_given_back_by_a_step_of_its_own() -> None:
+    """Two substitutes in a row were held and then refused by a limit, each at its first attempt."""
+    change = short(begun(a_short_line()))
+    for _ in range(2):
+        rung = replace(change.steps[-1], attempt=1)
+        held = a_substitute().result
+        change = answered(change, Done({**held, "refused": "limit_reached"}), rung)
+
+    given_back = [step for step in change.steps if step.kind == "release"]
+    assert len({step.args["reservation_id"] for step in given_back}) == 2
+    assert len({step.ext_ref for step in given_back}) == 2

@@ -54,7 +54,7 @@ def _given_back(change: Change, step: Step, reservation_id: str) -> Change:
         step.order_id,
         "release",
         line_id=step.line_id,
-        generation=int(step.args["round"]) * 100 + step.attempt,
+        generation=step.ext_ref.int,  # of this hold: several of one round may go back
         args=args,
     )
     return change.with_steps(back).told(
