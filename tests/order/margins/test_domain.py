@@ -86,6 +86,12 @@ def test_the_channels_fee_does_not_count_as_brought():
     assert below((card, 1), basis_points=9000, bearer=FeeBearer.PLATFORM) == []
 
 
+def test_an_order_that_costs_nothing_bears_no_fee():
+    gift = a_product("GIFT", 0, cost=cny(0))
+
+    assert below((gift, 1), fixed_minor=50) == []
+
+
 def test_which_floor_counts_is_decided_as_with_prices():
     card = a_product("CARD", 1000, cost=cny(1000))
     general = a_rule(FloorTerms(basis_points=900))

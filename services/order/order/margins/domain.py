@@ -123,11 +123,12 @@ def shortfalls(
 
 
 def _fees(lines: Sequence[PricedLine], channel: Channel) -> list[int]:
-    """What the channel keeps of each line, when the merchant bears it; rounded up."""
-    fee = channel.fee
-    if fee.bearer is not FeeBearer.MERCHANT or fee == NO_FEE:
+    """What the channel keeps of each line, when the merchant bears it; rounded up. An order that
+    costs nothing bears no fee.
+    """
+    fee, totals = channel.fee, [line.total.amount_minor for line in lines]
+    if fee.bearer is not FeeBearer.MERCHANT or fee == NO_FEE or not any(totals):
         return [0] * len(lines)
-    totals = [line.total.amount_minor for line in lines]
     fixed = share_out(fee.fixed_minor, totals)
     return [
         -(-total * fee.basis_points // WHOLE) + part
