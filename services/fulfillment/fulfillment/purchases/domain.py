@@ -31,6 +31,8 @@ SENDS_MAX = 3
 """How often one reference is sent, if the supplier says each time that it knows nothing of it."""
 ASK_PAUSES = tuple(timedelta(seconds=s) for s in (5, 15, 60, 300, 900, 3_600))
 """How long to wait before the n-th question; the last pause repeats."""
+CALL_MARGIN = timedelta(seconds=10)
+"""So much longer than its time-out a call may take until it is over, from when it was sent."""
 SEND_PAUSES = tuple(timedelta(seconds=s) for s in (1, 2, 5, 15, 30, 60))
 """The same for what could not be sent."""
 
@@ -65,6 +67,17 @@ LEGAL: Mapping[PurchaseState, frozenset[PurchaseState]] = {
     PurchaseState.FAILED: frozenset(),
 }
 SETTLED = frozenset({PurchaseState.DONE, PurchaseState.FAILED})
+
+
+GONE = Terms(
+    idempotent_by_ref=False,
+    query_by_ref=False,
+    definite_failures=frozenset(),
+    timeout=timedelta(minutes=1),
+    visibility_delay=timedelta(minutes=5),
+    unknown_ttl=timedelta(hours=24),
+)
+"""Of a supplier whose connector is not switched on here any more."""
 
 
 class Step(StrEnum):
@@ -227,6 +240,20 @@ def settle(purchase: Purchase, report: Report, terms: Terms, limits: Limits) -> 
             assert_never(report)
 
 
+def left_alone(purchase: Purchase, terms: Terms) -> Purchase:
+    """What becomes of it while nobody can be asked about it: a call that must be over by now was
+    not answered, and a person must look when the time for that has come.
+    """
+    match purchase.state:
+        case PurchaseState.SENT:
+            is_due = purchase.age >= terms.timeout + CALL_MARGIN
+        case PurchaseState.UNKNOWN:
+            is_due = purchase.waited >= terms.unknown_ttl
+        case _:
+            is_due = False
+    return _unknown(purchase, purchase.reason or "no_answer", terms) if is_due else purchase
+
+
 def failed(purchase: Purchase, reason: str) -> Purchase:
     """Definitely not bought under this reference."""
     return replace(purchase, state=PurchaseState.FAILED, reason=reason)
@@ -279,7 +306,9 @@ def pause_of(purchase: Purchase, limits: Limits) -> timedelta:
         pauses: Sequence[timedelta] = SEND_PAUSES
         tries = purchase.unsent
     else:
-        pauses, tries = ASK_PAUSES, purchase.asks + 1
+        # What a person decides wakes whoever waits for it.
+        by_now = len(ASK_PAUSES) if purchase.state is PurchaseState.MANUAL else purchase.asks + 1
+        pauses, tries = ASK_PAUSES, by_now
     return min(pauses[min(max(tries, 1), len(pauses)) - 1], limits.pause)
 
 

@@ -45,15 +45,18 @@ class PurchaseRepository:
         rows = await tx.execute(_MARK_SENT, {"id": list(ids)})
         return {row.id: _purchase(row) for row in rows}
 
-    async def save(self, tx: Transaction, changes: Sequence[tuple[Purchase, Purchase]]) -> None:
-        """Writes what calls made of purchases, (as it was before the call, as it is now).
+    async def save(
+        self, tx: Transaction, changes: Sequence[tuple[Purchase, Purchase]]
+    ) -> set[UUID]:
+        """Writes what calls made of purchases, (as it was before the call, as it is now); answers
+        the ids of those it is true of.
 
         A success is written whoever reports it. Anything else only if nobody has come to know more
         meanwhile: the row must still be as it was before the call.
         """
         was = [before for before, _ in changes]
         now = [after for _, after in changes]
-        await tx.execute(
+        rows = await tx.execute(
             _SAVE,
             {
                 "id": [each.id for each in now],
@@ -72,6 +75,7 @@ class PurchaseRepository:
                 "recheck": RECHECK_PAUSE,
             },
         )
+        return {row.id for row in rows}
 
     async def note_late_successes(
         self, tx: Transaction, purchases: Sequence[Purchase]
@@ -260,6 +264,7 @@ _SAVE = text(
     WHERE p.id = ANY(CAST(:id AS uuid[])) AND p.id = own.id AND p.settled_at IS NULL
       AND (own.state = 'done'
            OR (p.state = own.was_state AND p.sends = own.was_sends AND p.asks = own.was_asks))
+    RETURNING p.id
     """
 )
 _NOTE_LATE = text(

@@ -50,6 +50,8 @@ CIRCUIT_OPEN = "circuit_open"
 NO_CODES = "no_codes"
 NOT_SEALED = "not_sealed"
 
+Accounts = Mapping[tuple[UUID, str], Account]
+
 
 class PurchaseService:
     """`patience`: how long a turn waits for slow suppliers before it goes on without them."""
@@ -188,6 +190,8 @@ class PurchaseService:
         accounts = await self._suppliers.find_accounts(tx, sorted(keys)) if keys else {}
         steps = await self._steps(tx, open_ones, accounts)
         await self._hold_back(tx, wants, found, steps)
+        waiting = [it for it in open_ones if steps.get(it.id, Step.WAIT) is Step.WAIT]
+        await self._leave_alone(tx, waiting, accounts)
         sends = [key for key, step in steps.items() if step is Step.SEND]
         found |= await self._repository.mark_sent(tx, sends) if sends else {}
         began = asyncio.get_running_loop().time()
@@ -198,10 +202,7 @@ class PurchaseService:
         ]
 
     async def _steps(
-        self,
-        tx: Transaction,
-        purchases: Sequence[Purchase],
-        accounts: Mapping[tuple[UUID, str], Account],
+        self, tx: Transaction, purchases: Sequence[Purchase], accounts: Accounts
     ) -> dict[UUID, Step]:
         """What was never sent fails at once when its supplier is not there or paused."""
         steps: dict[UUID, Step] = {}
@@ -242,6 +243,20 @@ class PurchaseService:
                 refused.append((each, domain.failed(each, CIRCUIT_OPEN)))
         if refused:
             await self._repository.save(tx, refused)
+
+    async def _leave_alone(
+        self, tx: Transaction, waiting: Sequence[Purchase], accounts: Accounts
+    ) -> None:
+        """What nobody is asked about in this turn grows old all the same."""
+        left = []
+        for each in waiting:
+            account = accounts.get((each.merchant_id, each.supplier))
+            after = domain.left_alone(each, account.terms if account else domain.GONE)
+            if after != each:
+                left.append((each, after))
+        if left:
+            await self._repository.save(tx, left)
+            await self._hand_over(tx, [after for _, after in left])
 
     async def _decide_by_hand(
         self, tx: Transaction, found: dict[UUID, Purchase]
@@ -301,11 +316,11 @@ class PurchaseService:
         changes = [(turn.purchase, self._settled(turn, report)) for turn, report in answered]
         if not changes:
             return []
-        await self._repository.save(tx, changes)
+        saved = await self._repository.save(tx, changes)
         done = [after for _, after in changes if after.state is PurchaseState.DONE]
         late = await self._repository.note_late_successes(tx, done) if done else []
         await self._keep(tx, sealed, late, {each.id: each.cost for each in done})
-        await self._hand_over(tx, [after for _, after in changes])
+        await self._hand_over(tx, [after for _, after in changes if after.id in saved])
         return seen_of(answered, changes)
 
     async def _note(self, db: Database, seen: Sequence[Seen]) -> None:
@@ -346,10 +361,11 @@ class PurchaseService:
             # The question was not heard: that says nothing about the purchase.
             report = Unknown(report.reason)
         after = domain.settle(before, report, terms, self._limits)
-        asked = after.asks + 1 if turn.step is Step.ASK else after.asks
+        # Where it cannot be asked for, the same again is the question.
+        asks = turn.step is Step.ASK or (turn.wanted.is_repeat and not terms.query_by_ref)
         if after.is_dearer:
             log.error("bought_too_dear", purchase_id=str(after.id), supplier=after.supplier)
-        return replace(after, asks=asked)
+        return replace(after, asks=after.asks + asks)
 
     async def _hand_over(self, tx: Transaction, purchases: Sequence[Purchase]) -> None:
         """To people, what is undecided for too long; back from them, what is decided after all."""
@@ -374,7 +390,7 @@ class PurchaseService:
         return bought
 
 
-def _is_lost(arrival: Arrival, accounts: Mapping[tuple[UUID, str], Account]) -> bool:
+def _is_lost(arrival: Arrival, accounts: Accounts) -> bool:
     """Whether nobody can say these codes again: repeating an order so late may buy a second time,
     so a supplier that cannot be asked for a reference is not.
     """
