@@ -70,6 +70,19 @@ async def test_cost_stock_and_balance_are_taken_over_page_by_page(
     assert (sync.balance_minor, sync.articles, sync.reason) == (10_000_000, 1, "")
 
 
+@pytest.mark.parametrize("told", [2**31 - 1, 2**31, 10**12])
+async def test_a_stock_without_end_does_not_keep_prices_from_being_taken_over(
+    service: Service, shop: CodeShop, told: int
+) -> None:
+    await with_offer(service, shop, POOL, cost_max_minor=4600)
+    shop.listed[0].stock, shop.listed[0].cost = told, 4700
+
+    await look(service)
+
+    offer = await offer_of(service)
+    assert (offer.stock, offer.paused_reason) == (2**31 - 1, "cost_above_ceiling")
+
+
 async def test_an_offer_above_its_ceiling_is_paused_and_goes_on_when_the_price_falls(
     service: Service, shop: CodeShop
 ) -> None:

@@ -15,6 +15,8 @@ COST_DRIFTED = "cost_drifted"
 NOT_LISTED = "not_listed"
 OTHER_CURRENCY = "other_currency"
 _WHOLE = 10_000
+STOCK_MAX = 2**31 - 1
+"""What a supplier says to have no end of: more than anybody buys, and as much as is kept."""
 SHRUNK_PERCENT = 50
 """A list with fewer of our articles than this share of the last one is not believed."""
 
@@ -86,7 +88,8 @@ def seen(product: SupplierProduct, article: Article) -> SupplierProduct:
     """As the list says now, paused or going on as that calls for."""
     if article.cost.currency != product.currency:
         return replace(product, paused_reason=OTHER_CURRENCY)
-    now = replace(product, cost_minor=article.cost.amount_minor, stock=article.stock)
+    stock = None if article.stock is None else min(article.stock, STOCK_MAX)
+    now = replace(product, cost_minor=article.cost.amount_minor, stock=stock)
     return guarded(now)
 
 
