@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -72,7 +72,9 @@ async def answer_of(turn: Turn) -> Report:
 
 
 def without_fault(turn: Turn, report: Report) -> Report:
-    """Codes that cannot be what was bought are no delivery."""
+    """With what all of it cost. Codes that cannot be what was bought are no delivery."""
+    if isinstance(report, Done) and report.is_for_one:
+        report = replace(report, cost=report.cost * turn.purchase.quantity, is_for_one=False)
     if not isinstance(report, Done) or not report.codes:
         return report
     fault = faults_of(report.codes, turn.purchase.quantity, datetime.now(UTC))

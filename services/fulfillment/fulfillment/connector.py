@@ -78,13 +78,14 @@ class Code:
 @dataclass(frozen=True, slots=True)
 class Done:
     """Bought. `receipt` is a line for the buyer; `codes` are what was bought, unless it went to an
-    account.
+    account. `is_for_one`: `cost` is what one of as many as were wanted cost, else of all.
     """
 
     cost: Money
     supplier_reference: str
     receipt: str = ""
     codes: tuple[Code, ...] = field(default=(), repr=False)
+    is_for_one: bool = False
 
 
 @dataclass(frozen=True, slots=True)

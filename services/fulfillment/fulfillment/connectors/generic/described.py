@@ -278,16 +278,17 @@ class Described:
         cost, codes = self._money(found, shape.cost), self._codes(found)
         if cost is None or codes is None:
             return Unknown(BAD_ANSWER)
-        if shape.cost_is == "unit":
-            # Of how many the answer does not say: never below what the codes show.
-            cost = cost * max(len(codes), 1)
+        is_for_one = shape.cost_is == "unit"
+        if is_for_one and codes:
+            cost, is_for_one = cost * len(codes), False
         if shape.currency:
             said = text_at(found, shape.currency)
             if said is None or not re.fullmatch(r"[A-Z]{3}", said):
                 return Unknown("wrong_currency")
             cost = Money(cost.amount_minor, said)
         reference = (text_at(found, shape.supplier_reference) or "")[:200]
-        return Done(cost, reference, (text_at(found, shape.receipt) or "")[:500], codes)
+        receipt = (text_at(found, shape.receipt) or "")[:500]
+        return Done(cost, reference, receipt, codes, is_for_one=is_for_one)
 
     def _codes(self, found: Any) -> tuple[Code, ...] | None:
         """None when they are there and cannot be read."""
