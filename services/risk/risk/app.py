@@ -123,8 +123,9 @@ def create_service(
             *AssessmentConsumers(assessments).handlers(),
             *VelocityConsumers(velocity).handlers(),
             *OpenOrderConsumers(open_orders).handlers(),
-            *ReviewConsumers(reviews).handlers(),
+            # Before reviews: a challenge that ends at this moment opens one, which lapses too.
             *ChallengeConsumers(challenges).handlers(),
+            *ReviewConsumers(reviews).handlers(),
             *LabelConsumers(labels).handlers(),
             *replica_handlers(),
         ],
