@@ -134,7 +134,8 @@ class Tally:
         return {
             "judged": self.judged,
             "fired": self.fired,
-            "stopped": 0 if action is Action.ALLOW else self.fired,
+            # Who cannot be decided about is held, by a rule that allows too.
+            "stopped": self.undecidable if action is Action.ALLOW else self.fired,
             "undecidable": self.undecidable,
             "already_stopped": self.already_stopped,
             "bad": self.bad,

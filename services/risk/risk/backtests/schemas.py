@@ -11,12 +11,13 @@ from risk.rules.domain import Action
 from risk.rules.schemas import ConditionText
 
 _REPORT = (
-    "judged: orders of that time; fired: those the condition holds for; stopped: the same, unless "
-    "the action is allow; already_stopped: of those, not simply allowed then; bad: refunded after "
-    "delivery, claimed, charged back or declined by a reviewer later; false_alarms: completed, and "
-    "nothing came back; undecided: neither yet; bad_missed: bad orders it does not fire on; "
-    "amounts by currency in minor units; unknown_facts: orders of which a fact was not recorded; "
-    "samples with the values that made it fire"
+    "judged: orders of that time; fired: those the condition holds or has no answer for; stopped: "
+    "the same, or for the action allow those without an answer; already_stopped: of those, not "
+    "simply allowed then; bad: refunded after delivery, claimed, charged back or declined by a "
+    "reviewer later; false_alarms: completed, and nothing came back; undecided: neither yet; "
+    "bad_missed: bad orders it does not fire on; amounts by currency in minor units; "
+    "unknown_facts: orders of which a fact was not recorded; samples with the values that made it "
+    "fire"
 )
 
 
