@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from kit.db import Database, Transaction
+from kit.db import Database, Transaction, kind_is_transient
 from kit.logging import get_logger
 from risk.backtests.domain import (
     SPAN_MAX,
@@ -67,7 +67,9 @@ class BacktestService:
         return await self._repository.list_backtests(tx, merchant_id, before=before, limit=limit)
 
     async def run_next(self, db: Database) -> bool:
-        """Runs one to its end; False when none waits. One whose runner died begins anew."""
+        """Runs one to its end; False when none waits. One whose runner died begins anew, and so
+        does one that met a trouble that passes.
+        """
         async with db.transaction() as tx:
             taken = await self._repository.take(tx)
         if taken is None:
@@ -76,6 +78,12 @@ class BacktestService:
             report = await self._run(db, taken)
         except ConditionRefused as refused:
             await self._end(db, taken, BacktestStatus.FAILED, problem=str(refused))
+        except Exception as error:
+            if kind_is_transient(error) or isinstance(error, TimeoutError | ConnectionError):
+                raise
+            log.exception("backtest_failed", backtest_id=str(taken.id))
+            problem = f"it cannot be run to its end: {type(error).__name__}"
+            await self._end(db, taken, BacktestStatus.FAILED, problem=problem)
         else:
             await self._end(db, taken, BacktestStatus.COMPLETED, report=report)
         return True
