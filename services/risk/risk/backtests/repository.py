@@ -59,8 +59,9 @@ _LIST = text(f"""
 """)  # noqa: S608 - made of constants above
 # The order of recording, 16 bytes each: a million purchases are 16 MB.
 _IDS = text("""
-    SELECT string_agg(uuid_send(id), ''::bytea ORDER BY seq) AS ids FROM purchase
-    WHERE merchant_id = :merchant_id AND at > :since AND at < :until
+    SELECT string_agg(uuid_send(id), ''::bytea ORDER BY seq) AS ids,
+        coalesce(bool_or(is_forgotten), false) AS is_partly_forgotten FROM purchase
+    WHERE merchant_id = :merchant_id AND at >= :since AND at < :until
 """)
 _BAD = ", ".join(f"'{kind}'" for kind in BAD)
 
@@ -124,10 +125,13 @@ class BacktestRepository:
 
     async def list_ids(
         self, tx: Transaction, merchant_id: UUID, since: datetime, until: datetime
-    ) -> bytes:
-        """Ids of the purchases of that time, 16 bytes each, in the order of their recording."""
+    ) -> tuple[bytes, bool]:
+        """Ids of the purchases of that time, 16 bytes each, in the order of their recording; and
+        whether some are forgotten, which have their own columns still, and no products.
+        """
         values = {"merchant_id": merchant_id, "since": since, "until": until}
-        return bytes((await tx.execute(_IDS, values)).scalar_one() or b"")
+        row = (await tx.execute(_IDS, values)).one()
+        return bytes(row.ids or b""), row.is_partly_forgotten
 
     async def list_orders(
         self,

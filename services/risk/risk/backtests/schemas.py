@@ -67,7 +67,7 @@ class BacktestRead(Model):
     since: datetime
     until: datetime
     status: BacktestStatus
-    done: int = Field(description="purchases looked at, those before `since` that count included")
+    done: int = Field(description="purchases looked at, with those around the period that count")
     total: int
     report: Mapping[str, Any] | None = Field(description=_REPORT)
     problem: str | None

@@ -92,10 +92,14 @@ class BacktestService:
         started = time.monotonic()
         question = backtest.question
         trial = _Trial(self._conditions, question)
+        span = trial.replay.span
         async with db.read() as tx:
-            ids = await self._repository.list_ids(
-                tx, backtest.merchant_id, question.since - trial.replay.span, question.until
+            # What came after the end was there already when a late order before it was judged.
+            ids, is_partly_forgotten = await self._repository.list_ids(
+                tx, backtest.merchant_id, question.since - span, question.until + span
             )
+        if is_partly_forgotten:
+            trial = _Trial(self._conditions, question, with_products=False)
         total = len(ids) // 16
         for first in range(0, total, PAGE):
             async with db.transaction() as tx:
@@ -129,13 +133,22 @@ class BacktestService:
 
 
 class _Trial:
-    """A condition on its way through a past."""
+    """A condition on its way through a past. Without products, what counts them is as it was
+    recorded then, or unknown.
+    """
 
-    def __init__(self, conditions: Conditions, question: Question) -> None:
+    def __init__(
+        self, conditions: Conditions, question: Question, *, with_products: bool = True
+    ) -> None:
         self._question = question
         self._conditions = conditions
         mentions = conditions.compiled(question.condition).mentions
-        counts = [count for count in counts_of(mentions) if can_replay(count)]
+        counts = [
+            count
+            for count in counts_of(mentions)
+            if can_replay(count)
+            and (with_products or KeyKind.PRODUCT not in (count.key, count.measure.of))
+        ]
         replayed = {count.name for count in counts}
         self.recorded = [name for name in mentions if name not in replayed]
         self.replay = Replay(counts)
