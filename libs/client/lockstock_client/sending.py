@@ -12,7 +12,7 @@ from lockstock_client.wire import ImportJson, ImportLineJson
 
 LINES_MAX = 1_000
 """Refused lines in a receipt; the figures count all of them."""
-_IN_VAIN = frozenset({"sealing_key_retired", "upload_ended", "pool_not_found"})
+_IN_VAIN = frozenset({"sealing_key_retired", "upload_ended", "pool_not_found", "lot_exposed"})
 """Problems that no repeat of these boxes gets around: the file must be sealed anew."""
 
 

@@ -43,7 +43,7 @@ class StockActionService:
         """Moves up to UNITS_TOGETHER_MAX units; the caller comes again while there are more. What
         is held or sold is not touched. `document` is the filter as the log keeps it.
 
-        Raises PoolNotFound, LotTooLarge.
+        Raises PoolNotFound, LotTooLarge, LotExposed.
         """
         await self._pools.get(tx, merchant_id, wanted.pool_id)
         await self._pools.lock(tx, [wanted.pool_id])

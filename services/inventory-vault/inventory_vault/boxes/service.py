@@ -202,7 +202,7 @@ class BoxService:
 
     async def complete(self, tx: Transaction, upload: BoxUpload, *, actor: str) -> None:
         """The lot is for sale when `tx` commits; an upload without a good unit leaves no lot. Does
-        nothing for one that is completed. Raises UploadEnded.
+        nothing for one that is completed. Raises UploadEnded, LotExposed.
         """
         found = await self._imports.lock_upload(tx, upload.merchant_id, upload.import_id)
         if found.status in (ImportStatus.COMPLETED, ImportStatus.DRY_RUN):

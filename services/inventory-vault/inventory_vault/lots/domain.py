@@ -132,6 +132,14 @@ class LotNotUndoable(Conflict):
     code = "lot_not_undoable"
 
 
+class LotExposed(Conflict):
+    """Units of the lot are sealed under a key that was compromised: others may know the codes, and
+    the vault opens them no more. Void the lot, and have its supplier cancel it.
+    """
+
+    code = "lot_exposed"
+
+
 class LotIdTaken(Conflict):
     """There is a lot with this id already; choose a fresh UUID."""
 

@@ -12,6 +12,7 @@ from inventory_vault.lots.domain import (
     CodeTaken,
     Levels,
     Lot,
+    LotExposed,
     LotIdTaken,
     LotState,
     NewLot,
@@ -166,18 +167,21 @@ async def put_on_shelf(
     head: datetime | None,
     mixed_expiry: bool,
 ) -> datetime | None:
-    """When the lot expires."""
-    rows = await tx.execute(
-        _PUT_ON_SHELF,
-        {
-            "lot": lot_id,
-            "size": size,
-            "total": total_cost_minor,
-            "state": state.value,
-            "head": head,
-            "mixed": mixed_expiry,
-        },
-    )
+    """When the lot expires. Raises LotExposed."""
+    values = {
+        "lot": lot_id,
+        "size": size,
+        "total": total_cost_minor,
+        "state": state.value,
+        "head": head,
+        "mixed": mixed_expiry,
+    }
+    try:
+        rows = await tx.execute(_PUT_ON_SHELF, values)
+    except IntegrityError as error:
+        if constraint_of(error) == "lot_of_unexposed_key":
+            raise LotExposed(lot_id=str(lot_id)) from error
+        raise
     expires_at: datetime | None = rows.one().expires_at
     return expires_at
 

@@ -119,7 +119,7 @@ class LotService:
         mixed_expiry: bool,
     ) -> None:
         """The lot is for sale when `tx` commits, or inactive if it needs activation. Publishes
-        StockImported. The expiry is what the lot was begun with.
+        StockImported. The expiry is what the lot was begun with. Raises LotExposed.
         """
         expires_at = await repository.put_on_shelf(
             tx,

@@ -1,14 +1,17 @@
 """Called under the pool's lock, like everything that changes what is on a shelf."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
+from sqlalchemy.exc import IntegrityError
 
+from inventory_vault.lots.domain import LotExposed
 from inventory_vault.withdrawals.domain import Action
-from kit.db import Transaction
+from kit.db import Transaction, constraint_of
 from kit.ids import new_id
 
 
@@ -48,14 +51,19 @@ async def bring_lot_back(tx: Transaction, lot_id: UUID, state: str) -> Moved:
 
 
 async def move_lot(tx: Transaction, lot_id: UUID, before: Sequence[str], after: str) -> bool:
-    """False when the lot is in none of the states `before`."""
+    """False when the lot is in none of the states `before`. Raises LotExposed."""
     values = {"lot": lot_id, "before": list(before), "after": after}
-    return (await tx.execute(_MOVE_LOT, values)).rowcount == 1
+    with _exposure_told(lot_id):
+        return (await tx.execute(_MOVE_LOT, values)).rowcount == 1
 
 
 async def spread(tx: Transaction, lot_id: UUID, reason: str) -> None:
-    """A quarantined or inactive lot's state goes to each of its units, and the lot on the shelf."""
-    await tx.execute(_SPREAD, {"lot": lot_id, "reason": reason})
+    """A quarantined or inactive lot's state goes to each of its units, and the lot on the shelf.
+
+    Raises LotExposed.
+    """
+    with _exposure_told(lot_id):
+        await tx.execute(_SPREAD, {"lot": lot_id, "reason": reason})
 
 
 async def note(
@@ -79,6 +87,17 @@ async def note(
             "caller": requested_by,
         },
     )
+
+
+@contextmanager
+def _exposure_told(lot_id: UUID) -> Iterator[None]:
+    """The database keeps a lot off the shelf whose key was compromised."""
+    try:
+        yield
+    except IntegrityError as error:
+        if constraint_of(error) == "lot_of_unexposed_key":
+            raise LotExposed(lot_id=str(lot_id)) from error
+        raise
 
 
 async def _moved(tx: Transaction, statement: TextClause, values: dict[str, Any]) -> Moved:

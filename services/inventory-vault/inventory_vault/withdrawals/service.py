@@ -42,7 +42,7 @@ class WithdrawalService:
         reason: str,
         requested_by: str,
     ) -> Unit:
-        """Raises UnitNotFound, NotOnShelf, LotTooLarge."""
+        """Raises UnitNotFound, NotOnShelf, LotTooLarge, LotExposed."""
         unit = await self._units.get(tx, merchant_id, unit_id)
         await self._pools.lock(tx, [unit.pool_id])
         if action is Action.ACTIVATE:
@@ -72,7 +72,7 @@ class WithdrawalService:
         reason: str,
         requested_by: str,
     ) -> Lot:
-        """Raises LotNotFound, NotOnShelf."""
+        """Raises LotNotFound, NotOnShelf, LotExposed."""
         lot = await self._lots.get(tx, merchant_id, lot_id)
         await self._pools.lock(tx, [lot.pool_id])
         before, after = LOT_MOVES[action]
@@ -118,7 +118,10 @@ class WithdrawalService:
     async def bring_lots_back(
         self, tx: Transaction, merchant_id: UUID, lot_ids: Sequence[UUID], action: Action
     ) -> int:
-        """Quarantined or inactive lots, whole; how many units that puts on the shelf."""
+        """Quarantined or inactive lots, whole; how many units that puts on the shelf.
+
+        Raises LotExposed.
+        """
         units = 0
         before, after = LOT_MOVES[action]
         for lot_id in lot_ids:
@@ -138,7 +141,7 @@ class WithdrawalService:
         only: LotState | None = None,
     ) -> None:
         """Before one unit of a quarantined or inactive lot comes back, that state is given to each
-        of its units. Raises LotTooLarge.
+        of its units. Raises LotTooLarge, LotExposed.
         """
         lot = await self._lots.get(tx, merchant_id, lot_id)
         if lot.state not in (LotState.INACTIVE, LotState.QUARANTINED):
