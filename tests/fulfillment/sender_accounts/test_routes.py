@@ -1,6 +1,7 @@
 """Merchants' own senders: set up, switched, used, and their secrets never shown."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -20,7 +21,7 @@ from tests.fulfillment.tellings import (
     until,
 )
 
-SMTP = {
+SMTP: dict[str, Any] = {
     "sender": "smtp",
     "settings": {
         "host": "mail.shop.example",
@@ -89,13 +90,42 @@ async def test_what_writes_on_this_machine_is_no_merchants(
 async def test_settings_are_checked_when_they_are_given(
     operator: httpx.AsyncClient, wrong: dict[str, object]
 ):
-    settings = {**SMTP["settings"], **wrong}  # type: ignore[dict-item]  # a dict of it
+    settings = {**SMTP["settings"], **wrong}
 
     answer = await operator.post("/v1/senders", json={**SMTP, "settings": settings})
 
     assert answer.status_code == 422
     assert answer.json()["code"] == "sender_settings_refused"
     assert "very-secret" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("account", "place"),
+    [
+        (SMTP, {"host": "mail.elsewhere.example"}),
+        (
+            {
+                "sender": "twilio",
+                "settings": {"account_sid": "AC1", "from_number": "+15005550006"},
+                "secret": "very-secret-token",
+            },
+            {"endpoint": "https://sms.elsewhere.example"},
+        ),
+    ],
+)
+async def test_a_secret_that_is_kept_goes_to_no_other_host(
+    operator: httpx.AsyncClient, account: dict[str, Any], place: dict[str, str]
+):
+    path = (await operator.post("/v1/senders", json=account)).headers["Location"]
+    moved = {"settings": {**account["settings"], **place}}
+
+    refused = await operator.patch(path, json=moved)
+    taken = await operator.patch(path, json={**moved, "secret": "another-password"})
+    stays = await operator.patch(path, json=moved)
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "sender_settings_refused")
+    assert refused.json()["problem"].startswith("secret")
+    assert (taken.status_code, stays.status_code) == (200, 200)
 
 
 async def test_another_merchant_finds_nothing(operator: httpx.AsyncClient, api: ApiClient):

@@ -1,5 +1,7 @@
 """Setting up suppliers: secrets go in and never come out."""
 
+from typing import Any
+
 import httpx
 import pytest
 from sqlalchemy import text
@@ -56,6 +58,44 @@ async def test_what_is_changed_changes_and_the_rest_stays(operator: httpx.AsyncC
     assert changed.json() == {**rotated, "timeout_seconds": 3.5}
     again = await operator.patch(f"/v1/suppliers/{made['id']}", json={"timeout_seconds": None})
     assert again.json() == rotated
+
+
+@pytest.mark.parametrize(
+    ("account", "moved"),
+    [
+        (ACME, {"base_url": "https://api.elsewhere.example/v1"}),
+        (ACME, {"base_url": "https://api.acme.example:8443/v1"}),
+        (
+            {"name": "reloadly", "connector": "reloadly", "secret": SECRET},
+            {"options": {"auth_url": "https://auth.elsewhere.example/token"}},
+        ),
+        (
+            {"name": "reloadly", "connector": "reloadly", "secret": SECRET},
+            {"base_url": "https://topups.elsewhere.example"},
+        ),
+    ],
+)
+async def test_a_secret_that_is_kept_goes_to_no_other_host(
+    operator: httpx.AsyncClient, account: dict[str, Any], moved: dict[str, Any]
+) -> None:
+    path = (await operator.post("/v1/suppliers", json=account)).headers["location"]
+
+    refused = await operator.patch(path, json=moved)
+    untouched = (await operator.get(path)).json()
+    taken = await operator.patch(path, json={**moved, "secret": "another-secret"})
+    stays = await operator.patch(path, json={**moved, "is_enabled": False})
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "supplier_secret_needed")
+    assert all(untouched[name] != value for name, value in moved.items())
+    assert (taken.status_code, stays.status_code) == (200, 200)
+
+
+async def test_another_path_of_the_same_host_needs_no_secret(operator: httpx.AsyncClient) -> None:
+    path = (await operator.post("/v1/suppliers", json=ACME)).headers["location"]
+
+    changed = await operator.patch(path, json={"base_url": "https://API.acme.example/v2"})
+
+    assert (changed.status_code, changed.json()["base_url"]) == (200, "https://API.acme.example/v2")
 
 
 async def test_how_long_the_secret_before_is_believed_is_for_the_operator_to_say(

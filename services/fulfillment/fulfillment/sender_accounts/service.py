@@ -68,6 +68,8 @@ class SenderAccountService:
             own.settings if settings is None else settings,
             kept if secret is None else secret,
         )
+        if kept and secret is None and _place(checked) != _place(own.settings):
+            raise SenderSettingsRefused(problem="secret: send it again with another host")
         changed = replace(
             own,
             settings=checked,
@@ -110,6 +112,11 @@ class SenderAccountService:
             known = sorted(name for name, each in self.senders.items() if each.for_merchants)
             raise UnknownSender(known=known)
         return sender
+
+
+def _place(settings: Mapping[str, object]) -> tuple[object, object]:
+    """Where the secret goes."""
+    return settings.get("host"), settings.get("endpoint")
 
 
 def _check(sender: Sender, settings: Mapping[str, object], secret: str) -> Mapping[str, object]:

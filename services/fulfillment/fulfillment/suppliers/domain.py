@@ -1,5 +1,6 @@
 """A merchant's account with a supplier: by which connector it is spoken to, where, and as whom."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -8,6 +9,8 @@ from uuid import UUID
 
 from fulfillment.connector import Access, Connector, TakesOptions, Terms
 from kit.errors import Conflict, Invalid, NotFound
+
+_HOST = re.compile(r"[a-z]+://[^/?#]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,13 @@ def account_of(
     return Account(connector, access, terms, supplier.is_enabled, former)
 
 
+def hosts_of(supplier: Supplier) -> frozenset[str]:
+    """Where an account's secret may go: the hosts of its address and of those its options name."""
+    named = [supplier.base_url, *supplier.options.values()]
+    found = [_HOST.match(text) for text in named if isinstance(text, str)]
+    return frozenset(host[0].lower() for host in found if host)
+
+
 def _stated(seconds: float | None, declared: timedelta) -> timedelta:
     return declared if seconds is None else timedelta(seconds=seconds)
 
@@ -121,6 +131,13 @@ class SupplierNameTaken(Conflict):
     """A supplier of this name exists already; change that one, or choose another name."""
 
     code = "supplier_name_taken"
+
+
+class SupplierSecretNeeded(Invalid):
+    """A secret that is kept goes to no other host than those it was given for: send `secret` again
+    with the new address."""
+
+    code = "supplier_secret_needed"
 
 
 class UnknownConnector(Invalid):

@@ -14,8 +14,10 @@ from fulfillment.suppliers.domain import (
     Secrets,
     Supplier,
     SupplierNotFound,
+    SupplierSecretNeeded,
     UnknownConnector,
     account_of,
+    hosts_of,
 )
 from fulfillment.suppliers.repository import SupplierRepository
 from kit.db import Transaction
@@ -57,7 +59,7 @@ class SupplierService:
     ) -> Supplier:
         """With these values, as the border took them, replaced. Where callbacks are signed with
         another secret by it, the one before is believed for `overlap` too; the one before that no
-        more. Raises SupplierNotFound, BaseUrlMissing, OptionsNotFitting.
+        more. Raises SupplierNotFound, BaseUrlMissing, OptionsNotFitting, SupplierSecretNeeded.
         """
         locked = await self._repository.lock(tx, merchant_id, supplier_id)
         if locked is None:
@@ -67,7 +69,10 @@ class SupplierService:
         times = {name: value for name, value in values.items() if name not in _OWN}
         changed = replace(found, times=replace(found.times, **times), **own)
         self._check(changed)
-        now = before.changed_to(_secrets(secrets))
+        given = _secrets(secrets)
+        if given.calls is None and not hosts_of(changed) <= hosts_of(found):
+            raise SupplierSecretNeeded
+        now = before.changed_to(given)
         return await self._repository.change(tx, changed, now, overlap)
 
     async def get(self, tx: Transaction, merchant_id: UUID, supplier_id: UUID) -> Supplier:
