@@ -190,3 +190,19 @@ async def test_the_facts_are_in_the_catalogue(client: httpx.AsyncClient) -> None
     names = {it["name"] for it in (await client.get("/v1/facts")).json()["items"]}
 
     assert {"refunds_of_customer", "claims_of_customer", "chargebacks_of_contact"} <= names
+
+
+async def test_a_label_that_comes_before_its_order_is_known_of_its_buyer(
+    service: Service, client: httpx.AsyncClient, assess: Assess
+) -> None:
+    """Claims come by a topic of their own: who was away for hours may hear of them first."""
+    order = an_order(customer_id="anna", contact_hash="a" * 64)
+    order_id = UUID(order.message.order_id)
+    await become(service, order_id, claim(ClaimDecided.OUTCOME_REPLACED))
+    await hear(service, order.message, str(order_id))
+
+    await assess([an_order(customer_id="anna"), an_order(contact_hash="a" * 64), an_order()])
+
+    items = (await client.get("/v1/assessments?limit=3")).json()["items"]
+    names = ("claims_of_customer", "claims_of_contact")
+    assert [[it["facts"][name] for name in names] for it in items] == [[0, 0], [0, 1], [1, 0]]

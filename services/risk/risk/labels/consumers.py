@@ -10,10 +10,11 @@ from lockstock.order.v1.chargeback_events_pb2 import ChargebackReceived
 from lockstock.order.v1.order_events_pb2 import (
     OrderCompleted,
     OrderPartiallyCompleted,
+    OrderPlaced,
     OrderRefunded,
     RefundMade,
 )
-from risk.labels.domain import Label, LabelKind
+from risk.labels.domain import Buyer, Label, LabelKind
 from risk.labels.service import LabelService
 
 _UPHELD = (ClaimDecided.OUTCOME_REPLACED, ClaimDecided.OUTCOME_REFUNDED)
@@ -25,6 +26,7 @@ class LabelConsumers:
 
     def handlers(self) -> list[Handler]:
         return [
+            handles(OrderPlaced, self.on_order_placed),
             handles(OrderCompleted, self.on_order_completed),
             handles(OrderPartiallyCompleted, self.on_order_partially_completed),
             handles(OrderRefunded, self.on_order_refunded),
@@ -32,6 +34,13 @@ class LabelConsumers:
             handles(ClaimDecided, self.on_claim_decided),
             handles(ChargebackReceived, self.on_chargeback_received),
         ]
+
+    async def on_order_placed(self, tx: Transaction, events: Sequence[Event[OrderPlaced]]) -> None:
+        """Claims come by another topic: after a long silence they may be heard of first. What was
+        judged while it was placed is known since then.
+        """
+        placed = [event.message for event in events if not event.message.assessment_id]
+        self._labels.meet(tx, {UUID(it.order_id): _buyer(it) for it in placed})
 
     async def on_order_completed(
         self, tx: Transaction, events: Sequence[Event[OrderCompleted]]
@@ -95,3 +104,8 @@ def _label(event: Event[Any], kind: LabelKind, source: str = "", amount: Any = N
         amount.amount_minor if amount else 0,
         amount.currency if amount else "",
     )
+
+
+def _buyer(placed: OrderPlaced) -> Buyer:
+    customer = placed.customer
+    return Buyer.of(UUID(placed.merchant_id), customer.id, customer.contact_hash)

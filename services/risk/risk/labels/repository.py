@@ -23,6 +23,13 @@ _ADD = text("""
         CAST(:currencies AS text[]), CAST(:customers AS uuid[]), CAST(:contacts AS uuid[]))
     ON CONFLICT (order_id, kind, source) DO NOTHING
 """)
+_GIVE_BUYERS = text("""
+    UPDATE order_label SET customer_key = given.customer_key, contact_key = given.contact_key
+    FROM unnest(CAST(:orders AS uuid[]), CAST(:customers AS uuid[]), CAST(:contacts AS uuid[]))
+        AS given(id, customer_key, contact_key)
+    WHERE order_id = given.id AND order_label.customer_key IS NULL
+        AND order_label.contact_key IS NULL
+""")
 _OF = ("customer", "contact")
 # A name that many buyers share ("guest") has ever more labels, and a purchase waits for them: so
 # many are looked at, by kind, which is chargebacks first.
@@ -106,6 +113,17 @@ class LabelRepository:
                 "currencies": [it.currency for it, _ in labels],
                 "customers": [buyer.customer_key for _, buyer in labels],
                 "contacts": [buyer.contact_key for _, buyer in labels],
+            },
+        )
+
+    def give_buyers(self, tx: Transaction, buyers: Mapping[UUID, Buyer]) -> None:
+        """To the labels of these orders that have none. Written as `add` is."""
+        tx.later(
+            _GIVE_BUYERS,
+            {
+                "orders": list(buyers),
+                "customers": [it.customer_key for it in buyers.values()],
+                "contacts": [it.contact_key for it in buyers.values()],
             },
         )
 

@@ -38,6 +38,12 @@ class LabelService:
             whose = [(it, buyers.get(it.order_id, Buyer())) for it in labels]
             self._repository.add(tx, whose)
 
+    def meet(self, tx: Transaction, buyers: Mapping[UUID, Buyer]) -> None:
+        """Whose these orders are: labels that came before them were nobody's so far."""
+        known = {order_id: it for order_id, it in buyers.items() if it != Buyer()}
+        if known:
+            self._repository.give_buyers(tx, known)
+
     def ask(self, purchases: Sequence[Purchase]) -> Read:
         keys = {
             of: sorted({key for it in purchases if (key := it.key_of(kind))})
