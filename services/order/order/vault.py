@@ -16,6 +16,7 @@ from kit.peers import Peer, PeerProblem, PeerSilent
 BATCH_ITEMS_MAX = 200
 _UNAVAILABLE_STATUS = 429
 _NOT_FOUND = 404
+_OVER = frozenset({"released", "expired"})
 
 log = get_logger(__name__)
 
@@ -81,8 +82,9 @@ class Vault:
     async def reserve(self, hold: Hold) -> UUID:
         """The reservation's id; all lines are held or nothing is.
 
-        Raises OutOfStock naming the short SKUs, HoldBudgetExceeded, StockRefused, or Unavailable
-        when the outcome stays unknown: such a hold runs out by itself.
+        Raises OutOfStock naming the short SKUs, HoldBudgetExceeded, StockRefused, HoldEnded when
+        the reference is of a hold that is over already, or Unavailable when the outcome stays
+        unknown: such a hold runs out by itself.
         """
         return await self._combined(hold)
 
@@ -163,6 +165,8 @@ def _result(hold: Hold, result: Mapping[str, Any]) -> UUID | DomainError:
     reservation = result.get("reservation")
     if reservation is not None and reservation["status"] in ("held", "secured"):
         return UUID(reservation["id"])
+    if reservation is not None and reservation["status"] in _OVER:
+        return HoldEnded(f"the hold is {reservation['status']}", reason=reservation["status"])
     problem = result.get("problem") or {}
     if result["result"] == OutOfStock.code:
         return OutOfStock(lines=_short_lines(hold, problem.get("lines") or ()))

@@ -78,6 +78,37 @@ async def test_a_silent_vault_is_asked_again_for_the_same_hold(
     assert len(references) == 1
 
 
+async def test_a_hold_that_ended_before_its_answer_was_heard_is_asked_for_anew(
+    db: Database, vault: ScriptedVault, kinds: dict[str, StepKind]
+) -> None:
+    """The answer was lost, and the next attempt came when the hold had run out."""
+    order = await fulfilling(db)
+    await planned(db, order, a_hold(order))
+    over = {"id": str(new_id()), "status": "expired"}
+    vault.results = [{"result": "expired", "reservation": over, "problem": None}]
+
+    await run(db, kinds)
+
+    [step] = await steps_of(db, order)
+    assert step.state is StepState.OK
+    assert vault.holds == {f"step:{step.ext_ref}:2": step.result["reservation_id"]}
+    assert "fulfillment_requested" in await kinds_of(db, order)
+
+
+async def test_a_hold_that_always_ends_is_a_definite_no(
+    db: Database, vault: ScriptedVault, kinds: dict[str, StepKind]
+) -> None:
+    order = await fulfilling(db)
+    await planned(db, order, a_hold(order))
+    over = {"id": str(new_id()), "status": "released"}
+    vault.results = [{"result": "released", "reservation": over, "problem": None}] * 99
+
+    await run(db, kinds)
+
+    [step] = await steps_of(db, order)
+    assert (step.state, step.last_error) == (StepState.FAILED, "released")
+
+
 async def test_an_empty_pool_is_a_definite_no(
     db: Database, vault: ScriptedVault, kinds: dict[str, StepKind]
 ) -> None:

@@ -16,8 +16,8 @@ from order.margins.domain import BelowMarginFloor
 from order.orders.domain import Change, Order
 from order.step_kinds import Outside
 from order.steps.domain import Answer, Done, Failed, Step
-from order.steps.kinds.reserve.service import HOLD_SECONDS, reference_of
-from order.vault import Hold, HoldBudgetExceeded, HoldEnded, HoldLine, OutOfStock, StockRefused
+from order.steps.kinds.reserve.service import hold_for
+from order.vault import HoldBudgetExceeded, HoldEnded, HoldLine, OutOfStock, StockRefused
 
 
 class LatePaymentKind:
@@ -56,20 +56,14 @@ class LatePaymentKind:
         if order.reservation_id is not None:
             with suppress(HoldEnded):
                 await vault.give_back(order.merchant_id, order.reservation_id, "the order ended")
-        hold = Hold(
-            order.merchant_id,
-            reference_of(step),
-            lines,
-            HOLD_SECONDS,
-            channel_id=order.channel_id,
-        )
         try:
-            return Done({"reservation_id": str(await vault.reserve(hold))})
+            reservation_id = await hold_for(vault, step, lines, order.channel_id)
+            return Done({"reservation_id": str(reservation_id)})
         except OutOfStock as error:
             short = frozenset(int(line["line_no"]) for line in error.fields["lines"])
             is_sold = domain.has_ladders(order, short)
             return Done({"short": sorted(short)}) if is_sold else Failed(OutOfStock.code)
-        except (StockRefused, HoldBudgetExceeded) as error:
+        except (StockRefused, HoldBudgetExceeded, HoldEnded) as error:
             return Failed(str(error.fields.get("reason", error.code)))
 
 
