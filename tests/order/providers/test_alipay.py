@@ -86,6 +86,18 @@ class TestAlipay(Conformance):
         assert answer.status_code == 200
         assert len(await payments_of(scene.db, order.id)) == 1
 
+    async def test_a_payment_of_which_nothing_was_refunded_is_a_payment(
+        self, scene: Scene, alipay: AlipayPeer
+    ) -> None:
+        """Alipay's own example of a notice has `refund_fee=0.00`."""
+        reference = await scene.begun(order := await placed(scene.db))
+
+        alipay.pay(reference)
+        answer = await scene.push(alipay.push({**alipay.trades[reference], "refund_fee": "0.00"}))
+
+        assert answer.status_code == 200
+        assert len(await payments_of(scene.db, order.id)) == 1
+
 
 def test_the_text_and_the_signature_are_those_of_the_vector():
     fields = dict(parse_qsl(VECTORS["alipay_str"]))

@@ -235,6 +235,8 @@ def _notice(fields: Mapping[str, str]) -> Notice:
     """A notice is the same when trade, state and refund are: that is what it is told apart by."""
     status, trade = fields.get("trade_status", "")[:40], fields.get("out_trade_no", "")[:64]
     refunded = fields.get("refund_fee") or ""
+    if money(refunded) == Money(0, CURRENCY):  # said of payments too
+        refunded = ""
     biz = fields.get("out_biz_no", "")[:64] if refunded else ""
     payment = fields.get("trade_no", "")[:120]
     event_id, reference = f"{trade}:{status}:{biz}", reference_of(trade)
