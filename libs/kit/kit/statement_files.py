@@ -1,6 +1,7 @@
 """Statements that others send as files: told apart by a digest, their cells read exactly."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -8,6 +9,8 @@ from typing import BinaryIO
 
 _PIECE_BYTES = 1_048_576
 _MINOR_MAX = 10**13
+_GROUPED = re.compile(r"[+-]?\d+(,\d{2,4})*,\d{3,4}(\.\d*)?")
+"""Whole digits in groups. A comma before one or two digits is somebody's decimal comma."""
 
 
 def digest_of(sender: str, reading: bytes, file: BinaryIO) -> bytes:
@@ -29,7 +32,11 @@ def pieces_of(file: BinaryIO) -> Iterator[bytes]:
 
 
 def minor_of(written: str, decimals: int) -> int | None:
-    """An amount with so many decimals, exactly, in minor units; None for what is none."""
+    """An amount with so many decimals, exactly, in minor units; None for what is none. Commas part
+    groups of digits, never decimals.
+    """
+    if "_" in written or ("," in written and not _GROUPED.fullmatch(written)):
+        return None
     try:
         minor = Decimal(written.replace(",", "")).scaleb(decimals)
     except ArithmeticError:
