@@ -136,6 +136,20 @@ async def test_a_payment_told_in_parts_is_one_by_its_reference(
     assert answer.json()["results"] == {"matched": 1}
 
 
+async def test_sums_of_two_currencies_are_never_added(
+    client: httpx.AsyncClient, deliver: Deliver
+) -> None:
+    await deliver(_paid("A", 1500))
+
+    answer = await _send(
+        client,
+        "reference,amount,time,currency\n" + f"A,10.00,{AT},CNY\nA,5.00,{AT},USD\n",
+        currency_column="currency",
+    )
+
+    assert answer.json()["results"] == {"amount_differs": 1}, answer.text
+
+
 async def test_a_case_closes_by_itself_when_a_later_statement_agrees(
     client: httpx.AsyncClient, deliver: Deliver
 ) -> None:

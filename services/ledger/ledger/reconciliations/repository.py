@@ -88,7 +88,7 @@ _COMPARED = """
     WITH one AS (SELECT * FROM reconciliation WHERE id = :id),
     said AS MATERIALIZED (
         SELECT reference, min(currency) AS currency, sum(amount_minor)::bigint AS minor,
-            min(happened_at) AS happened_at
+            min(happened_at) AS happened_at, min(currency) <> max(currency) AS is_mixed
         FROM reconciliation_line
         WHERE reconciliation_id = :id AND refused = '' AND amount_minor > 0 GROUP BY reference
     ), known AS MATERIALIZED (
@@ -102,7 +102,7 @@ _COMPARED = """
         LEFT JOIN order_reference AS named ON named.order_id = payment.order_id
     ), kept AS (
         SELECT key AS reference, min(currency) AS currency, sum(amount_minor)::bigint AS minor,
-            min(happened_at) AS happened_at
+            min(happened_at) AS happened_at, min(currency) <> max(currency) AS is_mixed
         FROM known WHERE is_within OR key IN (SELECT reference FROM said) GROUP BY key
     ), compared AS MATERIALIZED (
         SELECT coalesce(said.reference, kept.reference) AS reference,
@@ -111,6 +111,7 @@ _COMPARED = """
             CASE WHEN kept.reference IS NULL THEN 'missing_here'
                 WHEN said.reference IS NULL THEN 'missing_there'
                 WHEN said.minor <> kept.minor OR said.currency <> kept.currency
+                    OR said.is_mixed OR kept.is_mixed
                     THEN 'amount_differs'
                 ELSE 'matched' END AS kind
         FROM said FULL JOIN kept ON kept.reference = said.reference
