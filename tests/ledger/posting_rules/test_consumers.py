@@ -122,6 +122,26 @@ async def test_what_was_bought_for_a_line_alone_is_owed_to_its_supplier(
     }
 
 
+async def test_an_order_of_many_small_lots_is_posted_whole(
+    deliver: Deliver, balances: Balances
+) -> None:
+    """Fifty lines of ten lots each, and one line of six hundred."""
+    wide, long = new_id(), new_id()
+    lines = [a_line(cny(10), *(a_cost(new_id(), cny(1)) for _ in range(10))) for _ in range(50)]
+
+    await deliver(a_completion(wide, *lines))
+    await deliver(
+        a_completion(long, a_line(cny(600), *(a_cost(new_id(), cny(1)) for _ in range(600))))
+    )
+
+    assert await balances() == {
+        ("customer-deposits", "CNY"): 1100,
+        ("revenue", "CNY"): -1100,
+        ("cost-of-goods", "CNY"): 1100,
+        ("inventory", "CNY"): -1100,
+    }
+
+
 async def test_postings_say_what_they_are_about(deliver: Deliver, db: Database) -> None:
     order, lot = new_id(), new_id()
 

@@ -74,7 +74,7 @@ def transaction_tables(metadata: MetaData) -> None:
         # Of units sold, given or received; negative in a reversal.
         Column("quantity", Integer),
         CheckConstraint("amount_minor <> 0", name="amount_not_zero"),
-        CheckConstraint("line_no BETWEEN 1 AND 1000", name="line_no_range"),
+        CheckConstraint("line_no >= 1", name="line_no_range"),
         Index("ix_posting_merchant_id_at", "merchant_id", "at"),
         Index("ix_posting_account_id_at", "account_id", "at"),
         Index("ix_posting_order_id", "order_id", postgresql_where=text("order_id IS NOT NULL")),
