@@ -1,5 +1,6 @@
 """A bank takes money back: noted on the order, told to risk, nothing else."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -52,3 +53,15 @@ async def test_of_an_unpaid_order_or_somebody_elses_nothing_is_taken_back(
     assert (refused.status_code, refused.json()["code"]) == (409, "order_not_paid")
     assert (hidden.status_code, hidden.json()["code"]) == (404, "order_not_found")
     assert await told(db) == []
+
+
+async def test_the_same_chargeback_counts_once(api: httpx.AsyncClient, db: Database) -> None:
+    order = await fulfilling(db)
+    path = f"/v1/orders/{order.id}/chargebacks"
+
+    answers = await asyncio.gather(*(api.post(path, json=BODY) for _ in range(5)))
+    another = await api.post(path, json={**BODY, "reference": "dp_2"})
+
+    assert {it.status_code for it in (*answers, another)} == {201}
+    assert sorted(event.reference for event in await told(db)) == ["dp_1", "dp_2"]
+    assert (await kinds_of(db, order)).count("chargeback") == 2

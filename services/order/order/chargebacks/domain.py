@@ -6,6 +6,9 @@ from kit.errors import Conflict
 from kit.money import Money
 from order.orders.domain import Change
 
+TOLD = "chargeback"
+"""The kind of its entry on the timeline."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chargeback:
@@ -21,7 +24,7 @@ def note(change: Change, chargeback: Chargeback) -> Change:
     if change.order.payment is None:
         raise OrderNotPaid(status=change.order.status.value)
     return change.told(
-        "chargeback",
+        TOLD,
         f"the buyer's bank takes back {chargeback.amount.decimal} {chargeback.amount.currency}",
         reference=chargeback.reference,
         amount=chargeback.amount.amount_minor,

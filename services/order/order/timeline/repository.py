@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import orjson
@@ -20,6 +20,11 @@ _LIST = text(
     "WHERE order_id = :order_id AND id > :after ORDER BY id LIMIT :limit"
 )
 
+_IS_TOLD = text(
+    "SELECT EXISTS (SELECT FROM order_timeline WHERE order_id = :order_id AND kind = :kind "
+    "AND details @> CAST(:details AS jsonb))"
+)
+
 
 def add_many(tx: Transaction, entries: Sequence[Entry]) -> None:
     """Writes the entries in their order, with what else is left for the end of the transaction."""
@@ -31,6 +36,11 @@ def add_many(tx: Transaction, entries: Sequence[Entry]) -> None:
         "details": [orjson.dumps(entry.details).decode() for entry in entries],
     }
     tx.later(_INSERT, values)
+
+
+async def is_told(tx: Transaction, order_id: UUID, kind: str, details: Mapping[str, str]) -> bool:
+    values = {"order_id": order_id, "kind": kind, "details": orjson.dumps(dict(details)).decode()}
+    return bool((await tx.execute(_IS_TOLD, values)).scalar_one())
 
 
 async def list_entries(

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from kit.db import Transaction
@@ -10,6 +10,11 @@ def tell(tx: Transaction, entries: Sequence[Entry]) -> None:
     """Writes decisions down beside what they decided."""
     if entries:
         repository.add_many(tx, entries)
+
+
+async def is_told(tx: Transaction, order_id: UUID, kind: str, details: Mapping[str, str]) -> bool:
+    """Whether an entry of this kind with these details is written. Lock the order first."""
+    return await repository.is_told(tx, order_id, kind, details)
 
 
 async def list_entries(
