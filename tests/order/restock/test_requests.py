@@ -88,6 +88,20 @@ async def test_as_many_as_there_are_units_the_oldest_first(api, consume, db):
     assert [it["customer_id"] for it in await listed(api, "waiting")] == ["buyer-4"]
 
 
+async def test_units_are_told_of_to_buyers_of_the_pools_own_merchant_only(
+    api, other_api, consume, db
+):
+    """Another merchant's product names this pool; its buyer even waited first."""
+    await wait_for(other_api, 1)
+    await wait_for(api, 2)
+
+    await consume(imported(1))
+
+    assert await tell(db) == ["buyer-2"]
+    assert await tell(db) == []
+    assert [it["customer_id"] for it in await listed(other_api, "waiting")] == ["buyer-1"]
+
+
 async def test_units_that_are_gone_again_are_not_told_of(api, consume, db):
     await wait_for(api)
     await consume(imported(5))

@@ -22,19 +22,22 @@ _IN_STOCK = text("SELECT EXISTS (SELECT FROM pool_stock WHERE pool_id = :pool_id
 _TAKE_POOLS = text(
     """
     SELECT s.pool_id, s.units_back FROM pool_stock s
-    WHERE s.units_back > 0 AND s.pool_id IN (
-      SELECT pool_id FROM restock_request WHERE status = 'waiting')
+    WHERE s.units_back > 0 AND (s.pool_id, s.merchant_id) IN (
+      SELECT pool_id, merchant_id FROM restock_request WHERE status = 'waiting')
     ORDER BY s.pool_id LIMIT :limit FOR UPDATE OF s SKIP LOCKED
     """
 )
-# As many as there are units, the oldest first; a unit is told of once.
+# As many as there are units, the oldest first; a unit is told of once. A product may name any pool:
+# only its owner's buyers are told.
 _MAKE_DUE = text(
     """
     WITH next AS (
       SELECT r.id FROM unnest(CAST(:pool_ids AS uuid[]), CAST(:units AS bigint[]))
         AS p(pool_id, units)
+      JOIN pool_stock s ON s.pool_id = p.pool_id
       CROSS JOIN LATERAL (
-        SELECT id FROM restock_request w WHERE w.pool_id = p.pool_id AND w.status = 'waiting'
+        SELECT id FROM restock_request w WHERE w.pool_id = p.pool_id
+          AND w.merchant_id = s.merchant_id AND w.status = 'waiting'
         ORDER BY w.requested_at, w.id LIMIT p.units FOR UPDATE
       ) r
     ), due AS (
