@@ -1,18 +1,22 @@
 """The packer: what it makes by hand equals what the libraries make; its memory stays flat."""
 
+import io
 import os
 import random
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from string import ascii_uppercase
 from uuid import UUID
 
 import nacl.bindings as sodium
 import pytest
 
 from cardfiles.options import Options
+from cardfiles.records import UnreadableFile
 from inventory_vault.packer.client import packed
 from inventory_vault.packer.job import Opened, PackedChunk, PackJob, Parcel, Target
 from inventory_vault.packer.packing import pack
@@ -111,6 +115,50 @@ async def test_memory_stays_flat_however_many_lines_come():
     assert 0 < peaks[LINES // 10] < peaks[LINES] < PEAK_MIB_MAX
     # 8 MiB of file and 100 bytes per line of digests, not the 1.5 kB that a line in a box takes.
     assert peaks[LINES] - peaks[LINES // 10] < LINES * 300 / 2**20
+
+
+@pytest.mark.parametrize("far", ["XFD1048576", "KN1048576"])
+async def test_a_small_spreadsheet_that_takes_any_memory_ends_its_own_process_only(far: str):
+    """Its one far cell makes a sheet of 17 thousand million cells, or of 300 million."""
+    data = a_spreadsheet({"A1": "code", "A2": "A-1", far: "far"})
+    with pytest.raises(UnreadableFile, match="memory"):
+        async for _ in packed(a_job(new_key_pair().public_key, "code"), Parcel(data)):
+            pass
+
+
+async def test_a_small_spreadsheet_is_packed_as_any_other_file():
+    data = a_spreadsheet({"A1": "code", "A2": "A-1", "A3": "A-2"})
+    job = a_job(new_key_pair().public_key, "code")
+    answers = [answer async for answer in packed(job, Parcel(data))]
+    assert sum(len(each.rows) for each in answers if isinstance(each, PackedChunk)) == 2
+
+
+def a_spreadsheet(cells: dict[str, str]) -> bytes:
+    """The fewest parts that a reader takes; each cell stands in a row of its own."""
+    formats = "http://schemas.openxmlformats.org"
+    main, office = f"{formats}/spreadsheetml/2006/main", f"{formats}/officeDocument/2006"
+    relations = f'<Relationships xmlns="{formats}/package/2006/relationships"><Relationship Id="a" '
+    rows = "".join(
+        f'<row r="{place.lstrip(ascii_uppercase)}"><c r="{place}" t="inlineStr"><is><t>{said}</t>'
+        "</is></c></row>"
+        for place, said in cells.items()
+    )
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{formats}/package/2006/content-types"/>',
+        "_rels/.rels": f'{relations}Type="{office}/relationships/officeDocument" '
+        'Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}/relationships"><sheets>'
+        '<sheet name="S" sheetId="1" r:id="a"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'{relations}Type="{office}/relationships/worksheet" '
+        'Target="worksheets/sheet1.xml"/></Relationships>',
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{rows}</sheetData>'
+        "</worksheet>",
+    }
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return content.getvalue()
 
 
 def _packers() -> Iterator[int]:

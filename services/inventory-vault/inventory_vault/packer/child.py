@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import marshal
+import resource
 import signal
 import struct
 import sys
@@ -16,6 +17,9 @@ from inventory_vault.opener.hygiene import close_to_debuggers
 from inventory_vault.packer.job import Opened, PackedChunk, PackJob
 from inventory_vault.packer.packing import pack
 
+ADDRESS_SPACE_BYTES_MAX = 4_294_967_296
+"""Several times what the largest file takes; a sheet with a cell far away would take any amount."""
+
 LENGTH = struct.Struct(">Q")
 _PR_SET_PDEATHSIG = 1
 
@@ -24,6 +28,7 @@ def main() -> None:
     """Ends with its parent. Leaves no core image: codes in clear would be in it."""
     close_to_debuggers()
     _end_with_parent()
+    _limit_memory()
     # Nothing here makes cycles; the collector would walk a million records over and over.
     gc.disable()
     into, out = sys.stdin.buffer, sys.stdout.buffer
@@ -64,6 +69,14 @@ def _write(stream: BinaryIO, message: tuple[Any, ...]) -> None:
 def _end_with_parent() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _limit_memory() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = ADDRESS_SPACE_BYTES_MAX
+    resource.setrlimit(
+        resource.RLIMIT_AS, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard)
+    )
 
 
 def _place_of(error: BaseException) -> str:

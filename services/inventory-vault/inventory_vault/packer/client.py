@@ -1,8 +1,9 @@
-"""Starts a packer and reads its answers; small files are packed in a thread of this process."""
+"""Starts a packer and reads its answers; small texts are packed in a thread of this process."""
 
 import asyncio
 import marshal
 import os
+import signal
 import sys
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
@@ -16,6 +17,11 @@ from kit.errors import Unavailable
 
 IN_THREAD_BYTES_MAX = 131_072
 """Up to here starting a process would take longer than the work."""
+
+_ZIP = b"PK"
+"""How spreadsheets and archives begin. A small one may unpack to anything, and where memory ends
+the reader of spreadsheets ends its process: never this one.
+"""
 
 _PART_BYTES = 1_048_576
 _STREAM_LIMIT = 1_048_576
@@ -38,7 +44,7 @@ def packed(job: PackJob, parcel: Parcel) -> AsyncGenerator[Answer, None]:
 
     Raises UnreadableFile, SecretTooLong, PackerDied, PackerFailed.
     """
-    if len(parcel.data) <= IN_THREAD_BYTES_MAX:
+    if len(parcel.data) <= IN_THREAD_BYTES_MAX and not parcel.data.startswith(_ZIP):
         return _in_thread(job, parcel.take())
     return _in_process(job, parcel)
 
@@ -87,6 +93,10 @@ async def _answers(
         while (message := await _receive(process.stdout)) != ("end",):
             yield _answer(message)
     except (asyncio.IncompleteReadError, ConnectionError):
+        if await process.wait() == -signal.SIGABRT:
+            raise UnreadableFile(
+                "the file takes too much memory to be read; save what is needed of it as .csv"
+            ) from None
         raise PackerDied from None
 
 
