@@ -43,9 +43,12 @@ class Sending:
             plans = await self._sendings.take(tx, BATCH_MAX)
         if not plans:
             return False
-        async with asyncio.TaskGroup() as group:
-            sendings = [group.create_task(self._one(plan)) for plan in plans]
-        return len(plans) == BATCH_MAX or any(task.result() for task in sendings)
+        # Each to its end: what cannot be written down of one must not cut off another on its way.
+        ends = await asyncio.gather(*(self._one(plan) for plan in plans), return_exceptions=True)
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
+        return len(plans) == BATCH_MAX or any(ends)
 
     async def _one(self, plan: Plan) -> bool:
         outcome = await self._send(plan)
