@@ -1,6 +1,7 @@
 """An endpoint that is changed while webhooks for it are under way, or heard by two lanes."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.fulfillment.receiver import Receiver, always, running_receiver
 from tests.fulfillment.webhooks import (
     an_endpoint,
     completed,
+    execute,
     rows,
     sender_of,
     tell,
@@ -90,3 +92,29 @@ async def test_a_pause_that_was_asked_for_outlasts_what_the_other_lane_hears(ser
 
     [endpoint] = await rows(service, "webhook_endpoint")
     assert endpoint.opens_at > datetime.now(UTC) + timedelta(minutes=45)
+
+
+@pytest.mark.parametrize("tries", [3, 9])
+async def test_one_that_shall_be_sent_again_is_so_though_an_attempt_fails_meanwhile(
+    service: Service, tries: int
+):
+    endpoint = await an_endpoint(service, "http://127.0.0.1:1/hooks")
+    await tell(service, completed())
+    await execute(
+        service, "UPDATE webhook_delivery SET tries = :tries, attempts = :tries", tries=tries
+    )
+    deliveries = service.state["webhook_deliveries"]
+    async with service.db.transaction() as tx:
+        [lane, _] = await deliveries.take_lanes(tx, are_suspect=False, limit=2)
+        batch = await deliveries.next_batch(tx, lane)
+    [due] = batch.deliveries
+    async with service.db.transaction() as tx:
+        await deliveries.redeliver(tx, endpoint.merchant_id, due.id)
+    deliveries._pace = replace(deliveries._pace, factor=1.0)
+    result = deliveries.result(due, Answered(500, "http_500"), timedelta(0))
+    async with service.db.transaction() as tx:
+        await deliveries.record(tx, lane, batch.url, [result])
+
+    [found] = await rows(service, "webhook_delivery")
+    assert (found.state, found.tries, found.attempts) == ("pending", 1, tries + 1)
+    assert found.due_at <= datetime.now(UTC)

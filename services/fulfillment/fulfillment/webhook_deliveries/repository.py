@@ -44,15 +44,8 @@ class WebhookDeliveryRepository:
         self, tx: Transaction, *, are_suspect: bool, lease: timedelta, limit: int
     ) -> list[Lane]:
         """Free lanes of endpoints that something is due for. Of a failing one it is one lane."""
-        rows = await tx.execute(
-            _TAKE_LANES,
-            {
-                "are_suspect": are_suspect,
-                "suspect": SUSPECT_FAILURES,
-                "lease": lease,
-                "limit": limit,
-            },
-        )
+        values = {"are_suspect": are_suspect, "suspect": SUSPECT_FAILURES}
+        rows = await tx.execute(_TAKE_LANES, {**values, "lease": lease, "limit": limit})
         return [Lane(row.endpoint_id, row.lane_no, row.lease_id) for row in rows]
 
     async def free_lane(self, tx: Transaction, lane: Lane) -> None:
@@ -144,8 +137,8 @@ class WebhookDeliveryRepository:
     async def find(
         self, tx: Transaction, merchant_id: UUID, delivery_id: UUID
     ) -> WebhookDelivery | None:
-        rows = await tx.execute(_GET, {"merchant_id": merchant_id, "id": delivery_id})
-        row = rows.one_or_none()
+        values = {"merchant_id": merchant_id, "id": delivery_id}
+        row = (await tx.execute(_GET, values)).one_or_none()
         return _delivery(row) if row else None
 
     async def list_attempts(
@@ -200,6 +193,7 @@ def _result_values(results: Sequence[Result]) -> dict[str, list[Any]]:
     return {
         "id": [it.due.id for it in results],
         "state": [it.state.value for it in results],
+        "tries": [it.due.tries for it in results],
         "pause": [it.pause for it in results],
         "status": [it.answered.status for it in results],
         "reason": [it.answered.reason for it in results],
@@ -286,20 +280,23 @@ _TAKE_DUE = text(
     RETURNING d.id, d.event_id, d.body, d.tries, (SELECT url FROM held) AS url
     """
 )
+# Fewer tries than when it was taken: meanwhile somebody wants it sent again, so it is due.
+_IS_AGAIN = "own.state <> 'delivered' AND d.tries < own.tries"
 _RECORD = text(
-    """
+    f"""
     WITH own AS (
-        SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:state AS text[]),
+        SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:state AS text[]), CAST(:tries AS int[]),
             CAST(:pause AS interval[]), CAST(:status AS int[]), CAST(:reason AS text[]),
             CAST(:milliseconds AS int[]), CAST(:ago AS interval[]))
-            AS own (id, state, pause, status, reason, milliseconds, ago)
+            AS own (id, state, tries, pause, status, reason, milliseconds, ago)
     ), tried AS (
         UPDATE webhook_delivery d
-        SET state = own.state, attempts = d.attempts + 1, lease_id = NULL,
+        SET state = CASE WHEN {_IS_AGAIN} THEN 'pending' ELSE own.state END,
+            attempts = d.attempts + 1, lease_id = NULL,
             tries = CASE WHEN own.state = 'delivered' THEN d.tries ELSE d.tries + 1 END,
-            due_at = clock_timestamp() + own.pause,
+            due_at = clock_timestamp() + CASE WHEN {_IS_AGAIN} THEN interval '0' ELSE own.pause END,
             last_status = own.status, last_reason = own.reason,
-            settled_at = CASE WHEN own.state IN ('delivered', 'failed')
+            settled_at = CASE WHEN own.state <> 'pending' AND NOT ({_IS_AGAIN})
                               THEN clock_timestamp() END
         FROM own WHERE d.id = own.id AND d.lease_id = :lease_id AND d.state = 'pending'
         RETURNING d.id, d.attempts
@@ -308,7 +305,7 @@ _RECORD = text(
     SELECT tried.id, tried.attempts, clock_timestamp() - own.ago, own.milliseconds, own.status,
            own.reason
     FROM tried JOIN own ON own.id = tried.id
-    """
+    """  # noqa: S608 - words of this file
 )
 _GIVE_BACK = text(
     """
