@@ -210,6 +210,21 @@ async def test_while_nobody_knows_what_a_code_is_worth_no_try_is_lost(
     assert (await verify(client, buying, code)).json()["status"] == "passed"
 
 
+async def test_while_nobody_knows_whether_a_code_was_sent_no_resend_is_lost(
+    client: httpx.AsyncClient, buying: Buying, line: Line
+) -> None:
+    await buying.code()
+    line.is_cut = True
+
+    silent = [await client.post(f"{buying.url}/resend") for _ in range(4)]
+    line.is_cut = False
+    await client.post(f"{buying.url}/resend")
+
+    assert {it.status_code for it in silent} == {503}
+    assert (await verify(client, buying, await buying.code())).json()["status"] == "passed"
+    assert len(buying.box.mails) == 2
+
+
 async def test_an_answer_that_was_lost_can_be_asked_for_again(
     client: httpx.AsyncClient, buying: Buying
 ) -> None:

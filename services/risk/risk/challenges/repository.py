@@ -37,6 +37,9 @@ _RESEND = text(f"""
         AND expires_at > clock_timestamp() AND resends < :resends_max
     RETURNING {_COLUMNS}
 """)  # noqa: S608 - made of constants above
+_UNRESEND = text("""
+    UPDATE challenge SET resends = resends - 1 WHERE id = :id AND status = 'open' AND resends > 0
+""")
 _END = text(f"""
     UPDATE challenge SET status = :status, ended_at = clock_timestamp()
     WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'open' AND tries >= :tries_min
@@ -107,6 +110,9 @@ class ChallengeRepository:
         values = {"merchant_id": merchant_id, "id": challenge_id, "resends_max": resends_max}
         row = (await tx.execute(_RESEND, values)).one_or_none()
         return None if row is None else _to_domain(row)
+
+    async def give_back_resend(self, tx: Transaction, challenge_id: UUID) -> None:
+        await tx.execute(_UNRESEND, {"id": challenge_id})
 
     async def end(
         self,

@@ -90,18 +90,25 @@ class ChallengeService:
 
     async def resend(self, db: Database, merchant_id: UUID, challenge_id: UUID) -> int:
         """Has another code sent, if the challenge is open and within limits; how many seconds a
-        code works, and nothing else, is answered whatever came of it. Raises Unavailable.
+        code works, and nothing else, is answered whatever came of it. Raises Unavailable when
+        nobody knows, which costs none of them: fulfillment bounds what a contact is sent.
         """
         async with db.transaction() as tx:
             found = await self._repository.count_resend(
                 tx, merchant_id, challenge_id, self._rules.resends_max
             )
-        return await self._codes.send(
-            merchant_id,
-            challenge_id,
-            order_id=found.order_id if found else challenge_id,
-            reference=found.reference if found else "-",
-        )
+        try:
+            return await self._codes.send(
+                merchant_id,
+                challenge_id,
+                order_id=found.order_id if found else challenge_id,
+                reference=found.reference if found else "-",
+            )
+        except Unavailable:
+            if found is not None:
+                async with db.transaction() as tx:
+                    await self._repository.give_back_resend(tx, challenge_id)
+            raise
 
     async def get(self, tx: Transaction, merchant_id: UUID, challenge_id: UUID) -> Challenge:
         """Raises ChallengeNotFound."""
