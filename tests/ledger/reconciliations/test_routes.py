@@ -136,6 +136,17 @@ async def test_a_payment_told_in_parts_is_one_by_its_reference(
     assert answer.json()["results"] == {"matched": 1}
 
 
+@pytest.mark.parametrize("form", [{}, {"encoding": "utf-8"}])
+async def test_a_mark_of_byte_order_may_stand_before_a_quoted_head(
+    client: httpx.AsyncClient, deliver: Deliver, form: dict[str, str]
+) -> None:
+    await deliver(_paid("A", 1990))
+
+    answer = await _send(client, f'\ufeff"reference","amount","time"\n"A","19.90","{AT}"\n', **form)
+
+    assert answer.json().get("results") == {"matched": 1}, answer.text
+
+
 async def test_sums_of_two_currencies_are_never_added(
     client: httpx.AsyncClient, deliver: Deliver
 ) -> None:

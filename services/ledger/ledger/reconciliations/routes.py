@@ -84,6 +84,8 @@ async def reconcile(
     digest = await asyncio.to_thread(digest_of, source.name, reading.mark(), file.file)
     codec: str | None = encoding
     codec = codec or await asyncio.to_thread(_codec, file.file)
+    if codec == "utf-8":
+        codec = "utf-8-sig"  # a mark before a quoted head would be part of its first title
     one = Reconciliation(
         id=new_id(),
         merchant_id=who.merchant,
