@@ -397,6 +397,31 @@ async def test_after_a_whole_refund_with_its_fee_nothing_is_left(
     assert pending + fees >= 9_700
 
 
+@pytest.mark.parametrize("by_rule", list(Bearer))
+@pytest.mark.parametrize("by_channel", ["merchant", "platform"])
+@pytest.mark.parametrize("fees_back", [(300,), (150, 150)])
+async def test_of_a_fee_beyond_the_price_no_more_comes_back_than_was_shared_out(
+    service: Service,
+    deliver: Deliver,
+    balances: Balances,
+    by_rule: Bearer,
+    by_channel: str,
+    fees_back: tuple[int, ...],
+) -> None:
+    """A fixed fee of 3.00 on a price of 1.00; all of both comes back."""
+    await agree(service, terms(channel_fee_bearer=by_rule))
+    sale = a_sale(100)
+    await deliver(paid(sale, 300, bearer=by_channel))
+    await deliver(sale)
+
+    for back in fees_back:
+        await deliver(money_back(sale, 100 // len(fees_back), fee_back=back, bearer=by_channel))
+
+    found = await balances()
+    assert settlement(found) == {}
+    assert (f"channel-clearing:{CHANNEL}", "CNY") not in found
+
+
 @FEES
 async def test_a_fee_that_came_back_before_it_was_told_goes_to_who_bore_it(
     service: Service,

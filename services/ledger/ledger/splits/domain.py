@@ -191,8 +191,10 @@ def can_be_refunded(split: Split, refund: Refund) -> bool:
 def refunded(split: Split, refund: Refund) -> tuple[Split, Draft]:
     """The merchant's part comes from what is pending of the line, then from what is held back of
     it, then from what is available, which may become negative. What the channel gives back of its
-    fee goes to who bore it.
+    fee goes to who bore it: no more than was shared out, for a fixed fee may be beyond the price.
     """
+    fee_left = max(split.channel_fee_minor - split.fee_returned_minor, 0)
+    fee_returned = min(refund.fee_returned_minor, fee_left)
     platform, merchant = refund_parts(
         split.refund_bearer,
         gross_minor=split.gross_minor,
@@ -205,21 +207,21 @@ def refunded(split: Split, refund: Refund) -> tuple[Split, Draft]:
         gross_minor=split.gross_minor,
         share_minor=split.share_minor,
         before_minor=split.fee_returned_minor,
-        refund_minor=refund.fee_returned_minor,
+        refund_minor=fee_returned,
     )
     left, taken = _taken(split, merchant - to_merchant)
     after = replace(
         left,
         refunded_minor=split.refunded_minor + refund.amount_minor,
-        fee_returned_minor=split.fee_returned_minor + refund.fee_returned_minor,
+        fee_returned_minor=split.fee_returned_minor + fee_returned,
     )
-    settled = refund.fee_returned_minor if split.fee_is_receivable else 0
+    settled = fee_returned if split.fee_is_receivable else 0
     move = LineMove(
         **_line(split, refund.refund_id, refund.at),
         **taken,
         platform_fees=to_platform - settled - platform,
         receivable=settled,
-        clearing=refund.amount_minor - refund.fee_returned_minor,
+        clearing=refund.amount_minor - fee_returned,
     )
     return after, line_refund_shared_out(move)
 
