@@ -15,6 +15,7 @@ from cardfiles.options import Options
 from cardfiles.reading import CHUNK_LINES, Rules, WholeFile, open_card_file, read_card_file
 from cardfiles.records import UnreadableFile
 from sealing import SECRET_BYTES_MAX, Fingerprinter, Secret
+from tests.cardfiles.spreadsheets import a_spreadsheet
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
@@ -224,3 +225,10 @@ def test_an_archive_of_images_gives_a_unit_per_file():
 def test_every_kind_has_an_identifying_field():
     for kind, fields in FIELDS_OF_KIND.items():
         assert fields[0] in ("number", "code", "url", "image"), kind
+
+
+def test_a_receipt_names_the_rows_of_a_sheet_wherever_its_first_cell_stands():
+    sheet = a_spreadsheet({"C5": "code", "C7": "A-1", "C9": "1e5"})
+    found = read(sheet, "code")
+    assert [(record.line, record.values) for record in found.records] == [(7, ("A-1",))]
+    assert refused(found) == [(9, "scientific_notation")]

@@ -187,8 +187,8 @@ class Spreadsheet:
             raise UnreadableFile("the spreadsheet is damaged or protected") from error
 
     def rows(self) -> Iterator[Row]:
-        first = (self._sheet.start or (0, 0))[0] + 1
-        for line, cells in enumerate(self._sheet.iter_rows(), start=first):
+        # From the sheet's first row on, also where its first cell stands lower.
+        for line, cells in enumerate(self._sheet.iter_rows(), start=1):
             yield line, (0, 0), cells
 
     def cells_at(self, place: Place) -> list[Cell]:

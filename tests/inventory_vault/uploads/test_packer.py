@@ -1,15 +1,12 @@
 """The packer: what it makes by hand equals what the libraries make; its memory stays flat."""
 
-import io
 import os
 import random
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from string import ascii_uppercase
 from uuid import UUID
 
 import nacl.bindings as sodium
@@ -23,6 +20,7 @@ from inventory_vault.packer.packing import pack
 from inventory_vault.packer.rows import Nonces, UnitIds
 from kit.ids import new_id
 from sealing import Box, BoxOpener, Fingerprinter, Header, LotSealer, Secret, new_key_pair
+from tests.cardfiles.spreadsheets import a_spreadsheet
 
 MERCHANT, LOT, KEY_ID = (UUID(int=n) for n in (7, 8, 9))
 FINGERPRINT_KEY = b"k" * 32
@@ -131,34 +129,6 @@ async def test_a_small_spreadsheet_is_packed_as_any_other_file():
     job = a_job(new_key_pair().public_key, "code")
     answers = [answer async for answer in packed(job, Parcel(data))]
     assert sum(len(each.rows) for each in answers if isinstance(each, PackedChunk)) == 2
-
-
-def a_spreadsheet(cells: dict[str, str]) -> bytes:
-    """The fewest parts that a reader takes; each cell stands in a row of its own."""
-    formats = "http://schemas.openxmlformats.org"
-    main, office = f"{formats}/spreadsheetml/2006/main", f"{formats}/officeDocument/2006"
-    relations = f'<Relationships xmlns="{formats}/package/2006/relationships"><Relationship Id="a" '
-    rows = "".join(
-        f'<row r="{place.lstrip(ascii_uppercase)}"><c r="{place}" t="inlineStr"><is><t>{said}</t>'
-        "</is></c></row>"
-        for place, said in cells.items()
-    )
-    parts = {
-        "[Content_Types].xml": f'<Types xmlns="{formats}/package/2006/content-types"/>',
-        "_rels/.rels": f'{relations}Type="{office}/relationships/officeDocument" '
-        'Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}/relationships"><sheets>'
-        '<sheet name="S" sheetId="1" r:id="a"/></sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": f'{relations}Type="{office}/relationships/worksheet" '
-        'Target="worksheets/sheet1.xml"/></Relationships>',
-        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{rows}</sheetData>'
-        "</worksheet>",
-    }
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        for name, text in parts.items():
-            archive.writestr(name, text)
-    return content.getvalue()
 
 
 def _packers() -> Iterator[int]:
