@@ -86,6 +86,31 @@ async def test_an_order_is_refused_when_its_price_is_not_what_was_expected(
     assert (await ordered(api, ("CARD", 1), expected_total=cny(999))).status_code == 201
 
 
+async def test_quantities_count_over_all_lines_as_when_the_order_is_placed(api: httpx.AsyncClient):
+    await add_product(api, "PACK", 100, quantity_min=4, quantity_max=5)
+    enough, too_many = [("PACK", 2), ("PACK", 2)], [("PACK", 3), ("CARD", 1), ("PACK", 3)]
+
+    quote = await quoted(api, *enough)
+    assert (quote["unavailable"], quote["total"]) == ([], cny(400))
+    assert (await ordered(api, *enough)).status_code == 201
+
+    quote = await quoted(api, *too_many)
+    refused = await ordered(api, *too_many)
+    assert (refused.status_code, refused.json()["code"]) == (409, "quantity_out_of_bounds")
+    told = [(it["line_no"], it["code"]) for it in quote["unavailable"]]
+    assert told == [(1, "quantity_out_of_bounds"), (3, "quantity_out_of_bounds")]
+    assert quote["total"] == cny(1000)
+
+
+async def test_a_quantity_is_looked_at_before_the_form_is_filled_in(api: httpx.AsyncClient):
+    form = [{"name": "account", "type": "account"}]
+    await add_product(api, "ASKS", 100, quantity_max=2, form=form)
+
+    quote = await quoted(api, ("ASKS", 3))
+
+    assert [it["code"] for it in quote["unavailable"]] == ["quantity_out_of_bounds"]
+
+
 async def test_a_quote_holds_nothing_and_writes_nothing(
     api: httpx.AsyncClient, db: Database, vault: ScriptedVault
 ):

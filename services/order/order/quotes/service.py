@@ -47,7 +47,7 @@ def _sorted_out(
     unavailable: list[Unavailable] = []
     for number, line in enumerate(lines, start=1):
         try:
-            _check(found, sale, line)
+            _check(found, sale, line, lines)
         except DomainError as error:
             unavailable.append(Unavailable(number, line.sku, error.code, error.detail))
         else:
@@ -55,13 +55,13 @@ def _sorted_out(
     return bought, unavailable
 
 
-def _check(found: Found, sale: Sale, line: Wanted) -> None:
-    """Raises what placing an order of this line alone would, but for inputs that are missing: the
-    price is shown before the buyer fills in the form.
+def _check(found: Found, sale: Sale, line: Wanted, lines: Sequence[Wanted]) -> None:
+    """Raises what placing an order of these lines would for this one, but for inputs that are
+    missing: the price is shown before the buyer fills in the form.
     """
     found.channel.check_takes([line.sku])
     with suppress(BadInputs):
-        check(sale, found.products, [line])
+        check(sale, found.products, [line], lines)
     lines_of(price(found.asked.facts, [line]).lines, found.products)
 
 

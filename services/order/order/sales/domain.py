@@ -30,29 +30,43 @@ Products = Mapping[str, Product]
 Error = dict[str, str]
 
 
-def check(sale: Sale, products: Products, wanted: Sequence[Wanted]) -> tuple[Wanted, ...]:
-    """What is wanted, with the inputs as they are kept.
+def check(
+    sale: Sale,
+    products: Products,
+    wanted: Sequence[Wanted],
+    among: Sequence[Wanted] | None = None,
+) -> tuple[Wanted, ...]:
+    """What is wanted, with the inputs as they are kept. `among`: all lines of the order, when only
+    some of them are looked at; quantities count over all.
 
     A bundle must meet its own rules and, but for the minimum, those of its components. Raises
     NotOnSale, RegionRequired, RegionRefused, NotInChannel, QuantityOutOfBounds, BadInputs, each
     naming the line. SKUs that are unknown or off sale are left to prices.
     """
-    asked: Counter[str] = Counter()
+    asked = _asked(products, wanted if among is None else among)
     errors: list[Error] = []
     filled: list[Wanted] = []
     for place, line in enumerate(wanted):
         parts = parts_of(products, line)
-        for product, quantity in parts:
+        for product, _ in parts:
             check_product(sale, product, f"/lines/{place}/sku")
-            asked[product.sku] += quantity
         inputs, misfits = _filled(place, line, [product for product, _ in parts])
         errors += misfits
         filled.append(replace(line, inputs=inputs))
-    if errors:
-        raise BadInputs(errors=errors)
     for place, line in enumerate(wanted):
         _check_quantities(products, asked, place, line)
+    if errors:  # at last: a quote does without inputs, and tells all else
+        raise BadInputs(errors=errors)
     return tuple(filled)
+
+
+def _asked(products: Products, lines: Sequence[Wanted]) -> Counter[str]:
+    """How much of each product, bundles with what is in them."""
+    asked: Counter[str] = Counter()
+    for line in lines:
+        for product, quantity in parts_of(products, line):
+            asked[product.sku] += quantity
+    return asked
 
 
 def parts_of(products: Products, line: Wanted) -> list[tuple[Product, int]]:
