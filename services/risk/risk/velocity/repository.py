@@ -221,9 +221,9 @@ class VelocityRepository:
         what: dict[UUID, list[str]] = {merchant_id: [] for merchant_id in merchants}
         for row in await tx.execute(_WATCHED, {"merchants": list(merchants)}):
             what[row.merchant_id].append(row.what)
+        if len(self._kept) + len(what) > WATCHES_MAX:
+            self._kept.clear()
         for merchant_id, words in what.items():
-            if len(self._kept) >= WATCHES_MAX:
-                self._kept.clear()
             self._kept[merchant_id] = (Watch.of_words(words), len(words))
         return self._watched(what)
 
