@@ -38,6 +38,19 @@ def test_every_encoding_is_found(encoding: str):
     assert values(found) == [("中文一", "甲")]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16-le"])
+def test_a_byte_order_mark_is_no_part_of_a_line_also_where_files_were_put_together(encoding: str):
+    text = '\ufeff卡号,卡密\n中,1\n\ufeff文,2\n\ufeff"a,b",3\n'
+    found = read(text.encode(encoding))
+    assert values(found) == [("中", "1"), ("文", "2"), ("a,b", "3")]
+
+
+def test_a_byte_order_mark_amid_a_file_costs_nothing_of_a_line_that_is_read_again():
+    found = read('code,expiry\nA-1,2031-01-01\n\ufeff"B-\n1",2030-01-01\n\ufeffC-1,\n', "code")
+    assert values(found) == [("A-1",), ("C-1",)]
+    assert [line.code for line in found.refused] == ["control_character"]
+
+
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_every_line_ending_is_understood(ending: str):
     found = read(ending.join(["A-1", "", "B-2", ""]), "code")

@@ -8,6 +8,7 @@ from cardfiles.options import ENCODINGS
 from cardfiles.records import UnreadableFile
 
 BLOCK_BYTES = 262_144
+_MARK = "\ufeff"
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _DAMAGED = "\ufffd".encode()
@@ -34,9 +35,19 @@ class Lines:
                 yield position, raw
                 position += len(raw) + 1
 
+    @property
+    def mark(self) -> bytes:
+        """The byte order mark, which stands amid a file where another one was put behind it: no
+        part of the line it begins. Empty where the encoding has none.
+        """
+        try:
+            return _MARK.encode(self.codec)
+        except UnicodeEncodeError:
+            return b""
+
     def sample(self, size: int) -> str:
         """The beginning, as well as it can be read."""
-        return self.data[:size].decode(self.codec, errors="replace")
+        return self.data[:size].decode(self.codec, errors="replace").lstrip(_MARK)
 
 
 def open_lines(data: bytes, wanted: str | None) -> Lines:

@@ -93,10 +93,12 @@ class TextTable:
         csv.field_size_limit(CELL_CHARACTERS_MAX)
 
     def rows(self) -> Iterator[Row]:
-        codec, number = self._lines.codec, 0
+        codec, number, mark = self._lines.codec, 0, self._lines.mark
         lines, pending = iter(self._lines), deque[Line]()
         for start, raw in _with_pending(lines, pending):
             number += 1
+            if mark and raw.startswith(mark):
+                start, raw = start + len(mark), raw[len(mark) :]
             text = decode(raw, codec)
             if text is None:
                 yield number, (start, start + len(raw)), None
