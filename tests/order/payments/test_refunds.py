@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+import httpx
 from sqlalchemy import text
 
 from kit.db import Database
+from kit.ids import new_id
 from kit.money import Money
 from order.lines.domain import LineStatus
 from order.orders.domain import OrderStatus
@@ -102,3 +104,20 @@ async def test_a_line_that_cost_nothing_fails_without_asking_a_provider_for_noth
     state = await state_of(db, order)
     assert state.status is OrderStatus.PARTIALLY_COMPLETED
     assert [line.status for line in state.lines] == [LineStatus.DELIVERED, LineStatus.REFUNDED]
+
+
+async def test_an_order_with_a_gift_is_refunded_once_all_its_money_is_back(
+    api: httpx.AsyncClient, db: Database, consume: Consume
+) -> None:
+    gift = a_line(line_no=2, total=Money(0, "CNY"))
+    order = await fulfilling(db, an_order(lines=[a_line(), gift]))
+    await consume(*(delivered(order, line) for line in order.lines))
+    assert (await state_of(db, order)).status is OrderStatus.COMPLETED
+
+    body = {"reason": "does not work", "whole": True}
+    headers = {"Idempotency-Key": str(new_id())}
+    asked = await api.post(f"/v1/orders/{order.id}/refunds", json=body, headers=headers)
+    assert asked.status_code == 201, asked.text
+    await run(db, {"channel": MoodyProvider(RefundOutcome.DONE)})
+
+    assert (await state_of(db, order)).status is OrderStatus.REFUNDED

@@ -357,7 +357,7 @@ def _close(change: Change) -> Change:
         return change if refunding else change.moved(OrderStatus.REFUNDING)
     back = Money(sum(line.refunded_minor for line in lines), change.order.total.currency)
     figures = {"refunded": back.amount_minor, "currency": back.currency}
-    if all(line.status is LineStatus.REFUNDED or line.is_wholly_refunded for line in lines):
+    if _is_all_back(lines):
         change = change.moved(OrderStatus.REFUNDED)
         change = change.told("refunded", "all money went back", **figures)
     elif back.amount_minor or LineStatus.REFUNDED in {line.status for line in lines}:
@@ -366,6 +366,13 @@ def _close(change: Change) -> Change:
     else:
         change = change.moved(OrderStatus.COMPLETED).told("completed", "every line was delivered")
     return _announce_end(change)
+
+
+def _is_all_back(lines: tuple[Line, ...]) -> bool:
+    """Nothing was delivered, or the price of all that was; what cost nothing stays as a gift."""
+    kept = [line for line in lines if line.status is not LineStatus.REFUNDED]
+    sold = [line for line in kept if line.total.amount_minor]
+    return not kept or (bool(sold) and all(line.is_wholly_refunded for line in sold))
 
 
 def _announce_end(change: Change) -> Change:
