@@ -84,6 +84,29 @@ async def test_refunds_of_every_kind_and_the_fee_are_matched_one_by_one(
     assert await _cases(client) == set()
 
 
+async def test_refunds_of_several_lines_that_one_event_tells_agree_as_a_sum(
+    client: httpx.AsyncClient, deliver: Deliver
+) -> None:
+    whole, partly, other = new_id(), new_id(), new_id()
+    await deliver(_paid("A", whole), _paid("B", partly), _paid("C", other))
+    await deliver(a_refund(whole, cny(1000)))
+    await deliver(a_partial_completion(partly, cny(700), a_line(cny(300))))
+    await deliver(a_refund_made(partly, cny(50)))
+    await deliver(a_partial_completion(other, cny(700), a_line(cny(300))))
+    came = ["A,10.00", "B,10.00", "C,10.00"]
+    lines = [*came, "A,-4.00", "A,-6.00", "B,-3.00", "B,-4.00", "B,-0.50", "C,-3.00", "C,-4.01"]
+
+    results = await _send(client, *lines)
+    again = await _send(client, *lines, "A,-4.00", "A,-6.00")
+
+    assert (results["outgoing"], results["outgoing_matched"]) == (7, 5)
+    assert again.get("outgoing_matched") is None
+    assert {it for it in await _cases(client) if it[1] == "C"} == {
+        ("outgoing_missing_here", "C", -701, None, "open"),
+        ("outgoing_missing_there", "C", None, -700, "open"),
+    }
+
+
 async def test_a_third_line_another_amount_and_what_is_not_listed_are_cases(
     client: httpx.AsyncClient, deliver: Deliver
 ) -> None:

@@ -134,12 +134,12 @@ _COUNT = """
     WHERE reconciliation_id = :id AND refused = '' AND amount_minor <= 0
 """
 _RESULTS = text(_COMPARED + _COUNT)
-_THOSE_THAT_DIFFER = """
-    SELECT * FROM compared WHERE kind <> 'matched' ORDER BY reference LIMIT :limit
-"""
-_DIFFERING = text(_COMPARED + _THOSE_THAT_DIFFER)
+_DIFFERENT = "SELECT * FROM compared WHERE kind <> 'matched' ORDER BY reference LIMIT :limit"
+_DIFFERING = text(_COMPARED + _DIFFERENT)
 # The events of refunds carry no number of their provider: a line and a refund or fee meet by the
 # order that the line's reference paid, and the amount; of several alike the first with the first.
+# One event tells what went back for several lines, each a refund over there: what is left of an
+# order on both sides may agree as a sum.
 _OUTGOING = text("""
     WITH one AS (SELECT * FROM reconciliation WHERE id = :id),
     known AS MATERIALIZED (
@@ -167,7 +167,7 @@ _OUTGOING = text("""
             AND listing.kind = gone.kind AND listing.source = :source
         WHERE gone.order_id IN (SELECT order_id FROM known) AND gone.merchant_id = :merchant_id
             AND (listing.event_id IS NULL OR listing.reconciliation_id = :id)
-    ), met AS MATERIALIZED (
+    ), paired AS MATERIALIZED (
         SELECT said.*, here.event_id, here.kind,
             here.event_id IS NOT NULL OR payout.id IS NOT NULL AS is_known
         FROM said LEFT JOIN here ON here.order_id = said.order_id AND here.place = said.place
@@ -176,10 +176,24 @@ _OUTGOING = text("""
             AND (payout.merchant_id = :merchant_id OR CAST(:pays_all AS boolean))
             AND payout.currency = said.currency AND payout.amount_minor = said.minor
             AND payout.state NOT IN ('proposed', 'rejected')
+    ), loose AS MATERIALIZED (
+        SELECT here.* FROM here LEFT JOIN paired USING (event_id, kind)
+        WHERE kind = 'refund' AND paired.line IS NULL
+    ), summed AS MATERIALIZED (
+        SELECT order_id, currency FROM (SELECT order_id, currency, sum(minor) AS minor FROM paired
+            WHERE NOT is_known GROUP BY order_id, currency) AS there
+        JOIN (SELECT order_id, currency, sum(amount_minor) AS minor FROM loose
+              GROUP BY order_id, currency) AS gone USING (order_id, currency, minor)
+    ), met AS MATERIALIZED (
+        SELECT reference, currency, minor, happened_at,
+            is_known OR summed.order_id IS NOT NULL AS is_known
+        FROM paired LEFT JOIN summed USING (order_id, currency)
+    ), explained AS MATERIALIZED (
+        SELECT event_id, kind FROM paired WHERE event_id IS NOT NULL
+        UNION SELECT event_id, kind FROM loose JOIN summed USING (order_id, currency)
     ), listed AS (
         INSERT INTO money_out_listing (event_id, kind, source, reconciliation_id)
-        SELECT event_id, kind, :source, :id FROM met WHERE event_id IS NOT NULL
-        ON CONFLICT DO NOTHING
+        SELECT event_id, kind, :source, :id FROM explained ON CONFLICT DO NOTHING
     ), differing AS MATERIALIZED (
         SELECT 'outgoing_missing_here' AS kind, reference, currency,
             -sum(minor)::bigint AS there_minor, NULL::bigint AS here_minor,
@@ -195,8 +209,8 @@ _OUTGOING = text("""
                 SELECT other.order_id FROM one JOIN payment_fact AS other
                     ON other.merchant_id = one.merchant_id AND other.provider <> one.provider
                 WHERE one.channel_id IS NULL)
-            AND NOT EXISTS (SELECT FROM met WHERE met.event_id = here.event_id
-                            AND met.kind = here.kind)
+            AND NOT EXISTS (SELECT FROM explained WHERE explained.event_id = here.event_id
+                            AND explained.kind = here.kind)
         GROUP BY here.order_id, here.currency
     ), settled AS (
         UPDATE reconciliation_case AS old SET state = 'closed', closed_at = clock_timestamp(),
@@ -294,11 +308,9 @@ class ReconciliationRepository:
         await tx.execute(_PATIENT)
         await tx.execute(_PERIOD, {"id": one.id})
         values = {"id": one.id, "merchant_id": one.merchant_id, "source": one.source.name}
-        counts = {row.kind: row.number for row in await tx.execute(_RESULTS, values)}
+        counts = {it.kind: it.number for it in await tx.execute(_RESULTS, values) if it.number}
         rows = await tx.execute(_DIFFERING, {"id": one.id, "limit": limit})
-        return {kind: number for kind, number in counts.items() if number}, [
-            _difference(row) for row in rows
-        ]
+        return counts, [_difference(row) for row in rows]
 
     async def compare_outgoing(
         self, tx: Transaction, one: Reconciliation, *, pays_all: bool, limit: int
