@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.x509.oid import NameOID
 
 from order import rsa
 from order.provider import CallbackRefused
@@ -15,6 +19,7 @@ from order.providers.wechat import signature
 from tests.order.factories import placed
 from tests.order.providers.conformance import Conformance
 from tests.order.providers.conftest import payments_of
+from tests.order.providers.peers.keys import keys_of
 from tests.order.providers.peers.wechat import API_V3_KEY, KEY_ID, WeChatPeer
 from tests.order.providers.rules.base import Scene
 
@@ -149,6 +154,41 @@ def test_a_certificate_and_a_public_key_are_known_side_by_side():
 
     signature.verify(both, headers, body, at())
     assert refusal(both, headers | {"wechatpay-serial": "00"}, body, at()) == "unknown_key"
+
+
+@pytest.mark.parametrize("serial", ["0A1B2C", "A1B2C", "0a1b2c"])
+def test_a_certificates_number_may_be_written_with_a_nought_in_front(serial: str):
+    keys = keys_of("wechat platform")
+    certificates = a_certificate(keys.private, 0x0A1B2C)
+    headers = {
+        "wechatpay-timestamp": "1700000000",
+        "wechatpay-nonce": "N",
+        "wechatpay-serial": serial,
+        "wechatpay-signature": rsa.sign(keys.private, b"1700000000\nN\n{}\n"),
+    }
+    now = datetime.fromtimestamp(1_700_000_000, UTC)
+
+    signature.verify({"certificates": certificates}, headers, b"{}", now)
+
+    other = headers | {"wechatpay-serial": "0A1B2D"}
+    assert refusal({"certificates": certificates}, other, b"{}", now) == "unknown_key"
+
+
+def a_certificate(private: str, serial: int) -> str:
+    key = serialization.load_pem_private_key(private.encode(), None)
+    assert isinstance(key, RSAPrivateKey)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Tenpay.com")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(serial)
+        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2031, 1, 1, tzinfo=UTC))
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def test_the_own_callback_vector_is_verified_and_opened():

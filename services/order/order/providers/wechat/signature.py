@@ -55,7 +55,7 @@ def verify(
     signature = headers.get("wechatpay-signature", "")
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 11 and signature):
         raise CallbackRefused("unsigned")
-    key = platform_keys(settings).get(headers.get("wechatpay-serial", ""))
+    key = _named(platform_keys(settings), headers.get("wechatpay-serial", ""))
     if key is None:
         raise CallbackRefused("unknown_key", "add the platform's key to the account")
     text = f"{timestamp}\n{headers.get('wechatpay-nonce', '')}\n".encode() + body + b"\n"
@@ -63,6 +63,11 @@ def verify(
         raise CallbackRefused("forged")
     if abs(now.timestamp() - int(timestamp)) > TOLERANCE_SECONDS:
         raise CallbackRefused("expired")
+
+
+def _named(keys: Mapping[str, str], serial: str) -> str | None:
+    """A certificate's number may be written byte by byte, with a nought in front."""
+    return keys.get(serial) or keys.get(serial.lstrip("0").upper() or serial)
 
 
 def decrypt(key: str, resource: Mapping[str, object]) -> bytes:
