@@ -224,6 +224,21 @@ async def test_a_line_that_cannot_be_read_is_counted_and_the_rest_is_read(
     assert (answer["refused"], answer["results"]) == (refused, {"matched": 1})
 
 
+async def test_a_mark_of_byte_order_may_stand_before_a_quoted_head(
+    service: Service, api: httpx.AsyncClient
+) -> None:
+    [bought] = await with_purchases(service, 1)
+    head = ",".join(f'"{name}"' for name in HEAD.split(","))
+
+    answer = await api.post(
+        "/v1/supplier-statements",
+        files={"file": ("november.csv", f"\ufeff{head}\n{a_line(bought)}".encode())},
+        data={"supplier": "shop", "currency": "CNY", "time": "time"},
+    )
+
+    assert answer.json().get("results") == {"matched": 1}, answer.text
+
+
 async def test_files_that_are_no_statement_are_refused_with_their_reason(
     service: Service, api: httpx.AsyncClient
 ) -> None:

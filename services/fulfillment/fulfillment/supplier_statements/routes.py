@@ -96,7 +96,7 @@ async def reconcile_statement(
         period_from=period_from,
         period_to=period_to,
     )
-    text = io.TextIOWrapper(file.file, encoding="utf-8", newline="")
+    text = io.TextIOWrapper(file.file, encoding="utf-8-sig", newline="")
     try:
         return StatementRead.from_domain(await statements.reconcile(db, statement, text, reading))
     finally:
