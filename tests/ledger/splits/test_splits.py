@@ -447,6 +447,21 @@ async def test_a_fee_that_came_back_before_it_was_told_goes_to_who_bore_it(
     assert pending + fees >= 9_700
 
 
+async def test_a_fee_that_was_kept_before_there_was_a_rule_is_shared_out_with_its_line(
+    service: Service, deliver: Deliver, balances: Balances
+) -> None:
+    """Paid today, the first rule tomorrow, delivered the day after."""
+    sale = a_sale(10_000)
+    await deliver(paid(sale, 300))
+    await agree(service, terms(warranty_days=3_650))
+
+    await deliver(sale)
+
+    found = await balances()
+    assert settlement(found) == {"settlement:pending": 9_200, "platform-fees": 500}
+    assert (f"channel-clearing:{CHANNEL}", "CNY") not in found
+
+
 async def test_a_fee_that_is_told_after_the_release_comes_from_what_is_available(
     service: Service, deliver: Deliver, balances: Balances
 ) -> None:

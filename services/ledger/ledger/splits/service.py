@@ -1,6 +1,5 @@
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TypeVar
 from uuid import UUID
 
 from kit.db import Transaction
@@ -24,7 +23,6 @@ from ledger.splits.domain import (
 from ledger.splits.repository import SplitRepository, VolumeKey
 from ledger.transactions.domain import Draft
 
-Told = TypeVar("Told", Refund, LineFee)
 RELEASES_MAX = 500
 """Lines per transaction of the jobs."""
 
@@ -72,11 +70,12 @@ class SplitService:
             await self._catch_up(tx, list({refund.line_id for refund in known}))
 
     async def keep_fees(self, tx: Transaction, fees: Sequence[LineFee]) -> None:
-        """What channels kept, each line once. It is shared out with its line, or after it."""
-        known = await self._with_rules(tx, fees)
-        if known:
-            await self._repository.add_fees(tx, known)
-            await self._catch_up(tx, [fee.line_id for fee in known])
+        """What channels kept, each line once. It is shared out with its line, or after it.
+
+        Also of merchants without a rule: one may be in force when the line is delivered.
+        """
+        await self._repository.add_fees(tx, fees)
+        await self._catch_up(tx, [fee.line_id for fee in fees])
 
     async def open_claims(self, tx: Transaction, claims: Sequence[OpenClaim]) -> None:
         """Their lines stay pending until every claim is decided."""
@@ -101,7 +100,7 @@ class SplitService:
         due = await self._repository.take_reserved(tx, merchants, RELEASES_MAX)
         return await self._save(tx, [reserve_freed(split, now) for split, now in due])
 
-    async def _with_rules(self, tx: Transaction, told: Sequence[Told]) -> list[Told]:
+    async def _with_rules(self, tx: Transaction, told: Sequence[Refund]) -> list[Refund]:
         """Those of merchants whose sales are shared out at all."""
         rules = await self._rules_of(tx, [it.merchant_id for it in told])
         merchants = {rule.scope.merchant_id for rule in rules}
