@@ -206,3 +206,18 @@ async def test_a_label_that_comes_before_its_order_is_known_of_its_buyer(
     items = (await client.get("/v1/assessments?limit=3")).json()["items"]
     names = ("claims_of_customer", "claims_of_contact")
     assert [[it["facts"][name] for name in names] for it in items] == [[0, 0], [0, 1], [1, 0]]
+
+
+async def test_a_report_on_rules_is_about_at_most_92_days_and_ends_after_it_begins(
+    client: httpx.AsyncClient,
+) -> None:
+    end = datetime(2026, 11, 1, tzinfo=UTC)
+    for length, status in [
+        (timedelta(days=92), 200),
+        (timedelta(days=92, seconds=1), 422),
+        (timedelta(), 422),
+    ]:
+        params = {"from": (end - length).isoformat(), "to": end.isoformat()}
+        answer = await client.get("/v1/reports/rules", params=params)
+        assert answer.status_code == status, answer.text
+        assert status == 200 or answer.json()["code"] == "report_too_long"

@@ -258,9 +258,3 @@ class NotReplayable(Conflict):
     """It was made before the versions of all rules were kept; nothing can be compared."""
 
     code = "not_replayable"
-
-
-class ReportTooLong(Invalid):
-    """A report is about at most 92 days, and ends after it begins."""
-
-    code = "report_too_long"

@@ -1,7 +1,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -21,7 +21,6 @@ from risk.assessments.domain import (
     NotAllAllowed,
     NotReplayable,
     Replay,
-    ReportTooLong,
     ShadowReport,
     StoredAssessment,
     recorded,
@@ -32,6 +31,7 @@ from risk.challenges.domain import ChallengeOpening
 from risk.challenges.service import ChallengeService
 from risk.facts import FactKind, Facts, FactValue
 from risk.open_orders.service import OpenOrderService
+from risk.report_periods import check_period
 from risk.reviews.domain import ReviewOpening
 from risk.reviews.service import ReviewService
 from risk.rules.domain import Action, Rule, RuleSet, shadow_verdict, verdict
@@ -48,9 +48,6 @@ SECONDS = Histogram(
     "Facts and rules of one purchase, without the database",
     buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05),
 )
-
-
-REPORT_MAX = timedelta(days=92)
 
 
 class FactSource(Protocol):
@@ -215,8 +212,7 @@ class AssessmentService:
         self, tx: Transaction, merchant_id: UUID, since: datetime, until: datetime
     ) -> ShadowReport:
         """How the shadow rules did beside the live ones. Raises ReportTooLong."""
-        if not timedelta() < until - since <= REPORT_MAX:
-            raise ReportTooLong
+        check_period(since, until)
         return await self._repository.shadow_report(tx, merchant_id, since, until)
 
     async def list_assessments(

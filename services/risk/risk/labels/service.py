@@ -17,6 +17,7 @@ from risk.labels.domain import (
     merged,
 )
 from risk.labels.repository import LabelRepository
+from risk.report_periods import check_period
 from risk.reviews.domain import TIME_LIMIT
 from risk.velocity.domain import Purchase
 
@@ -61,7 +62,10 @@ class LabelService:
     async def report(
         self, tx: Transaction, merchant_id: UUID, since: datetime, until: datetime
     ) -> list[RuleWorth]:
-        """How each rule that fired in that time did; those that fired most come first."""
+        """How each rule that fired in that time did; those that fired most come first.
+        Raises ReportTooLong.
+        """
+        check_period(since, until)
         rows = await self._repository.worth(tx, merchant_id, since, until, time_limit=TIME_LIMIT)
         return merged(rows)
 
