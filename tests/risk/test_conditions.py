@@ -254,6 +254,34 @@ def test_counts_are_named_by_what_they_count(conditions: Conditions, name: str) 
     assert holds(conditions, f"{name} > 2", facts(**{name: 3}))
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "1500 < customers_by_ip_1h",
+        "1000 <= devices_by_ip_1d && amount_minor > 5",
+        "amount_minor > 5 || (1000 == devices_by_ip_1d)",
+    ],
+)
+def test_a_count_is_not_compared_with_more_than_its_maximum_from_either_side(
+    conditions: Conditions, source: str
+) -> None:
+    with pytest.raises(ConditionRefused, match="counted up to 1000"):
+        conditions.compile(source)
+    # A rule that was saved before still gets its answer.
+    assert not holds(conditions, source, facts(customers_by_ip_1h=3, devices_by_ip_1d=3))
+
+
+def test_numbers_beside_a_count_are_more_than_comparisons(conditions: Conditions) -> None:
+    for source in [
+        "999 < devices_by_ip_1d",
+        "1000 < purchases_by_ip_1d",
+        "amount_minor - 1000 < devices_by_ip_1d",
+        "-1000 < devices_by_ip_1d",
+        "5000 < devices_by_ip_1d * amount_minor",
+    ]:
+        conditions.compile(source)
+
+
 def test_a_text_may_look_like_a_wrong_count(conditions: Conditions) -> None:
     assert not holds(conditions, "ip == 'purchases_by_ip_1y' || ip == \"devices_by_ip_1d > 5000\"")
 

@@ -52,6 +52,7 @@ stdlib:
     - name: dyn
   exclude_macros: [map, filter]
 """)
+_OPERAND_BEGINS, _OPERAND_ENDS = frozenset("([,&|?:"), frozenset(")],&|?:")
 _LOOPS = frozenset({"all", "exists", "exists_one"})
 # What the engine notes of an addition whose operands it cannot type (elements of a mixed list):
 # more than one kind of addition may be meant, and which one shows only when texts are there.
@@ -193,7 +194,14 @@ class Conditions:
         self._programs: OrderedDict[tuple[str, ...], Program] = OrderedDict()
 
     def compile(self, source: str) -> Condition:
-        """Raises ConditionRefused with the line and column of the first fault."""
+        """One that is saved or tried. Raises ConditionRefused with the line and column of the first
+        fault.
+        """
+        condition = self._compile(source)
+        _check_mirrored(source)
+        return condition
+
+    def _compile(self, source: str) -> Condition:
         if len(source) > CONDITION_LENGTH_MAX:
             raise ConditionRefused(f"longer than {CONDITION_LENGTH_MAX} characters")
         mentions = tuple(_mentions(self.catalogue, source))
@@ -212,10 +220,10 @@ class Conditions:
         return Condition(source, mentions, expression)
 
     def compiled(self, source: str) -> Condition:
-        """As `compile`, from memory after the first time."""
+        """From memory after the first time. Refuses less than `compile`: what was saved stays."""
         condition = self._compiled.get(source)
         if condition is None:
-            condition = self._compiled[source] = self.compile(source)
+            condition = self._compiled[source] = self._compile(source)
             if len(self._compiled) > COMPILED_MAX:
                 self._compiled.popitem(last=False)
         return condition
@@ -361,6 +369,21 @@ def _check_comparison(source: str, tokens: Sequence[re.Match[str]]) -> None:
     if counts and counts[0].measure.of is not None and set(signs) <= set("<>=!"):
         problem = f"{name} is counted up to {DISTINCT_MAX}; compare with less"
         raise _refused_at(source, tokens[-1], problem)
+
+
+def _check_mirrored(source: str) -> None:
+    """As `_check_comparison`, of a number that is compared with a count: `1500 < count`."""
+    tokens = [it for it in _TOKEN.finditer(source) if it.lastgroup != "skip"]
+    for number, token in enumerate(tokens):
+        before = tokens[number - 1][0] if number else "("
+        if token.lastgroup != "number" or before not in _OPERAND_BEGINS:
+            continue
+        end = number + 1
+        while end < len(tokens) and tokens[end][0] in set("<>=!"):
+            end += 1
+        after = tokens[end + 1][0] if end + 1 < len(tokens) else ")"
+        if number + 1 < end < len(tokens) and after in _OPERAND_ENDS:
+            _check_comparison(source, [tokens[end], *tokens[number + 1 : end], token])
 
 
 def _refused_at(source: str, token: re.Match[str], problem: str) -> ConditionRefused:

@@ -104,6 +104,7 @@ class RuleService:
         """
         holds, failure = None, None
         if condition is not None:
+            self._conditions.compile(condition)
             try:
                 holds = self._conditions.holds(condition, facts)
             except ConditionFailed as error:
