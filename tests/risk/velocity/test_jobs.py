@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import text
 
 from kit.db import Database
+from kit.ids import new_id
 from kit.service import Service
 from risk.velocity.domain import KEPT
+from risk.windows.domain import Outcome
 from tests.risk.conftest import Assess
 from tests.risk.factories import MERCHANT, a_rule, an_order
 
@@ -60,3 +62,18 @@ async def test_a_repeat_of_a_forgotten_order_changes_nothing(
 
     assert await assess([order]) == []
     assert await count(db, "SELECT count(*) FROM assessment") == 1
+
+
+async def test_more_failed_payments_of_one_order_than_its_column_holds_count_no_more(
+    service: Service, assess: Assess, db: Database
+) -> None:
+    order_id = new_id()
+    await assess([an_order(order_id=order_id)])
+    velocity = service.state["velocity"]
+    async with db.transaction() as tx:
+        await tx.execute(text("UPDATE purchase SET failed = 32766"))
+    for _ in range(2):
+        async with db.transaction() as tx:
+            await velocity.settle(tx, [(order_id, Outcome.FAILED)] * 2)
+
+    assert await count(db, "SELECT failed FROM purchase") == 32767

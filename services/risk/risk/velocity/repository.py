@@ -153,11 +153,13 @@ _FIND_SETTLED = text(f"""
     SELECT id, merchant_id, at, currency, {_KEY_COLUMNS}, product_keys FROM purchase
     WHERE id = ANY(CAST(:ids AS uuid[])) AND NOT is_forgotten
 """)  # noqa: S608 - made of the kinds of keys
-# The rows are locked in one order, and what they said before decides what changes.
+# The rows are locked in one order, and what they said before decides what changes. Failed payments
+# of one order are counted up to what the column holds: an error would come back with the event.
 _SETTLE = text("""
-    UPDATE purchase SET unpaid = greatest(was.unpaid, now_unpaid), failed = was.failed + now_failed,
+    UPDATE purchase SET unpaid = greatest(was.unpaid, now_unpaid),
+        failed = least(was.failed + now_failed, 32767),
         refunded = greatest(was.refunded, now_refunded)
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:unpaid AS smallint[]), CAST(:failed AS smallint[]),
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:unpaid AS smallint[]), CAST(:failed AS int[]),
             CAST(:refunded AS smallint[])) AS given(id_given, now_unpaid, now_failed, now_refunded)
         JOIN (SELECT id, unpaid, failed, refunded FROM purchase
             WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE) AS was ON was.id = id_given
