@@ -239,6 +239,13 @@ class ReadsCallbacks(HasAccounts, Protocol):
 
 
 @runtime_checkable
+class NamesPayments(ReadsCallbacks, Protocol):
+    def payment_of(self, callback: Callback) -> UUID | None:
+        """Our number of the payment it says it is about, unverified: only to choose the key."""
+        ...
+
+
+@runtime_checkable
 class QueriesPayments(HasAccounts, Protocol):
     async def query(self, access: Access, reference: UUID, session: str) -> Found:
         """By our own reference. Raises nothing for an unclear answer: the state is UNKNOWN."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+import httpx
 import pytest
 
 from kit.money import Money
@@ -55,6 +56,19 @@ class TestAlipay(Conformance):
 
         assert (answer.status_code, answer.text) == (200, "success")
         assert answer.headers["content-type"].startswith("text/plain")
+        assert len(await payments_of(scene.db, order.id)) == 1
+
+    async def test_who_claims_an_app_of_others_stops_none_of_their_payments(
+        self, scene: Scene, alipay: AlipayPeer, other_api: httpx.AsyncClient
+    ) -> None:
+        settings = {**alipay.account["settings"], "alipay_public_key": keys_of("somebody").public}
+        body = {"provider": "alipay", "name": "Theirs", **alipay.account, "settings": settings}
+        assert (await other_api.post("/v1/payment-accounts", json=body)).status_code == 201
+        reference = await scene.begun(order := await placed(scene.db))
+
+        answer = await scene.push_to("/v1/payment-callbacks/alipay", alipay.pay(reference))
+
+        assert (answer.status_code, answer.text) == (200, "success")
         assert len(await payments_of(scene.db, order.id)) == 1
 
     async def test_another_app_is_not_ours(self, scene: Scene, alipay: AlipayPeer) -> None:

@@ -38,6 +38,7 @@ from order.provider import (
     CallbackRefused,
     ClosesPayments,
     Found,
+    NamesPayments,
     Notice,
     NoticeKind,
     PaymentState,
@@ -95,6 +96,12 @@ class CallbackService:
             now = await repository.now(tx)
             if account_id is None:
                 hint = provider.owner_of(callback)
+                # Anybody can register an account that names the same app: a payment has one only.
+                named = (
+                    provider.payment_of(callback) if isinstance(provider, NamesPayments) else None
+                )
+                if named and (begun := await checkouts.find_of_provider(tx, provider.name, named)):
+                    return await self._accounts.get(tx, begun.account_id), now
                 return await self._accounts.choose_any(tx, provider.name, hint), now
             account = await self._accounts.get(tx, account_id)
         if account.provider != provider.name:

@@ -159,6 +159,12 @@ async def get_own(tx: Transaction, merchant_id: UUID, checkout_id: UUID) -> Chec
     return checkout
 
 
+async def find_of_provider(tx: Transaction, provider: str, checkout_id: UUID) -> Checkout | None:
+    """Whoever's it is. None also for a checkout that was begun with another provider."""
+    checkout = await repository.find(tx, checkout_id)
+    return checkout if checkout is not None and checkout.provider == provider else None
+
+
 async def find_of_account(tx: Transaction, account_id: UUID, checkout_id: UUID) -> Checkout | None:
     """None also for a checkout that was begun with another account."""
     checkout = await repository.find(tx, checkout_id)

@@ -102,6 +102,9 @@ class AlipayProvider:
     def owner_of(self, callback: Callback) -> Mapping[str, str]:
         return {"app_id": _form(callback.body).get("app_id", "")[:32]}
 
+    def payment_of(self, callback: Callback) -> UUID | None:
+        return reference_of(_form(callback.body).get("out_trade_no", "")[:64])
+
     def read_callback(self, access: Access, callback: Callback, now: datetime) -> Notice:
         """No time is looked at: a notice keeps its own through a day of repeats."""
         fields = _form(callback.body)
