@@ -10,6 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from kit.db import Database
+from kit.ids import new_id
+from order.coupons import service as coupons
+from order.coupons.domain import MISSES_MAX, CodeKeeper, Guess, TooManyMisses
 from tests.order.selling import add_product, cny, ordered
 
 CALLERS = 100
@@ -126,3 +129,15 @@ async def test_the_database_itself_refuses_one_use_too_many(api: httpx.AsyncClie
         async with db.transaction() as tx:
             await tx.execute(text("UPDATE price_limit SET uses = uses + 1"))
     assert (await counted(db, coupon))[0] == 1
+
+
+async def test_a_burst_of_guesses_is_told_no_more_than_one_after_another(db: Database):
+    merchant = new_id()
+    burst = [Guess(merchant, (f"X{at}",), (f"buyer:{at}", "ip:one")) for at in range(CALLERS)]
+    other = Guess(merchant, ("X",), ("buyer:other", "ip:other"))
+
+    async with db.read({merchant}) as tx:
+        told = await coupons.find_shown(tx, CodeKeeper("secret"), [*burst, other])
+
+    answered = [not isinstance(it, TooManyMisses) for it in told]
+    assert answered == [True] * MISSES_MAX + [False] * (CALLERS - MISSES_MAX) + [True]

@@ -1,5 +1,6 @@
 """Coupons: made and shown by merchants, counted in the transaction that places an order."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
@@ -114,12 +115,18 @@ async def find_shown(
     misses = await repository.count_misses(tx, [(it.merchant_id, it.sources) for it in guesses])
     hashes = [[keeper.hash(it.merchant_id, code) for code in it.codes] for it in guesses]
     found = await repository.find_codes(tx, {each for those in hashes for each in those})
-    return [
-        TooManyMisses(retry_after_seconds=MISS_WINDOW_SECONDS)
-        if missed >= MISSES_MAX
-        else [found.get(each) for each in those]
-        for missed, those in zip(misses, hashes, strict=True)
-    ]
+    # Those of one batch count among themselves: none of their misses is written yet.
+    fresh: Counter[tuple[UUID, str]] = Counter()
+    answers: list[list[Shown | None] | TooManyMisses] = []
+    for guess, missed, those in zip(guesses, misses, hashes, strict=True):
+        own = [(guess.merchant_id, source) for source in guess.sources]
+        if missed + max((fresh[each] for each in own), default=0) >= MISSES_MAX:
+            answers.append(TooManyMisses(retry_after_seconds=MISS_WINDOW_SECONDS))
+            continue
+        shown = [found.get(each) for each in those]
+        fresh.update(dict.fromkeys(own, shown.count(None)))
+        answers.append(shown)
+    return answers
 
 
 async def miss(tx: Transaction, guess: Guess, misses: int) -> None:
