@@ -7,18 +7,22 @@ from urllib.parse import parse_qsl
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from kit.money import Money
 from order import rsa
+from order.orders.domain import OrderStatus
 from order.providers.alipay import signature
 from order.providers.alipay.provider import money, yuan
-from tests.order.factories import placed
+from tests.order.conftest import Consume
+from tests.order.factories import placed, state_of
 from tests.order.providers.conformance import Conformance
 from tests.order.providers.conftest import payments_of
 from tests.order.providers.peers.alipay import APP_ID, AlipayPeer
 from tests.order.providers.peers.base import Pushed
 from tests.order.providers.peers.keys import keys_of
-from tests.order.providers.rules.base import Scene
+from tests.order.providers.peers.serving import Mood
+from tests.order.providers.rules.base import ASK, PAY_BACK, Scene
 
 VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("vectors.json").read_text("utf-8"))
 
@@ -111,6 +115,60 @@ class TestAlipay(Conformance):
 
         assert answer.status_code == 200
         assert len(await payments_of(scene.db, order.id)) == 1
+
+    async def test_a_refund_in_alipays_console_does_not_hide_the_payment(
+        self, scene: Scene, alipay: AlipayPeer
+    ) -> None:
+        """It has no number of ours, and is told of in the payment's state."""
+        reference = await scene.begun(order := await placed(scene.db))
+
+        paid = alipay.pay(reference)
+        await scene.push(alipay.push({**alipay.trades[reference], "refund_fee": "1.00"}))
+        await scene.push(paid)
+
+        assert len(await payments_of(scene.db, order.id)) == 1
+
+    async def test_what_is_appended_to_a_signed_answer_is_not_believed(
+        self, scene: Scene, alipay: AlipayPeer
+    ) -> None:
+        reference = await scene.begun(order := await placed(scene.db))
+        paid = {"trade_no": "2016", "trade_status": "TRADE_SUCCESS", "total_amount": "19.90"}
+        alipay.appended = {"code": "10000", "out_trade_no": reference, **paid}
+
+        await scene.run(ASK)
+
+        assert "POST /gateway.do" in alipay.asked
+        assert await payments_of(scene.db, order.id) == []
+
+    async def test_a_no_to_a_refund_that_was_made_before_is_not_believed(
+        self, scene: Scene, alipay: AlipayPeer, consume: Consume
+    ) -> None:
+        order = await self.refunding(scene, consume)
+        alipay.refund_answers = [
+            {"code": "10000", "fund_change": "Y"},
+            {"code": "40004", "sub_code": "ACQ.TRADE_HAS_CLOSE"},
+        ]
+        alipay.moods = [Mood.DONE_SILENT]
+
+        for _ in range(2):
+            await scene.run(PAY_BACK)
+
+        assert (await state_of(scene.db, order)).status is OrderStatus.REFUNDED
+
+    @pytest.mark.parametrize("told", ["aop.ACQ.SYSTEM_ERROR", "ACQ.SYSTEM_ERROR"])
+    async def test_trouble_over_there_is_no_refusal_of_a_refund(
+        self, scene: Scene, alipay: AlipayPeer, consume: Consume, told: str
+    ) -> None:
+        order = await self.refunding(scene, consume)
+        alipay.refund_state = "N"
+        alipay.refund_answers = [{"code": "40004", "sub_code": told}]
+
+        await scene.run(PAY_BACK)
+
+        async with scene.db.read() as tx:
+            status = (await tx.execute(text("SELECT status FROM order_refund"))).scalar_one()
+        assert status == "unknown"
+        assert (await state_of(scene.db, order)).status is OrderStatus.REFUNDING
 
 
 def test_the_text_and_the_signature_are_those_of_the_vector():

@@ -39,6 +39,10 @@ class AlipayPeer(MoodyPeer):
         self.refunds: dict[str, dict[str, Any]] = {}
         self.closed: set[str] = set()
         self.refund_state = "Y"
+        # Told instead of the truth, to calls that take effect all the same.
+        self.refund_answers: list[dict[str, Any]] = []
+        # A second member of the same name in every answer, which nobody signed.
+        self.appended: dict[str, Any] | None = None
 
     @property
     def account(self) -> dict[str, Any]:
@@ -80,10 +84,11 @@ class AlipayPeer(MoodyPeer):
 
     def _refund(self, content: dict[str, str]) -> dict[str, Any]:
         number = content["out_request_no"]
-        if number in self.refunds:
-            return {"code": "10000", "fund_change": "N"}
-        self.refunds[number] = {**content, "is_done": self.refund_state == "Y"}
-        return {"code": "10000", "fund_change": self.refund_state}
+        truth = {"code": "10000", "fund_change": "N" if number in self.refunds else "Y"}
+        if number not in self.refunds:
+            self.refunds[number] = {**content, "is_done": self.refund_state == "Y"}
+            truth["fund_change"] = self.refund_state
+        return self.refund_answers.pop(0) if self.refund_answers else truth
 
     def _query_refund(self, content: dict[str, str]) -> dict[str, Any]:
         refund = self.refunds.get(content["out_request_no"])
@@ -98,7 +103,8 @@ class AlipayPeer(MoodyPeer):
     def _say(self, node: str, document: dict[str, Any]) -> Response:
         part = json.dumps(document, ensure_ascii=False)
         signed = rsa.sign(keys_of(_ALIPAY).private, part.encode())
-        body = f'{{"{node}_response":{part},"sign":"{signed}"}}'
+        more = f'"{node}_response":{json.dumps(self.appended)},' if self.appended else ""
+        body = f'{{"{node}_response":{part},{more}"sign":"{signed}"}}'
         return Response(body.encode(), media_type="application/json")
 
     # What happens on the buyer's screen, and what is then sent.

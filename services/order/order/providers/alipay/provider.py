@@ -16,7 +16,7 @@ import orjson
 from kit.clock import SystemClock
 from kit.money import Money
 from order import rsa
-from order.outbound import Unanswered
+from order.outbound import Answered, Unanswered
 from order.provider import (
     Access,
     Answer,
@@ -59,7 +59,8 @@ _STATES = {
 _OK = "10000"
 _REFUSED = "40004"
 _NOT_EXIST = "ACQ.TRADE_NOT_EXIST"
-_TROUBLE = frozenset({"ACQ.SYSTEM_ERROR", "AOP.ACQ.SYSTEM_ERROR"})
+_TROUBLE = "ACQ.SYSTEM_ERROR"
+"""Also told with `aop.` in front, in small letters or large ones."""
 
 
 class AlipayProvider:
@@ -150,11 +151,13 @@ class AlipayProvider:
             "out_request_no": refund.id.hex,
         }
         document = await _call(access, "alipay.trade.refund", content)
-        if document.get("code") == _REFUSED and document.get("sub_code") not in _TROUBLE:
-            return RefundOutcome.REFUSED
         if document.get("code") == _OK and document.get("fund_change") == "Y":
             return RefundOutcome.DONE
-        return await _ask_refund(access, refund)
+        outcome = await _ask_refund(access, refund)
+        if _is_refusal(document) and outcome is not RefundOutcome.DONE:
+            return RefundOutcome.REFUSED
+        # A no to this attempt says nothing of one before it whose answer was lost.
+        return outcome
 
 
 def yuan(amount: Money) -> str:
@@ -195,16 +198,19 @@ async def _call(access: Access, method: str, content: Mapping[str, str]) -> dict
     answer = await access.http.call("POST", GATEWAY, headers=headers, content=body)
     if answer.status != 200:
         raise Unanswered(str(answer.status))
-    whole = answer.document()
+    sign = answer.document().get("sign")
     node = method.replace(".", "_") + "_response"
     part = signature.answer_part(answer.body.decode("utf-8", "replace"), node)
     key = access.settings["alipay_public_key"]
-    if part is None or not rsa.verifies(key, part.encode(), str(whole.get("sign"))):
+    if part is None or not rsa.verifies(key, part.encode(), str(sign)):
         raise Unanswered("its answer is not well signed")
-    document = whole.get(node)
-    if not isinstance(document, dict):
-        raise Unanswered("its answer is no object")
-    return document
+    # What was signed, not what the whole says: there a member may come twice.
+    return Answered(answer.status, answer.headers, part.encode()).document()
+
+
+def _is_refusal(document: Mapping[str, Any]) -> bool:
+    trouble = str(document.get("sub_code")).upper().endswith(_TROUBLE)
+    return document.get("code") == _REFUSED and not trouble
 
 
 async def _ask_refund(access: Access, refund: Refund) -> RefundOutcome:
@@ -235,12 +241,14 @@ def _form(body: bytes) -> dict[str, str]:
 
 
 def _notice(fields: Mapping[str, str]) -> Notice:
-    """A notice is the same when trade, state and refund are: that is what it is told apart by."""
+    """A notice is the same when trade, state and refund are: that is what it is told apart by. A
+    refund that we did not ask for may have no number.
+    """
     status, trade = fields.get("trade_status", "")[:40], fields.get("out_trade_no", "")[:64]
     refunded = fields.get("refund_fee") or ""
     if money(refunded) == Money(0, CURRENCY):  # said of payments too
         refunded = ""
-    biz = fields.get("out_biz_no", "")[:64] if refunded else ""
+    biz = fields.get("out_biz_no", "")[:64] or f"refund-{refunded[:20]}" if refunded else ""
     payment = fields.get("trade_no", "")[:120]
     event_id, reference = f"{trade}:{status}:{biz}", reference_of(trade)
     if refunded:
