@@ -14,14 +14,16 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.x509.oid import NameOID
 
 from order import rsa
+from order.orders.domain import OrderStatus
 from order.provider import CallbackRefused
 from order.providers.wechat import signature
-from tests.order.factories import placed
+from tests.order.conftest import Consume
+from tests.order.factories import placed, state_of
 from tests.order.providers.conformance import Conformance
 from tests.order.providers.conftest import payments_of
 from tests.order.providers.peers.keys import keys_of
 from tests.order.providers.peers.wechat import API_V3_KEY, KEY_ID, WeChatPeer
-from tests.order.providers.rules.base import Scene
+from tests.order.providers.rules.base import PAY_BACK, Scene
 
 VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("vectors.json").read_text("utf-8"))
 PUBLIC_KEY: str = VECTORS["_rsa_test_public_key_pem"]
@@ -86,6 +88,19 @@ class TestWeChat(Conformance):
         answer = await scene.begin(await placed(scene.db))
 
         assert (answer.status_code, answer.json()["code"]) == (503, "provider_silent")
+
+    async def test_an_answer_about_another_refund_is_not_believed(
+        self, scene: Scene, wechat: WeChatPeer, consume: Consume
+    ) -> None:
+        order = await self.refunding(scene, consume)
+        wechat.mixes_refunds_up = True
+
+        await scene.run(PAY_BACK)
+        assert (await state_of(scene.db, order)).status is OrderStatus.REFUNDING
+
+        wechat.mixes_refunds_up = False
+        await scene.run(PAY_BACK)
+        assert (await state_of(scene.db, order)).status is OrderStatus.REFUNDED
 
 
 def official(**changed: str) -> tuple[dict[str, str], dict[str, str], bytes]:

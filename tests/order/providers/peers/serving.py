@@ -30,8 +30,10 @@ class Mood(StrEnum):
     REDIRECT = "redirect"
     HUGE = "huge"
     SLOW = "slow"
+    BLOCKED = "refused by somebody between"
 
 
+_SILENT = frozenset({Mood.SILENT, Mood.DONE_SILENT})
 _DONE = frozenset({Mood.DONE_SILENT, Mood.DONE_FAULT, Mood.DONE_GARBAGE, Mood.DONE_CUT, Mood.SLOW})
 
 
@@ -62,22 +64,28 @@ class MoodyPeer:
         await answer(scope, receive, send)
 
     async def _spoiled(self, mood: Mood, answer: Response) -> Response:
-        match mood:
-            case Mood.SILENT | Mood.DONE_SILENT:
-                await asyncio.sleep(SILENCE_SECONDS)
-            case Mood.FAULT | Mood.DONE_FAULT:
-                return Response(b'{"error":"trouble"}', status_code=500)
-            case Mood.GARBAGE | Mood.DONE_GARBAGE:
-                return Response(b"<html>\xff\xfe busy", media_type="text/html")
-            case Mood.DONE_CUT:
-                return _cut(answer)
-            case Mood.REDIRECT:
-                return Response(status_code=302, headers={"location": "http://127.0.0.1:1/"})
-            case Mood.HUGE:
-                return Response(b"{" + b" " * 2_000_000 + b"}", media_type="application/json")
-            case Mood.SLOW:
-                return StreamingResponse(_drops(bytes(answer.body)))
-        return answer
+        if mood in _SILENT:
+            await asyncio.sleep(SILENCE_SECONDS)
+        if mood is Mood.DONE_CUT:
+            return _cut(answer)
+        if mood is Mood.SLOW:
+            return StreamingResponse(_drops(bytes(answer.body)))
+        return _instead(mood) or answer
+
+
+def _instead(mood: Mood) -> Response | None:
+    match mood:
+        case Mood.FAULT | Mood.DONE_FAULT:
+            return Response(b'{"error":"trouble"}', status_code=500)
+        case Mood.GARBAGE | Mood.DONE_GARBAGE:
+            return Response(b"<html>\xff\xfe busy", media_type="text/html")
+        case Mood.REDIRECT:
+            return Response(status_code=302, headers={"location": "http://127.0.0.1:1/"})
+        case Mood.HUGE:
+            return Response(b"{" + b" " * 2_000_000 + b"}", media_type="application/json")
+        case Mood.BLOCKED:
+            return Response(b"<html>not from here", status_code=403, media_type="text/html")
+    return None
 
 
 def _cut(answer: Response) -> Response:

@@ -48,6 +48,7 @@ class WeChatPeer(MoodyPeer):
         self.moods, self.asked = [], []
         self.trades: dict[str, dict[str, Any]] = {}
         self.refunds: dict[str, dict[str, Any]] = {}
+        self.mixes_refunds_up = False
         self.refund_state = "SUCCESS"
         self.signs_answers = True
 
@@ -145,6 +146,8 @@ class WeChatPeer(MoodyPeer):
                 "amount": body["amount"],
             },
         )
+        if self.mixes_refunds_up:
+            refund = {**refund, "out_refund_no": new_id().hex}
         return self._say(200, refund)
 
     def _missing(self, code: str) -> Response:

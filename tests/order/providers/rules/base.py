@@ -27,6 +27,7 @@ UNCLEAR = [
     Mood.REDIRECT,
     Mood.HUGE,
     Mood.SLOW,
+    Mood.BLOCKED,
 ]
 ASK = "ask-for-payments"
 PAY_BACK = "pay-back"

@@ -184,10 +184,13 @@ class WeChatProvider:
             },
         }
         answer = await _call(access, "POST", "/v3/refund/domestic/refunds", body)
+        # Its own no is JSON; that of somebody between us is no answer.
+        document = answer.document()
         if answer.status >= 400:
             return RefundOutcome.REFUSED
-        status = str(answer.document().get("status"))
-        return _REFUND_STATES.get(status, RefundOutcome.UNKNOWN)
+        if document.get("out_refund_no") != refund.id.hex:
+            raise Unanswered("its answer is about another refund")
+        return _REFUND_STATES.get(str(document.get("status")), RefundOutcome.UNKNOWN)
 
 
 def _check_platform_keys(settings: Mapping[str, str]) -> None:
