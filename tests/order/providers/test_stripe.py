@@ -83,7 +83,10 @@ class TestStripe(Conformance):
 
     @pytest.mark.parametrize(
         ("currency", "ours", "theirs"),
-        [("ISK", 500, 50_000), ("UGX", 7000, 700_000), ("MGA", 50_000, 500), ("JPY", 500, 500)],
+        [
+            *[("ISK", 500, 50_000), ("UGX", 7000, 700_000), ("MGA", 50_000, 500)],
+            *[("JPY", 500, 500), ("KWD", 12_340, 12_340)],
+        ],
     )
     async def test_amounts_are_told_in_the_units_that_stripe_counts_in(
         self,
@@ -110,8 +113,12 @@ class TestStripe(Conformance):
         assert (await state_of(scene.db, order)).status is OrderStatus.REFUNDED
         assert [it["amount"] for it in stripe.refunds.values()] == [theirs]
 
-    async def test_what_stripe_cannot_charge_is_refused(self, scene: Scene) -> None:
-        price = Money(50_050, "MGA")
+    @pytest.mark.parametrize(("currency", "minor"), [("MGA", 50_050), ("KWD", 12_345)])
+    async def test_what_stripe_cannot_charge_is_refused(
+        self, scene: Scene, currency: str, minor: int
+    ) -> None:
+        """No part of an ariary; of dinars with three decimals only tens of the last."""
+        price = Money(minor, currency)
         order = await placed(scene.db, an_order(lines=[a_line(total=price)], total=price))
 
         assert (await scene.begin(order)).json()["code"] == "checkout_refused"

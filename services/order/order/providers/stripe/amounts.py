@@ -7,6 +7,8 @@ _CENT = 100
 _WITH_CENTS = frozenset({"ISK", "UGX"})
 # The API takes and tells whole ones; ISO 4217 has two decimals.
 _WHOLE = frozenset({"MGA"})
+# Of three decimals the last must be 0.
+_TENS = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 
 
 def to_stripe(amount: Money) -> int | None:
@@ -16,6 +18,8 @@ def to_stripe(amount: Money) -> int | None:
     if amount.currency in _WHOLE:
         whole, rest = divmod(amount.amount_minor, _CENT)
         return None if rest else whole
+    if amount.currency in _TENS and amount.amount_minor % 10:
+        return None
     return amount.amount_minor
 
 

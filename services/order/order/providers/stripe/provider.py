@@ -67,7 +67,7 @@ class StripeProvider:
         reference = wanted.reference.hex
         amount = to_stripe(wanted.amount)
         if amount is None:
-            raise BeginRefused(f"Stripe takes whole {wanted.amount.currency} only")
+            raise BeginRefused(f"Stripe has no such amount of {wanted.amount.currency}")
         fields = {
             "mode": "payment",
             "client_reference_id": reference,
