@@ -1,5 +1,7 @@
 """Reading a header where every request passes."""
 
+from collections.abc import Iterable
+
 from starlette.types import Scope
 
 
@@ -9,7 +11,8 @@ def header(scope: Scope, name: bytes) -> str | None:
     Starlette's `Headers` encodes the name anew for each look and raises for one that is not there:
     four times the work, and a request looks six times.
     """
-    for each, value in scope["headers"]:
+    headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+    for each, value in headers:
         if each == name:
-            return value.decode("latin-1")  # type: ignore[no-any-return]  # ASGI: bytes
+            return value.decode("latin-1")
     return None
