@@ -70,6 +70,21 @@ def test_an_address_lies_in_networks_of_its_own_version_only():
     assert not is_within(read_address("::1"), [read_network("0.0.0.0/0")])
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("::ffff:203.0.113.0/120", "203.0.113.0/24"),
+        ("::ffff:203.0.113.9", "203.0.113.9/32"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+        ("::fffe:0:0/95", "::fffe:0:0/95"),
+        ("2001:db8::/32", "2001:db8::/32"),
+    ],
+)
+def test_a_network_of_ipv4_is_that_in_the_spelling_of_ipv6_too(written: str, meant: str):
+    """Else an address, which is IPv4 in either spelling, would never lie in it."""
+    assert str(read_network(written)) == meant
+
+
 @pytest.mark.parametrize("text", ["203.0.113.1/24", "203.0.113.0/33", "office", "", "1.2.3"])
 def test_what_is_no_network_is_refused(text: str):
     with pytest.raises(ValueError, match=r"does not appear|has host bits"):

@@ -13,13 +13,20 @@ from ipaddress import (
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 _IPV6_HOME = 64
+_MAPPED_BITS = 96
+"""Before an IPv4 address that is written as one of IPv6."""
 
 
 def read_network(text: str) -> Network:
-    """`203.0.113.0/24`, `2001:db8::/32` or a single address. Raises ValueError, also for a network
-    whose host bits are set: it would not be what its writer meant.
+    """`203.0.113.0/24`, `2001:db8::/32` or a single address; an IPv4 network inside IPv6 is the
+    IPv4 one, as addresses are. Raises ValueError, also for a network whose host bits are set: it
+    would not be what its writer meant.
     """
-    return ip_network(text)
+    network = ip_network(text)
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    return IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
 
 
 def read_address(text: str) -> Address | None:

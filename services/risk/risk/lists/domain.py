@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from uuid import UUID
 
+from kit.addresses import read_network
 from kit.errors import Invalid, NotFound
 from risk.counts import KeyKind
 from risk.velocity.domain import key_digest, normal_address
@@ -15,8 +15,6 @@ ENTRIES_AT_ONCE_MAX = 1_000
 VALUE_LENGTH_MAX = 200
 NETWORK_BITS_MIN = {4: 8, 6: 19}
 """Shorter prefixes are no network but a continent: most likely a slip."""
-_MAPPED_BITS = 96
-"""Before an IPv4 address that is written as one of IPv6."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 # As order takes them: what it would refuse is refused here, with its place.
 _EMAIL = re.compile(r"(?=.{3,254}\Z)[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
@@ -109,18 +107,10 @@ def normal_value(kind: EntryKind, value: str) -> str:
 def _normal_network(text: str) -> str:
     if "%" in text:
         raise ValueError("a network with a zone")
-    network = _plain(ip_network(text))
+    network = read_network(text)
     if network.prefixlen < NETWORK_BITS_MIN[network.version]:
         raise ValueError(f"at least /{NETWORK_BITS_MIN[network.version]}")
     return str(network)
-
-
-def _plain(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
-    """IPv4 in IPv6 clothes is IPv4, as it is for purchases."""
-    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
-    if mapped is None or network.prefixlen < _MAPPED_BITS:
-        return network
-    return IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
 
 
 def digest_of(merchant_id: UUID, kind: EntryKind, value: str) -> UUID | None:
