@@ -6,6 +6,7 @@ import orjson
 from sqlalchemy import Row, text
 
 from inventory_vault.actions.domain import Candidate, StockAction, StockFilter
+from inventory_vault.on_shelf import LIVES
 from inventory_vault.withdrawals.domain import Action
 from kit.db import Transaction
 
@@ -119,11 +120,6 @@ _UNIT_FITS = """
         (CAST(:before AS timestamptz) IS NULL OR coalesce(u.expires_at, l.expires_at) < :before)
         AND (CAST(:mask AS text) IS NULL OR u.mask = :mask)
 """
-# What has expired on the shelf stays expired.
-_LIVES = """
-        NOT (l.state = 'on_shelf'
-          AND coalesce(coalesce(u.expires_at, l.expires_at) <= clock_timestamp(), false))
-"""
 _ALL = "unit"
 _NAMED = "(SELECT * FROM unit WHERE unit_id = ANY(CAST(:units AS uuid[])))"
 
@@ -135,7 +131,7 @@ def _candidates_of(units: str) -> str:
     SELECT unit_id, lot_id, is_by_lot FROM (
       (SELECT u.unit_id, u.lot_id, u.seq, true AS is_by_lot
        FROM lots l JOIN {units} u ON u.lot_id = l.id AND u.seq >= l.next_seq
-       WHERE l.state = ANY(CAST(:shelves AS text[])) AND {_UNIT_FITS} AND {_LIVES}
+       WHERE l.state = ANY(CAST(:shelves AS text[])) AND {_UNIT_FITS} AND {LIVES}
          AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.lot_id = u.lot_id AND a.seq = u.seq)
          AND NOT EXISTS (
            SELECT 1 FROM withdrawn_unit w WHERE w.lot_id = u.lot_id AND w.seq = u.seq)
@@ -144,7 +140,7 @@ def _candidates_of(units: str) -> str:
       (SELECT u.unit_id, u.lot_id, u.seq, true
        FROM lots l JOIN free_unit f ON f.lot_id = l.id
        JOIN {units} u ON u.lot_id = f.lot_id AND u.seq = f.seq
-       WHERE l.state = ANY(CAST(:shelves AS text[])) AND {_UNIT_FITS} AND {_LIVES}
+       WHERE l.state = ANY(CAST(:shelves AS text[])) AND {_UNIT_FITS} AND {LIVES}
        LIMIT :limit)
       UNION ALL
       (SELECT u.unit_id, u.lot_id, u.seq, false

@@ -12,12 +12,12 @@ from inventory_vault.lots.domain import (
     CodeTaken,
     Levels,
     Lot,
-    LotExposed,
     LotIdTaken,
     LotState,
     NewLot,
     SealedUnit,
 )
+from inventory_vault.on_shelf import exposure_told
 from kit.db import Transaction, constraint_of
 from kit.money import Money
 from sealing import Seal
@@ -176,12 +176,8 @@ async def put_on_shelf(
         "head": head,
         "mixed": mixed_expiry,
     }
-    try:
+    with exposure_told(lot_id):
         rows = await tx.execute(_PUT_ON_SHELF, values)
-    except IntegrityError as error:
-        if constraint_of(error) == "lot_of_unexposed_key":
-            raise LotExposed(lot_id=str(lot_id)) from error
-        raise
     expires_at: datetime | None = rows.one().expires_at
     return expires_at
 

@@ -1,17 +1,15 @@
 """Called under the pool's lock, like everything that changes what is on a shelf."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
-from sqlalchemy.exc import IntegrityError
 
-from inventory_vault.lots.domain import LotExposed
+from inventory_vault.on_shelf import LIVES, exposure_told
 from inventory_vault.withdrawals.domain import Action
-from kit.db import Transaction, constraint_of
+from kit.db import Transaction
 from kit.ids import new_id
 
 
@@ -53,7 +51,7 @@ async def bring_lot_back(tx: Transaction, lot_id: UUID, state: str) -> Moved:
 async def move_lot(tx: Transaction, lot_id: UUID, before: Sequence[str], after: str) -> bool:
     """False when the lot is in none of the states `before`. Raises LotExposed."""
     values = {"lot": lot_id, "before": list(before), "after": after}
-    with _exposure_told(lot_id):
+    with exposure_told(lot_id):
         return (await tx.execute(_MOVE_LOT, values)).rowcount == 1
 
 
@@ -62,7 +60,7 @@ async def spread(tx: Transaction, lot_id: UUID, reason: str) -> None:
 
     Raises LotExposed.
     """
-    with _exposure_told(lot_id):
+    with exposure_told(lot_id):
         await tx.execute(_SPREAD, {"lot": lot_id, "reason": reason})
 
 
@@ -89,17 +87,6 @@ async def note(
     )
 
 
-@contextmanager
-def _exposure_told(lot_id: UUID) -> Iterator[None]:
-    """The database keeps a lot off the shelf whose key was compromised."""
-    try:
-        yield
-    except IntegrityError as error:
-        if constraint_of(error) == "lot_of_unexposed_key":
-            raise LotExposed(lot_id=str(lot_id)) from error
-        raise
-
-
 async def _moved(tx: Transaction, statement: TextClause, values: dict[str, Any]) -> Moved:
     rows = list(await tx.execute(statement, values))
     return Moved(tuple(row.unit_id for row in rows), tuple(sorted({row.lot_id for row in rows})))
@@ -123,15 +110,13 @@ _LOCKED_TALLIES = """
     )
 """
 
-# What has expired on the shelf stays expired, also before it is withdrawn: the books were told.
 _WITHDRAW = text(
     f"""
     WITH target AS MATERIALIZED (
       SELECT u.lot_id, u.seq, u.merchant_id, u.unit_id FROM unit u
       JOIN lot l ON l.id = u.lot_id AND l.state = ANY(CAST(:lots AS text[]))
       WHERE u.unit_id = ANY(CAST(:units AS uuid[]))
-        AND NOT (l.state = 'on_shelf'
-          AND coalesce(coalesce(u.expires_at, l.expires_at) <= clock_timestamp(), false))
+        AND {LIVES}
         AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.lot_id = u.lot_id AND a.seq = u.seq)
         AND NOT EXISTS (SELECT 1 FROM withdrawn_unit w WHERE w.lot_id = u.lot_id AND w.seq = u.seq)
     ), {_LOCKED_TALLIES}, freed AS (
