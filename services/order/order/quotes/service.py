@@ -1,6 +1,6 @@
 """Quotes: the very reads and the very price of placing, with every objection told at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from order.placing.domain import Found, Request, lines_of, sale_of
 from order.placing.service import PlacingService
 from order.prices.domain import Wanted, coupon_answers, price
 from order.quotes.domain import Quote, Unavailable, quote_of, valid_until
-from order.sales.domain import Sale, check
+from order.sales.domain import Sale, asked_of, check
 
 
 class QuoteService:
@@ -43,11 +43,12 @@ def _sorted_out(
     found: Found, sale: Sale, lines: Sequence[Wanted]
 ) -> tuple[list[tuple[int, Wanted]], list[Unavailable]]:
     """(number, line) of what can be bought, and why the rest cannot."""
+    asked = asked_of(found.products, lines)
     bought: list[tuple[int, Wanted]] = []
     unavailable: list[Unavailable] = []
     for number, line in enumerate(lines, start=1):
         try:
-            _check(found, sale, line, lines)
+            _check(found, sale, line, asked)
         except DomainError as error:
             unavailable.append(Unavailable(number, line.sku, error.code, error.detail))
         else:
@@ -55,13 +56,13 @@ def _sorted_out(
     return bought, unavailable
 
 
-def _check(found: Found, sale: Sale, line: Wanted, lines: Sequence[Wanted]) -> None:
-    """Raises what placing an order of these lines would for this one, but for inputs that are
+def _check(found: Found, sale: Sale, line: Wanted, asked: Mapping[str, int]) -> None:
+    """Raises what placing an order of all lines would for this one, but for inputs that are
     missing: the price is shown before the buyer fills in the form.
     """
     found.channel.check_takes([line.sku])
     with suppress(BadInputs):
-        check(sale, found.products, [line], lines)
+        check(sale, found.products, [line], asked)
     lines_of(price(found.asked.facts, [line]).lines, found.products)
 
 

@@ -34,16 +34,16 @@ def check(
     sale: Sale,
     products: Products,
     wanted: Sequence[Wanted],
-    among: Sequence[Wanted] | None = None,
+    asked: Mapping[str, int] | None = None,
 ) -> tuple[Wanted, ...]:
-    """What is wanted, with the inputs as they are kept. `among`: all lines of the order, when only
-    some of them are looked at; quantities count over all.
+    """What is wanted, with the inputs as they are kept. `asked`: what all lines of the order ask
+    for, when only some of them are looked at; quantities count over all.
 
     A bundle must meet its own rules and, but for the minimum, those of its components. Raises
     NotOnSale, RegionRequired, RegionRefused, NotInChannel, QuantityOutOfBounds, BadInputs, each
     naming the line. SKUs that are unknown or off sale are left to prices.
     """
-    asked = _asked(products, wanted if among is None else among)
+    asked = asked_of(products, wanted) if asked is None else asked
     errors: list[Error] = []
     filled: list[Wanted] = []
     for place, line in enumerate(wanted):
@@ -60,7 +60,7 @@ def check(
     return tuple(filled)
 
 
-def _asked(products: Products, lines: Sequence[Wanted]) -> Counter[str]:
+def asked_of(products: Products, lines: Sequence[Wanted]) -> Counter[str]:
     """How much of each product, bundles with what is in them."""
     asked: Counter[str] = Counter()
     for line in lines:
