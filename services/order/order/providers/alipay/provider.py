@@ -6,6 +6,7 @@ Beginning asks nobody: the buyer's browser posts a form that we signed. Our refe
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -16,7 +17,7 @@ import orjson
 from kit.clock import SystemClock
 from kit.money import Money
 from order import rsa
-from order.outbound import Answered, Unanswered
+from order.outbound import Unanswered
 from order.provider import (
     Access,
     Answer,
@@ -205,7 +206,7 @@ async def _call(access: Access, method: str, content: Mapping[str, str]) -> dict
     if part is None or not rsa.verifies(key, part.encode(), str(sign)):
         raise Unanswered("its answer is not well signed")
     # What was signed, not what the whole says: there a member may come twice.
-    return Answered(answer.status, answer.headers, part.encode()).document()
+    return replace(answer, body=part.encode()).document()
 
 
 def _is_refusal(document: Mapping[str, Any]) -> bool:
