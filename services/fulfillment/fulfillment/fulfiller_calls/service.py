@@ -189,12 +189,7 @@ class FulfillerCallService:
         """
         await self._repository.lock_many(tx, [call.id for call, _ in answered])
         words = [call for call, answer in answered if isinstance(answer, Done | Failed)]
-        decided: set[UUID] = set()
-        if words:
-            tasks = {id_of(call.delivery_id): call.id for call in words}
-            await self._manual_tasks.withdraw_many(tx, list(tasks))
-            found = await self._manual_tasks.find_many(tx, list(tasks))
-            decided = {tasks[task.id] for task in found if task.state in _DECIDED}
+        decided = await self._take_from_people(tx, words) if words else {}
         left = [(call.id, answer) for call, answer in answered if call.id not in decided]
         await self._repository.save(tx, left)
 
@@ -216,11 +211,17 @@ class FulfillerCallService:
 
     async def _withdraw(self, tx: Transaction, call: FulfillerCall) -> None:
         """Nobody needs to look any more; raises FulfillerCallDecided if somebody has decided."""
-        task_id = id_of(call.delivery_id)
-        await self._manual_tasks.withdraw_many(tx, [task_id])
-        for task in await self._manual_tasks.find_many(tx, [task_id]):
-            if task.state in _DECIDED:
-                raise FulfillerCallDecided(state=task.state)
+        for state in (await self._take_from_people(tx, [call])).values():
+            raise FulfillerCallDecided(state=state)
+
+    async def _take_from_people(
+        self, tx: Transaction, calls: Sequence[FulfillerCall]
+    ) -> dict[UUID, ManualState]:
+        """Nobody needs to look at these any more; by call, what people have decided already."""
+        tasks = {id_of(call.delivery_id): call.id for call in calls}
+        await self._manual_tasks.withdraw_many(tx, list(tasks))
+        found = await self._manual_tasks.find_many(tx, list(tasks))
+        return {tasks[task.id]: task.state for task in found if task.state in _DECIDED}
 
 
 def _says(call: FulfillerCall, word: Word) -> bool:
