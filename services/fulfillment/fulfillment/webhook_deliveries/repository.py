@@ -55,8 +55,8 @@ class WebhookDeliveryRepository:
     async def take_due(
         self, tx: Transaction, lane: Lane, lease: timedelta, limit: int
     ) -> tuple[str, list[Due]]:
-        """The lane's lease anew, and up to `limit` deliveries for it, with the URL they go to: one
-        if its circuit is open. None when the lease was lost, or nothing must be sent now.
+        """The lane's lease anew, and the URL that up to `limit` deliveries for it go to: one if its
+        circuit is open, none (and no URL) when the lease was lost, or nothing must be sent now.
         """
         values = {"lease": lease, "limit": limit, "circuit": CIRCUIT_FAILURES}
         rows = (await tx.execute(_TAKE_DUE, {**_lane_values(lane), **values})).all()
