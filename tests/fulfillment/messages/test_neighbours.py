@@ -11,7 +11,7 @@ from fulfillment.messages.domain import MessageState
 from fulfillment.settings import Settings
 from kit.service import Service
 from tests.fulfillment.factories import a_request
-from tests.fulfillment.mailbox import Mailbox, running_mailbox
+from tests.fulfillment.mailbox import Mailbox
 from tests.fulfillment.tellings import (
     accept,
     messages,
@@ -22,12 +22,6 @@ from tests.fulfillment.tellings import (
     telling_with,
 )
 from tests.fulfillment.webhooks import execute
-
-
-@pytest.fixture
-async def box() -> AsyncIterator[Mailbox]:
-    async with running_mailbox() as box:
-        yield box
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from kit.service import Service, create_app
 from tests.fulfillment.conftest import a_client
 from tests.fulfillment.dump import everything
 from tests.fulfillment.factories import MERCHANT, OTHER_MERCHANT, a_line, a_request
-from tests.fulfillment.mailbox import Mailbox, running_mailbox
+from tests.fulfillment.mailbox import Mailbox
 from tests.fulfillment.tellings import (
     accept,
     messages,
@@ -31,12 +31,6 @@ from tests.fulfillment.tellings import (
     telling_with,
     until,
 )
-
-
-@pytest.fixture
-async def box() -> AsyncIterator[Mailbox]:
-    async with running_mailbox() as box:
-        yield box
 
 
 @pytest.fixture

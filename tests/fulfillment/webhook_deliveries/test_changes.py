@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from fulfillment.settings import Settings
 from fulfillment.webhook_deliveries.domain import Answered
 from fulfillment.webhook_deliveries.service import BATCH_MAX
 from fulfillment.webhook_endpoints.domain import WebhookEndpoint
@@ -22,17 +21,6 @@ from tests.fulfillment.webhooks import (
     tell,
     until,
 )
-
-
-@pytest.fixture
-async def settings(settings: Settings) -> Settings:
-    return settings.model_copy(
-        update={
-            "supplier_private_addresses": True,
-            "webhook_pace": 0.00001,
-            "webhook_timeout_seconds": 10.0,
-        }
-    )
 
 
 async def test_a_url_that_was_changed_is_where_the_next_webhooks_go(service: Service):

@@ -29,17 +29,6 @@ from tests.fulfillment.webhooks import (
 )
 
 
-@pytest.fixture
-async def settings(settings: Settings) -> Settings:
-    return settings.model_copy(
-        update={
-            "supplier_private_addresses": True,
-            "webhook_pace": 0.00001,
-            "webhook_timeout_seconds": 10.0,
-        }
-    )
-
-
 async def test_an_event_reaches_each_endpoint_that_wants_it_once_and_verifies(service: Service):
     async with running_receiver() as receiver:
         both = (Scheme.HMAC, Scheme.ED25519)
