@@ -123,8 +123,8 @@ class Sender(Protocol):
     """`repeats_safely`: the same letter sent twice does no harm that matters (a receiver can tell
     by its id), so an unclear outcome is followed by the same again. `finds`: it can say later what
     became of a letter; elsewhere an unclear one is never sent again. `for_merchants`: a merchant
-    may have an account of its own with it. The setting that says where letters go is named `host` or
-    `endpoint`: to another one a kept secret does not go along.
+    may have an account of its own with it. The setting that says where letters go is named `host`
+    or `endpoint`: to another one a kept secret does not go along.
     """
 
     channel: Channel
