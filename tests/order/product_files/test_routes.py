@@ -21,6 +21,7 @@ from tests.order.factories import POOL
 
 # LOCKSTOCK_FILE_LINES=20000 is the longest file that is taken.
 LINES = int(os.environ.get("LOCKSTOCK_FILE_LINES", "5000"))
+TRIES_MAX = 3
 HEAD = "sku,name,price_minor,currency,fulfillment"
 GOOD = f"{HEAD}\nA,Card,1990,CNY,pool:{POOL}\n"
 
@@ -258,11 +259,16 @@ async def test_a_long_file_is_brought_in_and_taken_out_in_bounded_memory(
     content = "\n".join([HEAD, *lines]).encode()
 
     tracemalloc.start()
-    receipt = (await bring_in(api, content)).json()
+    for _ in range(TRIES_MAX):
+        answer = await bring_in(api, content)
+        # Traced on a slow machine, the database may have waited too long for a chunk: nothing of
+        # the file is written then, and the caller is told to try again.
+        if answer.status_code != 503:
+            break
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert figures(receipt) == (LINES, LINES, 0, 0, 0)
+    assert figures(answer.json()) == (LINES, LINES, 0, 0, 0)
     assert peak < 10_000_000 + 2_500 * LINES, peak
     assert len(await taken_out(api)) == LINES
     async with db.read() as tx:
