@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     CursorResult,
     DateTime,
+    Dialect,
     Executable,
     MetaData,
     TextClause,
@@ -261,6 +262,7 @@ class Database:
                 },
             },
         )
+        event.listen(self._engine.sync_engine, "do_connect", _connected)
         event.listen(self._engine.sync_engine, "connect", _keep_statements)
         event.listen(self._engine.sync_engine, "checkout", _refuse_unfit)
 
@@ -389,6 +391,18 @@ def _is_connection_trouble(error: BaseException) -> bool:
     return type(error).__module__.startswith("asyncpg") and (
         "Connection" in name or name == "InternalClientError"
     )
+
+
+def _connected(
+    dialect: Dialect, _: ConnectionPoolEntry, arguments: Sequence[Any], options: dict[str, Any]
+) -> DBAPIConnection:
+    """A new connection. No answer in time, an unknown host and no way to it pass like a refusal,
+    but the driver raises them as the system does.
+    """
+    try:
+        return dialect.connect(*arguments, **options)
+    except OSError as error:
+        raise Unavailable("the database cannot be reached; try again") from error
 
 
 def _keep_statements(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
