@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -13,6 +15,24 @@ def test_free_ports_are_different_and_free() -> None:
     found = ports.free_ports(5)
     assert len(set(found)) == 5
     assert all(ports.is_free(port) for port in found)
+
+
+def test_a_port_given_to_another_process_is_not_free_until_it_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ask = "from onebox import ports; print(ports.free_ports(1)[0], flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", ask], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        given = int(other.stdout.readline())
+        monkeypatch.setattr(ports, "FREE_FROM", given)
+        monkeypatch.setattr(ports, "FREE_COUNT", 2)
+        beside = ports.free_ports(1)
+        other.communicate("\n")
+    after = ports.free_ports(1)
+
+    assert (beside, after) == ([given + 1], [given])
 
 
 def test_a_port_in_use_names_the_port_its_holder_and_the_variable() -> None:

@@ -1,8 +1,12 @@
 """TCP ports on the loopback interface: free ones, taken ones, and who holds them."""
 
 import contextlib
+import fcntl
+import os
 import secrets
 import socket
+import tempfile
+from functools import cache
 from pathlib import Path
 
 from onebox.errors import PortInUse
@@ -11,10 +15,11 @@ from onebox.processes import command_of
 LOOPBACK = "127.0.0.1"
 FREE_FROM, FREE_COUNT = 15_000, 15_000
 LISTENING = "0A"  # the state column of /proc/net/tcp
+_GIVEN = set[int]()
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nobody uses now, all different.
+    """Ports nobody uses now, all different, and given to nobody else while this process lives.
 
     They lie below the range the kernel takes outgoing ports from: a server that is started again
     must not find that a client's connection sits on its port meanwhile.
@@ -22,9 +27,28 @@ def free_ports(count: int) -> list[int]:
     chosen: set[int] = set()
     while len(chosen) < count:
         port = FREE_FROM + secrets.randbelow(FREE_COUNT)
-        if is_free(port):
+        if port not in _GIVEN and _is_ours(port) and is_free(port):
+            _GIVEN.add(port)
             chosen.add(port)
     return sorted(chosen)
+
+
+def _is_ours(port: int) -> bool:
+    """False when another process was given the port and may listen on it any moment. A record lock
+    ends with its process, and is none for a process that this one forks.
+    """
+    try:
+        fcntl.lockf(_notebook(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
+
+
+@cache
+def _notebook() -> int:
+    """The file whose bytes stand for ports: one for each account, nothing is ever written."""
+    path = Path(tempfile.gettempdir()) / f"lockstock-ports-{os.getuid()}"
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 def is_free(port: int) -> bool:
