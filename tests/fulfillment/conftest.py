@@ -33,21 +33,20 @@ SAFE_KEY = "k" * 32
 @pytest.fixture(scope="session")
 async def database_of_run(
     service_databases: ServiceDatabases,
-) -> AsyncIterator[tuple[str, str]]:
-    """(name, URL) of one database for these tests: a new one each takes longer than they do."""
+) -> AsyncIterator[str]:
+    """One database for these tests: a new one each takes longer than they do."""
     name, url = await service_databases.create("fulfillment")
-    yield name, url
+    yield url
     await service_databases.drop(name)
 
 
 @pytest.fixture
 async def settings(
-    service_databases: ServiceDatabases, database_of_run: tuple[str, str]
+    service_databases: ServiceDatabases, database_of_run: str
 ) -> AsyncIterator[Settings]:
     """With a database that is empty; what is written there is gone afterwards."""
-    name, url = database_of_run
-    yield settings_with(url)
-    await service_databases.empty(name)
+    yield settings_with(database_of_run)
+    await service_databases.empty(database_of_run, cut_off=True)
 
 
 def settings_with(database_url: str) -> Settings:

@@ -13,7 +13,7 @@ from kit.service import Service
 from ledger.app import create_service
 from ledger.settings import Settings
 from tests.ledger.factories import MERCHANT
-from tests.stack.api import ApiClient, api_clients, delete_all
+from tests.stack.api import ApiClient, api_clients
 from tests.stack.service_databases import ServiceDatabases
 
 Deliver = Callable[..., Awaitable[None]]
@@ -29,7 +29,9 @@ async def ledger_database(service_databases: ServiceDatabases) -> AsyncIterator[
 
 
 @pytest.fixture
-async def service(ledger_database: str) -> AsyncIterator[Service]:
+async def service(
+    service_databases: ServiceDatabases, ledger_database: str
+) -> AsyncIterator[Service]:
     """Objects of its own for each test; what it wrote is gone afterwards."""
     settings = Settings(
         database_url=ledger_database,
@@ -39,8 +41,8 @@ async def service(ledger_database: str) -> AsyncIterator[Service]:
     )
     service = create_service(settings)
     yield service
-    await _empty(service)
     await service.db.close()
+    await service_databases.empty(ledger_database)
 
 
 @pytest.fixture
@@ -98,29 +100,6 @@ async def api(service: Service) -> AsyncIterator[ApiClient]:
     """`await api("ledger:read", merchant_id=...)` -> a client whose key has just these scopes."""
     async with api_clients(service, MERCHANT) as clients:
         yield clients
-
-
-async def _empty(service: Service) -> None:
-    """The ledger refuses this; only the owner of the tables may take its guards off."""
-    guarded = (
-        "transaction",
-        "posting",
-        "account",
-        "account_balance",
-        "period_change",
-        "pending_transaction",
-        "pending_posting",
-        "chain_batch",
-        "chained_transaction",
-        "reconciliation_case",
-    )
-    async with service.db.transaction() as tx:
-        for name in guarded:
-            await tx.execute(text(f"ALTER TABLE {name} DISABLE TRIGGER USER"))
-        await tx.execute(delete_all(service))
-        await tx.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
-        for name in guarded:
-            await tx.execute(text(f"ALTER TABLE {name} ENABLE TRIGGER USER"))
 
 
 _BALANCES = text("""

@@ -13,7 +13,7 @@ from lockstock.risk.v1.assessment_events_pb2 import OrderAssessed
 from risk.app import create_service
 from risk.settings import Settings
 from tests.risk.factories import MERCHANT
-from tests.stack.api import ApiClient, api_clients, delete_all
+from tests.stack.api import ApiClient, api_clients
 from tests.stack.service_databases import ServiceDatabases
 
 Assess = Callable[[Sequence[Event[OrderPlaced]]], Awaitable[list[OrderAssessed]]]
@@ -28,7 +28,9 @@ async def risk_database(service_databases: ServiceDatabases) -> AsyncIterator[st
 
 
 @pytest.fixture
-async def service(risk_database: str) -> AsyncIterator[Service]:
+async def service(
+    service_databases: ServiceDatabases, risk_database: str
+) -> AsyncIterator[Service]:
     """Objects of its own for each test; what it wrote is gone afterwards."""
     settings = Settings(
         database_url=risk_database,
@@ -38,8 +40,8 @@ async def service(risk_database: str) -> AsyncIterator[Service]:
     )
     service = create_service(settings)
     yield service
-    await _empty(service)
     await service.db.close()
+    await service_databases.empty(risk_database)
 
 
 @pytest.fixture
@@ -65,8 +67,3 @@ async def api(service: Service) -> AsyncIterator[ApiClient]:
     """`await api("risk:read", merchant_id=...)` -> a client whose key has just these scopes."""
     async with api_clients(service, MERCHANT) as clients:
         yield clients
-
-
-async def _empty(service: Service) -> None:
-    async with service.db.transaction() as tx:
-        await tx.execute(delete_all(service))

@@ -4,6 +4,8 @@ import asyncio
 import itertools
 import secrets
 
+import asyncpg
+
 from kit.db import new_metadata
 from kit.migrate import migrate
 from onebox import databases
@@ -27,6 +29,8 @@ class ServiceDatabases:
         self._admin_url = admin_url
         self._templates: dict[str, asyncio.Task[str]] = {}
         self._numbers = itertools.count(1)
+        # As a superuser who is asked by no trigger and no foreign key; and what deletes all rows.
+        self._owners: dict[str, tuple[asyncpg.Connection, str]] = {}
         self._migrating = asyncio.Lock()  # Alembic keeps its state in globals
 
     async def create(self, service_name: str) -> tuple[str, str]:
@@ -49,24 +53,33 @@ class ServiceDatabases:
 
     async def drop(self, name: str) -> None:
         """Gone, whoever is still connected."""
+        if name in self._owners:
+            await self._owners.pop(name)[0].close()
         admin = await databases.connect(self._admin_url)
         try:
             await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         finally:
             await admin.close()
 
-    async def empty(self, name: str) -> None:
-        """Without rows, as after the migrations of a service that stores none; nobody is connected
-        any more. Many times faster than a new database.
+    async def empty(self, url: str, *, cut_off: bool = False) -> None:
+        """Without rows, as after the migrations of a service that stores none. Many times faster
+        than a new database, and than TRUNCATE, which makes new files. `cut_off`: nobody is
+        connected any more.
         """
-        connection = await databases.connect(self.url_of(name))
+        name = url.rpartition("/")[2]
+        if name not in self._owners:
+            owner = await databases.connect(self.url_of(name))
+            await owner.execute("SET session_replication_role = replica")
+            self._owners[name] = owner, await owner.fetchval(_DELETE_ALL)
+        owner, delete_all = self._owners[name]
         try:
-            await connection.execute(_CUT_OFF)
-            # As a superuser: no trigger and no foreign key is asked.
-            await connection.execute("SET session_replication_role = replica")
-            await connection.execute(await connection.fetchval(_DELETE_ALL))
-        finally:
-            await connection.close()
+            if cut_off:
+                await owner.execute(_CUT_OFF)
+            await owner.execute(delete_all)
+        except BaseException:
+            # A test that was given up may have left it in the middle: the next one gets another.
+            self._owners.pop(name)[0].terminate()
+            raise
 
     async def _make_template(self, service: Service) -> str:
         name = f"{service.database}_template"

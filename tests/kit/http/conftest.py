@@ -115,10 +115,8 @@ class Bench:
 
 
 @pytest.fixture(scope="session")
-async def notes_database(
-    postgres: str, service_databases: ServiceDatabases
-) -> AsyncIterator[tuple[str, str]]:
-    """(name, URL) of a database with the backbone's tables and one for notes."""
+async def notes_database(postgres: str, service_databases: ServiceDatabases) -> AsyncIterator[str]:
+    """A database with the backbone's tables and one for notes."""
     name = f"kit_{new_id().hex}"
     admin = await databases.connect(postgres)
     await admin.execute(f'CREATE DATABASE "{name}"')
@@ -129,18 +127,17 @@ async def notes_database(
         await tx.connection.run_sync(backbone_metadata().create_all)
         await tx.execute(text("CREATE TABLE note (id uuid PRIMARY KEY, title text NOT NULL)"))
     await db.close()
-    yield name, f"{url}/{name}"
+    yield f"{url}/{name}"
     await service_databases.drop(name)
 
 
 @pytest.fixture(params=[APIRoute, LeanRoute], ids=["fastapi", "lean"])
 async def bench(
-    notes_database: tuple[str, str],
+    notes_database: str,
     service_databases: ServiceDatabases,
     request: pytest.FixtureRequest,
 ) -> AsyncIterator[Bench]:
-    name, url = notes_database
-    db = Database(url, application_name="kit-tests")
+    db = Database(notes_database, application_name="kit-tests")
     tokens = ServiceTokens(SECRET)
     app = build_app(
         AppParts(
@@ -160,4 +157,4 @@ async def bench(
         key = await made.add_key(scopes=["notes:write", "notes:read"])
         yield Bench(app, db, http, key, made.merchant_id)
     await db.close()
-    await service_databases.empty(name)
+    await service_databases.empty(notes_database, cut_off=True)

@@ -54,13 +54,11 @@ def risk() -> ScriptedRisk:
 
 @pytest.fixture
 async def service(
-    settings: Settings, vault: ScriptedVault, risk: ScriptedRisk
+    settings: Settings, empty: None, vault: ScriptedVault, risk: ScriptedRisk
 ) -> AsyncIterator[Service]:
     asking = settings.model_copy(update={"risk_url": "http://risk"})
     made = create_service(asking, vault_transport=vault, risk_transport=risk)
     made.db.acts_for_outside = EVERY_MERCHANT
-    async with made.db.transaction() as tx:
-        await tx.execute(text(f"TRUNCATE {', '.join(made.metadata.tables)}"))
     await make_merchants(made.db)
     yield made
     for close in made.closing:

@@ -24,7 +24,8 @@ from tests.fulfillment.mailbox import Mailbox, running_mailbox
 from tests.fulfillment.real_vault import SECRET
 from tests.fulfillment.tellings import running, send, smtp_account, telling_with
 from tests.risk.factories import MERCHANT, an_order
-from tests.stack.api import ApiClient, api_clients, delete_all
+from tests.stack.api import ApiClient, api_clients
+from tests.stack.service_databases import ServiceDatabases
 
 EMAIL = "buyer@shop.example"
 
@@ -64,7 +65,9 @@ def line(fulfillment: Service) -> Line:
 
 
 @pytest.fixture
-async def service(risk_database: str, line: Line) -> AsyncIterator[Service]:
+async def service(
+    service_databases: ServiceDatabases, risk_database: str, line: Line
+) -> AsyncIterator[Service]:
     settings = Settings(
         database_url=risk_database,
         kafka_bootstrap="127.0.0.1:1",
@@ -75,11 +78,10 @@ async def service(risk_database: str, line: Line) -> AsyncIterator[Service]:
     )
     service = create_service(settings, fulfillment_transport=line)
     yield service
-    async with service.db.transaction() as tx:
-        await tx.execute(delete_all(service))
     for close in service.closing:
         await close()
     await service.db.close()
+    await service_databases.empty(risk_database)
 
 
 @pytest.fixture

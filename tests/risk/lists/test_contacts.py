@@ -17,7 +17,7 @@ from risk.settings import Settings
 from tests.order.conftest import CONTACT_KEY, settings_for
 from tests.risk.conftest import Assess
 from tests.risk.factories import an_order
-from tests.stack.api import ApiClient, delete_all
+from tests.stack.api import ApiClient
 from tests.stack.service_databases import ServiceDatabases
 
 EMAIL, PHONE = "eve-the-thief@example.com", "+86 138-1234-5678"
@@ -55,15 +55,16 @@ def way(order_app: Any) -> Switch:
 
 
 @pytest.fixture
-async def service(risk_database: str, way: Switch) -> AsyncIterator[Service]:
+async def service(
+    service_databases: ServiceDatabases, risk_database: str, way: Switch
+) -> AsyncIterator[Service]:
     settings = Settings(
         database_url=risk_database, kafka_bootstrap="127.0.0.1:1", internal_secret="s" * 32
     )
     service = create_service(settings, order_transport=way)
     yield service
-    async with service.db.transaction() as tx:
-        await tx.execute(delete_all(service))
     await service.db.close()
+    await service_databases.empty(risk_database)
 
 
 @pytest.fixture
