@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kit.db import _STATEMENTS, Database, Transaction, _driver_errors
+from kit.db import _STATEMENTS, Database, Transaction
+from kit.db_errors import driver_errors
 from kit.statements import Statements
 
 SECONDS_MAX = 0.05
@@ -38,7 +39,7 @@ class Chain:
         """`another()` is asked at the commit: who says yes comes again at once, whatever becomes of
         this one. Raises as `Database.transaction`; the next one then begins by itself.
         """
-        with _driver_errors():
+        with driver_errors():
             begun, self._begun = self._begun, None
             connection = begun or await self._db._engine.connect()
             statements: Statements = connection.info[_STATEMENTS]

@@ -10,7 +10,6 @@ from sqlalchemy import (
     Column,
     CursorResult,
     DateTime,
-    Dialect,
     Executable,
     MetaData,
     TextClause,
@@ -19,13 +18,12 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DisconnectionError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, _ConnectionFairy
 
 from kit import tenancy
-from kit.errors import DomainError, ErrorKind, Invalid, Unavailable
+from kit.db_errors import connected, driver_errors
 from kit.loop import meanwhile
 from kit.statements import (
     NO_VIOLATIONS,
@@ -53,20 +51,7 @@ _NAMES = {
     "pk": "pk_%(table_name)s",
 }
 
-# SQLSTATE classes and codes after which the same call may succeed: connection trouble, out of
-# resources, operator intervention, serialization failure, deadlock, lock not available.
-_TRANSIENT_CLASSES = ("08", "53", "57")
-_TRANSIENT_CODES = frozenset({"40001", "40P01", "55P03", "25P03"})
-_UNSTORABLE_CODES = frozenset({"22021", "22P05", "22003", "22008"})
-
-
 _STATEMENTS = "kit.statements"
-
-
-class Unstorable(Invalid):
-    """A value cannot be stored: a NUL character in a text, or a number or date out of range."""
-
-    code = "unstorable_value"
 
 
 def new_metadata() -> MetaData:
@@ -262,7 +247,7 @@ class Database:
                 },
             },
         )
-        event.listen(self._engine.sync_engine, "do_connect", _connected)
+        event.listen(self._engine.sync_engine, "do_connect", connected)
         event.listen(self._engine.sync_engine, "connect", _keep_statements)
         event.listen(self._engine.sync_engine, "checkout", _refuse_unfit)
 
@@ -275,7 +260,7 @@ class Database:
         Raises Unavailable for trouble that passes (locks, connections, deadlocks, shutdown). When
         the commit itself is cut off its outcome is unknown: the caller re-reads by natural key.
         """
-        with _driver_errors():
+        with driver_errors():
             async with self._engine.connect() as connection:
                 tx = Transaction(connection)
                 async with connection.info[_STATEMENTS].transaction(self._setting(merchants)):
@@ -290,7 +275,7 @@ class Database:
         """Reads outside a transaction (AUTOCOMMIT): each statement sees the newest state. Acts for
         `merchants`, if given.
         """
-        with _driver_errors():
+        with driver_errors():
             async with self._engine.connect() as connection:
                 yield Transaction(connection, acts_for=self._setting(merchants))
 
@@ -299,7 +284,7 @@ class Database:
         """As `read`, of tables that no merchant's rows are in: nothing is said, so the session acts
         for whomever it did. For kit's own tables only.
         """
-        with _driver_errors():
+        with driver_errors():
             async with self._engine.connect() as connection:
                 yield Transaction(connection)
 
@@ -335,74 +320,6 @@ def constraint_of(error: IntegrityError) -> str | None:
         if name:
             return str(name)
     return None
-
-
-class _driver_errors:  # noqa: N801 - reads as a statement: with _driver_errors()
-    """Turns driver trouble that passes into Unavailable, unstorable values into Invalid."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
-        if error is None or isinstance(error, DomainError):
-            return
-        if isinstance(error, DBAPIError):
-            state = str(getattr(error.orig, "sqlstate", None) or "")
-            if error.connection_invalidated or is_transient_state(state):
-                raise Unavailable("the database is busy or restarting; try again") from error
-            if state in _UNSTORABLE_CODES or _is_data_error(error.orig):
-                raise Unstorable from error
-            if not state and not isinstance(error, IntegrityError):
-                raise Unavailable("the database does not answer; try again") from error
-        elif isinstance(error, PoolTimeout):
-            raise Unavailable("all database connections are in use; try again") from error
-        elif _is_connection_trouble(error):
-            raise Unavailable("the database cannot be reached; try again") from error
-
-
-def _is_data_error(error: BaseException | None) -> bool:
-    """True when the driver itself could not encode a value: it then wraps its DataError."""
-    causes = (error, getattr(error, "__cause__", None))
-    return any("DataError" in type(cause).__name__ for cause in causes)
-
-
-def is_transient_state(sqlstate: str) -> bool:
-    """True for a SQLSTATE after which the same statement may succeed."""
-    return sqlstate[:2] in _TRANSIENT_CLASSES or sqlstate in _TRANSIENT_CODES
-
-
-def kind_is_transient(error: BaseException) -> bool:
-    """True for errors that time heals: what consumers retry without end."""
-    return isinstance(error, DomainError) and error.kind in (
-        ErrorKind.UNAVAILABLE,
-        ErrorKind.LIMITED,
-    )
-
-
-def _is_connection_trouble(error: BaseException) -> bool:
-    """Raw errors of asyncpg or the socket, which come while a connection is being made."""
-    if isinstance(error, ConnectionError):
-        return True
-    sqlstate = getattr(error, "sqlstate", None)
-    if sqlstate and type(error).__module__.startswith("asyncpg"):
-        return is_transient_state(str(sqlstate))
-    name = type(error).__name__
-    # InternalClientError: the server died in the middle of a statement's exchange.
-    return type(error).__module__.startswith("asyncpg") and (
-        "Connection" in name or name == "InternalClientError"
-    )
-
-
-def _connected(
-    dialect: Dialect, _: ConnectionPoolEntry, arguments: Sequence[Any], options: dict[str, Any]
-) -> DBAPIConnection:
-    """A new connection. No answer in time, an unknown host and no way to it pass like a refusal,
-    but the driver raises them as the system does.
-    """
-    try:
-        return dialect.connect(*arguments, **options)
-    except OSError as error:
-        raise Unavailable("the database cannot be reached; try again") from error
 
 
 def _keep_statements(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:

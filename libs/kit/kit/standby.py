@@ -16,7 +16,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kit.db import _STATEMENTS, Database, Transaction, _driver_errors
+from kit.db import _STATEMENTS, Database, Transaction
+from kit.db_errors import driver_errors
 from kit.statements import Statements
 
 IDLE_SECONDS_MAX = 1.0
@@ -76,7 +77,7 @@ class Standby:
         """One of those kept, or a new one. After an error it goes back, else it is kept, if it is
         fit and there is room.
         """
-        with _driver_errors():
+        with driver_errors():
             connection, until = kept.take()
             is_kept, is_well = connection is not None, False
             if connection is None:

@@ -34,6 +34,9 @@ from kit.tenancy import SETTING
 PREPARED_MAX = 500
 """Statements kept prepared per connection: above what a service has, so nothing is made twice."""
 
+READ_ONLY_STATE = "25006"
+"""SQLSTATE of a write to a server, or in a session, that only reads."""
+
 _DIALECT: Dialect = dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 _PLACE = re.compile(r"\$(\d+)")
 _ROW_COUNT = re.compile(r"(?:SELECT|UPDATE|DELETE|INSERT \d+) (\d+)")
@@ -261,6 +264,9 @@ class Statements:
         except _DRIVER_ERRORS as error:
             violated = isinstance(error, asyncpg.IntegrityConstraintViolationError)
             kind = IntegrityError if violated else DBAPIError
+            if getattr(error, "sqlstate", None) == READ_ONLY_STATE:
+                # Whoever comes next shall have a connection to whatever is the primary by then.
+                self._driver.terminate()
             closed = self._driver.is_closed()
             # Values may be what must not be written down: the error does not carry them.
             raise kind(sql, None, error, connection_invalidated=closed) from error

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, insert, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from kit.db import Database, Unstorable, constraint_of
+from kit.db import Database, constraint_of
+from kit.db_errors import Unstorable
 from kit.errors import Unavailable
 from tests.kit.statements.items import ADD, COUNT, count
 
@@ -205,7 +206,7 @@ async def test_a_changed_table_costs_one_error_and_not_the_connection(
     await there.execute("ALTER TABLE item ALTER COLUMN size TYPE bigint")
     await there.close()
 
-    with pytest.raises(DBAPIError):
+    with pytest.raises(Unavailable):
         async with db.read() as tx:
             await tx.execute(everything)
     async with db.read() as tx:

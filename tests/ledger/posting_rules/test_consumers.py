@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from kit.db import Database, Unstorable
+from kit.db import Database
+from kit.db_errors import Unstorable
 from kit.errors import Invalid
 from kit.ids import new_id
 from lockstock.order.v1.order_events_pb2 import RefundMade

@@ -13,7 +13,8 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from kit.db import Database, Transaction, kind_is_transient
+from kit.db import Database, Transaction
+from kit.db_errors import kind_is_transient
 from kit.logging import get_logger
 from kit.messaging.envelope import headers_from_json
 from kit.messaging.handlers import HandlerSet, error_text

@@ -8,7 +8,8 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from kit.db import Database, kind_is_transient
+from kit.db import Database
+from kit.db_errors import kind_is_transient
 from kit.errors import DomainError, ErrorKind
 from kit.logging import get_logger
 from kit.messaging.handlers import HandlerSet, error_text

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from kit.db import Database, Transaction, kind_is_transient
+from kit.db import Database, Transaction
+from kit.db_errors import kind_is_transient
 from kit.logging import get_logger
 from risk.backtests.domain import (
     SPAN_MAX,
