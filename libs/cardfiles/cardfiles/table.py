@@ -5,6 +5,7 @@ import csv
 import io
 import itertools
 import zipfile
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
@@ -12,6 +13,7 @@ from typing import Protocol
 
 from python_calamine import CalamineError, CalamineWorkbook
 
+from cardfiles.extent import require_moderate
 from cardfiles.lines import Lines, decode, open_lines
 from cardfiles.options import SEPARATOR_NAMES, SEPARATORS, SEPARATORS_NAMED, Options
 from cardfiles.records import UnreadableFile
@@ -40,6 +42,18 @@ ARCHIVE_FILES_MAX = 100_000
 ARCHIVE_BYTES_MAX = 536_870_912
 ARCHIVED_IMAGE_BYTES_MAX = 1_048_576
 """One file of an archive; far larger than what is taken, so that the refusal is the image's own."""
+
+
+_NO_SPREADSHEET = (
+    CalamineError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 
 
 class Table(Protocol):
@@ -181,11 +195,12 @@ class Spreadsheet:
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 unpacked = sum(entry.file_size for entry in archive.infolist())
-            if unpacked > SPREADSHEET_BYTES_MAX:
-                raise UnreadableFile("the spreadsheet unpacks to more than 512 MB")
+                if unpacked > SPREADSHEET_BYTES_MAX:
+                    raise UnreadableFile("the spreadsheet unpacks to more than 512 MB")
+                require_moderate(archive)
             workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
             self._sheet = workbook.get_sheet_by_index(0)
-        except (CalamineError, zipfile.BadZipFile, OSError, ValueError) as error:
+        except _NO_SPREADSHEET as error:
             raise UnreadableFile("the spreadsheet is damaged or protected") from error
 
     def rows(self) -> Iterator[Row]:
