@@ -48,9 +48,9 @@ async def test_vouchers_are_generated_redeemed_and_rolled_back(shop: Lockstock, 
 async def test_terms_of_imported_vouchers_are_set(shop: Lockstock, till: Till):
     pool_id = await till.vault.pool("voucher")
     receipt = await till.vault.add_lot(pool_id, 1, prefix="BOUGHT")
-    [unit] = await till.vault.sold(pool_id)
 
     await shop.vouchers.set_terms(receipt["lot_id"], {"amount": 900, "currency": "EUR"})
+    [unit] = await till.vault.sold(pool_id)
     done = await shop.redemptions.redeem("r", code="BOUGHT-000001")
 
     assert (done["unit_id"], done["amount"]) == (unit["unit_id"], money(900, "EUR"))

@@ -25,7 +25,7 @@ from kit.service import Service
 from sealing import Box, BoxOpener, Fingerprinter, Header, Sealer, new_key_pair
 from tests.inventory_vault.conftest import OpenClient
 from tests.inventory_vault.factories import OTHER_MERCHANT, Recipient, Vault
-from tests.inventory_vault.tills import Till, money, refused
+from tests.inventory_vault.tills import FACE_VALUE, Till, money, refused
 
 Rows = Callable[..., Awaitable[list[Any]]]
 
@@ -370,6 +370,48 @@ async def test_the_terms_of_imported_vouchers_are_put_afterwards(till: Till):
     assert again.json()["limits"] == {"per_buyer": None, "per_shop": None}
     unit_id = (await till.vault.sold(pool_id))[0]["unit_id"]
     assert await till.left(unit_id) == 700
+
+
+async def test_terms_stay_from_the_first_sale_on(till: Till):
+    """What was sold is worth what its buyer was told, and what the books were told of it."""
+    pool_id, lot_id = await till.stocked(2, limits={"per_buyer": 1})
+    unit_id = (await till.vault.sold(pool_id))[0]["unit_id"]
+    path = f"/v1/lots/{lot_id}/voucher-terms"
+    put = till.vault.client.put
+
+    less = await put(path, json={"face_value": money(1), "limits": {"per_buyer": 1}})
+    without = await put(path, json={"face_value": money(FACE_VALUE)})
+    same = await put(path, json={"face_value": money(FACE_VALUE), "limits": {"per_buyer": 1}})
+
+    assert refused(less) == refused(without) == (409, "voucher_terms_in_use")
+    assert same.status_code == 200, same.text
+    assert same.json() == (await till.vault.client.get(path)).json()
+    assert await till.left(unit_id) == FACE_VALUE
+
+
+async def test_imported_vouchers_get_no_terms_after_their_first_sale(till: Till):
+    pool_id = await till.vault.pool("voucher")
+    receipt = await till.vault.add_lot(pool_id, 2, prefix="SOLD")
+    await till.vault.sold(pool_id)
+
+    answer = await till.vault.client.put(
+        f"/v1/lots/{receipt['lot_id']}/voucher-terms", json={"face_value": money(5)}
+    )
+
+    assert refused(answer) == (409, "voucher_terms_in_use")
+
+
+async def test_terms_wait_for_holds_that_end_without_a_sale(till: Till):
+    pool_id, lot_id = await till.stocked()
+    held = await till.vault.held(pool_id)
+    path, wanted = f"/v1/lots/{lot_id}/voucher-terms", {"face_value": money(1)}
+
+    meanwhile = await till.vault.client.put(path, json=wanted)
+    await till.vault.release(held)
+    afterwards = await till.vault.client.put(path, json=wanted)
+
+    assert refused(meanwhile) == (409, "voucher_terms_in_use")
+    assert afterwards.status_code == 200, afterwards.text
 
 
 async def test_terms_stay_from_the_first_redemption_on(till: Till, db: Database):

@@ -158,13 +158,13 @@ class NeverValid(Invalid):
 
 
 class NoTerms(NotFound):
-    """The lot has no voucher terms; PUT them before its first redemption."""
+    """The lot has no voucher terms; PUT them before its first sale."""
 
     code = "no_voucher_terms"
 
 
 class TermsInUse(Conflict):
-    """A voucher of the lot was redeemed already, so its terms stay as they are."""
+    """A voucher of the lot is held or was sold, so its terms stay what its buyer was told."""
 
     code = "voucher_terms_in_use"
 

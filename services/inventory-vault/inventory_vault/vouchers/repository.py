@@ -16,13 +16,14 @@ async def is_future(tx: Transaction, moment: datetime) -> bool:
 
 
 async def lock_lot(tx: Transaction, lot_id: UUID) -> None:
-    """Waits for redemptions of the lot that are under way, and keeps new ones out."""
+    """Waits for reservations of the lot that are under way, and keeps new ones out."""
     await tx.execute(_LOCK_LOT, {"lot": lot_id})
 
 
-async def has_redemptions(tx: Transaction, lot_id: UUID) -> bool:
-    row = (await tx.execute(_HAS_REDEMPTIONS, {"lot": lot_id})).one()
-    return bool(row.has)
+async def is_taken(tx: Transaction, lot_id: UUID) -> bool:
+    """Whether a unit of the lot is held or was sold."""
+    row = (await tx.execute(_IS_TAKEN, {"lot": lot_id})).one()
+    return bool(row.is_taken)
 
 
 async def put(tx: Transaction, merchant_id: UUID, lot_id: UUID, terms: Terms) -> None:
@@ -56,10 +57,10 @@ def _to_domain(row: Row[Any]) -> Terms:
 
 _IS_FUTURE = text("SELECT CAST(:moment AS timestamptz) > clock_timestamp() AS is_future")
 
-# Redemptions hold the lot FOR KEY SHARE, which waits for this and for no reservation.
+# Who reserves writes the lot's row: a hold is seen once this has the lock, or begins after it.
 _LOCK_LOT = text("SELECT id FROM lot WHERE id = :lot FOR UPDATE")
 
-_HAS_REDEMPTIONS = text("SELECT EXISTS (SELECT 1 FROM unit_balance WHERE lot_id = :lot) AS has")
+_IS_TAKEN = text("SELECT EXISTS (SELECT 1 FROM allocation WHERE lot_id = :lot) AS is_taken")
 
 _PUT = text(
     """

@@ -48,7 +48,7 @@ def voucher_routes(db: Database, vouchers: VoucherService, desk: Desk) -> APIRou
         lot_id: UUID, body: TermsPut, who: Caller = caller("stock:write")
     ) -> TermsRead:
         """What the vouchers of a lot are worth, from when they are valid, and how many one buyer or
-        shop may use: for imported vouchers too. 409 once one of them was redeemed.
+        shop may use: for imported vouchers too. 409 while one is held, and once one was sold.
         """
         terms = body.to_domain()
         async with db.transaction() as tx:

@@ -87,14 +87,16 @@ class VoucherService:
     async def set_terms(
         self, tx: Transaction, merchant_id: UUID, lot_id: UUID, terms: Terms, *, requested_by: str
     ) -> None:
-        """For vouchers that came by import, too. Raises LotNotFound, NotAVoucherPool, NeverValid,
-        TermsInUse.
+        """For vouchers that came by import, too. The terms that the lot has already are no change.
+        Raises LotNotFound, NotAVoucherPool, NeverValid, TermsInUse.
         """
         lot = await self._lots.get(tx, merchant_id, lot_id)
         await self._require_voucher_pool(tx, lot)
         await _require_validity(tx, terms.valid_from, lot.expires_at)
         await repository.lock_lot(tx, lot_id)
-        if await repository.has_redemptions(tx, lot_id):
+        if await repository.find(tx, lot_id) == terms:
+            return
+        if await repository.is_taken(tx, lot_id):
             raise TermsInUse
         await repository.put(tx, merchant_id, lot_id, terms)
         note(
