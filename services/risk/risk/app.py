@@ -25,6 +25,9 @@ from risk.challenges.domain import ChallengeRules
 from risk.challenges.jobs import expire_challenges
 from risk.challenges.repository import ChallengeRepository
 from risk.challenges.service import ChallengeService
+from risk.changes import routes as change_routes
+from risk.changes.repository import ChangeRepository
+from risk.changes.service import ChangeService
 from risk.code_sending import CodeSending
 from risk.conditions import Conditions
 from risk.contact_hashing import ContactHashing
@@ -84,7 +87,8 @@ def create_service(
     peer = _fulfillment(settings, fulfillment_transport)
     labels = LabelService(LabelRepository())
     order = _order(settings, order_transport)
-    lists = ListService(ListRepository(), ContactHashing(order))
+    changes = ChangeService(ChangeRepository())
+    lists = ListService(ListRepository(), ContactHashing(order), changes)
     open_orders = OpenOrderService(OpenOrderRepository())
     sources: list[FactSource] = [lists, labels, open_orders]
     catalogue = Catalogue(PURCHASE_FACTS, *(source.facts for source in sources))
@@ -92,8 +96,8 @@ def create_service(
     velocity = VelocityService(
         VelocityRepository(), WindowService(WindowRepository()), RollupService(RollupRepository())
     )
-    rules = RuleService(RuleRepository(), conditions, velocity)
-    policies = ReviewPolicyService(ReviewPolicyRepository())
+    rules = RuleService(RuleRepository(), conditions, velocity, changes)
+    policies = ReviewPolicyService(ReviewPolicyRepository(), changes)
     reviews = ReviewService(ReviewRepository(), policies)
     challenges = ChallengeService(
         ChallengeRepository(), policies, reviews, CodeSending(peer), _challenge_rules(settings)
@@ -117,6 +121,7 @@ def create_service(
             challenge_routes.router,
             label_routes.router,
             list_routes.router,
+            change_routes.router,
             backtest_routes.router,
         ],
         handlers=[
@@ -151,6 +156,7 @@ def create_service(
             "allowing": assessment_routes.allow_together(db, assessments),
             "velocity": velocity,
             "lists": lists,
+            "changes": changes,
             "clock": SystemClock(),
         },
         closing=[peer.close, order.close],

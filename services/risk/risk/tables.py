@@ -7,6 +7,7 @@ from kit.db import new_metadata
 from risk.assessments.tables import assessment_tables
 from risk.backtests.tables import backtest_tables
 from risk.challenges.tables import challenge_tables
+from risk.changes.tables import change_tables
 from risk.labels.tables import label_tables
 from risk.lists.tables import list_tables
 from risk.open_orders.tables import open_order_tables
@@ -20,6 +21,7 @@ metadata: MetaData = new_metadata()
 backbone_tables(metadata)
 velocity_tables(metadata)
 rollup_tables(metadata)
+change_tables(metadata)
 rule_tables(metadata)
 review_policy_tables(metadata)
 list_tables(metadata)

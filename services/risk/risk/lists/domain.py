@@ -68,6 +68,18 @@ class Entry:
     added_at: datetime
     expires_at: datetime | None
 
+    def record(self) -> dict[str, object]:
+        """All but its id."""
+        return {
+            "list": self.list,
+            "kind": self.kind.value,
+            "value": self.value,
+            "reason": self.reason,
+            "author": self.author,
+            "added_at": self.added_at,
+            "expires_at": self.expires_at,
+        }
+
 
 def clear_contact(kind: EntryKind, value: str) -> Contact | None:
     """The contact that is given in clear; None for a hash, and for what is no contact. Raises

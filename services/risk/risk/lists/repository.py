@@ -10,7 +10,10 @@ from kit.statements import Read
 from risk.lists.domain import Entry, EntryKind, EntryText, digest_of
 from risk.velocity.domain import Purchase, normal_address
 
-_COLUMNS = "id, list, kind, value, reason, author, added_at, expires_at"
+_FIELDS = ("id", "list", "kind", "value", "reason", "author", "added_at", "expires_at")
+_COLUMNS = ", ".join(_FIELDS)
+# None of them when nothing was there.
+_WAS = ", ".join(f"old.{name} AS was_{name}" for name in _FIELDS)
 _PUT = text(f"""
     INSERT INTO list_entry AS held (id, merchant_id, list, kind, value, digest, network, reason,
         author, expires_at)
@@ -23,7 +26,7 @@ _PUT = text(f"""
     ORDER BY kind, value
     ON CONFLICT (merchant_id, list, kind, value) DO UPDATE SET reason = excluded.reason,
         author = excluded.author, added_at = clock_timestamp(), expires_at = excluded.expires_at
-    RETURNING {_COLUMNS}
+    RETURNING {_COLUMNS}, {_WAS}
 """)  # noqa: S608 - made of constants above
 _LIST = text(f"""
     SELECT {_COLUMNS} FROM list_entry
@@ -34,10 +37,10 @@ _LIST = text(f"""
         AND id < :before
     ORDER BY id DESC LIMIT :limit
 """)  # noqa: S608 - made of constants above
-_DROP = text("""
+_DROP = text(f"""
     DELETE FROM list_entry WHERE merchant_id = :merchant_id AND list = :list AND id = :id
-    RETURNING id
-""")
+    RETURNING {_COLUMNS}
+""")  # noqa: S608 - made of constants above
 _MEET = text("""
     SELECT given.n, entry.list
     FROM unnest(CAST(:digest_ns AS int[]), CAST(:merchants AS uuid[]), CAST(:digests AS uuid[]))
@@ -65,10 +68,12 @@ class ListRepository:
         entries: Sequence[EntryText],
         *,
         author: str,
-    ) -> list[Entry]:
-        """Adds, or replaces what was said of a value before."""
+    ) -> tuple[list[Entry], list[Entry]]:
+        """Adds, or replaces what was said of a value before; answers the entries as they are, and
+        those that were replaced, as they were.
+        """
         addresses = (EntryKind.IP, EntryKind.NETWORK)
-        rows = await tx.execute(
+        result = await tx.execute(
             _PUT,
             {
                 "merchant_id": merchant_id,
@@ -83,7 +88,9 @@ class ListRepository:
                 "expiries": [it.expires_at for it in entries],
             },
         )
-        return [_to_domain(row) for row in rows]
+        rows = result.all()
+        replaced = [_to_domain(row, "was_") for row in rows if row.was_id is not None]
+        return [_to_domain(row) for row in rows], replaced
 
     async def list_entries(
         self,
@@ -112,10 +119,13 @@ class ListRepository:
         )
         return [_to_domain(row) for row in rows]
 
-    async def drop(self, tx: Transaction, merchant_id: UUID, name: str, entry_id: UUID) -> bool:
-        """False when there is no such entry."""
-        row = await tx.execute(_DROP, {"merchant_id": merchant_id, "list": name, "id": entry_id})
-        return row.scalar_one_or_none() is not None
+    async def drop(
+        self, tx: Transaction, merchant_id: UUID, name: str, entry_id: UUID
+    ) -> Entry | None:
+        """The entry as it was; None when there is no such entry."""
+        values = {"merchant_id": merchant_id, "list": name, "id": entry_id}
+        row = (await tx.execute(_DROP, values)).one_or_none()
+        return None if row is None else _to_domain(row)
 
     def meet(self, purchases: Sequence[Purchase]) -> Read:
         """(Place of the purchase, name of a list that it is on)."""
@@ -149,14 +159,6 @@ class ListRepository:
         )
 
 
-def _to_domain(row: Any) -> Entry:
-    return Entry(
-        row.id,
-        row.list,
-        EntryKind(row.kind),
-        row.value,
-        row.reason,
-        row.author,
-        row.added_at,
-        row.expires_at,
-    )
+def _to_domain(row: Any, prefix: str = "") -> Entry:
+    cells = {name: getattr(row, prefix + name) for name in _FIELDS}
+    return Entry(**cells | {"kind": EntryKind(cells["kind"])})

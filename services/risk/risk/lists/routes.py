@@ -127,4 +127,4 @@ async def drop_entry(
     name: ListName, entry_id: UUID, lists: Lists, db: Db, who: Caller = caller("risk:write")
 ) -> None:
     async with db.transaction() as tx:
-        await lists.drop(tx, who.merchant, name, entry_id)
+        await lists.drop(tx, who.merchant, name, entry_id, author=who.id)

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from kit.db import Transaction
 from kit.statements import Answer, Read
+from risk.changes.domain import ChangeKind
+from risk.changes.service import ChangeService
 from risk.facts import FactKind, FactType, FactValue
 from risk.lists.domain import (
     Contact,
@@ -38,9 +40,12 @@ class ListService:
         ),
     )
 
-    def __init__(self, repository: ListRepository, contacts: ContactHasher) -> None:
+    def __init__(
+        self, repository: ListRepository, contacts: ContactHasher, changes: ChangeService
+    ) -> None:
         self._repository = repository
         self._contacts = contacts
+        self._changes = changes
 
     async def hashed(self, entries: Sequence[EntryText]) -> Sequence[EntryText]:
         """With hashes in place of contacts in clear; the very same when there are none. Outside of
@@ -93,9 +98,12 @@ class ListService:
             except ValueError as error:
                 raise EntryRefused(number, str(error)) from error
             wanted[it.kind, value] = replace(it, value=value)
-        return await self._repository.put(
+        put, replaced = await self._repository.put(
             tx, merchant_id, name, list(wanted.values()), author=author
         )
+        were = [(it.id, it.record()) for it in replaced]
+        await self._changes.note(tx, merchant_id, ChangeKind.ENTRY_REPLACED, were, author=author)
+        return put
 
     async def find(
         self, tx: Transaction, merchant_id: UUID, name: str, wanted: EntryText
@@ -141,7 +149,12 @@ class ListService:
             limit=limit,
         )
 
-    async def drop(self, tx: Transaction, merchant_id: UUID, name: str, entry_id: UUID) -> None:
+    async def drop(
+        self, tx: Transaction, merchant_id: UUID, name: str, entry_id: UUID, *, author: str
+    ) -> None:
         """Raises EntryNotFound."""
-        if not await self._repository.drop(tx, merchant_id, name, entry_id):
+        gone = await self._repository.drop(tx, merchant_id, name, entry_id)
+        if gone is None:
             raise EntryNotFound(entry_id=str(entry_id))
+        were = [(gone.id, gone.record())]
+        await self._changes.note(tx, merchant_id, ChangeKind.ENTRY_REMOVED, were, author=author)

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,8 @@ _PUT = text("""
     ON CONFLICT (merchant_id) DO UPDATE SET review_minutes = excluded.review_minutes,
         after_time = excluded.after_time, challenge_fall_back = excluded.challenge_fall_back,
         author = excluded.author, changed_at = excluded.changed_at
+    RETURNING old.review_minutes, old.after_time, old.challenge_fall_back, old.author,
+        old.changed_at
 """)
 
 
@@ -28,8 +30,11 @@ class ReviewPolicyRepository:
         rows = await tx.execute(_FIND, {"merchants": list(merchants)})
         return {row.merchant_id: _to_domain(row) for row in rows}
 
-    async def put(self, tx: Transaction, policy: ReviewPolicy, *, author: str) -> None:
-        await tx.execute(
+    async def put(
+        self, tx: Transaction, policy: ReviewPolicy, *, author: str
+    ) -> Mapping[str, Any] | None:
+        """What it was, and who had said so when; None when the merchant had none of its own."""
+        row = await tx.execute(
             _PUT,
             {
                 "merchant_id": policy.merchant_id,
@@ -39,6 +44,8 @@ class ReviewPolicyRepository:
                 "author": author,
             },
         )
+        was = row.mappings().one()
+        return None if was["author"] is None else dict(was)
 
 
 def _to_domain(row: Any) -> ReviewPolicy:  # a row has no static type

@@ -53,7 +53,7 @@ def review_tables(metadata: MetaData) -> None:
             postgresql_where=text("status = 'open' AND after_time IN ('approve', 'decline')"),
         ),
     )
-    # Written once: the trigger review_act_is_final refuses changes.
+    # Written once: the trigger review_act_append_only refuses all else.
     Table(
         "review_act",
         metadata,

@@ -74,7 +74,7 @@ _NEXT_VERSION = text("""
 """)
 _ENABLE = text("""
     UPDATE rule SET is_enabled = :is_enabled
-    WHERE merchant_id = :merchant_id AND id = :id
+    WHERE merchant_id = :merchant_id AND id = :id AND is_enabled <> :is_enabled
     RETURNING id
 """)
 # Rules as they were judged together: an assessment names the set, and can be made again.
@@ -255,7 +255,7 @@ class RuleRepository:
     async def set_enabled(
         self, tx: Transaction, merchant_id: UUID, rule_id: UUID, *, is_enabled: bool
     ) -> bool:
-        """False when there is no such rule."""
+        """False when there is no such rule, or it is so already."""
         row = await tx.execute(
             _ENABLE, {"merchant_id": merchant_id, "id": rule_id, "is_enabled": is_enabled}
         )

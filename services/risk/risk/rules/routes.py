@@ -149,7 +149,7 @@ async def enable_rule(
     rule_id: UUID, rules: Rules, run: Once = once(), who: Caller = caller("risk:write")
 ) -> Response:
     async def work(tx: Transaction) -> RuleRead:
-        rule = await rules.set_enabled(tx, who.merchant, rule_id, is_enabled=True)
+        rule = await rules.set_enabled(tx, who.merchant, rule_id, author=who.id, is_enabled=True)
         return RuleRead.from_domain(rule)
 
     return await run(who, work, status=200)
@@ -162,7 +162,7 @@ async def disable_rule(
     rule_id: UUID, rules: Rules, run: Once = once(), who: Caller = caller("risk:write")
 ) -> Response:
     async def work(tx: Transaction) -> RuleRead:
-        rule = await rules.set_enabled(tx, who.merchant, rule_id, is_enabled=False)
+        rule = await rules.set_enabled(tx, who.merchant, rule_id, author=who.id, is_enabled=False)
         return RuleRead.from_domain(rule)
 
     return await run(who, work, status=200)

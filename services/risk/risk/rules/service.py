@@ -3,6 +3,8 @@ from uuid import UUID, uuid5
 
 from kit.db import Transaction
 from kit.statements import Answer, Read
+from risk.changes.domain import ChangeKind
+from risk.changes.service import ChangeService
 from risk.conditions import ConditionFailed, Conditions
 from risk.counts import CountFact
 from risk.facts import Catalogue, Facts, FactValue, counts_of
@@ -28,11 +30,16 @@ from risk.velocity.service import VelocityService
 
 class RuleService:
     def __init__(
-        self, repository: RuleRepository, conditions: Conditions, velocity: VelocityService
+        self,
+        repository: RuleRepository,
+        conditions: Conditions,
+        velocity: VelocityService,
+        changes: ChangeService,
     ) -> None:
         self._repository = repository
         self._conditions = conditions
         self._velocity = velocity
+        self._changes = changes
 
     @property
     def catalogue(self) -> Catalogue:
@@ -170,10 +177,12 @@ class RuleService:
         return present
 
     async def set_enabled(
-        self, tx: Transaction, merchant_id: UUID, rule_id: UUID, *, is_enabled: bool
+        self, tx: Transaction, merchant_id: UUID, rule_id: UUID, *, author: str, is_enabled: bool
     ) -> Rule:
         """Raises RuleNotFound."""
-        await self._repository.set_enabled(tx, merchant_id, rule_id, is_enabled=is_enabled)
+        if await self._repository.set_enabled(tx, merchant_id, rule_id, is_enabled=is_enabled):
+            kind = ChangeKind.RULE_ENABLED if is_enabled else ChangeKind.RULE_DISABLED
+            await self._changes.note(tx, merchant_id, kind, [(rule_id, None)], author=author)
         return await self.get_rule(tx, merchant_id, rule_id)
 
     async def _watch(self, tx: Transaction, merchant_id: UUID, rule: RuleText) -> None:

@@ -17,7 +17,9 @@ from kit.db import clock_time
 
 
 def rule_tables(metadata: MetaData) -> None:
-    """A rule and its versions. Versions are never changed: an assessment names the one it used."""
+    """A rule and its versions. An assessment names the version it used; the trigger
+    rule_version_append_only sees to it that it stays.
+    """
     Table(
         "rule",
         metadata,
