@@ -10,6 +10,8 @@ from sqlalchemy import text
 
 from inventory_vault.redemptions.domain import Wish
 from inventory_vault.redemptions.service import RedemptionService
+from inventory_vault.write_offs import repository
+from inventory_vault.write_offs.domain import DueLot
 from kit.money import Money
 from kit.service import Service
 from lockstock.inventory_vault.v1.redemption_events_pb2 import (
@@ -295,13 +297,79 @@ async def test_what_was_redeemed_just_in_time_is_no_part_of_what_was_left(
     assert await expired(rows, unit) == [FACE_VALUE - 25]
 
 
-async def let_expire(service: Service, vault: Vault) -> None:
+@pytest.mark.parametrize("is_mixed", [True, False])
+async def test_what_was_told_of_a_lot_is_not_looked_at_again(
+    vault: Vault, till: Till, service: Service, rows: Rows, *, is_mixed: bool
+) -> None:
+    units = await till.sold(3, expires_at="2060-01-01T00:00:00Z")
+    await let_expire(service, vault, hours=1)
+    if is_mixed:
+        lot = "UPDATE lot SET mixed_expiry = true, expires_at = NULL WHERE merchant_id = :m"
+        await in_past(service, lot, m=vault.merchant)
+        later = "UPDATE unit SET expires_at = now() + interval '1 day' WHERE unit_id = :u"
+        await in_past(service, later, u=units[2])
+    assert len(await due_lots(service, vault)) == 1
+
+    await run_job(service, "expire-sold-vouchers")
+    assert await due_lots(service, vault) == []
+    told = [await expired(rows, unit) for unit in units]
+
+    if is_mixed:
+        assert told == [[FACE_VALUE], [FACE_VALUE], []]
+        await in_past(service, later.replace("+ interval '1 day'", ""), u=units[2])
+        (lot_due,) = await due_lots(service, vault)
+        assert (lot_due.first_seq, lot_due.last_seq) == (3, 3)
+        await run_job(service, "expire-sold-vouchers")
+        told = [await expired(rows, unit) for unit in units]
+    assert told == [[FACE_VALUE]] * 3
+
+
+async def test_a_voucher_that_was_held_in_time_and_sold_after_the_look_is_told_too(
+    vault: Vault, till: Till, service: Service, rows: Rows
+) -> None:
+    pool_id, _ = await till.stocked(2, expires_at="2060-01-01T00:00:00Z")
+    await vault.sold(pool_id)
+    held = await vault.held(pool_id)
+    await let_expire(service, vault, hours=1)
+    await run_job(service, "expire-sold-vouchers")
+
+    late = (await vault.claim(held)).json()["units"][0]["unit_id"]
+    await run_job(service, "expire-sold-vouchers")
+
+    assert await expired(rows, late) == [FACE_VALUE]
+    assert await due_lots(service, vault) == []
+
+
+async def test_a_lot_that_just_expired_is_looked_at_again_for_holds_that_were_being_made(
+    vault: Vault, till: Till, service: Service
+) -> None:
+    await till.sold(1, expires_at="2060-01-01T00:00:00Z")
+    await let_expire(service, vault)
+
+    await run_job(service, "expire-sold-vouchers")
+
+    assert len(await due_lots(service, vault)) == 1
+
+
+async def due_lots(service: Service, vault: Vault) -> list[DueLot]:
+    """Of this merchant: other tests of the database leave theirs."""
+    async with service.db.read() as tx:
+        found = await tx.execute(
+            text("SELECT id FROM lot WHERE merchant_id = :m"), {"m": vault.merchant}
+        )
+        own = {row.id for row in found}
+        return [lot for lot in await repository.due_lots(tx, None, 10_000) if lot.id in own]
+
+
+async def let_expire(service: Service, vault: Vault, hours: int = 0) -> None:
+    """Since a minute and so many hours."""
     for table in ("unit", "lot"):
         await in_past(
             service,
             f"UPDATE {table} SET expires_at = now() - interval '1 minute' "  # noqa: S608 - named above
-            "WHERE merchant_id = :m",
+            "- CAST(:hours AS integer) * interval '1 hour' WHERE merchant_id = :m",
             m=vault.merchant,
+            hours=hours,
         )
 
 

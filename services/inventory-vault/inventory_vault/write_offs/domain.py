@@ -1,6 +1,7 @@
 """Write-offs: units that will never be sold any more, told to the books once."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from kit.money import Money
@@ -12,6 +13,18 @@ class LosingLot:
 
     id: UUID
     pool_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class DueLot:
+    """A lot whose vouchers with these numbers include all that expired until this moment and were
+    not looked at.
+    """
+
+    id: UUID
+    first_seq: int
+    last_seq: int
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)

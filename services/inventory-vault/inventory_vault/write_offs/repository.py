@@ -1,10 +1,11 @@
 """SQL of what is lost. `write_off` is called under the pool's lock."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import text
 
-from inventory_vault.write_offs.domain import ExpiredVoucher, LosingLot, WriteOff
+from inventory_vault.write_offs.domain import DueLot, ExpiredVoucher, LosingLot, WriteOff
 from kit.db import Transaction
 from kit.ids import new_id
 from kit.money import Money
@@ -34,14 +35,23 @@ async def write_off(tx: Transaction, lot_id: UUID, units_max: int) -> list[Write
     ]
 
 
-async def expire_vouchers(tx: Transaction, limit: int) -> list[ExpiredVoucher]:
-    """Notes sold vouchers whose time is over and that were not told before; not those that
-    somebody redeems or takes back now.
+async def due_lots(tx: Transaction, after: UUID | None, limit: int) -> list[DueLot]:
+    """Lots with vouchers that expired since their last look, in the order of their ids."""
+    rows = await tx.execute(_DUE_LOTS, {"after": after, "limit": limit})
+    return [DueLot(row.lot_id, row.first_seq, row.last_seq, row.until) for row in rows]
+
+
+async def expire_vouchers(
+    tx: Transaction, lot: DueLot, first: int, last: int
+) -> list[ExpiredVoucher]:
+    """Notes sold vouchers with these numbers whose time is over and that were not told before; not
+    those that somebody redeems or takes back now.
     """
-    due = (await tx.execute(_DUE_VOUCHERS, {"limit": limit})).all()
+    part = {"lot": lot.id, "first": first, "last": last, "until": lot.until}
+    due = (await tx.execute(_DUE_VOUCHERS, part)).all()
     if not due:
         return []
-    values = {"lots": [row.lot_id for row in due], "seqs": [row.seq for row in due]}
+    values = {"lots": [lot.id for _ in due], "seqs": [row.seq for row in due]}
     return [
         ExpiredVoucher(
             row.unit_id,
@@ -52,6 +62,19 @@ async def expire_vouchers(tx: Transaction, limit: int) -> list[ExpiredVoucher]:
         )
         for row in await tx.execute(_EXPIRE_VOUCHERS, values)
     ]
+
+
+async def may_expire_later(tx: Transaction, lot: DueLot, first: int, last: int) -> bool:
+    """Whether one of these was left out: it was locked, or is held and may still be sold."""
+    part = {"lot": lot.id, "first": first, "last": last, "until": lot.until}
+    return bool((await tx.execute(_MAY_EXPIRE_LATER, part)).one().may)
+
+
+async def note_told(tx: Transaction, lot: DueLot, margin: timedelta) -> None:
+    """Nothing that expired until then is looked at again. `margin`: a hold that was being made as
+    its unit expired is not in the table yet.
+    """
+    await tx.execute(_NOTE_TOLD, {"lot": lot.id, "until": lot.until - margin})
 
 
 async def note_expired(tx: Transaction, voucher: ExpiredVoucher) -> bool:
@@ -73,20 +96,57 @@ _NOTE_EXPIRED = text(
     """
 )
 
-# Locked as a redemption locks them: one that began in time ends before its unit is taken here, and
-# later ones find that the time is over.
-_DUE_VOUCHERS = text(
+# Units that differ in expiry are numbered in its order, so what is due of them stands together.
+_DUE_LOTS = text(
     """
-    SELECT a.lot_id, a.seq
-    FROM voucher_terms t JOIN lot l ON l.id = t.lot_id
-    JOIN allocation a ON a.lot_id = t.lot_id AND a.state IN ('sold', 'opened')
+    SELECT l.id AS lot_id, n.now AS until,
+      CASE WHEN d.is_whole THEN 1 ELSE u.first_seq END AS first_seq,
+      CASE WHEN d.is_whole THEN l.size ELSE u.last_seq END AS last_seq
+    FROM (SELECT clock_timestamp() AS now) n
+    CROSS JOIN voucher_terms t
+    JOIN lot l ON l.id = t.lot_id
+    LEFT JOIN voucher_watch w ON w.lot_id = t.lot_id
+    CROSS JOIN LATERAL (SELECT coalesce(w.told_until, '-infinity') AS told_until) s
+    CROSS JOIN LATERAL (
+      SELECT coalesce(l.expires_at > s.told_until AND l.expires_at <= n.now, false) AS is_whole) d
+    CROSS JOIN LATERAL (
+      SELECT min(seq) AS first_seq, max(seq) AS last_seq FROM unit
+      WHERE NOT d.is_whole AND lot_id = l.id
+        AND expires_at > s.told_until AND expires_at <= n.now) u
+    WHERE l.state NOT IN ('importing', 'undone')
+      AND (CAST(:after AS uuid) IS NULL OR t.lot_id > :after)
+      AND (d.is_whole OR u.first_seq IS NOT NULL)
+    ORDER BY t.lot_id LIMIT :limit
+    """
+)
+
+_PART = """
+    FROM allocation a
+    JOIN lot l ON l.id = a.lot_id
+    JOIN voucher_terms t ON t.lot_id = a.lot_id
     JOIN unit u ON u.lot_id = a.lot_id AND u.seq = a.seq
     LEFT JOIN unit_balance b ON b.lot_id = u.lot_id AND b.seq = u.seq
-    WHERE (l.expires_at <= clock_timestamp() OR l.mixed_expiry)
-      AND coalesce(u.expires_at, l.expires_at) <= clock_timestamp()
-      AND t.face_value > coalesce(b.redeemed, 0)
+    WHERE a.lot_id = :lot AND a.seq BETWEEN :first AND :last
+      AND coalesce(u.expires_at, l.expires_at) <= :until
+"""
+_UNTOLD = """
+    a.state IN ('sold', 'opened') AND t.face_value > coalesce(b.redeemed, 0)
       AND NOT EXISTS (SELECT 1 FROM expired_voucher e WHERE e.unit_id = u.unit_id)
-    LIMIT :limit FOR NO KEY UPDATE OF a SKIP LOCKED
+"""
+
+# Locked as a redemption locks them: one that began in time ends before its unit is taken here, and
+# later ones find that the time is over.
+_DUE_VOUCHERS = text(f"SELECT a.seq {_PART} AND {_UNTOLD} FOR NO KEY UPDATE OF a SKIP LOCKED")
+
+_MAY_EXPIRE_LATER = text(
+    f"SELECT EXISTS (SELECT 1 {_PART} AND (a.state = 'reserved' OR {_UNTOLD})) AS may"
+)
+
+_NOTE_TOLD = text(
+    """
+    INSERT INTO voucher_watch AS w (lot_id, merchant_id, told_until)
+    SELECT id, merchant_id, :until FROM lot WHERE id = :lot
+    ON CONFLICT (lot_id) DO UPDATE SET told_until = greatest(w.told_until, excluded.told_until)
     """
 )
 

@@ -1,12 +1,16 @@
+from datetime import timedelta
+
 from inventory_vault.pools.service import PoolService
 from inventory_vault.write_offs import events, repository
-from inventory_vault.write_offs.domain import ExpiredVoucher
+from inventory_vault.write_offs.domain import DueLot, ExpiredVoucher
 from kit.db import Database, Transaction
 from kit.messaging import outbox
 
 LOTS_TOGETHER_MAX = 50
 UNITS_TOGETHER_MAX = 20_000
 VOUCHERS_TOGETHER_MAX = 1_000
+HOLD_MARGIN = timedelta(minutes=5)
+"""Far longer than a transaction may take."""
 
 
 async def expire_voucher(tx: Transaction, voucher: ExpiredVoucher) -> None:
@@ -39,11 +43,31 @@ class WriteOffService:
                     outbox.add(tx, event, key=write_off.pool_id, merchant_id=write_off.merchant_id)
         return told > 0
 
-    async def expire_vouchers(self) -> bool:
-        """Some sold vouchers. Publishes VoucherExpired. True while more may wait."""
-        async with self._db.transaction() as tx:
-            expired = await repository.expire_vouchers(tx, VOUCHERS_TOGETHER_MAX)
-            for voucher in expired:
-                event = events.voucher_expired(voucher)
-                outbox.add(tx, event, key=voucher.unit_id, merchant_id=voucher.merchant_id)
-        return len(expired) == VOUCHERS_TOGETHER_MAX
+    async def expire_vouchers(self) -> None:
+        """What is left on sold vouchers whose time is over, lot by lot. Publishes VoucherExpired.
+
+        A lot is looked at again for what expired since the last look only, but for the time in
+        which units of it are still held.
+        """
+        after = None
+        while True:
+            async with self._db.read() as tx:
+                lots = await repository.due_lots(tx, after, LOTS_TOGETHER_MAX)
+            for lot in lots:
+                await self._expire_in(lot)
+            if len(lots) < LOTS_TOGETHER_MAX:
+                return
+            after = lots[-1].id
+
+    async def _expire_in(self, lot: DueLot) -> None:
+        is_open = False
+        for first in range(lot.first_seq, lot.last_seq + 1, VOUCHERS_TOGETHER_MAX):
+            last = min(first + VOUCHERS_TOGETHER_MAX - 1, lot.last_seq)
+            async with self._db.transaction() as tx:
+                for voucher in await repository.expire_vouchers(tx, lot, first, last):
+                    event = events.voucher_expired(voucher)
+                    outbox.add(tx, event, key=voucher.unit_id, merchant_id=voucher.merchant_id)
+                is_open |= await repository.may_expire_later(tx, lot, first, last)
+        if not is_open:
+            async with self._db.transaction() as tx:
+                await repository.note_told(tx, lot, HOLD_MARGIN)

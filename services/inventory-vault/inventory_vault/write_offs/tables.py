@@ -1,4 +1,4 @@
-from sqlalchemy import BigInteger, Boolean, Column, Integer, Table, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, Table, Text, Uuid
 
 from inventory_vault.metadata import metadata
 from kit.db import clock_time
@@ -24,4 +24,14 @@ expired_voucher = Table(
     Column("balance", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
     clock_time("told_at"),
+)
+
+# What of a lot's vouchers expired up to here needs no look any more: each was told, is used up, or
+# will never be sold. Without a row nothing was looked at.
+voucher_watch = Table(
+    "voucher_watch",
+    metadata,
+    Column("lot_id", Uuid, primary_key=True),
+    Column("merchant_id", Uuid, nullable=False),
+    Column("told_until", DateTime(timezone=True), nullable=False),
 )
