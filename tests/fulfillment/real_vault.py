@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +18,7 @@ from kit.auth import ServiceTokens
 from kit.ids import new_id
 from kit.service import create_app, running_jobs
 from tests.fulfillment.factories import MERCHANT
+from tests.stack.nursery import forked
 
 SECRET = "s" * 32
 _START_SECONDS_MAX = 20.0
@@ -213,28 +213,19 @@ async def running_vault(database_url: str) -> AsyncIterator[RealVault]:
 @asynccontextmanager
 async def _running_opener(settings: Settings) -> AsyncIterator[None]:
     prefix = Settings.env_prefix()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "inventory_vault",
-        "opener",
-        env={
-            **os.environ,
-            f"{prefix}DATABASE_URL": settings.database_url.get_secret_value(),
-            f"{prefix}KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-            f"{prefix}INTERNAL_SECRET": SECRET,
-            f"{prefix}FINGERPRINT_KEY": "f" * 32,
-            f"{prefix}OPENER_SOCKET": str(settings.opener_socket),
-            f"{prefix}MASTER_KEY_FILE": str(settings.master_key_file),
-        },
-    )
-    try:
+    env = {
+        **os.environ,
+        f"{prefix}DATABASE_URL": settings.database_url.get_secret_value(),
+        f"{prefix}KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+        f"{prefix}INTERNAL_SECRET": SECRET,
+        f"{prefix}FINGERPRINT_KEY": "f" * 32,
+        f"{prefix}OPENER_SOCKET": str(settings.opener_socket),
+        f"{prefix}MASTER_KEY_FILE": str(settings.master_key_file),
+    }
+    imports = ["inventory_vault.opener.server", "kit.service"]
+    async with forked("inventory_vault", "opener", imports=imports, env=env) as process:
         async with asyncio.timeout(_START_SECONDS_MAX):
             while not settings.opener_socket.exists():
-                assert process.returncode is None, "the opener ended"
+                assert process.exit_code is None, "the opener ended"
                 await asyncio.sleep(0.02)
         yield
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()

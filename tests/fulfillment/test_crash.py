@@ -1,8 +1,6 @@
 """A real worker process, killed at the worst moment."""
 
 import asyncio
-import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,9 +12,11 @@ from starlette.types import Message, Receive, Scope, Send
 from fulfillment.settings import Settings
 from kit.service import Service
 from onebox.ports import free_ports
-from tests.fulfillment.conftest import LINK_SECRET, SAFE_KEY, acceptor, published
+from tests.fulfillment.conftest import acceptor, published
 from tests.fulfillment.factories import a_line, a_request
-from tests.fulfillment.real_vault import SECRET, RealVault
+from tests.fulfillment.real_vault import RealVault
+from tests.fulfillment.workers import a_worker
+from tests.stack.nursery import Forked
 
 _SECONDS_MAX = 30.0
 
@@ -64,31 +64,10 @@ async def listening(app: Any, port: int) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def worker(settings: Settings, vault_port: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "fulfillment",
-        "worker",
-        env={
-            **os.environ,
-            "FULFILLMENT_DATABASE_URL": settings.database_url.get_secret_value(),
-            "FULFILLMENT_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-            "FULFILLMENT_INTERNAL_SECRET": SECRET,
-            "FULFILLMENT_LINK_SECRET": LINK_SECRET,
-            "FULFILLMENT_SAFE_KEY": SAFE_KEY,
-            "FULFILLMENT_VAULT_URL": f"http://127.0.0.1:{vault_port}",
-            "FULFILLMENT_LEASE_SECONDS": "0.5",
-            "FULFILLMENT_DISPATCH_POLL_SECONDS": "0.05",
-            "FULFILLMENT_LOG_LEVEL": "ERROR",
-        },
-    )
-    try:
+async def worker(settings: Settings, vault_port: int) -> AsyncIterator[Forked]:
+    given = {"lease_seconds": 0.5, "dispatch_poll_seconds": 0.05}
+    async with a_worker(settings, vault_url=f"http://127.0.0.1:{vault_port}", **given) as process:
         yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def _until_settled(service: Service) -> None:
@@ -119,8 +98,7 @@ async def test_a_worker_killed_between_claim_and_commit_delivers_each_unit_once(
         await acceptor(service)(*orders)
         async with worker(settings, port) as first, asyncio.timeout(_SECONDS_MAX):
             await gate.claimed.wait()
-            first.kill()
-            await first.wait()
+            await first.kill()
         assert await published(service) == []
         assert (await vault.levels(pool))["sold"] == 4
         gate.open()

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from kit.ids import new_id
 from kit.service import service_tokens
 from onebox.ports import free_ports
 from tests.inventory_vault.factories import Vault
+from tests.stack.nursery import Forked, nursery_of
 
 START_SECONDS_MAX = 30.0
 UNITS = 300
@@ -40,7 +40,7 @@ class Api:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._port = free_ports(1)[0]
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Forked | None = None
 
     @property
     def url(self) -> str:
@@ -58,8 +58,8 @@ class Api:
             "log_level": "ERROR",
         }
         names = {f"INVENTORY_VAULT_{name.upper()}": value for name, value in values.items()}
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "inventory_vault", "api", env={**os.environ, **names}
+        self._process = nursery_of("inventory_vault.app").fork(
+            "inventory_vault", "api", env={**os.environ, **names}
         )
         async with httpx.AsyncClient() as client:
             for _ in range(int(START_SECONDS_MAX / 0.05)):
@@ -77,9 +77,7 @@ class Api:
 
     async def kill(self) -> None:
         assert self._process is not None
-        if self._process.returncode is None:
-            self._process.kill()
-        await self._process.wait()
+        await self._process.kill()
 
 
 @pytest.fixture

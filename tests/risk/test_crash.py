@@ -6,7 +6,7 @@ LOCKSTOCK_RISK_KILLS is how often (default 4; the full size is 100), with 60 ord
 import asyncio
 import os
 import random
-import sys
+import signal
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -30,12 +30,12 @@ from tests.conftest import ServiceDatabase
 from tests.contracts.services import variables
 from tests.kit.messaging.stage import read_topic, until
 from tests.risk.factories import MERCHANT, NOON, an_order
+from tests.stack.nursery import Forked, nursery_of
 
 KILLS = int(os.environ.get("LOCKSTOCK_RISK_KILLS", "4"))
 PER_KILL = 60
 ORDERS = PER_KILL * KILLS
 ADDRESSES = 8
-ROOT = Path(__file__).parents[2]
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120 + 20 * KILLS)]
 
@@ -66,23 +66,22 @@ async def test_no_order_is_without_a_decision_and_none_is_decided_twice_differen
         for number in range(ORDERS)
     ]
     for first in range(0, ORDERS, PER_KILL):
-        worker = await _start(settings)
+        worker = _start(settings)
         await _send(kafka, orders[first : first + 1])
         await until(partial(_judged, db, at_least=first + 1), seconds=90, pause=0.01)
         # It is there and has nothing left: what comes now it judges as it comes.
         coming = orders[first + 1 : first + PER_KILL]
         sending = asyncio.create_task(_send(kafka, coming, pause=0.01))
         await asyncio.sleep(0.1 + seeded.random() / 4)
-        worker.kill()
+        await worker.kill()
         assert not sending.done()
-        await worker.wait()
         await sending
     # What was sent comes once more, as after a broker that lost what it had confirmed.
     await _send(kafka, seeded.sample(orders, ORDERS // 4))
-    worker = await _start(settings)
+    worker = _start(settings)
     await until(lambda: _settled(db), seconds=90)
-    worker.terminate()
-    await worker.wait()
+    worker.send(signal.SIGTERM)
+    await worker.ended()
 
     recorded = await _recorded(db)
     told = await _told(kafka, {str(it.message.order_id) for it in orders})
@@ -97,16 +96,9 @@ def _kafka(settings: Settings) -> KafkaSettings:
     return create_service(settings).kafka
 
 
-async def _start(settings: Settings) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "risk",
-        "worker",
-        cwd=ROOT,
-        env={**os.environ, **variables(settings)},
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
+def _start(settings: Settings) -> Forked:
+    return nursery_of("risk.app").fork(
+        "risk", "worker", env={**os.environ, **variables(settings)}, log=Path(os.devnull)
     )
 
 

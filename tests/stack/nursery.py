@@ -8,6 +8,7 @@ it as any other.
 JSON line each, one answer each. At the end of its input it kills what it has forked.
 """
 
+import asyncio
 import atexit
 import json
 import os
@@ -18,7 +19,8 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -53,6 +55,15 @@ class Forked:
             self._code = int(self._nursery.ask(end_of=self.pid))
         return self._code
 
+    async def ended(self) -> int:
+        """The exit code, once it has one."""
+        return await asyncio.to_thread(self.wait)
+
+    async def kill(self) -> None:
+        """kill -9, and it is gone; nothing when it has ended."""
+        self.send(signal.SIGKILL)
+        await self.ended()
+
 
 class Nursery:
     """Lives until this process ends, and so does what it forked."""
@@ -67,9 +78,13 @@ class Nursery:
         self._lock = threading.Lock()
         atexit.register(self._close)
 
-    def fork(self, module: str, *arguments: str, env: Mapping[str, str], log: Path) -> Forked:
-        """Runs `python -m module arguments...`; returns at once."""
-        wanted = {"argv": [module, *arguments], "env": dict(env), "log": str(log)}
+    def fork(
+        self, module: str, *arguments: str, env: Mapping[str, str], log: Path | None = None
+    ) -> Forked:
+        """Runs `python -m module arguments...`; returns at once. Without a log it writes where this
+        process writes its errors.
+        """
+        wanted = {"argv": [module, *arguments], "env": dict(env), "log": log and str(log)}
         return Forked(self, self.ask(fork=wanted))
 
     def ask(self, **wish: Any) -> Any:
@@ -92,6 +107,20 @@ def nursery_of(*modules: str) -> Nursery:
     return Nursery(*modules)
 
 
+@asynccontextmanager
+async def forked(
+    module: str, *arguments: str, imports: Sequence[str], env: Mapping[str, str]
+) -> AsyncIterator[Forked]:
+    """`python -m module arguments...`, killed at the end if it lives; `imports` are what it needs
+    that takes long to import.
+    """
+    process = nursery_of(*imports).fork(module, *arguments, env=env)
+    try:
+        yield process
+    finally:
+        await process.kill()
+
+
 def _serve(modules: Sequence[str]) -> None:
     for module in modules:
         import_module(module)
@@ -112,20 +141,20 @@ def _serve(modules: Sequence[str]) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _fork(argv: Sequence[str], env: Mapping[str, str], log: str) -> int:
+def _fork(argv: Sequence[str], env: Mapping[str, str], log: str | None) -> int:
     pid = os.fork()
     if pid == 0:
         _become(argv, env, log)
     return pid
 
 
-def _become(argv: Sequence[str], env: Mapping[str, str], log: str) -> NoReturn:
+def _become(argv: Sequence[str], env: Mapping[str, str], log: str | None) -> NoReturn:
     """Never returns into the nursery, whatever happens."""
     code = 1
     try:
         os.setsid()
         nothing = os.open(os.devnull, os.O_RDONLY)
-        output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT) if log else 2
         for place, file in enumerate((nothing, output, output)):
             os.dup2(file, place)
         os.environ.clear()

@@ -34,8 +34,7 @@ async def test_a_worker_killed_after_the_vault_acted_gives_one_unit(
             assert report.status_code == 201, report.text
             async with worker(settings, port) as first, asyncio.timeout(SECONDS_MAX):
                 await gate.claimed.wait()
-                first.kill()
-                await first.wait()
+                await first.kill()
             gate.open()
             async with worker(settings, port), asyncio.timeout(SECONDS_MAX):
                 await _until_replaced(shop, sold)

@@ -5,19 +5,14 @@ second copy names itself the same.
 """
 
 import asyncio
-import os
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from uuid import UUID
 
 from fulfillment.messages.domain import Message
 from fulfillment.settings import Settings
 from kit.service import Service
-from tests.fulfillment.conftest import LINK_SECRET, SAFE_KEY
 from tests.fulfillment.factories import a_request
 from tests.fulfillment.mailbox import running_mailbox
-from tests.fulfillment.real_vault import SECRET
 from tests.fulfillment.tellings import (
     accept,
     messages,
@@ -26,36 +21,19 @@ from tests.fulfillment.tellings import (
     tell,
     telling_with,
 )
+from tests.fulfillment.workers import a_worker
+from tests.stack.nursery import Forked
 
 _SECONDS_MAX = 60.0
 
 
-@asynccontextmanager
-async def _worker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "fulfillment",
-        "worker",
-        env={
-            **os.environ,
-            "FULFILLMENT_DATABASE_URL": settings.database_url.get_secret_value(),
-            "FULFILLMENT_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-            "FULFILLMENT_INTERNAL_SECRET": SECRET,
-            "FULFILLMENT_LINK_SECRET": LINK_SECRET,
-            "FULFILLMENT_SAFE_KEY": SAFE_KEY,
-            "FULFILLMENT_MESSAGE_SENDERS": str(settings.message_senders),
-            "FULFILLMENT_MESSAGE_LEASE_SECONDS": "0.5",
-            "FULFILLMENT_MESSAGE_POLL_SECONDS": "0.05",
-            "FULFILLMENT_LOG_LEVEL": "ERROR",
-        },
+def _worker(settings: Settings) -> AbstractAsyncContextManager[Forked]:
+    return a_worker(
+        settings,
+        message_senders=settings.message_senders,
+        message_lease_seconds=0.5,
+        message_poll_seconds=0.05,
     )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def _until_sent(service: Service) -> Message:
@@ -77,8 +55,7 @@ async def test_a_killed_worker_leaves_the_same_mail_to_the_next(settings: Settin
             box.hold = asyncio.Event()
             async with _worker(given) as first, asyncio.timeout(_SECONDS_MAX):
                 await box.received.wait()
-                first.kill()
-                await first.wait()
+                await first.kill()
             box.hold.set()
             async with _worker(given), asyncio.timeout(_SECONDS_MAX):
                 message = await _until_sent(service)

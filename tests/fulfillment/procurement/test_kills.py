@@ -2,18 +2,16 @@
 
 import asyncio
 import os
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from fulfillment.settings import Settings
 from fulfillment.supplier_products.service import LIST_NOT_BELIEVED
 from kit.service import Service
 from tests.fulfillment.buying import SECONDS_MAX, buying, empty_pool, plan, rows, with_offer
-from tests.fulfillment.conftest import LINK_SECRET, SAFE_KEY
-from tests.fulfillment.real_vault import SECRET, RealVault
+from tests.fulfillment.real_vault import RealVault
+from tests.fulfillment.workers import a_worker
+from tests.stack.nursery import Forked
 from tests.suppliers.code_shop import CodeShop, running_code_shop
 from tests.suppliers.simulator import listening
 
@@ -21,16 +19,7 @@ from tests.suppliers.simulator import listening
 PROCUREMENTS = int(os.environ.get("PROCURE_KILLS_PROCUREMENTS", "3"))
 KILLS = int(os.environ.get("PROCURE_KILLS", "3"))
 MOMENTS = 3
-WORKER = """
-import sys
-import fulfillment.connectors
-fulfillment.connectors.__path__.append(sys.argv.pop(1))
-from fulfillment.app import create_service
-from fulfillment.settings import Settings
-from fulfillment.supplier_products.service import LIST_NOT_BELIEVED
-from kit.service import main
-main(Settings, create_service)
-"""
+WORKER = ("tests.fulfillment.procurement.worker_with_connectors", "worker")
 
 
 class Gate:
@@ -60,37 +49,17 @@ class Gate:
         await asyncio.sleep(SECONDS_MAX)
 
 
-@asynccontextmanager
-async def worker(settings: Settings, vault_url: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    folder = str(Path(__file__).parents[2] / "suppliers" / "more_connectors")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
+def worker(settings: Settings, vault_url: str) -> AbstractAsyncContextManager[Forked]:
+    return a_worker(
+        settings,
         WORKER,
-        folder,
-        "worker",
-        env={
-            **os.environ,
-            "FULFILLMENT_DATABASE_URL": settings.database_url.get_secret_value(),
-            "FULFILLMENT_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-            "FULFILLMENT_INTERNAL_SECRET": SECRET,
-            "FULFILLMENT_LINK_SECRET": LINK_SECRET,
-            "FULFILLMENT_SAFE_KEY": SAFE_KEY,
-            "FULFILLMENT_VAULT_URL": vault_url,
-            "FULFILLMENT_CONNECTORS": "code_shop",
-            "FULFILLMENT_SUPPLIER_PRIVATE_ADDRESSES": "true",
-            "FULFILLMENT_SUPPLIER_PAUSE_SECONDS_MAX": "0.1",
-            "FULFILLMENT_LEASE_SECONDS": "1",
-            "FULFILLMENT_DISPATCH_POLL_SECONDS": "0.05",
-            "FULFILLMENT_LOG_LEVEL": "ERROR",
-        },
+        vault_url=vault_url,
+        connectors="code_shop",
+        supplier_private_addresses=True,
+        supplier_pause_seconds_max=0.1,
+        lease_seconds=1,
+        dispatch_poll_seconds=0.05,
     )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def all_ended(service: Service) -> bool:
@@ -105,11 +74,10 @@ async def until_ended(service: Service) -> None:
             await asyncio.sleep(0.05)
 
 
-async def killed_when(process: asyncio.subprocess.Process, event: asyncio.Event) -> None:
+async def killed_when(process: Forked, event: asyncio.Event) -> None:
     async with asyncio.timeout(SECONDS_MAX):
         await event.wait()
-    process.kill()
-    await process.wait()
+    await process.kill()
 
 
 async def test_workers_killed_between_buying_and_bringing_lose_no_code_and_store_none_twice(

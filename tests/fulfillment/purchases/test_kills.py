@@ -7,13 +7,10 @@ the others done or refused, none done twice or lost; 483 s on two cores at a loa
 import asyncio
 import os
 import random
-import signal
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,8 +19,7 @@ from fulfillment.settings import Settings
 from fulfillment.suppliers.domain import Supplier
 from kit.service import Service
 from lockstock.fulfillment.v1.delivery_events_pb2 import LineDelivered, LineFailed
-from tests.fulfillment.conftest import LINK_SECRET, SAFE_KEY, published
-from tests.fulfillment.real_vault import SECRET
+from tests.fulfillment.conftest import published
 from tests.fulfillment.top_ups import (
     TIMES,
     accept,
@@ -33,7 +29,8 @@ from tests.fulfillment.top_ups import (
     purchases,
     with_supplier,
 )
-from tests.stack.nursery import Forked, nursery_of
+from tests.fulfillment.workers import a_worker
+from tests.stack.nursery import Forked
 from tests.suppliers.simulator import Behaviour, Simulator, running_simulator
 
 # LOCKSTOCK_TOP_UPS=20000 LOCKSTOCK_TOP_UP_KILLS=100 is the size that the suite must show.
@@ -73,38 +70,17 @@ FAULTS = (
 pytestmark = pytest.mark.chaos
 
 
-@asynccontextmanager
-async def a_worker(settings: Settings, folder: Path) -> AsyncIterator[Forked]:
-    worker = nursery_of("fulfillment.app").fork(
-        *("fulfillment", "worker"),
-        env={
-            **os.environ,
-            "FULFILLMENT_DATABASE_URL": settings.database_url.get_secret_value(),
-            "FULFILLMENT_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-            "FULFILLMENT_INTERNAL_SECRET": SECRET,
-            "FULFILLMENT_LINK_SECRET": LINK_SECRET,
-            "FULFILLMENT_SAFE_KEY": SAFE_KEY,
-            "FULFILLMENT_LEASE_SECONDS": f"{LEASE_SECONDS}",
-            "FULFILLMENT_DISPATCH_POLL_SECONDS": "0.05",
-            "FULFILLMENT_SUPPLIER_PRIVATE_ADDRESSES": "true",
-            "FULFILLMENT_SUPPLIER_PATIENCE_SECONDS": f"{PATIENCE_SECONDS}",
-            "FULFILLMENT_SUPPLIER_PAUSE_SECONDS_MAX": f"{PAUSE_SECONDS_MAX}",
-            # The time-outs of a slow machine are no news of the supplier.
-            "FULFILLMENT_CIRCUIT_FAILURES_MIN": "1000",
-            "FULFILLMENT_LOG_LEVEL": "ERROR",
-        },
-        log=folder / "worker.log",
+def _worker(settings: Settings) -> AbstractAsyncContextManager[Forked]:
+    return a_worker(
+        settings,
+        lease_seconds=LEASE_SECONDS,
+        dispatch_poll_seconds=0.05,
+        supplier_private_addresses=True,
+        supplier_patience_seconds=PATIENCE_SECONDS,
+        supplier_pause_seconds_max=PAUSE_SECONDS_MAX,
+        # The time-outs of a slow machine are no news of the supplier.
+        circuit_failures_min=1000,
     )
-    try:
-        yield worker
-    finally:
-        await _kill(worker)
-
-
-async def _kill(worker: Forked) -> None:
-    """kill -9; nothing when it has ended."""
-    worker.send(signal.SIGKILL)
-    await asyncio.to_thread(worker.wait)
 
 
 async def _until_no_more_is_due(service: Service, left: int) -> None:
@@ -118,19 +94,19 @@ async def _until(service: Service, table: str, condition: str, number: int) -> N
 
 
 async def test_a_worker_killed_before_the_answer_came_tops_up_once(
-    service: Service, settings: Settings, folder: Path
+    service: Service, settings: Settings
 ) -> None:
     account = an_account()
     async with running_simulator(slow_seconds=3.0) as simulator:
         simulator.behave(account, Behaviour.SLOW)
         await with_supplier(service, simulator)
         await accept(service, an_order(account))
-        async with a_worker(settings, folder), asyncio.timeout(SECONDS_MAX):
+        async with _worker(settings), asyncio.timeout(SECONDS_MAX):
             await simulator.purchase_came.wait()
         [left] = await purchases(service)
         assert (left.state, simulator.charged(account)) == ("sent", 1)
 
-        async with a_worker(settings, folder):
+        async with _worker(settings):
             await _until_no_more_is_due(service, 0)
 
         [delivered] = await published(service)
@@ -142,7 +118,7 @@ async def test_a_worker_killed_before_the_answer_came_tops_up_once(
 
 @pytest.mark.timeout(240 + 3 * SECONDS_MAX)
 async def test_of_many_top_ups_at_a_bad_supplier_with_kills_none_is_done_twice_or_lost(
-    service: Service, settings: Settings, folder: Path
+    service: Service, settings: Settings
 ) -> None:
     chance = random.Random(20261127)
     accounts = [an_account() for _ in range(TOP_UPS)]
@@ -157,7 +133,7 @@ async def test_of_many_top_ups_at_a_bad_supplier_with_kills_none_is_done_twice_o
             await accept(service, *(an_order(account) for account in together))
         cut, share = 0, TOP_UPS // KILLS
         for _ in range(KILLS):
-            async with a_worker(settings, folder):
+            async with _worker(settings):
                 await _until_asked(simulator, chance.randint(share // 8, share))
             cut += await count(service, "purchase", "state = 'sent'")
         # The kills came in the middle of calls: otherwise this shows nothing.
@@ -167,7 +143,7 @@ async def test_of_many_top_ups_at_a_bad_supplier_with_kills_none_is_done_twice_o
         )
         # Every fault was met, the undecidable one too.
         assert len(faulty) >= len(FAULTS)
-        async with a_worker(settings, folder):
+        async with _worker(settings):
             await _until_no_more_is_due(service, undecidable)
             await _give_up_asking(service, supplier)
             await _until(service, "purchase", "state = 'manual'", undecidable)

@@ -6,10 +6,8 @@ LOCKSTOCK_WEBHOOKS sets how many (400; the goal is 10,000).
 import asyncio
 import os
 import random
-import sys
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -19,11 +17,10 @@ from fulfillment.settings import Settings
 from kit.ids import new_id
 from kit.periodic import Periodic
 from kit.service import Service
-from tests.fulfillment.conftest import LINK_SECRET, SAFE_KEY
 from tests.fulfillment.factories import MERCHANT, OTHER_MERCHANT
-from tests.fulfillment.real_vault import SECRET
 from tests.fulfillment.receiver import OK, Receiver, running_receiver, running_silence
 from tests.fulfillment.webhooks import an_endpoint, completed, count, secret_of, tell, until
+from tests.fulfillment.workers import a_worker
 
 WEBHOOKS = int(os.environ.get("LOCKSTOCK_WEBHOOKS", "400"))
 MERCHANTS = 5
@@ -33,6 +30,12 @@ FAILS_MAX = 7
 """Of one webhook: ten failures in a row would end it, and a test must not hang on luck."""
 SECONDS_MAX = 60 + WEBHOOKS / 20
 TIMEOUT_SECONDS = 1.0
+QUICK = {
+    "supplier_private_addresses": True,
+    "webhook_timeout_seconds": TIMEOUT_SECONDS,
+    "webhook_pace": "0.00001",
+    "webhook_poll_seconds": 0.05,
+}
 pytestmark = pytest.mark.chaos
 
 
@@ -49,35 +52,6 @@ def _fails(message_id: str, nth: int) -> str:
     return "500 X\r\nContent-Length: 0\r\n" if bad else OK
 
 
-@asynccontextmanager
-async def a_worker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "fulfillment",
-        "worker",
-        env={
-            **os.environ,
-            "FULFILLMENT_DATABASE_URL": settings.database_url.get_secret_value(),
-            "FULFILLMENT_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-            "FULFILLMENT_INTERNAL_SECRET": SECRET,
-            "FULFILLMENT_LINK_SECRET": LINK_SECRET,
-            "FULFILLMENT_SAFE_KEY": SAFE_KEY,
-            "FULFILLMENT_SUPPLIER_PRIVATE_ADDRESSES": "true",
-            "FULFILLMENT_WEBHOOK_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS),
-            "FULFILLMENT_WEBHOOK_PACE": "0.00001",
-            "FULFILLMENT_WEBHOOK_POLL_SECONDS": "0.05",
-            "FULFILLMENT_LOG_LEVEL": "ERROR",
-        },
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
 @pytest.mark.timeout(int(3 * SECONDS_MAX))
 async def test_each_webhook_reaches_a_receiver_that_fails_whoever_is_killed_in_between(
     service: Service, settings: Settings
@@ -90,11 +64,11 @@ async def test_each_webhook_reaches_a_receiver_that_fails_whoever_is_killed_in_b
         told = await _tell_many(service, merchants)
         started = time.monotonic()
         for number in range(1, KILLS + 1):
-            async with a_worker(settings) as worker:
+            async with a_worker(settings, **QUICK) as worker:
                 wanted = number * WEBHOOKS // (KILLS + 2)
                 await until(lambda: len(receiver.accepted) >= wanted, SECONDS_MAX)  # noqa: B023 - awaited
-                worker.kill()
-        async with a_worker(settings):
+                await worker.kill()
+        async with a_worker(settings, **QUICK):
             await until(lambda: len(receiver.accepted) >= WEBHOOKS, SECONDS_MAX)
             took = time.monotonic() - started
             await _until_written_down(service, endpoints)

@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import signal
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,6 +20,7 @@ from ledger.transactions.domain import Draft, Posting
 from tests.ledger.factories import MERCHANT, OTHER_MERCHANT
 from tests.ledger.settling import agree, close_all, platform, terms
 from tests.stack.api import ApiClient
+from tests.stack.nursery import forked
 
 PATH = "/v1/settlements"
 MERCHANTS = 24
@@ -155,15 +154,12 @@ async def _available(service: Service, merchant: UUID, amount: int, at: datetime
 
 async def _kill_when(db: Database, url: str, closed: int) -> None:
     """Lets a process settle what is due and kills it when so many are closed."""
-    closer = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.ledger.settlements.closer", url, env=dict(os.environ)
-    )
-    for _ in range(LOOKS_MAX):
-        if len(await _settled(db)) >= closed:
-            break
-        await asyncio.sleep(PATIENCE_SECONDS)
-    closer.send_signal(signal.SIGKILL)
-    await closer.wait()
+    closer = forked("tests.ledger.settlements.closer", url, imports=["ledger.app"], env=os.environ)
+    async with closer:
+        for _ in range(LOOKS_MAX):
+            if len(await _settled(db)) >= closed:
+                break
+            await asyncio.sleep(PATIENCE_SECONDS)
 
 
 async def _now(db: Database) -> datetime:

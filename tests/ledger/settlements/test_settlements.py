@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import signal
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -28,6 +26,7 @@ from tests.ledger.settling import (
     terms,
 )
 from tests.stack.api import ApiClient
+from tests.stack.nursery import forked
 
 PATH = "/v1/settlements"
 MERCHANTS = 40
@@ -265,15 +264,12 @@ async def _pay(api: ApiClient, payout_id: str) -> None:
 
 async def _kill_when(db: Database, url: str, closed: int) -> None:
     """Lets a process close settlements and kills it when so many are closed."""
-    closer = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.ledger.settlements.closer", url, env=dict(os.environ)
-    )
-    for _ in range(LOOKS_MAX):
-        if await _closed(db) >= closed:
-            break
-        await asyncio.sleep(PATIENCE_SECONDS)
-    closer.send_signal(signal.SIGKILL)
-    await closer.wait()
+    closer = forked("tests.ledger.settlements.closer", url, imports=["ledger.app"], env=os.environ)
+    async with closer:
+        for _ in range(LOOKS_MAX):
+            if await _closed(db) >= closed:
+                break
+            await asyncio.sleep(PATIENCE_SECONDS)
 
 
 async def _closed(db: Database) -> int:

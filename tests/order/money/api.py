@@ -2,11 +2,12 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
+
+from tests.stack.nursery import Forked, nursery_of
 
 START_SECONDS_MAX = 30.0
 
@@ -16,17 +17,13 @@ class ApiProcess:
 
     def __init__(self, database_url: str, port: int) -> None:
         self.port = port
-        self._arguments = [
-            sys.executable,
-            "-m",
-            "tests.order.money.api_process",
-            database_url,
-            str(port),
-        ]
-        self._process: asyncio.subprocess.Process | None = None
+        self._arguments = ("tests.order.money.api_process", database_url, str(port))
+        self._process: Forked | None = None
 
     async def start(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(*self._arguments, env=dict(os.environ))
+        self._process = nursery_of("order.app", "tests.order.conftest").fork(
+            *self._arguments, env=os.environ
+        )
         async with asyncio.timeout(START_SECONDS_MAX), httpx.AsyncClient() as http:
             while not await self._is_up(http):  # noqa: ASYNC110 - another process: no event
                 await asyncio.sleep(0.05)
@@ -40,9 +37,7 @@ class ApiProcess:
 
     async def kill(self) -> None:
         assert self._process is not None
-        if self._process.returncode is None:
-            self._process.kill()
-        await self._process.wait()
+        await self._process.kill()
 
 
 @asynccontextmanager

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +24,7 @@ from order.steps.domain import StepState
 from tests.order.conftest import ACCOUNT_KEY, CONTACT_KEY, SECRET
 from tests.order.factories import POOL, fulfilling
 from tests.order.steps.making import a_step, planned, steps_of
+from tests.stack.nursery import Forked, forked
 
 _ORDERS = 12
 _KILLS = 8
@@ -75,31 +75,21 @@ async def _listening(app: Any, port: int) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _worker(settings: Settings, vault_port: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "order",
-        "worker",
-        env={
-            **os.environ,
-            "ORDER_DATABASE_URL": settings.database_url.get_secret_value(),
-            "ORDER_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-            "ORDER_INTERNAL_SECRET": SECRET,
-            "ORDER_CONTACT_KEY": CONTACT_KEY,
-            "ORDER_ACCOUNT_KEY": ACCOUNT_KEY,
-            "ORDER_VAULT_URL": f"http://127.0.0.1:{vault_port}",
-            "ORDER_STEPS_EVERY_SECONDS": "0.01",
-            "ORDER_STEPS_LEASE_SECONDS": "0.5",
-            "ORDER_LOG_LEVEL": "ERROR",
-        },
-    )
-    try:
+async def _worker(settings: Settings, vault_port: int) -> AsyncIterator[Forked]:
+    env = {
+        **os.environ,
+        "ORDER_DATABASE_URL": settings.database_url.get_secret_value(),
+        "ORDER_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+        "ORDER_INTERNAL_SECRET": SECRET,
+        "ORDER_CONTACT_KEY": CONTACT_KEY,
+        "ORDER_ACCOUNT_KEY": ACCOUNT_KEY,
+        "ORDER_VAULT_URL": f"http://127.0.0.1:{vault_port}",
+        "ORDER_STEPS_EVERY_SECONDS": "0.01",
+        "ORDER_STEPS_LEASE_SECONDS": "0.5",
+        "ORDER_LOG_LEVEL": "ERROR",
+    }
+    async with forked("order", "worker", imports=["order.app"], env=env) as process:
         yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def _planned_hold(db: Database) -> Order:
@@ -131,8 +121,7 @@ async def test_workers_killed_at_any_moment_make_each_step_once(
         vault.is_shut = True
         async with _worker(settings, port) as first, asyncio.timeout(30):
             await vault.reached.wait()  # it has acted; nobody will hear of it
-            first.kill()
-            await first.wait()
+            await first.kill()
         [sent] = {step.state for order in orders for step in await steps_of(db, order)}
         assert sent is StepState.SENT
         vault.open()
