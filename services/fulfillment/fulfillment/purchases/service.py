@@ -187,7 +187,7 @@ class PurchaseService:
         found = await self._decide_by_hand(tx, found)
         open_ones = [each for each in found.values() if each.state not in domain.SETTLED]
         keys = {(each.merchant_id, each.supplier) for each in open_ones}
-        accounts = await self._suppliers.find_accounts(tx, sorted(keys)) if keys else {}
+        accounts = await self._suppliers.hold_accounts(tx, sorted(keys)) if keys else {}
         steps = await self._steps(tx, open_ones, accounts)
         await self._hold_back(tx, wants, found, steps)
         waiting = [it for it in open_ones if steps.get(it.id, Step.WAIT) is Step.WAIT]

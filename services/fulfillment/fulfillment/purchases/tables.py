@@ -109,6 +109,14 @@ def purchase_tables(metadata: MetaData) -> None:
             "recheck_at",
             postgresql_where=text("recheck_at IS NOT NULL"),
         ),
+        # May this account move? `sends > unsent` also keeps the planner from reading all that is
+        # open where it has ids.
+        Index(
+            "ix_purchase_merchant_id_supplier_open",
+            "merchant_id",
+            "supplier",
+            postgresql_where=text("settled_at IS NULL AND sends > unsent"),
+        ),
         Index("ix_purchase_task_id", "task_id"),
         Index("ix_purchase_order_id", "order_id"),
         Index("ix_purchase_merchant_id_created_at_id", "merchant_id", "created_at", "id"),

@@ -117,6 +117,13 @@ def hosts_of(supplier: Supplier) -> frozenset[str]:
     return frozenset(host[0].lower() for host in found if host)
 
 
+def is_elsewhere(before: Supplier, after: Supplier) -> bool:
+    """Whether what was bought before may be unknown where the account is now. A description of the
+    same host is corrected at any time: a wrong one is why nobody understands the answers."""
+    same = (before.base_url, before.account_id) == (after.base_url, after.account_id)
+    return not same or hosts_of(before) != hosts_of(after)
+
+
 def _stated(seconds: float | None, declared: timedelta) -> timedelta:
     return declared if seconds is None else timedelta(seconds=seconds)
 
@@ -131,6 +138,14 @@ class SupplierNameTaken(Conflict):
     """A supplier of this name exists already; change that one, or choose another name."""
 
     code = "supplier_name_taken"
+
+
+class SupplierHasOpenPurchases(Conflict):
+    """Purchases there are not settled, and another account or address would know nothing of them:
+    they would be bought again. Pause the account and wait until they are, or decide on those in the
+    queue `undecided-purchases`; or set up another account under another name."""
+
+    code = "supplier_has_open_purchases"
 
 
 class SupplierSecretNeeded(Invalid):

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.exc import IntegrityError
 
 from fulfillment.safe import Safe
@@ -70,11 +70,27 @@ class SupplierRepository:
         self, tx: Transaction, wanted: Sequence[tuple[UUID, str]]
     ) -> Mapping[tuple[UUID, str], tuple[Supplier, Secrets]]:
         """By merchant and name, each with its secrets."""
+        return await self._named(tx, _FIND_NAMED, wanted)
+
+    async def hold_named(
+        self, tx: Transaction, wanted: Sequence[tuple[UUID, str]]
+    ) -> Mapping[tuple[UUID, str], tuple[Supplier, Secrets]]:
+        """The same, and none of them changes before this transaction ends."""
+        return await self._named(tx, _HOLD_NAMED, wanted)
+
+    async def _named(
+        self, tx: Transaction, statement: TextClause, wanted: Sequence[tuple[UUID, str]]
+    ) -> Mapping[tuple[UUID, str], tuple[Supplier, Secrets]]:
         rows = await tx.execute(
-            _FIND_NAMED,
+            statement,
             {"merchant_id": [each for each, _ in wanted], "name": [name for _, name in wanted]},
         )
         return {(row.merchant_id, row.name): (_supplier(row), self._secrets(row)) for row in rows}
+
+    async def has_open_purchases(self, tx: Transaction, supplier: Supplier) -> bool:
+        """Whether a call went there of which nobody knows what came of it."""
+        values = {"merchant_id": supplier.merchant_id, "name": supplier.name}
+        return bool((await tx.execute(_HAS_OPEN_PURCHASES, values)).scalar_one())
 
     async def find_called(
         self, tx: Transaction, supplier_id: UUID
@@ -199,6 +215,14 @@ _FIND_NAMED = text(
     WHERE (merchant_id, name) IN (
         SELECT * FROM unnest(CAST(:merchant_id AS uuid[]), CAST(:name AS text[])))
     """  # noqa: S608 - column names of this file
+)
+# Buyers do not hold up each other, only who locks an account FOR UPDATE to change it.
+_HOLD_NAMED = text(_FIND_NAMED.text + " ORDER BY id FOR KEY SHARE")
+_HAS_OPEN_PURCHASES = text(
+    """
+    SELECT EXISTS (SELECT FROM purchase WHERE merchant_id = :merchant_id AND supplier = :name
+                   AND settled_at IS NULL AND sends > unsent)
+    """
 )
 _FIND_CALLED = text(
     f"SELECT {_COLUMNS}, {_SECRETS} FROM supplier WHERE id = :id"  # noqa: S608 - ours

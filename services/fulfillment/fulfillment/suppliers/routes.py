@@ -75,7 +75,8 @@ async def change_supplier(
     who: Caller = caller(WRITE),
 ) -> SupplierRead:
     """Another address or secret, other times or options, or a pause. A new secret for callbacks
-    loses none: the one before is believed for `callback_overlap_seconds` too.
+    loses none: the one before is believed for `callback_overlap_seconds` too. The address and the
+    account stay while purchases there are open (409): elsewhere nobody would know of them.
     """
     async with db.transaction() as tx:
         changed = await suppliers.change(

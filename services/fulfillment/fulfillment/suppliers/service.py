@@ -13,11 +13,13 @@ from fulfillment.suppliers.domain import (
     OptionsNotFitting,
     Secrets,
     Supplier,
+    SupplierHasOpenPurchases,
     SupplierNotFound,
     SupplierSecretNeeded,
     UnknownConnector,
     account_of,
     hosts_of,
+    is_elsewhere,
 )
 from fulfillment.suppliers.repository import SupplierRepository
 from kit.db import Transaction
@@ -59,7 +61,8 @@ class SupplierService:
     ) -> Supplier:
         """With these values, as the border took them, replaced. Where callbacks are signed with
         another secret by it, the one before is believed for `overlap` too; the one before that no
-        more. Raises SupplierNotFound, BaseUrlMissing, OptionsNotFitting, SupplierSecretNeeded.
+        more. Raises SupplierNotFound, BaseUrlMissing, OptionsNotFitting, SupplierSecretNeeded,
+        SupplierHasOpenPurchases.
         """
         locked = await self._repository.lock(tx, merchant_id, supplier_id)
         if locked is None:
@@ -72,6 +75,8 @@ class SupplierService:
         given = _secrets(secrets)
         if given.calls is None and not hosts_of(changed) <= hosts_of(found):
             raise SupplierSecretNeeded
+        if is_elsewhere(found, changed) and await self._repository.has_open_purchases(tx, found):
+            raise SupplierHasOpenPurchases
         now = before.changed_to(given)
         return await self._repository.change(tx, changed, now, overlap)
 
@@ -92,7 +97,18 @@ class SupplierService:
         self, tx: Transaction, wanted: Sequence[tuple[UUID, str]]
     ) -> Mapping[tuple[UUID, str], Account]:
         """By merchant and name; one that is missing or without connector is not in it."""
-        found = await self._repository.find_named(tx, wanted)
+        return self._accounts(await self._repository.find_named(tx, wanted))
+
+    async def hold_accounts(
+        self, tx: Transaction, wanted: Sequence[tuple[UUID, str]]
+    ) -> Mapping[tuple[UUID, str], Account]:
+        """The same for who is about to buy there: they stay where they are until it is committed
+        that something is sent."""
+        return self._accounts(await self._repository.hold_named(tx, wanted))
+
+    def _accounts(
+        self, found: Mapping[tuple[UUID, str], tuple[Supplier, Secrets]]
+    ) -> Mapping[tuple[UUID, str], Account]:
         return {
             key: self._account(supplier, secrets)
             for key, (supplier, secrets) in found.items()
