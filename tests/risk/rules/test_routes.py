@@ -251,6 +251,9 @@ async def test_the_catalogue_names_every_fact_and_how_counts_are_named(
         ({"skus": [1]}, "/facts/skus", "a list(string) is needed"),
         ({"placed_at": "yesterday"}, "/facts/placed_at", "a timestamp is needed"),
         ({"placed_at": "2026-11-27T10:00:00"}, "/facts/placed_at", "a timestamp is needed"),
+        # In UTC these lie before the first year and behind the last one.
+        ({"placed_at": "0001-01-01T00:00:00+14:00"}, "/facts/placed_at", "a timestamp is needed"),
+        ({"placed_at": "9999-12-31T23:59:59-14:00"}, "/facts/placed_at", "a timestamp is needed"),
     ],
 )
 async def test_a_wrong_fact_is_refused_by_name(

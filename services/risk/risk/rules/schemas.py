@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self, cast
 from uuid import UUID
 
@@ -307,7 +307,7 @@ def to_facts(catalogue: Catalogue, given: Mapping[str, GivenFact]) -> Facts:
             raise FactRefused(name, catalogue.hint(name) or "there is no such fact")
         try:
             values |= catalogue.facts({name: _value(kind.type, value)}).values
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise FactRefused(name, f"a {kind.type} is needed") from error
     return catalogue.facts(values)
 
@@ -317,7 +317,7 @@ def _value(kind: FactType, value: GivenFact) -> FactValue:
         moment = datetime.fromisoformat(value)
         if moment.tzinfo is None:
             raise ValueError("a time needs its offset")
-        return moment
+        return moment.astimezone(UTC)
     read: Any = tuple(value) if isinstance(value, list) else value
     return cast(FactValue, read)
 
