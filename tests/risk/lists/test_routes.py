@@ -1,7 +1,7 @@
 """Lists as an operator keeps them, and what they mean for orders."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -9,14 +9,17 @@ from sqlalchemy import text
 
 from kit.db import Database
 from kit.ids import new_id
+from kit.service import Service
 from lockstock.order.v1.order_events_pb2 import OrderedLine
 from lockstock.risk.v1.assessment_events_pb2 import (
     DECISION_ALLOW,
     DECISION_DECLINE,
     DECISION_HOLD,
 )
+from risk.lists.domain import EntryKind
+from risk.lists.service import ListService
 from tests.risk.conftest import Assess
-from tests.risk.factories import IP, OTHER_MERCHANT, an_order
+from tests.risk.factories import IP, MERCHANT, OTHER_MERCHANT, an_order
 from tests.stack.api import ApiClient
 
 HASH = "ab" * 32
@@ -156,6 +159,42 @@ async def test_entries_are_put_on_a_list_in_bulk_and_read_in_pages(
     assert [it["value"] for it in found] == ["buyer-7"]
     too_many = await put(client, "watch", *many, one)
     assert too_many.status_code == 422
+
+
+@pytest.mark.parametrize("kind", [EntryKind.CUSTOMER, None])
+async def test_one_value_of_a_long_list_is_found_without_reading_the_list(
+    client: httpx.AsyncClient, service: Service, kind: EntryKind | None
+) -> None:
+    for thousand in range(3):
+        many = [
+            {"kind": "customer", "value": f"buyer-{thousand}-{number}"} for number in range(1_000)
+        ]
+        await put(client, "watch", *many)
+    lists = cast(ListService, service.state["lists"])
+    async with service.db.transaction() as tx:
+        # As the database does by itself from time to time.
+        await tx.execute(text("ANALYZE list_entry"))
+
+    async with service.db.transaction() as tx:
+        (found,) = await lists.list_entries(
+            tx,
+            MERCHANT,
+            "watch",
+            kind=kind,
+            value="buyer-1-7",
+            with_expired=False,
+            before=None,
+            limit=51,
+        )
+        read = await tx.execute(
+            text(
+                "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables "
+                "WHERE relname = 'list_entry'"
+            )
+        )
+
+    assert found.value == "buyer-1-7"
+    assert read.scalar_one() < 100
 
 
 async def test_one_wrong_value_refuses_all_and_is_named(client: httpx.AsyncClient) -> None:

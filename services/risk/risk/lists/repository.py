@@ -32,8 +32,20 @@ _LIST = text(f"""
     SELECT {_COLUMNS} FROM list_entry
     WHERE merchant_id = :merchant_id AND list = :list
         AND (CAST(:kind AS text) IS NULL OR kind = :kind)
-        AND (CAST(:value AS text) IS NULL OR value = :value)
         AND (:with_expired OR expires_at IS NULL OR expires_at > clock_timestamp())
+        AND id < :before
+    ORDER BY id DESC LIMIT :limit
+""")  # noqa: S608 - made of constants above
+# By itself: plans are generic, and a filter that may be absent finds no index. A value is there
+# once of each kind.
+_LIST_OF_VALUE = text(f"""
+    WITH said AS MATERIALIZED (
+        SELECT {_COLUMNS} FROM list_entry
+        WHERE merchant_id = :merchant_id AND list = :list
+            AND kind = ANY(CAST(:kinds AS text[])) AND value = :value
+    )
+    SELECT {_COLUMNS} FROM said
+    WHERE (:with_expired OR expires_at IS NULL OR expires_at > clock_timestamp())
         AND id < :before
     ORDER BY id DESC LIMIT :limit
 """)  # noqa: S608 - made of constants above
@@ -105,18 +117,18 @@ class ListRepository:
         limit: int,
     ) -> list[Entry]:
         """Newest first."""
-        rows = await tx.execute(
-            _LIST,
-            {
-                "merchant_id": merchant_id,
-                "list": name,
-                "kind": None if kind is None else kind.value,
-                "value": value,
-                "with_expired": with_expired,
-                "before": before or LAST_ID,
-                "limit": limit,
-            },
-        )
+        values = {
+            "merchant_id": merchant_id,
+            "list": name,
+            "with_expired": with_expired,
+            "before": before or LAST_ID,
+            "limit": limit,
+        }
+        if value is None:
+            rows = await tx.execute(_LIST, values | {"kind": None if kind is None else kind.value})
+        else:
+            kinds = [it.value for it in EntryKind] if kind is None else [kind.value]
+            rows = await tx.execute(_LIST_OF_VALUE, values | {"kinds": kinds, "value": value})
         return [_to_domain(row) for row in rows]
 
     async def drop(
