@@ -54,7 +54,9 @@ Db = Annotated[Database, Depends(_db)]
     status_code=200,
     response_model=AssessmentAnswer,
     summary="Judge a purchase now, for shops that ask",
-    description="Records nothing unless `record` is true; a recorded purchase counts from then on.",
+    description="Records nothing unless `record` is true; a recorded purchase counts from then on. "
+    "Asked again without `record` about a reference that is recorded, it counts twice in the "
+    "answer, as recorded and as asked about: read its assessment instead.",
 )
 async def assess(
     request: Request,
