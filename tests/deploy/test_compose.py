@@ -57,17 +57,25 @@ def test_every_variable_is_one_that_the_settings_know(container: str) -> None:
     assert set(environment_of(container)) <= set(service.settings().variables())
 
 
+@pytest.fixture(scope="module")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of those that `make secrets` makes."""
+    script = tmp_path_factory.mktemp("deploy") / "make-secrets.sh"
+    script.write_text((ROOT / "deploy" / "make-secrets.sh").read_text())
+    subprocess.run(["/bin/sh", str(script)], check=True, capture_output=True)
+    return script.parent / "secrets"
+
+
 @pytest.mark.parametrize("container", OURS)
-def test_the_settings_accept_what_is_set(container: str, tmp_path: Path) -> None:
+def test_the_settings_accept_what_is_set(container: str, secrets: Path) -> None:
     service = owner(container)
     assert service is not None
     environment = environment_of(container)
     for variable, value in environment.items():
         if variable.endswith("_FILE") and value.startswith("/run/secrets/"):
-            assert value.removeprefix("/run/secrets/") in CONTAINERS[container]["secrets"]
-            secret = tmp_path / variable
-            secret.write_text("5" * 64)
-            environment[variable] = str(secret)
+            name = value.removeprefix("/run/secrets/")
+            assert name in CONTAINERS[container]["secrets"]
+            environment[variable] = str(secrets / name)
     try:
         settings = service.settings().from_env(environment)
     except ValidationError as error:

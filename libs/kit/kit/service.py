@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import signal
+import socket
 import sys
 from collections.abc import (
     AsyncIterator,
@@ -26,7 +27,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from types import FrameType
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
@@ -35,6 +36,7 @@ from pydantic import ValidationError
 from sqlalchemy import MetaData
 
 from kit.auth import Callers, ServiceTokens
+from kit.background import STOP_SECONDS_MAX, LoopDied, running_loops
 from kit.db import Database, Transaction
 from kit.http import AppParts, build_app
 from kit.http.app import Check, Notice
@@ -49,26 +51,24 @@ from kit.messaging.retention import prune as prune_messages
 from kit.messaging.settings import KafkaSettings
 from kit.misses import Misses
 from kit.periodic import Periodic
-from kit.settings import ServiceSettings
+from kit.settings import ServiceSettings, WrongSetting
 from kit.tenancy import for_every_merchant
 
 log = get_logger(__name__)
 
-STOP_SECONDS_MAX = 8.0
 HTTP_STOP_SECONDS_MAX = 3
 _MINUTE = timedelta(minutes=1)
+EXIT_LOOP_DIED = 1
+EXIT_WRONG_SETTING = 2
+EXIT_CANNOT_LISTEN = 3
 KEEP_ALIVE_SECONDS = 30
 """Longer than clients keep idle connections (httpx: 5): they never write into a closed one."""
 
 Close = Callable[[], Awaitable[None]]
 
 
-class Loop(Protocol):
-    """Something that runs in the background until it is told to stop."""
-
-    async def run(self) -> None: ...
-
-    def stop(self) -> Awaitable[None] | None: ...
+class CannotListen(Exception):
+    """The API's port cannot be listened on; the text is for an operator."""
 
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
@@ -166,7 +166,7 @@ async def running_relay(service: Service) -> AsyncIterator[Relay]:
         stall_seconds=service.settings.watchdog_stall_seconds,
     )
     _wake_on_commit(service.db, relay)
-    async with _running([relay]):
+    async with running_loops([relay]):
         yield relay
 
 
@@ -181,14 +181,14 @@ async def running_worker(service: Service) -> AsyncIterator[Consumer]:
         patience=service.patience,
         stall_seconds=service.settings.watchdog_stall_seconds,
     )
-    async with _running([consumer, *service.jobs, *_housekeeping(service)]):
+    async with running_loops([consumer, *service.jobs, *_housekeeping(service)]):
         yield consumer
 
 
 @asynccontextmanager
 async def running_jobs(service: Service) -> AsyncIterator[None]:
     """The background loops of the API process."""
-    async with _running(list(service.api_jobs)):
+    async with running_loops(list(service.api_jobs)):
         yield
 
 
@@ -206,14 +206,31 @@ def main(
     arguments, rest = parser.parse_known_args()
     settings = _settings_or_exit(settings_class)
     configure_logging(settings.service, log_format=settings.log_format, level=settings.log_level)
-    if arguments.command in ("serve", "api", "worker"):
-        run(_command(create_service, settings, arguments.command, rest))
-        return
-    with for_every_merchant(f"command {arguments.command}"):
-        if arguments.command in extra:
-            run(extra[arguments.command](settings, rest))
-        else:
+    with _one_sentence(settings):
+        if arguments.command in ("serve", "api", "worker"):
             run(_command(create_service, settings, arguments.command, rest))
+            return
+        with for_every_merchant(f"command {arguments.command}"):
+            if arguments.command in extra:
+                run(extra[arguments.command](settings, rest))
+            else:
+                run(_command(create_service, settings, arguments.command, rest))
+
+
+@contextlib.contextmanager
+def _one_sentence(settings: ServiceSettings) -> Iterator[None]:
+    """What an operator can mend is told in a sentence and not by a traceback."""
+    try:
+        yield
+    except WrongSetting as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(EXIT_WRONG_SETTING) from None
+    except CannotListen as error:
+        prefix = settings.env_prefix()
+        sys.stderr.write(f"{error}; end what listens there or set {prefix}PORT to a free one\n")
+        raise SystemExit(EXIT_CANNOT_LISTEN) from None
+    except LoopDied:
+        raise SystemExit(EXIT_LOOP_DIED) from None  # the log has said which, and of what
 
 
 async def _command(
@@ -260,7 +277,9 @@ async def running_api(
     stopping: asyncio.Event | None = None,
     notices: Mapping[str, Notice] | None = None,
 ) -> AsyncIterator[None]:
-    """Uvicorn inside this loop; `stopping` is set when the server ends by itself (port in use)."""
+    """Uvicorn inside this loop; `stopping` is set when the server ends by itself. Raises
+    CannotListen.
+    """
     config = uvicorn.Config(
         create_app(service, notices),
         host=service.settings.host,
@@ -283,6 +302,8 @@ async def running_api(
         # Uvicorn offers a flag, not an event, for "the socket listens".
         while not server.started and not task.done():  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.01)
+        if not server.started:
+            await task
         calm_collector()
         yield
     finally:
@@ -297,33 +318,13 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
-
-@asynccontextmanager
-async def _running(loops: Sequence[Loop]) -> AsyncIterator[None]:
-    """Runs each loop's `run()`; at the end `stop()`s them and waits for their last round."""
-    tasks = [asyncio.create_task(loop.run()) for loop in loops]
-    for task in tasks:
-        task.add_done_callback(_exit_when_crashed)
-    try:
-        yield
-    finally:
-        for loop in loops:
-            stopped = loop.stop()
-            if stopped is not None:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(STOP_SECONDS_MAX):
-                        await stopped
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS_MAX)
-            for task in late:
-                task.cancel()
-
-
-def _exit_when_crashed(task: asyncio.Task[None]) -> None:
-    """A loop that dies must not leave a process that looks alive: the supervisor starts it anew."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("loop_died", exc_info=error)
-        signal.raise_signal(signal.SIGTERM)
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Raises CannotListen, where uvicorn would end the process from within its task."""
+        try:
+            await super().startup(sockets)
+        except SystemExit as ending:
+            host, port, reason = self.config.host, self.config.port, ending.__context__
+            raise CannotListen(f"port {port} of {host} cannot be listened on: {reason}") from None
 
 
 def _housekeeping(service: Service) -> list[Periodic]:
@@ -356,7 +357,10 @@ def _settings_or_exit(settings_class: type[Settings]) -> Settings:
         for problem in error.errors():
             name = f"{prefix}{str(problem['loc'][0]).upper()}"
             sys.stderr.write(f"{name}: {problem['msg']}\n")
-        raise SystemExit(2) from None
+        raise SystemExit(EXIT_WRONG_SETTING) from None
+    except WrongSetting as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(EXIT_WRONG_SETTING) from None
 
 
 @contextlib.contextmanager

@@ -6,13 +6,23 @@ LOCKSTOCK_F. A secret may come from a file: ORDER_F_FILE=/run/secrets/... (or LO
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 _SUITE_PREFIX = "LOCKSTOCK_"
+_DATABASE_URL = re.compile(r"postgresql\+asyncpg://\S+")
+_HOST = r"(\[[0-9A-Fa-f:.]+\]|[^\s,:\[\]]+)(:[0-9]{1,5})?"
+_HOSTS = re.compile(rf"\s*{_HOST}(\s*,\s*{_HOST})*\s*")
+
+
+class WrongSetting(ValueError):
+    """A setting that cannot be used. The text is one sentence for an operator and names it."""
 
 
 class ServiceSettings(BaseModel):
@@ -58,6 +68,27 @@ class ServiceSettings(BaseModel):
         default=60.0, ge=5.0, le=600.0, description="no progress for so long ends the process"
     )
 
+    @field_validator("kafka_bootstrap")
+    @classmethod
+    def _names_brokers(cls, brokers: str) -> str:
+        if not _HOSTS.fullmatch(brokers):
+            raise ValueError("it is not of the form host:port[,host:port...]")
+        return brokers
+
+    @field_validator("database_url")
+    @classmethod
+    def _names_a_database(cls, url: SecretStr) -> SecretStr:
+        """What is refused is not shown: it may hold the password."""
+        try:
+            make_url(url.get_secret_value())
+        except (ArgumentError, ValueError):
+            is_url = False
+        else:
+            is_url = _DATABASE_URL.fullmatch(url.get_secret_value()) is not None
+        if not is_url:
+            raise ValueError("it is not of the form postgresql+asyncpg://role:password@host/name")
+        return url
+
     @classmethod
     def env_prefix(cls) -> str:
         return cls.service.upper().replace("-", "_") + "_"
@@ -78,7 +109,8 @@ class ServiceSettings(BaseModel):
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Reads the environment; the service's own variable wins over the shared one.
 
-        Raises pydantic.ValidationError naming every missing or wrong field.
+        Raises pydantic.ValidationError naming every missing or wrong field, WrongSetting for a file
+        that cannot be read.
         """
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = {}
@@ -87,6 +119,15 @@ class ServiceSettings(BaseModel):
             if given is None or given == "":
                 continue
             if variable.endswith("_FILE") and variable.removesuffix("_FILE") in cls.variables():
-                given = Path(given).read_text(encoding="utf-8").strip()
+                given = _content(variable, given)
             values[field] = given
         return cls.model_validate(values)
+
+
+def _content(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise WrongSetting(f"{variable}: {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise WrongSetting(f"{variable}: {path} is no text in UTF-8") from error

@@ -20,6 +20,7 @@ from fulfillment.supplier_products.service import SupplierProductService
 from fulfillment.vault import Vault
 from fulfillment.webhook_type import WebhookType
 from kit.db import Database
+from kit.settings import WrongSetting
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,18 @@ def load_kinds(parts: Parts) -> Mapping[str, Kind]:
 
 def load_connectors(names: Iterable[str], outside: Outside) -> Mapping[str, Connector]:
     """The named folders under `fulfillment/connectors`: each `connector.py` has
-    `create(outside)`. Raises ModuleNotFoundError at the start, not at the first purchase.
+    `create(outside)`. Raises WrongSetting at the start, not at the first purchase.
     """
-    return {
-        name: cast(Connector, _module(f"connectors.{name}.connector").create(outside))
-        for name in sorted(set(names))
-    }
+    return {name: cast(Connector, _connector(name).create(outside)) for name in sorted(set(names))}
+
+
+def _connector(name: str) -> "_Maker":
+    try:
+        return _module(f"connectors.{name}.connector")
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("fulfillment.connectors."):
+            raise
+        raise WrongSetting(f"FULFILLMENT_CONNECTORS: there is no connector {name!r}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -50,6 +51,7 @@ from fulfillment.wording import the_wording
 from kit.db import Database
 from kit.messaging.handlers import Handler
 from kit.periodic import Periodic
+from kit.settings import WrongSetting
 
 FORGET_SECONDS = 300.0
 MESSAGES_PATIENCE_SECONDS = 0.5
@@ -168,13 +170,27 @@ def _defaults(settings: Settings, senders: Mapping[str, Sender]) -> list[SenderA
 def _named(settings: Settings) -> list[dict[str, Any]]:
     """This service's own senders: those of the file come first."""
     path = settings.message_senders
-    named: list[dict[str, Any]] = orjson.loads(path.read_bytes()) if path else []
+    named = _of_file(path) if path else []
     if settings.message_spool:
         spool = {"folder": str(settings.message_spool), "from_address": SPOOL_FROM}
         named.append({"sender": "spool", "settings": spool})
     if settings.message_inbox:
         named.append({"sender": "inbox"})
     return named
+
+
+def _of_file(path: Path) -> list[dict[str, Any]]:
+    """Raises WrongSetting; what stands in the file is not told, it holds secrets."""
+    setting = f"FULFILLMENT_MESSAGE_SENDERS: {path}"
+    try:
+        found = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise WrongSetting(f"{setting} cannot be read: {error.strerror}") from error
+    except orjson.JSONDecodeError:
+        raise WrongSetting(f"{setting} is not JSON") from None
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise WrongSetting(f"{setting} is no list of senders")
+    return found
 
 
 def _usable(settings: Settings) -> dict[Channel, Any]:

@@ -17,6 +17,7 @@ import orjson
 
 from kit.errors import Invalid
 from kit.money import Money
+from kit.settings import WrongSetting
 from order.outbound import Connection
 from order.refunds.domain import Refund
 
@@ -276,10 +277,16 @@ class BeginRefused(Invalid):
 
 def load_providers(names: Iterable[str]) -> Mapping[str, Provider]:
     """The named providers and the channel's; one with accounts gives money back only once
-    `ThroughAccounts` stands before it. Raises ModuleNotFoundError for an unknown name.
+    `ThroughAccounts` stands before it. Raises WrongSetting for an unknown name.
     """
-    wanted = {CHANNEL, *names}
-    return {
-        name: cast(Provider, import_module(f"order.providers.{name}.provider").PROVIDER)
-        for name in sorted(wanted)
-    }
+    return {name: _load(name) for name in sorted({CHANNEL, *names})}
+
+
+def _load(name: str) -> Provider:
+    try:
+        module = import_module(f"order.providers.{name}.provider")
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("order.providers."):
+            raise
+        raise WrongSetting(f"ORDER_PAYMENT_PROVIDERS: there is no provider {name!r}") from None
+    return cast(Provider, module.PROVIDER)
