@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
 from kit.auth import ServiceTokens
-from kit.peers import CONNECTIONS_MAX, Peer, PeerSilent
+from kit.peers import CONNECTIONS_MAX, Peer, PeerProblem, PeerSilent
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 TOKENS = ServiceTokens("s" * 32)
@@ -155,3 +156,24 @@ async def test_where_nobody_listens_is_silence() -> None:
     async with _peer("http://127.0.0.1:1") as peer:
         with pytest.raises(PeerSilent):
             await peer.get("/")
+
+
+@pytest.mark.parametrize("status", [302, 401, 429, 500, 503])
+async def test_an_answer_that_says_nothing_of_what_was_asked_for_is_none(status: int) -> None:
+    async with _server(partial(_say, status)) as (url, _), _peer(url) as peer:
+        with pytest.raises(PeerSilent, match=str(status)):
+            await peer.post("/v1/things", {})
+
+
+@pytest.mark.parametrize("status", [403, 404, 409, 422])
+async def test_a_no_is_an_answer(status: int) -> None:
+    async with _server(partial(_say, status)) as (url, _), _peer(url) as peer:
+        with pytest.raises(PeerProblem) as no:
+            await peer.post("/v1/things", {})
+    assert no.value.status == status
+
+
+async def _say(status: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await _request(reader)
+    writer.write(b"HTTP/1.1 %d Said\r\ncontent-length: 0\r\n\r\n" % status)
+    await writer.drain()

@@ -121,7 +121,7 @@ class Peer:
             answer = await self._send(method, path, headers=headers, **request)
         except (httpx.HTTPError, aiohttp.ClientError) as error:
             raise PeerSilent(f"{method} {path}: {type(error).__name__}") from error
-        if answer.status_code >= 500 or answer.status_code == 429:
+        if _is_no_answer(answer.status_code):
             raise PeerSilent(f"{method} {path}: {answer.status_code}")
         try:
             document = orjson.loads(answer.content) if answer.content else None
@@ -162,6 +162,13 @@ class Peer:
         if now - self._token_age > SERVICE_TOKEN_SECONDS / 2:
             self._token, self._token_age = self._tokens.issue(self._service, now=now), now
         return self._token
+
+
+def _is_no_answer(status: int) -> bool:
+    """Whether it says nothing about what was asked for. A refused token (the shared secret is being
+    changed, or the clocks differ) passes: taken for a no it would end what was asked for.
+    """
+    return status >= 500 or status in (401, 429) or 300 <= status < 400
 
 
 def _carrier() -> httpx.AsyncBaseTransport:
