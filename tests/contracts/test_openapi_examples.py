@@ -82,6 +82,22 @@ def test_every_body_has_an_example_that_its_own_schema_accepts(with_body: list[O
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_every_example_of_a_schema_is_one(name: str, running: RunningSet):
+    """Those of answers too: nothing that is always there is left out of them."""
+    components = running.documents[name]["components"]
+    wrong = [
+        f"{schema}: {list(error.instance_path)} {error.message}"
+        for schema, content in components["schemas"].items()
+        for example in content.get("examples", ())
+        for error in Draft202012Validator(
+            {"$ref": f"#/components/schemas/{schema}", "components": components}
+        ).iter_errors(example)
+    ]
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_example_is_understood_when_it_is_tried(
     name: str, with_body: list[Operation], running: RunningSet
 ):

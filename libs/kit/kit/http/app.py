@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from kit.auth import Callers
 from kit.db import Database
 from kit.errors import DomainError
+from kit.http.examples import complete_examples
 from kit.http.lean import Shortcuts
 from kit.http.middleware import Backbone
 from kit.http.problems import PROBLEM_RESPONSES, Problem, install_problem_handlers
@@ -155,6 +156,7 @@ def _install_docs(app: FastAPI) -> None:
             problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             components.update(problem.pop("$defs", {}))
             components["Problem"] = problem
+            complete_examples(components)
         return app.openapi_schema or build()
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the schema

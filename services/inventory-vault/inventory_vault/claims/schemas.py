@@ -57,6 +57,8 @@ class ClaimCreate(Model):
 
 
 class ClaimBatchItem(ClaimCreate):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reservation_id": _RESERVATION}]})
+
     reservation_id: UUID
     merchant_id: UUID | None = Field(default=None, description="Only services may set it.")
 
