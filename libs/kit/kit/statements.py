@@ -34,6 +34,9 @@ from kit.tenancy import SETTING
 PREPARED_MAX = 500
 """Statements kept prepared per connection: above what a service has, so nothing is made twice."""
 
+UNDO_SECONDS = 5.0
+"""A rollback takes no time; a connection that does not answer for so long is given up."""
+
 READ_ONLY_STATE = "25006"
 """SQLSTATE of a write to a server, or in a session, that only reads."""
 
@@ -232,11 +235,22 @@ class Statements:
             yield
         except BaseException:
             with suppress(*_DRIVER_ERRORS, OSError):  # the error that led here is the one to tell
-                await _uncut(self._driver.execute(undo))
+                await _uncut(self._undo(undo))
             raise
         done = end()
         with self._sqlalchemy_errors(done):
             await _uncut(self._driver.execute(done))
+
+    async def _undo(self, sql: str) -> None:
+        """Within a limit: after a statement that was cancelled (a COPY, say) the driver waits for
+        the server to confirm that, and a server that is gone without a word never does.
+        """
+        try:
+            await self._driver.execute(sql, timeout=UNDO_SECONDS)
+        except TimeoutError:
+            # The server undoes what a connection leaves that is gone.
+            self._driver.terminate()
+            raise
 
     async def _fetch(self, prepared: Any, values: Sequence[Any]) -> tuple[Iterable[Any], int]:
         try:
