@@ -127,6 +127,59 @@ async def test_a_key_bound_to_networks_hands_on_no_freer_one(
     assert (await api.get("/v1/orders", headers=bound)).json()["code"] == "address_not_allowed"
 
 
+async def test_a_key_that_expires_issues_none_that_outlives_it(api: httpx.AsyncClient) -> None:
+    end = datetime.now(UTC) + timedelta(days=7)
+    scopes = ["api-keys:write", "orders:read"]
+    issuer = bearer(await issue(api, name="for a week", scopes=scopes, expires_at=end.isoformat()))
+
+    async def issue_until(name: str, until: datetime | None) -> httpx.Response:
+        given = until.isoformat() if until else None
+        return await issue(api, name=name, expires_at=given, headers=issuer)
+
+    for until in (None, end + timedelta(seconds=1)):
+        refused = await issue_until("too long", until)
+        assert (refused.status_code, refused.json()["code"]) == (403, "expiry_not_held")
+    assert (await issue_until("as long", end)).status_code == 201
+    assert (await issue_until("shorter", end - timedelta(seconds=1))).status_code == 201
+
+
+async def test_a_key_that_expires_makes_no_longer_one_stronger(api: httpx.AsyncClient) -> None:
+    end = datetime.now(UTC) + timedelta(days=7)
+    scopes = ["api-keys:write", "orders:read", "stock:read"]
+    keeper = bearer(await issue(api, name="for a week", scopes=scopes, expires_at=end.isoformat()))
+    longer = (await issue(api, name="for ever", allowed_ips=["::1"])).json()
+    as_long = (await issue(api, name="as long", expires_at=end.isoformat())).json()
+    stronger = {"scopes": ["orders:read", "stock:read"]}
+
+    edits: list[dict[str, Any]] = [stronger, {"allowed_ips": []}]
+    for edit in edits:
+        path = f"/v1/api-keys/{longer['id']}"
+        refused = await api.patch(path, json=edit, headers=keeper)
+        assert (refused.status_code, refused.json()["code"]) == (403, "expiry_not_held")
+    path = f"/v1/api-keys/{as_long['id']}"
+    assert (await api.patch(path, json=stronger, headers=keeper)).status_code == 200
+
+
+async def test_nobody_revokes_a_key_that_may_more_than_his_own(
+    api: httpx.AsyncClient, platform: httpx.AsyncClient
+) -> None:
+    own = await issue(api, name="keeper", scopes=["api-keys:write", "orders:read"])
+    keeper = bearer(own)
+    strong = (await issue(api, role="owner", scopes=None)).json()
+    weak = (await issue(api, name="weak")).json()
+
+    async def revoke(client: httpx.AsyncClient, key_id: str, **given: Any) -> httpx.Response:
+        return await client.post(f"/v1/api-keys/{key_id}/revoke", **given)
+
+    refused = await revoke(api, strong["id"], headers=keeper)
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope_not_held")
+    assert (await api.get(f"/v1/api-keys/{strong['id']}")).json()["revoked_at"] is None
+    # One that may be used for longer, or from elsewhere, goes all the same: nothing is handed on.
+    assert (await revoke(api, weak["id"], headers=keeper)).json()["revoked_at"]
+    assert (await revoke(api, own.json()["id"], headers=keeper)).json()["revoked_at"]
+    assert (await revoke(platform, strong["id"])).json()["revoked_at"]
+
+
 async def test_a_revoked_key_is_not_edited(api: httpx.AsyncClient) -> None:
     path = f"/v1/api-keys/{(await issue(api)).json()['id']}"
     await api.post(f"{path}/revoke")

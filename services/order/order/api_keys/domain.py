@@ -199,6 +199,12 @@ def check_networks_handed_on(allowed_ips: Sequence[str], own: Sequence[Network])
         raise NetworkNotHeld(allowed_ips=freer)
 
 
+def check_outlives_none(expires_at: datetime | None, own: datetime | None) -> None:
+    """Raises ExpiryNotHeld when a key that expires would hand on one that outlives it."""
+    if own is not None and (expires_at is None or expires_at > own):
+        raise ExpiryNotHeld(expires_at=own.isoformat())
+
+
 def check_scopes(wanted: Iterable[str], *, for_platform: bool) -> tuple[str, ...]:
     """The scopes, sorted, each once. Raises UnknownScope naming those that do not exist."""
     known = PLATFORM_SCOPES if for_platform else MERCHANT_SCOPES
@@ -257,6 +263,14 @@ class NetworkNotHeld(Denied):
     """
 
     code = "network_not_held"
+
+
+class ExpiryNotHeld(Denied):
+    """A key that expires hands on and edits only keys that expire no later; give `expires_at` up
+    to its own.
+    """
+
+    code = "expiry_not_held"
 
 
 class ApiKeyRevoked(Conflict):

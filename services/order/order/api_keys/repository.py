@@ -35,6 +35,7 @@ _INSERT = text(
     "k.expires_at, k.revoked_at, i.role, k.allowed_ips, k.suspended_at, k.last_used_at "
     "FROM k, i"
 )
+_EXPIRY = text("SELECT expires_at FROM api_key WHERE key_id = :key_id")
 _FIND = text(_KEYS + "WHERE i.key_id = :key_id")
 _LOCK = text(_KEYS + "WHERE i.key_id = :key_id FOR NO KEY UPDATE OF k, i")
 _UPDATE = text(
@@ -116,6 +117,14 @@ async def add(
 async def find(tx: Transaction, key_id: str) -> ApiKey | None:
     row = (await tx.execute(_FIND, {"key_id": key_id})).one_or_none()
     return _key(row) if row else None
+
+
+async def expiry_of(tx: Transaction, key_id: str) -> datetime | None:
+    """When a key ends; None for never."""
+    expires_at: datetime | None = (
+        await tx.execute(_EXPIRY, {"key_id": key_id})
+    ).scalar_one_or_none()
+    return expires_at
 
 
 async def lock(tx: Transaction, key_id: str) -> ApiKey | None:

@@ -30,7 +30,14 @@ async def create_api_key(
     async def work(tx: Transaction) -> ApiKeyIssued:
         key, minted = await service.issue(
             tx,
-            merchant_id=service.merchant_for(who, body.merchant_id, scopes, body.allowed_ips),
+            merchant_id=await service.merchant_for(
+                tx,
+                who,
+                body.merchant_id,
+                scopes,
+                allowed_ips=body.allowed_ips,
+                expires_at=body.expires_at,
+            ),
             name=body.name,
             scopes=scopes,
             created_by=who.id,
@@ -95,7 +102,9 @@ async def list_roles(_: Caller = caller("api-keys:read")) -> Page[RoleRead]:
 async def revoke_api_key(
     key_id: KeyId, run: Once = once(), who: Caller = caller("api-keys:write")
 ) -> Response:
-    """Ends a key at once and for ever; every service refuses it within 5 seconds."""
+    """Ends a key at once and for ever; every service refuses it within 5 seconds. 403
+    `scope_not_held` when it may more than the caller.
+    """
 
     async def work(tx: Transaction) -> ApiKeyRead:
         return ApiKeyRead.from_domain(await service.revoke(tx, who, key_id))

@@ -19,6 +19,7 @@ from order.api_keys.domain import (
     check_handed_on,
     check_networks,
     check_networks_handed_on,
+    check_outlives_none,
     check_scopes,
     scopes_of,
 )
@@ -74,8 +75,12 @@ async def issue(
 
 
 async def revoke(tx: Transaction, who: Principal, key_id: str) -> ApiKey:
-    """Ends a key for ever; a repeat changes nothing. Raises ApiKeyNotFound."""
+    """Ends a key for ever; a repeat changes nothing. Nobody ends a key that may more than his own.
+
+    Raises ApiKeyNotFound, ScopeNotHeld.
+    """
     key = await get(tx, who, key_id)
+    _check_scopes_held(who, key.scopes)
     if await repository.revoke(tx, key_id):
         key = await get(tx, who, key_id)
         _announce(tx, key)
@@ -94,7 +99,7 @@ async def edit(
     """Sets what is given. Nobody edits a key that would have more than his own, nor one that has.
 
     Raises ApiKeyNotFound, ApiKeyRevoked, RoleOrScopes, UnknownRole, UnknownScope, BadNetwork,
-    ScopeNotHeld, NetworkNotHeld.
+    ScopeNotHeld, NetworkNotHeld, ExpiryNotHeld.
     """
     key = _of(who, key_id, await repository.lock(tx, key_id))
     if key.revoked_at is not None:
@@ -105,7 +110,9 @@ async def edit(
         changed = replace(changed, scopes=granted, role=role)
     if allowed_ips is not None:
         changed = replace(changed, allowed_ips=check_networks(allowed_ips))
-    check_may_hand_on(who, {*key.scopes, *changed.scopes}, changed.allowed_ips)
+    await check_may_hand_on(
+        tx, who, {*key.scopes, *changed.scopes}, changed.allowed_ips, key.expires_at
+    )
     if changed != key:
         changed = await repository.update(tx, changed)
         _announce(tx, changed)
@@ -166,8 +173,14 @@ async def list_keys(
     return await repository.list_keys(tx, merchant_id, after=after, limit=limit)
 
 
-def merchant_for(
-    who: Principal, wanted: UUID | None, scopes: Iterable[str], allowed_ips: Sequence[str] = ()
+async def merchant_for(
+    tx: Transaction,
+    who: Principal,
+    wanted: UUID | None,
+    scopes: Iterable[str],
+    *,
+    allowed_ips: Sequence[str] = (),
+    expires_at: datetime | None = None,
 ) -> UUID | None:
     """Whose key is to be issued: the platform may name any merchant, others get their own.
 
@@ -175,17 +188,31 @@ def merchant_for(
     """
     if not is_platform(who) and wanted not in (None, who.merchant):
         raise NotYourMerchant
-    check_may_hand_on(who, scopes, check_networks(allowed_ips))
+    await check_may_hand_on(tx, who, scopes, check_networks(allowed_ips), expires_at)
     return wanted if is_platform(who) else who.merchant
 
 
-def check_may_hand_on(who: Principal, scopes: Iterable[str], allowed_ips: Sequence[str]) -> None:
-    """A key hands on only scopes it has, to be used only from where it may be used itself; the
-    platform knows no such bound of scopes. Raises ScopeNotHeld, NetworkNotHeld.
+async def check_may_hand_on(
+    tx: Transaction,
+    who: Principal,
+    scopes: Iterable[str],
+    allowed_ips: Sequence[str],
+    expires_at: datetime | None,
+) -> None:
+    """A key hands on only scopes it has, to be used only from where and for as long as it may be
+    used itself; the platform knows no such bound of scopes.
+
+    Raises ScopeNotHeld, NetworkNotHeld, ExpiryNotHeld.
     """
+    _check_scopes_held(who, scopes)
+    check_networks_handed_on(allowed_ips, who.networks)
+    if who.kind == "key":
+        check_outlives_none(expires_at, await repository.expiry_of(tx, who.id))
+
+
+def _check_scopes_held(who: Principal, scopes: Iterable[str]) -> None:
     if not is_platform(who) and not who.may("*"):
         check_handed_on(scopes, who.scopes)
-    check_networks_handed_on(allowed_ips, who.networks)
 
 
 def is_platform(who: Principal) -> bool:
