@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import MetaData
 
+import kit.migrate
+from kit.errors import Unavailable
 from onebox.ports import LOOPBACK
 
 START_SECONDS_MAX = 60
@@ -91,3 +94,18 @@ def test_a_file_of_senders_that_is_none_is_named(tmp_path: Path, content: str):
     (sentence,) = ended.stderr.splitlines()
     assert sentence.startswith(f"FULFILLMENT_MESSAGE_SENDERS: {path} is no")
     assert ended.returncode == 2
+
+
+def test_a_command_tells_in_a_sentence_that_the_database_is_not_there():
+    ended = _start("ledger", "dead-letters")
+
+    assert ended.stderr.splitlines()[-1] == "the database cannot be reached; try again"
+    assert "Traceback" not in ended.stdout + ended.stderr
+    assert ended.returncode == 1
+
+
+async def test_migrations_end_so_too(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kit.migrate, "ATTEMPTS_MAX", 1)
+
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        await kit.migrate.migrate("ledger", DATABASE, MetaData())

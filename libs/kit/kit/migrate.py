@@ -15,19 +15,25 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from kit.errors import Unavailable
+
 ATTEMPTS_MAX = 10
 PAUSE_SECONDS = 0.5
 
 
 async def migrate(package: str, database_url: str, metadata: MetaData) -> None:
-    """Brings the database to the newest schema; safe to run by several processes at once."""
+    """Brings the database to the newest schema; safe to run by several processes at once. Raises
+    Unavailable for a database that stays away.
+    """
     for attempt in range(1, ATTEMPTS_MAX + 1):
         try:
             await _run(
                 database_url, lambda c: command.upgrade(_config(package, c, metadata), "head")
             )
-        except (OSError, DBAPIError):
+        except (OSError, DBAPIError) as error:
             if attempt == ATTEMPTS_MAX:
+                if isinstance(error, OSError):
+                    raise Unavailable("the database cannot be reached; try again") from error
                 raise
             await asyncio.sleep(PAUSE_SECONDS * attempt)
         else:

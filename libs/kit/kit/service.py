@@ -38,6 +38,7 @@ from sqlalchemy import MetaData
 from kit.auth import Callers, ServiceTokens
 from kit.background import STOP_SECONDS_MAX, LoopDied, running_loops
 from kit.db import Database, Transaction
+from kit.errors import Unavailable
 from kit.http import AppParts, build_app
 from kit.http.app import Check, Notice
 from kit.http.once import prune as prune_answers
@@ -58,7 +59,7 @@ log = get_logger(__name__)
 
 HTTP_STOP_SECONDS_MAX = 3
 _MINUTE = timedelta(minutes=1)
-EXIT_LOOP_DIED = 1
+EXIT_LOOP_DIED = EXIT_UNAVAILABLE = 1
 EXIT_WRONG_SETTING = 2
 EXIT_CANNOT_LISTEN = 3
 KEEP_ALIVE_SECONDS = 30
@@ -225,6 +226,9 @@ def _one_sentence(settings: ServiceSettings) -> Iterator[None]:
     except WrongSetting as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(EXIT_WRONG_SETTING) from None
+    except Unavailable as error:
+        sys.stderr.write(f"{error.detail}\n")
+        raise SystemExit(EXIT_UNAVAILABLE) from None
     except CannotListen as error:
         prefix = settings.env_prefix()
         sys.stderr.write(f"{error}; end what listens there or set {prefix}PORT to a free one\n")
