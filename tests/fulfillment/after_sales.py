@@ -44,10 +44,13 @@ class Shop:
         self.vault = vault
         self.client = client
 
-    async def sell(self, pool: UUID, quantity: int = 1, *, buyer: str = "buyer-7") -> Sold:
+    async def sell(
+        self, pool: UUID, quantity: int = 1, *, buyer: str = "buyer-7", key: bytes = b""
+    ) -> Sold:
         event = a_request(
             reservation_id=await self.vault.hold((pool, quantity)),
             customer_id=buyer,
+            recipient_public_key=key,
             lines=[a_line(pool_id=str(pool), quantity=quantity)],
         )
         await acceptor(self.service)(event)

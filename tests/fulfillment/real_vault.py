@@ -168,6 +168,25 @@ class RealVault:
         body = {"unit_id": unit_id, "merchant_reference": str(new_id())}
         await self._post("/v1/redemptions", body)
 
+    async def close_boxes_of(self, pool_id: UUID) -> None:
+        """Nothing that lies in the pool opens any more."""
+        statement = text(
+            "UPDATE lot_seal SET proof = set_byte(proof, 0, get_byte(proof, 0) # 1) "
+            "WHERE lot_id IN (SELECT id FROM lot WHERE pool_id = :pool)"
+        )
+        async with self.service.db.transaction() as tx:
+            await tx.execute(statement, {"pool": pool_id})
+
+    async def revoke_one_of(self, pool_id: UUID) -> None:
+        """Takes a sold unit of the pool out of use."""
+        async with self.service.db.read() as tx:
+            statement = text(
+                "SELECT u.unit_id FROM unit u JOIN lot l ON l.id = u.lot_id "
+                "WHERE l.pool_id = :pool ORDER BY u.unit_id LIMIT 1"
+            )
+            unit_id = (await tx.execute(statement, {"pool": pool_id})).scalar_one()
+        await self._post(f"/v1/units/{unit_id}/revoke", {"reason": "test"})
+
     async def lot(self, lot_id: str) -> dict[str, Any]:
         lot: dict[str, Any] = (await self._client.get(f"/v1/lots/{lot_id}")).json()
         return lot

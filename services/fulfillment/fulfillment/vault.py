@@ -16,6 +16,12 @@ from kit.peers import Peer, PeerProblem
 BATCH_MAX = 200
 """Claims or reservations in one call: the vault's own limit."""
 HOLD_SECONDS = 900
+OPENING_TRIES_MAX = 12
+"""So often units that do not open are asked for with the shop's key, in about a minute: a drill of
+a compromised key is over by then."""
+_UNUSABLE_KEY = "bad_recipient_public_key"
+_NOT_IN_BOXES = frozenset({"unit_revoked", "unit_shredded"})
+_NOT_OPENED = "unit_unopenable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,15 @@ class Refused:
 
     code: str
     status: int = 409
+
+
+def is_for_page(no: Refused, tries: int) -> bool:
+    """Whether what was claimed with a recipient's key is to be claimed without: nothing is sealed
+    to that key, and the units are sold or about to be. What the page cannot open either, the buyer
+    claims there; the vault has told its operators.
+    """
+    is_final = no.code == _UNUSABLE_KEY or no.code in _NOT_IN_BOXES
+    return is_final or (no.code == _NOT_OPENED and tries >= OPENING_TRIES_MAX)
 
 
 class Vault:

@@ -8,6 +8,7 @@ import nacl.public
 import pytest
 from sqlalchemy import text
 
+from fulfillment.vault import OPENING_TRIES_MAX
 from kit.ids import new_id
 from kit.messaging.events import Event
 from kit.service import Service, create_app
@@ -124,6 +125,41 @@ async def test_a_key_nothing_can_be_sealed_to_still_delivers_to_the_buyers_page(
     await dispatch(served)
     assert await _states(served) == ["delivered", "delivered"]
     assert (await vault.levels(pool))["sold"] == 2
+
+
+async def test_a_unit_that_does_not_open_any_more_is_the_pages_after_a_while_not_never(
+    served: Service, vault: RealVault
+) -> None:
+    shop = nacl.public.PrivateKey.generate()
+    pool = await vault.stock(["EXPOSED-CODE-0001"])
+    order = await _order(vault, pool, recipient_public_key=bytes(shop.public_key))
+    # As it is once its key is declared compromised: the opener opens nothing of the lot.
+    await vault.close_boxes_of(pool)
+    await acceptor(served)(order)
+    await dispatch(served)
+    # A drill is over soon: the shop's own box is worth a little patience.
+    assert await _states(served) == ["pending"]
+    for _ in range(OPENING_TRIES_MAX):
+        await end_pauses(served)
+        await dispatch(served)
+    assert await _states(served) == ["delivered"]
+    assert (await vault.levels(pool))["sold"] == 1
+
+
+async def test_units_one_of_which_was_revoked_before_its_sale_was_heard_of_are_the_pages(
+    served: Service, vault: RealVault
+) -> None:
+    shop = nacl.public.PrivateKey.generate()
+    pool = await vault.stock(["REVOKED-CODE-0001", "REVOKED-CODE-0002"])
+    await acceptor(served)(
+        await _order(vault, pool, 2, recipient_public_key=bytes(shop.public_key))
+    )
+    vault.line.lose_answer(1)
+    await dispatch(served)
+    await vault.revoke_one_of(pool)
+    await end_pauses(served)
+    await dispatch(served)
+    assert await _states(served) == ["delivered"]
 
 
 async def test_a_silent_vault_fails_nothing_and_its_return_delivers_all(

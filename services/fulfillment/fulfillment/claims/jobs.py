@@ -12,7 +12,7 @@ from enum import StrEnum
 from fulfillment.claims.domain import Claim, Decision, Evidence, Replacement, Waits
 from fulfillment.claims.service import ClaimService
 from fulfillment.vault import Claim as Sale
-from fulfillment.vault import ClaimedUnit, Hold, Refused, Vault
+from fulfillment.vault import ClaimedUnit, Hold, Refused, Vault, is_for_page
 from kit.db import Database
 from kit.errors import Unavailable
 from kit.logging import get_logger
@@ -23,7 +23,6 @@ TAKE_MAX = 20
 _GONE = frozenset({"reservation_expired", "reservation_released", "reservation_not_found"})
 _OUT_OF_STOCK = "out_of_stock"
 _REDEEMED = "unit_redeemed"
-_UNUSABLE_KEY = "bad_recipient_public_key"
 
 
 class Revoked(StrEnum):
@@ -106,7 +105,7 @@ class ClaimWorker:
         key = about.recipient_public_key
         sale = Sale(claim.merchant_id, held, key)
         [sold] = await self._vault.claim([sale])
-        if isinstance(sold, Refused) and sold.code == _UNUSABLE_KEY:
+        if key and isinstance(sold, Refused) and is_for_page(sold, claim.attempts):
             [sold] = await self._vault.claim([replace(sale, recipient_public_key=None)])
         if isinstance(sold, Refused):
             # Gone for certain: nothing can be sold under this reference any more.

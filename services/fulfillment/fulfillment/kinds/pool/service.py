@@ -23,13 +23,12 @@ from fulfillment.deliveries.domain import (
     Unit,
 )
 from fulfillment.loading import Parts
-from fulfillment.vault import BATCH_MAX, Claim, ClaimedUnit, Hold, Refused, Vault
+from fulfillment.vault import BATCH_MAX, Claim, ClaimedUnit, Hold, Refused, Vault, is_for_page
 from kit.errors import Unavailable
 from kit.logging import get_logger
 
 _GONE = frozenset({"reservation_expired", "reservation_released", "reservation_not_found"})
 _OUT_OF_STOCK = "out_of_stock"
-_UNUSABLE_KEY = "bad_recipient_public_key"
 
 log = get_logger(__name__)
 
@@ -103,14 +102,14 @@ class PoolKind:
                 attempts[one.task.id] = _settled(one.task, answer)
             elif answer.code in _GONE:
                 lost.append(one.task)
-            elif answer.code == _UNUSABLE_KEY and one.with_key:
+            elif one.with_key and is_for_page(answer, one.task.attempts):
                 keyless.append(replace(one, with_key=False))
             else:
                 attempts[one.task.id] = Retry(one.task, answer.code, one.task.generation)
         if keyless:
             # Paid is paid: the buyer's page can open what cannot be sealed to the shop.
             log.warning(
-                "shop_key_unusable", orders=[str(it.task.request.order_id) for it in keyless]
+                "not_sealed_to_shop", orders=[str(it.task.request.order_id) for it in keyless]
             )
             more, more_lost = await self._claim(keyless)
             return attempts | more, lost + more_lost
