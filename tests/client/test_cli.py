@@ -322,3 +322,26 @@ async def test_a_voucher_that_is_used_up_is_told():
     assert result.exit_code == 1
     assert "voucher_used_up" in result.output
     assert "SECRET" not in result.output
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", " "])
+async def test_a_key_saved_with_the_end_of_its_line_is_the_key(end: str):
+    async with serving(ok({"items": [], "next_cursor": None})) as server:
+        found = await lockstock("levels", env={**at(server), "LOCKSTOCK_API_KEY": f"key{end}"})
+    assert found.exit_code == 0, found.output
+    assert server.seen[0].headers["authorization"] == "Bearer key"
+
+
+async def test_a_damaged_key_is_never_shown():
+    async with serving(ok({})) as server:
+        found = await lockstock("levels", env={**at(server), "LOCKSTOCK_API_KEY": "lsk_S\rECRET"})
+    assert (found.exit_code, type(found.exception)) == (1, SystemExit)
+    assert "ECRET" not in found.output
+    assert "copy it once more" in found.output
+
+
+async def test_a_page_that_is_no_services_is_one_sentence():
+    async with serving((200, b"<html>log in</html>", {})) as server:
+        found = await lockstock("levels", env=at(server))
+    assert (found.exit_code, type(found.exception)) == (1, SystemExit)
+    assert "is the address right?" in found.output

@@ -8,6 +8,7 @@ import pytest
 from lockstock_client import (
     Conflict,
     Lockstock,
+    LockstockError,
     NoAnswer,
     NotAllowed,
     NotFound,
@@ -19,6 +20,7 @@ from lockstock_client import (
     ServerFault,
     Upload,
 )
+from lockstock_client.config import DEFAULT_BASE_URLS
 from onebox.ports import free_ports
 from tests.client.conftest import QUICK
 from tests.client.scripted import HANG_UP, ok, problem, serving
@@ -242,3 +244,21 @@ async def test_an_order_that_does_not_move_is_no_answer(shop_at):
     async with serving(ok({"status": "paid"})) as server, shop_at(server) as shop:
         with pytest.raises(NoAnswer, match="still paid"):
             await shop.orders.until("o-1", {"completed"}, seconds_max=0.3)
+
+
+@pytest.mark.parametrize("damage", ["\r", "\n", "\x00", "\u00e9", "\uff21"])
+async def test_a_damaged_key_is_refused_and_shown_to_nobody(shop_at, damage: str):
+    async with serving(ok(ORDER)) as server:
+        with pytest.raises(LockstockError) as refused:
+            Lockstock(f"lsk_live_secret{damage}more", dict.fromkeys(DEFAULT_BASE_URLS, server.url))
+    assert "secret" not in repr(refused.value)
+    assert server.seen == []
+
+
+@pytest.mark.parametrize("status", [200, 302])
+async def test_an_answer_that_is_no_services_is_told_as_such(shop_at, status: int):
+    answer = (status, b"<html>log in</html>", {"Location": "http://elsewhere/"})
+    async with serving(answer) as server, shop_at(server) as shop:
+        with pytest.raises(NoAnswer, match=f"status {status}.*is the address right"):
+            await shop.orders.get("o-1")
+    assert len(server.seen) == 1

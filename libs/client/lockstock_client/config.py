@@ -61,7 +61,8 @@ class Config:
         environ = os.environ if environ is None else environ
         if demo_file is not None:
             return cls.from_demo_file(demo_file)
-        api_key = environ.get("LOCKSTOCK_API_KEY")
+        # A key that was saved in a file often has the end of its line with it.
+        api_key = environ.get("LOCKSTOCK_API_KEY", "").strip()
         if api_key:
             return cls(api_key, {name: _url(name, environ) for name in DEFAULT_BASE_URLS})
         if DEMO_FILE.exists():

@@ -8,7 +8,13 @@ from uuid import uuid4
 
 import httpx
 
-from lockstock_client.problems import NoAnswer, Problem, problem_of, retry_after_of
+from lockstock_client.problems import (
+    LockstockError,
+    NoAnswer,
+    Problem,
+    problem_of,
+    retry_after_of,
+)
 from lockstock_client.senders import Request, Sender
 
 PAGE_ROWS = 100
@@ -54,7 +60,7 @@ class Service:
     def __init__(self, sender: Sender, base_url: str, api_key: str, retry: Retry):
         self._sender = sender
         self._base_url = base_url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._headers = {"Authorization": f"Bearer {_sound(api_key)}"} if api_key else {}
         self._retry = retry
 
     async def get(self, path: str, **params: object) -> Any:
@@ -175,7 +181,7 @@ class Service:
                 before()
             answer, error = await self._attempt(method, path, headers, request)
             if answer is not None and not _worth_another(answer):
-                return _content(answer)
+                return _content(f"{method} {self._url(path)}", answer)
             pause = self._retry.pause(attempt, retry_after_of(answer) if answer else None)
             if pause is None:
                 if answer is not None:
@@ -223,7 +229,25 @@ def _worth_another(answer: httpx.Response) -> bool:
     return answer.status_code == 409 and problem_of(answer).code == _STILL_RUNNING
 
 
-def _content(answer: httpx.Response) -> Any:
+def _sound(api_key: str) -> str:
+    """The key itself. Raises LockstockError for what cannot stand in a header, where the error of
+    the transport would show it.
+    """
+    if not api_key.isascii() or not api_key.isprintable():
+        raise LockstockError("The API key holds characters that no key has: copy it once more.")
+    return api_key
+
+
+def _content(call: str, answer: httpx.Response) -> Any:
+    """Raises Problem, and NoAnswer for what no service says: a login page, a redirect."""
     if answer.is_error:
         raise problem_of(answer)
-    return answer.json() if answer.content else None
+    try:
+        if answer.is_success:
+            return answer.json() if answer.content else None
+    except ValueError:
+        pass
+    raise NoAnswer(
+        f"{call}: the answer (status {answer.status_code}) is no service's of the set; is the "
+        "address right?"
+    )
