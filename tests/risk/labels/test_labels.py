@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from sqlalchemy import text
 
 from kit.db import Database
+from kit.http.wire import AMOUNT_MINOR_MAX
 from kit.ids import new_id
 from kit.service import Service
 from lockstock.common.v1.money_pb2 import Money
@@ -221,3 +222,26 @@ async def test_a_report_on_rules_is_about_at_most_92_days_and_ends_after_it_begi
         answer = await client.get("/v1/reports/rules", params=params)
         assert answer.status_code == status, answer.text
         assert status == 200 or answer.json()["code"] == "report_too_long"
+
+
+async def test_what_orders_come_to_together_may_be_more_than_one_order_may(
+    service: Service, client: httpx.AsyncClient, assess: Assess
+) -> None:
+    rule = {"name": "All", "condition": "amount_minor > 0", "action": "hold", "mode": "shadow"}
+    await client.post("/v1/rules", json=rule)
+    orders = [new_id() for _ in range(4)]
+    await assess(
+        [
+            an_order(order_id=each, ip=f"203.0.113.{n}", amount=AMOUNT_MINOR_MAX, currency="VND")
+            for n, each in enumerate(orders)
+        ]
+    )
+    for each in orders[:2]:
+        await become(service, each, OrderCompleted(total=PRICE))
+    for each in orders[2:]:
+        await become(service, each, ChargebackReceived(reference="dp", amount=PRICE))
+
+    found = (await report(client))["All"]
+
+    both = [{"amount": 2 * AMOUNT_MINOR_MAX, "currency": "VND"}]
+    assert (found["good_amounts"], found["bad_amounts"]) == (both, both)

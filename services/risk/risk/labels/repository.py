@@ -83,8 +83,8 @@ _WORTH = text(f"""
         count(*) FILTER (WHERE is_declined) AS declined,
         count(*) FILTER (WHERE refund) AS refund, count(*) FILTER (WHERE claim) AS claim,
         count(*) FILTER (WHERE chargeback) AS chargeback,
-        sum(amount_minor) FILTER (WHERE is_bad) AS bad_sum,
-        sum(amount_minor) FILTER (WHERE is_completed AND NOT is_bad) AS good_sum
+        CAST(sum(amount_minor) FILTER (WHERE is_bad) AS bigint) AS bad_sum,
+        CAST(sum(amount_minor) FILTER (WHERE is_completed AND NOT is_bad) AS bigint) AS good_sum
     FROM judged GROUP BY rule_id, currency
 """)  # noqa: S608 - made of constants of the domain
 

@@ -54,7 +54,8 @@ class RuleReportRead(Model):
 
 def _amounts(amounts: dict[str, int]) -> list[MoneyModel]:
     return [
-        MoneyModel(amount=amount, currency=currency)
+        # Sums: the bound is for one amount that a caller sends.
+        MoneyModel.model_construct(amount=amount, currency=currency)
         for currency, amount in sorted(amounts.items())
         if amount
     ]
