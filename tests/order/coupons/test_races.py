@@ -131,6 +131,28 @@ async def test_the_database_itself_refuses_one_use_too_many(api: httpx.AsyncClie
     assert (await counted(db, coupon))[0] == 1
 
 
+async def test_guesses_that_come_while_others_are_being_counted_are_told_no_more(
+    api: httpx.AsyncClient, db: Database
+):
+    async def guess(number: int) -> int:
+        given: dict[str, Any] = {
+            "codes": ["NONE"],
+            "customer_id": f"b{number}",
+            "ip": "203.0.113.9",
+        }
+        return (await ordered(api, ("CARD", 1), **given)).status_code
+
+    waves = []
+    async with db.transaction() as tx:
+        await tx.execute(text("LOCK TABLE coupon_miss IN SHARE MODE"))
+        for _ in range(3):
+            waves.append(asyncio.gather(*(guess(number) for number in range(MISSES_MAX))))
+            await asyncio.sleep(0.3)
+    told = [status for wave in waves for status in await wave]
+
+    assert Counter(told) == {409: MISSES_MAX, 429: 2 * MISSES_MAX}
+
+
 async def test_a_burst_of_guesses_is_told_no_more_than_one_after_another(db: Database):
     merchant = new_id()
     burst = [Guess(merchant, (f"X{at}",), (f"buyer:{at}", "ip:one")) for at in range(CALLERS)]

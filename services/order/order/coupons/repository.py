@@ -155,8 +155,9 @@ _MISSES = text(
 _MISSED = text(
     """
     INSERT INTO coupon_miss AS m (merchant_id, source, since, misses)
-    SELECT :merchant_id, source, clock_timestamp(), :misses
-    FROM unnest(CAST(:sources AS text[])) AS s(source) ORDER BY source
+    SELECT merchant_id, source, clock_timestamp(), misses
+    FROM unnest(CAST(:merchant_ids AS uuid[]), CAST(:sources AS text[]), CAST(:misses AS int[]))
+      AS s(merchant_id, source, misses) ORDER BY merchant_id, source
     ON CONFLICT (merchant_id, source) DO UPDATE SET
       misses = CASE WHEN m.since > clock_timestamp() - make_interval(secs => :window_seconds)
         THEN m.misses ELSE 0 END + excluded.misses,
@@ -367,13 +368,11 @@ async def count_misses(tx: Transaction, asks: Sequence[tuple[UUID, Sequence[str]
     return [found.get(place, 0) for place in range(len(asks))]
 
 
-async def add_misses(
-    tx: Transaction, merchant_id: UUID, sources: Sequence[str], misses: int
-) -> None:
+async def add_misses(tx: Transaction, misses: Mapping[tuple[UUID, str], int]) -> None:
     values: Mapping[str, Any] = {
-        "merchant_id": merchant_id,
-        "sources": list(sources),
-        "misses": misses,
+        "merchant_ids": [merchant_id for merchant_id, _ in misses],
+        "sources": [source for _, source in misses],
+        "misses": list(misses.values()),
         "window_seconds": MISS_WINDOW_SECONDS,
     }
     await tx.execute(_MISSED, values)

@@ -129,9 +129,12 @@ async def find_shown(
     return answers
 
 
-async def miss(tx: Transaction, guess: Guess, misses: int) -> None:
+async def miss_many(tx: Transaction, missed: Iterable[tuple[Guess, int]]) -> None:
     """Counts codes that do not exist against whoever showed them."""
-    await repository.add_misses(tx, guess.merchant_id, guess.sources, misses)
+    misses: Counter[tuple[UUID, str]] = Counter()
+    for guess, count in missed:
+        misses.update(dict.fromkeys(((guess.merchant_id, it) for it in guess.sources), count))
+    await repository.add_misses(tx, misses)
 
 
 async def refuse_many(tx: Transaction, claims: Sequence[CouponClaim]) -> Mapping[UUID, Refusals]:

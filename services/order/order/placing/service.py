@@ -144,11 +144,7 @@ class PlacingService:
 
         Raises ChannelNotFound, TooManyMisses.
         """
-        found = await self._find(request)
-        if found.asked.guess is not None and found.asked.misses:
-            async with self._db.transaction() as tx:
-                await coupons.miss(tx, found.asked.guess, found.asked.misses)
-        return found
+        return await self._find(request)
 
     async def shortfalls(
         self, request: Request, found: Found, priced: Priced
@@ -251,13 +247,33 @@ class PlacingService:
             known = [_known(request, channels, products, components) for request in requests]
             asked = await self._prices.ask_many(tx, [_question(*each) for each in known if each])
             taken, now = await orders.find_references(tx, [request.key for request in requests])
-        answers = iter(asked)
+        answers = iter(await self._count_misses(asked))
         return [
             _found(each, next(answers), taken, now)
             if each
             else ChannelNotFound(channel_id=str(request.channel_id))
             for request, each in zip(requests, known, strict=True)
         ]
+
+    async def _count_misses(
+        self, asked: Sequence[PriceBasis | DomainError]
+    ) -> Sequence[PriceBasis | DomainError]:
+        """Before the next batch reads, or it would tell a guesser more than his share. Where that
+        fails only guessers are refused.
+        """
+        missed = [
+            (it.guess, it.misses)
+            for it in asked
+            if isinstance(it, PriceBasis) and it.guess is not None and it.misses
+        ]
+        if not missed:
+            return asked
+        try:
+            async with self._db.transaction({guess.merchant_id for guess, _ in missed}) as tx:
+                await coupons.miss_many(tx, missed)
+        except Unavailable as error:
+            return [error if isinstance(it, PriceBasis) and it.misses else it for it in asked]
+        return asked
 
 
 def _known(
