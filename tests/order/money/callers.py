@@ -2,20 +2,23 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 import orjson
 from sqlalchemy import text
 
 from kit.db import Database
+from kit.errors import Unavailable
 from kit.ids import new_id
 from tests.order.money.plots import COPIES, Payment, Plot
 from tests.order.money.tales import Told
 from tests.order.money.wire import Answer, Line
 
 TRIES_MAX = 60
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Caller:
             "customer": {"id": reference},
             "lines": [{"sku": sku, "quantity": 1} for sku in self._seller.skus],
         }
-        answer = await _insist(self._lines[0], "/v1/orders", orjson.dumps(body), reference)
+        answer = await insist(self._lines[0], "/v1/orders", orjson.dumps(body), reference)
         if answer.code == "out_of_stock":
             self.sold_out += 1
             return None
@@ -86,7 +89,7 @@ class Caller:
         answers: Sequence[Answer]
         if payment.is_word:
             path, body = _word(order_id, payment, reference)
-            answers = await asyncio.gather(*(_insist(line, path, body) for line in lines))
+            answers = await asyncio.gather(*(insist(line, path, body) for line in lines))
         else:
             answers = await self._money_came(order_id, payment, reference, lines)
         self.told[order_id].append(
@@ -112,17 +115,21 @@ class Caller:
                 "currency": payment.currency,
             }
         )
-        return await asyncio.gather(*(_insist(line, "/money-came", body) for line in lines))
+        return await asyncio.gather(*(insist(line, "/money-came", body) for line in lines))
 
     async def _cancel(self, order_id: UUID) -> None:
-        answer = await _insist(self._lines[0], f"/v1/orders/{order_id}/cancel", b"{}")
+        answer = await insist(self._lines[0], f"/v1/orders/{order_id}/cancel", b"{}")
         assert answer.status in (200, 409), answer.body
         self.cancels[order_id].append(answer.status)
 
     async def _expire(self, order_id: UUID) -> None:
         """Its time is over; the timer, which runs all the while, sees it."""
-        async with self._db.transaction() as tx:
-            await tx.execute(_OVER, {"id": order_id})
+
+        async def end_time() -> None:
+            async with self._db.transaction() as tx:
+                await tx.execute(_OVER, {"id": order_id})
+
+        await until_available(end_time)
 
     def close(self) -> None:
         for line in self._lines:
@@ -132,7 +139,7 @@ class Caller:
 _OVER = text("UPDATE orders SET pay_until = clock_timestamp() WHERE id = :id")
 
 
-async def _insist(line: Line, path: str, body: bytes, key: str = "") -> Answer:
+async def insist(line: Line, path: str, body: bytes, key: str = "") -> Answer:
     """A busy service says 503 and when to come again; all that is told here may be told again."""
     for _ in range(TRIES_MAX):
         answer = await line.post(path, body, key)
@@ -140,6 +147,16 @@ async def _insist(line: Line, path: str, body: bytes, key: str = "") -> Answer:
             return answer
         await asyncio.sleep(1)
     return answer
+
+
+async def until_available(work: Callable[[], Awaitable[Result]]) -> Result:
+    """The same for what is done on a busy database itself."""
+    for _ in range(TRIES_MAX):
+        try:
+            return await work()
+        except Unavailable:
+            await asyncio.sleep(1)
+    return await work()
 
 
 def _word(order_id: UUID, payment: Payment, reference: str) -> tuple[str, bytes]:

@@ -42,7 +42,7 @@ from tests.order.factories import (
     unknown,
 )
 from tests.order.money.api import api_processes
-from tests.order.money.callers import Caller, Seller, seen
+from tests.order.money.callers import Caller, Seller, insist, seen, until_available
 from tests.order.money.checker import problems
 from tests.order.money.plots import COPIES, PLOTS
 from tests.order.money.readers import BATCH, consume, read_tales
@@ -103,9 +103,13 @@ async def sell(api: Any) -> None:
 async def _all_of(service: Service, status: OrderStatus, ids: Sequence[UUID]) -> list[Order]:
     found: list[Order] = []
     for start in range(0, len(ids), BATCH):
-        async with service.db.transaction() as tx:
-            locked = await orders.lock_many(tx, ids[start : start + BATCH])
-        found += [it for it in locked.orders.values() if it.status is status]
+        batch = ids[start : start + BATCH]
+
+        async def locked(batch: Sequence[UUID] = batch) -> Sequence[Order]:
+            async with service.db.transaction() as tx:
+                return list((await orders.lock_many(tx, batch)).orders.values())
+
+        found += [it for it in await until_available(locked) if it.status is status]
     return found
 
 
@@ -136,7 +140,7 @@ async def _refund_some(
             part = {"line_id": str(order.lines[0].id), "amount": amount}
             body = orjson.dumps({"reason": "does not work", "lines": [part]})
             path, key = f"/v1/orders/{order.id}/refunds", str(new_id())
-            got = await asyncio.gather(*(line.post(path, body, key) for line in lines))
+            got = await asyncio.gather(*(insist(line, path, body, key) for line in lines))
             answers[order.id] = tuple(seen(answer) for answer in got)
         for line in lines:
             line.close()
