@@ -116,6 +116,29 @@ def test_other_periods_are_compared_with_as_many_days_of_the_zone():
     assert week.previous().since == _utc(2026, 3, 20, 23)
 
 
+@pytest.mark.parametrize(
+    ("zone", "since", "until"),
+    [
+        ("America/New_York", _utc(2026, 11, 1, 5), _utc(2026, 11, 1, 6)),
+        ("America/New_York", _utc(2026, 11, 1, 5, 45), _utc(2026, 11, 1, 6, 15)),
+        ("America/New_York", _utc(2026, 3, 8, 7), _utc(2026, 3, 8, 8)),
+        ("Australia/Lord_Howe", _utc(2026, 4, 4, 14, 30), _utc(2026, 4, 4, 15)),
+    ],
+)
+def test_a_part_of_a_day_is_compared_with_as_long_where_clocks_are_changed(
+    zone: str, since: datetime, until: datetime
+):
+    before = _period(since, until, zone).previous()
+
+    assert (before.since, before.until) == (since - (until - since), since)
+
+
+def test_the_day_that_clocks_are_changed_on_is_compared_with_the_day_before():
+    short = _period(_utc(2026, 3, 8, 5), _utc(2026, 3, 9, 4), "America/New_York")
+
+    assert (short.previous().since, short.previous().until) == (_utc(2026, 3, 7, 5), short.since)
+
+
 def test_the_last_days_end_with_the_day_that_runs():
     period = Period.last_days(2, _utc(2026, 3, 1, 17), read_zone("Asia/Shanghai"))
 

@@ -17,6 +17,7 @@ from kit.errors import Invalid
 BUCKETS_MAX = 9_000
 """Hours of a year, and some."""
 QUARTER = timedelta(minutes=15)
+DAY = timedelta(days=1)
 
 
 class Bucket(StrEnum):
@@ -75,14 +76,19 @@ class Period:
         """Whole days of the zone, with the one that runs."""
         local = _floor_day(now.astimezone(zone).replace(tzinfo=None))
         since = _utc(local - timedelta(days=days - 1), zone)
-        return cls.of(since, _utc(local + timedelta(days=1), zone), zone)
+        return cls.of(since, _utc(local + DAY, zone), zone)
 
     def previous(self) -> "Period":
-        """The one before: as many months when it is whole months, else as long by the calendar."""
+        """The one before: as many months when it is whole months, as long by the calendar when it
+        is a day or more. Of less than a day, as long by the clock: where clocks are changed an hour
+        of the calendar may be none.
+        """
         since, until = self._local(self.since), self._local(self.until)
         if _is_month(since) and _is_month(until):
             months = (until.year - since.year) * 12 + until.month - since.month
             earlier = _months_earlier(since, months)
+        elif until - since < DAY:
+            return Period(self.since - (self.until - self.since), self.since, self.zone)
         else:
             earlier = since - (until - since)
         return Period(_floor(_utc(earlier, self.zone)), self.since, self.zone)
