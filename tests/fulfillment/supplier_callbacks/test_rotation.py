@@ -91,7 +91,7 @@ async def test_a_change_of_something_else_ends_no_overlap_and_the_same_secret_be
     async with buying.db.transaction() as tx:
         suppliers = buying.state["suppliers"]
         await suppliers.change(
-            tx, supplier.merchant_id, supplier.id, {"account_id": "shop-18"}, None
+            tx, supplier.merchant_id, supplier.id, {"timeout_seconds": 9.0}, None
         )
 
     heard = await push(http, supplier, told(purchase.id))
