@@ -17,22 +17,18 @@ def test_free_ports_are_different_and_free() -> None:
     assert all(ports.is_free(port) for port in found)
 
 
-def test_a_port_given_to_another_process_is_not_free_until_it_ends(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_port_given_to_another_process_is_its_own_until_it_ends() -> None:
     ask = "from onebox import ports; print(ports.free_ports(1)[0], flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", ask], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout is not None
         given = int(other.stdout.readline())
-        monkeypatch.setattr(ports, "FREE_FROM", given)
-        monkeypatch.setattr(ports, "FREE_COUNT", 2)
-        beside = ports.free_ports(1)
+        while_it_lives = ports.claim(given)
         other.communicate("\n")
-    after = ports.free_ports(1)
 
-    assert (beside, after) == ([given + 1], [given])
+    assert not while_it_lives
+    assert ports.claim(given)
 
 
 def test_a_port_in_use_names_the_port_its_holder_and_the_variable() -> None:

@@ -27,14 +27,14 @@ def free_ports(count: int) -> list[int]:
     chosen: set[int] = set()
     while len(chosen) < count:
         port = FREE_FROM + secrets.randbelow(FREE_COUNT)
-        if port not in _GIVEN and _is_ours(port) and is_free(port):
+        if port not in _GIVEN and claim(port) and is_free(port):
             _GIVEN.add(port)
             chosen.add(port)
     return sorted(chosen)
 
 
-def _is_ours(port: int) -> bool:
-    """False when another process was given the port and may listen on it any moment. A record lock
+def claim(port: int) -> bool:
+    """False when another process claimed the port and may listen on it any moment. A record lock
     ends with its process, and is none for a process that this one forks.
     """
     try:
