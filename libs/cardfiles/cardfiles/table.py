@@ -49,7 +49,6 @@ _NO_SPREADSHEET = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
-    NotImplementedError,
     OSError,
     RuntimeError,
     ValueError,
