@@ -40,8 +40,8 @@ ACCOUNT_KEY = "a" * 32
 
 @pytest.fixture(scope="module")
 async def settings(service_databases: ServiceDatabases) -> AsyncIterator[Settings]:
-    """One database per module, emptied before each test. One for all would learn of tables with
-    thousands of rows that they are empty, and plan for that.
+    """One database per module, emptied before each test. With one for all, filling 100,000 order
+    lines for the search took over a minute instead of seconds.
     """
     name, url = await service_databases.create("order")
     yield settings_for(url)
