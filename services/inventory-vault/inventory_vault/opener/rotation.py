@@ -121,9 +121,10 @@ class Rotation:
                 break
             after = units[-1].seq
             resealed, refusals = await self._reseal(worn, units, seal, sealer)
+            # Before the others move: who sees one left finds the alarm for it.
+            await alarm_refusals(self._db, refusals)
             async with self._db.transaction() as tx:
                 moved += await reseals.move(tx, worn.seal, seal.seal_no, resealed)
-            await alarm_refusals(self._db, refusals)
             refused += len(refusals)
         await self._finish_lot(worn, seal, moved, refused)
 
