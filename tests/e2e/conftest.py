@@ -1,4 +1,6 @@
-"""The whole set, started once: every service a process of its own, real broker, real database."""
+"""The whole set, started once and stopped after the last test here: every service a process of its
+own, real broker, real database.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +11,7 @@ from onebox.supervisor import Onebox, Options
 from tests.stack.shop import Shop, open_shop
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def box(run_dir: Path) -> AsyncIterator[Onebox]:
     # Orders run out soon enough to be waited for; every other test pays within a second.
     # The supplier of the tests is a neighbour on this machine.

@@ -54,8 +54,7 @@ class Process:
     async def kill(self) -> None:
         """kill -9."""
         if self._child is not None:
-            self._child.send(signal.SIGKILL)
-            await asyncio.to_thread(self._child.wait)
+            await self._child.kill()
 
 
 class Stand:

@@ -49,15 +49,11 @@ class Forked:
         if self.exit_code is None:
             os.kill(self.pid, signum)
 
-    def wait(self) -> int:
-        """Blocks until it has ended, and with it the whole nursery."""
-        if self._code is None:
-            self._code = int(self._nursery.ask(end_of=self.pid))
-        return self._code
-
     async def ended(self) -> int:
-        """The exit code, once it has one."""
-        return await asyncio.to_thread(self.wait)
+        """The exit code, once it has one. Who waits keeps the nursery free for others."""
+        while (code := self.exit_code) is None:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.01)
+        return code
 
     async def kill(self) -> None:
         """kill -9, and it is gone; nothing when it has ended."""
@@ -131,8 +127,7 @@ def _serve(modules: Sequence[str]) -> None:
             answer: int | None = _fork(**wish["fork"])
             living.add(int(answer or 0))
         else:
-            pid, how = (wish["end_of"], 0) if "end_of" in wish else (wish["code_of"], os.WNOHANG)
-            ended, status = os.waitpid(pid, how)
+            ended, status = os.waitpid(wish["code_of"], os.WNOHANG)
             answer = os.waitstatus_to_exitcode(status) if ended else None
             living -= {ended}
         sys.stdout.write(f"{json.dumps(answer)}\n")

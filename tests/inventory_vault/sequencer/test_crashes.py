@@ -1,6 +1,5 @@
 """kill -9 of the sequencer at each of its points: no size is ever signed with two roots."""
 
-import asyncio
 import os
 from pathlib import Path
 from uuid import UUID
@@ -65,7 +64,7 @@ async def _run(log: AuditLog, settings: Settings, point: str = "", times: int = 
         env=os.environ,
         log=log.folder.path.parent / "crashing.log",
     )
-    return await asyncio.to_thread(process.wait)
+    return await process.ended()
 
 
 @pytest.mark.timeout(300)

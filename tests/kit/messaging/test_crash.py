@@ -3,9 +3,8 @@
 import asyncio
 import os
 import signal
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -29,38 +28,44 @@ from tests.kit.messaging.stage import (
     until,
     versions_of,
 )
+from tests.stack.nursery import Forked, nursery_of
 
-ROOT = Path(__file__).parents[3]
 EXIT_STALLED = 70
-Start = Callable[..., Awaitable[asyncio.subprocess.Process]]
+CHILD = "tests.kit.messaging.child"
+NURSERY = ("kit.messaging.consumer", "kit.messaging.relay", "tests.kit.messaging.stage")
+Start = Callable[..., Forked]
 
 pytestmark = pytest.mark.chaos
 
 
 @pytest.fixture
 async def child(
-    database_url: str, kafka_settings: KafkaSettings, topic: str
+    database_url: str, kafka_settings: KafkaSettings, topic: str, log: Path
 ) -> AsyncIterator[Start]:
-    """`await child("relay")`: a real process, killed at the end whatever its state."""
-    children: list[asyncio.subprocess.Process] = []
+    """`child("relay")`: a real process, killed at the end whatever its state."""
+    children: list[Forked] = []
 
-    async def start(what: str, kafka: KafkaSettings = kafka_settings, **options: object):
+    def start(what: str, kafka: KafkaSettings = kafka_settings, **options: object) -> Forked:
         extra = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.kit.messaging.child", what,
-            f"--database={database_url}", f"--kafka={kafka.model_dump_json()}",
-            f"--topic={topic}", *extra,
-            cwd=ROOT, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        children.append(process)
-        return process
+        arguments = (
+            f"--database={database_url}",
+            f"--kafka={kafka.model_dump_json()}",
+            f"--topic={topic}",
+            *extra,
+        )
+        nursery = nursery_of(*NURSERY)
+        children.append(nursery.fork(CHILD, what, *arguments, env=os.environ, log=log))
+        return children[-1]
 
     yield start
     for process in children:
-        if process.returncode is None:
-            os.kill(process.pid, signal.SIGCONT)
-            process.kill()
-        await process.communicate()
+        await process.kill()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """What the child writes."""
+    return tmp_path / "child.log"
 
 
 @pytest.mark.parametrize("stop_at", ["sending", "settling"])
@@ -75,7 +80,7 @@ async def test_a_stopped_leader_loses_the_lead_and_its_open_batch_does_no_harm(
 ):
     quick = {"leader_idle_seconds": 2.0, "leader_check_seconds": 0.2}
     kafka = kafka_settings.model_copy(update=quick)
-    zombie = await child("relay", kafka, stop_at=stop_at)
+    zombie = child("relay", kafka, stop_at=stop_at)
     consumer = Consumer(db, kafka, f"group-{topic[-8:]}", [handles(counted, record_effects)])
     successor = Relay(database_url, kafka, "test")
     await until(lambda: _is_led(db))
@@ -121,8 +126,8 @@ async def test_a_crash_between_commit_and_offset_has_each_effect_once(
         for number in range(60):
             await publish(db, counted(number=number), key=str(number % 3))
         await until(lambda: _drained(db))
-        dying = await child("crashing", group=group)
-        assert await asyncio.wait_for(dying.wait(), 30) == 9
+        dying = child("crashing", group=group)
+        assert await asyncio.wait_for(dying.ended(), 30) == 9
         done_before = await count(db, "effect")
 
         async with running(Consumer(db, kafka_settings, group, [handles(counted, record_effects)])):
@@ -146,7 +151,7 @@ async def test_a_stopped_consumer_with_an_open_batch_does_nothing_twice_when_it_
 ):
     group = f"group-{topic[-8:]}"
     async with running(Relay(database_url, kafka_settings, "test")):
-        zombie = await child("stopping", group=group)
+        zombie = child("stopping", group=group)
         for number in range(40):
             await publish(db, counted(number=number), key=str(number % 4))
         await until(lambda: _is_stopped(zombie.pid))
@@ -177,15 +182,15 @@ async def test_the_watchdog_ends_a_process_whose_consumer_is_alive_but_dead(
     child: Start,
     topic: str,
     counted: type[Message],
+    log: Path,
 ):
     async with running(Relay(database_url, kafka_settings, "test")):
         await publish(db, counted(number=1), key="a")
         await until(lambda: _drained(db))
-    stuck = await child(illness, group=f"group-{topic[-8:]}", stall=3.0)
+    stuck = child(illness, group=f"group-{topic[-8:]}", stall=3.0)
 
-    assert await asyncio.wait_for(stuck.wait(), 40) == EXIT_STALLED
-    assert stuck.stderr is not None
-    said = (await stuck.stderr.read()).decode()
+    assert await asyncio.wait_for(stuck.ended(), 40) == EXIT_STALLED
+    said = log.read_text()
     assert "watchdog_ends_process" in said
     assert words in said
 
