@@ -1,9 +1,10 @@
 """A service that cannot start says in one sentence what to change, and ends with an error."""
 
+import asyncio
 import os
 import socket
-import subprocess
-import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import MetaData
 import kit.migrate
 from kit.errors import Unavailable
 from onebox.ports import LOOPBACK
+from tests.stack.nursery import nursery_of
 
 START_SECONDS_MAX = 60
 SECRET = "5" * 64
@@ -30,28 +32,41 @@ NEEDED = {
 }
 
 
-def _start(package: str, command: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", package, command],
-        env={**os.environ, **NEEDED, **settings},
-        capture_output=True,
-        text=True,
-        timeout=START_SECONDS_MAX,
-        check=False,
-    )
+@dataclass(frozen=True, slots=True)
+class Ended:
+    code: int
+    said: str
+
+
+Start = Callable[..., Awaitable[Ended]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Start:
+    """`await start("ledger", "api", LEDGER_PORT="1")`: a process of the service, at its end."""
+
+    async def run(package: str, command: str, **settings: str) -> Ended:
+        log = tmp_path / f"{package}.log"
+        process = nursery_of(f"{package}.app", "kit.service").fork(
+            package, command, env={**os.environ, **NEEDED, **settings}, log=log
+        )
+        async with asyncio.timeout(START_SECONDS_MAX):
+            return Ended(await process.ended(), log.read_text())
+
+    return run
 
 
 @pytest.mark.parametrize("command", ["api", "serve"])
-def test_a_port_in_use_is_named_with_the_setting_to_change(command: str):
+async def test_a_port_in_use_is_named_with_the_setting_to_change(start: Start, command: str):
     with socket.create_server((LOOPBACK, 0)) as taken:
         port = taken.getsockname()[1]
-        ended = _start("ledger", command, LEDGER_PORT=str(port))
+        ended = await start("ledger", command, LEDGER_PORT=str(port))
 
-    sentence = ended.stderr.splitlines()[-1]
+    sentence = ended.said.splitlines()[-1]
     assert f"port {port} of 127.0.0.1 cannot be listened on" in sentence
     assert "LEDGER_PORT" in sentence
-    assert "Traceback" not in ended.stdout + ended.stderr
-    assert ended.returncode == 3
+    assert "Traceback" not in ended.said
+    assert ended.code == 3
 
 
 @pytest.mark.parametrize(
@@ -72,36 +87,36 @@ def test_a_port_in_use_is_named_with_the_setting_to_change(command: str):
         ("fulfillment", "FULFILLMENT_MESSAGE_SENDERS", "/nowhere/senders", "cannot be read"),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_named(
-    package: str, variable: str, value: str, problem: str
+async def test_a_setting_that_cannot_be_used_is_named(
+    start: Start, package: str, variable: str, value: str, problem: str
 ):
-    ended = _start(package, "api", **{variable: value})
+    ended = await start(package, "api", **{variable: value})
 
-    (sentence,) = ended.stderr.splitlines()
+    (sentence,) = ended.said.splitlines()
     assert sentence.startswith(f"{variable}: ")
     assert problem in sentence
     assert "hidden" not in sentence
-    assert ended.returncode == 2
+    assert ended.code == 2
 
 
 @pytest.mark.parametrize("content", ['{"sender": "spool"}', "hidden: yes", '["hidden"]'])
-def test_a_file_of_senders_that_is_none_is_named(tmp_path: Path, content: str):
+async def test_a_file_of_senders_that_is_none_is_named(start: Start, tmp_path: Path, content: str):
     path = tmp_path / "senders.json"
     path.write_text(content)
 
-    ended = _start("fulfillment", "api", FULFILLMENT_MESSAGE_SENDERS=str(path))
+    ended = await start("fulfillment", "api", FULFILLMENT_MESSAGE_SENDERS=str(path))
 
-    (sentence,) = ended.stderr.splitlines()
+    (sentence,) = ended.said.splitlines()
     assert sentence.startswith(f"FULFILLMENT_MESSAGE_SENDERS: {path} is no")
-    assert ended.returncode == 2
+    assert ended.code == 2
 
 
-def test_a_command_tells_in_a_sentence_that_the_database_is_not_there():
-    ended = _start("ledger", "dead-letters")
+async def test_a_command_tells_in_a_sentence_that_the_database_is_not_there(start: Start):
+    ended = await start("ledger", "dead-letters")
 
-    assert ended.stderr.splitlines()[-1] == "the database cannot be reached; try again"
-    assert "Traceback" not in ended.stdout + ended.stderr
-    assert ended.returncode == 1
+    assert ended.said.splitlines()[-1] == "the database cannot be reached; try again"
+    assert "Traceback" not in ended.said
+    assert ended.code == 1
 
 
 async def test_migrations_end_so_too(monkeypatch: pytest.MonkeyPatch):
