@@ -6,7 +6,8 @@ import sys
 from contextlib import suppress
 
 from risk.assessments.domain import PURCHASE_FACTS
-from risk.conditions import ConditionFailed, ConditionRefused, Conditions
+from risk.condition_refusals import ConditionRefused
+from risk.conditions import ConditionFailed, Conditions
 from risk.facts import Catalogue
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from risk.conditions import ConditionFailed, ConditionRefused, Conditions
+from risk.condition_refusals import ConditionRefused
+from risk.conditions import ConditionFailed, Conditions
 from risk.facts import Facts
 from tests.risk.factories import CATALOGUE, facts
 

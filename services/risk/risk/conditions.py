@@ -15,8 +15,9 @@ from typing import Any
 
 from cel_expr_python import cel
 
-from kit.errors import Invalid
-from risk.counts import DISTINCT_MAX, CountSet
+from risk.condition_refusals import MESSAGE_LENGTH_MAX, ConditionRefused, refused_by_engine
+from risk.condition_shapes import check_mirrored, check_shape
+from risk.counts import CountSet
 from risk.facts import Catalogue, Facts, FactType, counts_of
 
 CONDITION_LENGTH_MAX = 2_048
@@ -35,11 +36,6 @@ _TYPES = {
     FactType.INTS: cel.Type.List(cel.Type.INT),
     FactType.TIMESTAMP: cel.Type.TIMESTAMP,
 }
-LOOPS_MAX = 8
-"""Comprehensions (all, exists, exists_one) in one condition, none within another: the engine stops
-after 10,000 steps, and each step may do what a whole condition does."""
-MATCHES_MAX = 10
-"""Regular expressions in one condition."""
 
 # Numbers add up, texts and lists do not; nothing is made of a list but an answer. So nothing in a
 # condition is larger than the facts and the condition itself, and no chain of steps can double it.
@@ -52,43 +48,12 @@ stdlib:
     - name: dyn
   exclude_macros: [map, filter]
 """)
-_OPERAND_BEGINS, _OPERAND_ENDS = frozenset("([,&|?:"), frozenset(")],&|?:")
-_LOOPS = frozenset({"all", "exists", "exists_one"})
 # What the engine notes of an addition whose operands it cannot type (elements of a mixed list):
 # more than one kind of addition may be meant, and which one shows only when texts are there.
 _UNTYPED_SUM = b"\x1a\tadd_int64\x1a\nadd_double"
-# As the engine reads: a raw text ends at its next quote, any other at one without a backslash.
-_TOKEN = re.compile(
-    r"""(?P<skip>//[^\n]*|\s+)
-    |(?P<text>[bB]?[rR](?:\'{3}.*?\'{3}|"{3}.*?"{3}|'[^'\n]*'|"[^"\n]*")
-        |[bB]?(?:\'{3}(?:\\.|.)*?\'{3}|"{3}(?:\\.|.)*?"{3}
-            |'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"))
-    |(?P<word>[A-Za-z_][A-Za-z0-9_]*)
-    |(?P<number>[0-9]+)
-    |(?P<sign>.)""",
-    re.VERBOSE | re.DOTALL,
-)
-_REPEATED = re.compile(r"\{[0-9,]*[0-9]{3}")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_POSITION = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): ([^\n]*)")
-_UNDECLARED = re.compile(r"undeclared reference to '([A-Za-z_][A-Za-z0-9_]*)'")
-_MESSAGE_LENGTH_MAX = 300
 _BITS = 60
 """Conditions in one expression: each is a bit of its 64-bit answer."""
-
-
-class ConditionRefused(Invalid):
-    """The condition is not a valid question about the facts."""
-
-    code = "condition_refused"
-
-    def __init__(self, problem: str, *, line: int = 1, column: int = 1) -> None:
-        self.line, self.column = line, column
-        where = f"{line}:{column}: {problem}"
-        entry = {"pointer": "/condition", "code": self.code, "detail": where}
-        super().__init__(
-            f"the condition is refused at {where}", errors=[entry], line=line, column=column
-        )
 
 
 class ConditionFailed(Exception):
@@ -198,7 +163,7 @@ class Conditions:
         fault.
         """
         condition = self._compile(source)
-        _check_mirrored(source)
+        check_mirrored(source)
         return condition
 
     def _compile(self, source: str) -> Condition:
@@ -208,7 +173,7 @@ class Conditions:
         try:
             expression = self._environment_of(mentions).compile(source)
         except (RuntimeError, TypeError) as error:
-            raise _refusal(self.catalogue, str(error)) from error
+            raise refused_by_engine(self.catalogue, str(error)) from error
         if expression.return_type() != cel.Type.BOOL:
             found = expression.return_type().name().lower()
             raise ConditionRefused(f"a condition must be true or false, this is a {found}")
@@ -216,7 +181,7 @@ class Conditions:
             raise ConditionRefused(f"mentions more than {COUNTS_MAX} counts")
         if _UNTYPED_SUM in expression.serialize():
             raise ConditionRefused("what is of no certain type is not added up")
-        _check_shape(source)
+        check_shape(source)
         return Condition(source, mentions, expression)
 
     def compiled(self, source: str) -> Condition:
@@ -297,9 +262,9 @@ def _holds(condition: Condition, bound: Any) -> bool:  # the engine's own object
     try:
         answer = condition.expression.eval(bound).value()
     except RuntimeError as error:
-        raise ConditionFailed(str(error)[:_MESSAGE_LENGTH_MAX]) from error
+        raise ConditionFailed(str(error)[:MESSAGE_LENGTH_MAX]) from error
     if not isinstance(answer, bool):
-        raise ConditionFailed(str(answer)[:_MESSAGE_LENGTH_MAX])
+        raise ConditionFailed(str(answer)[:MESSAGE_LENGTH_MAX])
     return answer
 
 
@@ -327,78 +292,3 @@ def _balanced(terms: Sequence[str]) -> str:
         return terms[0]
     half = len(terms) // 2
     return f"({_balanced(terms[:half])} + {_balanced(terms[half:])})"
-
-
-def _check_shape(source: str) -> None:
-    """Bounds what one evaluation can cost. Raises ConditionRefused at what is too much."""
-    tokens = [it for it in _TOKEN.finditer(source) if it.lastgroup != "skip"]
-    has_patterns = any(it[0] == "matches" for it in tokens)
-    counted = {"loops": 0, "regular expressions": 0}
-    maxima = (LOOPS_MAX, MATCHES_MAX)
-    open_loops: list[bool] = []
-    for number, token in enumerate(tokens):
-        word = token[0]
-        if has_patterns and token.lastgroup == "text" and _REPEATED.search(word):
-            raise _refused_at(source, token, "a pattern repeats something 100 times or more")
-        if word == "(":
-            is_loop = number > 1 and _is_call(tokens[number - 2 : number], _LOOPS)
-            counted["loops"] += is_loop
-            counted["regular expressions"] += number > 0 and tokens[number - 1][0] == "matches"
-            open_loops.append(is_loop)
-        elif word == ")" and open_loops:
-            open_loops.pop()
-        if sum(open_loops) > 1:
-            raise _refused_at(source, token, "a loop in a loop; `in` or a pattern may say the same")
-        for (what, times), most in zip(counted.items(), maxima, strict=True):
-            if times > most:
-                raise _refused_at(source, token, f"more than {most} {what} in one condition")
-        _check_comparison(source, tokens[max(0, number - 3) : number + 1])
-
-
-def _is_call(before: Sequence[re.Match[str]], names: frozenset[str]) -> bool:
-    return before[0][0] == "." and before[1][0] in names
-
-
-def _check_comparison(source: str, tokens: Sequence[re.Match[str]]) -> None:
-    """A count that ends at a maximum cannot be compared with more."""
-    if tokens[-1].lastgroup != "number" or int(tokens[-1][0]) < DISTINCT_MAX:
-        return
-    signs = "".join(it[0] for it in tokens[1:-1] if it.lastgroup == "sign")
-    name = next((it[0] for it in reversed(tokens[:-1]) if it.lastgroup == "word"), "")
-    counts = counts_of([name])
-    if counts and counts[0].measure.of is not None and set(signs) <= set("<>=!"):
-        problem = f"{name} is counted up to {DISTINCT_MAX}; compare with less"
-        raise _refused_at(source, tokens[-1], problem)
-
-
-def _check_mirrored(source: str) -> None:
-    """As `_check_comparison`, of a number that is compared with a count: `1500 < count`."""
-    tokens = [it for it in _TOKEN.finditer(source) if it.lastgroup != "skip"]
-    for number, token in enumerate(tokens):
-        before = tokens[number - 1][0] if number else "("
-        if token.lastgroup != "number" or before not in _OPERAND_BEGINS:
-            continue
-        end = number + 1
-        while end < len(tokens) and tokens[end][0] in set("<>=!"):
-            end += 1
-        after = tokens[end + 1][0] if end + 1 < len(tokens) else ")"
-        if number + 1 < end < len(tokens) and after in _OPERAND_ENDS:
-            _check_comparison(source, [tokens[end], *tokens[number + 1 : end], token])
-
-
-def _refused_at(source: str, token: re.Match[str], problem: str) -> ConditionRefused:
-    line = source.count("\n", 0, token.start()) + 1
-    column = token.start() - source.rfind("\n", 0, token.start())
-    return ConditionRefused(problem, line=line, column=column)
-
-
-def _refusal(catalogue: Catalogue, text: str) -> ConditionRefused:
-    fault = _POSITION.search(text)
-    if fault is None:
-        return ConditionRefused(text.split("\n", 1)[0][:_MESSAGE_LENGTH_MAX])
-    # The engine says -1:-1 when a limit on the whole expression is exceeded.
-    line, column = max(int(fault[1]), 1), max(int(fault[2]), 1)
-    problem = fault[3][:_MESSAGE_LENGTH_MAX]
-    unknown = _UNDECLARED.search(problem)
-    hint = catalogue.hint(unknown[1]) if unknown else ""
-    return ConditionRefused(f"{problem}; {hint}" if hint else problem, line=line, column=column)

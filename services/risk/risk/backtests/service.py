@@ -20,7 +20,8 @@ from risk.backtests.domain import (
     TooManyBacktests,
 )
 from risk.backtests.repository import BacktestRepository
-from risk.conditions import ConditionRefused, Conditions, Program
+from risk.condition_refusals import ConditionRefused
+from risk.conditions import Conditions, Program
 from risk.counts import CountFact, KeyKind
 from risk.facts import Facts, FactValue, counts_of
 from risk.replay import Replay, Seen, can_replay

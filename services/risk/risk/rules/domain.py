@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from kit.errors import Conflict, Invalid, NotFound
-from risk.conditions import Condition, ConditionRefused, Conditions
+from risk.condition_refusals import ConditionRefused
+from risk.conditions import Condition, Conditions
 from risk.facts import Facts, as_json
 
 RULES_MAX = 200
