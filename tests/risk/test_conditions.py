@@ -73,6 +73,51 @@ def test_a_wrong_condition_is_refused_with_its_position(
 
 
 @pytest.mark.parametrize(
+    ("source", "line", "column", "problem"),
+    [
+        ("placed_at.getHours('Nowhere/X') < 6", 1, 20, "no time zone 'Nowhere/X'"),
+        ("has_ip &&\n placed_at.getHours(('asia/shanghai')) < 6", 2, 22, "'asia/shanghai'"),
+        ("placed_at.getDate(has_ip ? 'UTC' : 'Asia/Shangai') == 1", 1, 36, "'Asia/Shangai'"),
+        ("placed_at.getHours(['UTC', 'Nowhere/X'][line_count]) < 6", 1, 28, "'Nowhere/X'"),
+        ("placed_at.getHours({'CNY': 'Peking'}[currency]) < 6", 1, 28, "'Peking'"),
+        ("['UTC', 'Peking'].exists(it, placed_at.getHours(it) < 6)", 1, 9, "'Peking'"),
+        ("{'Peking': 1}.exists(it, placed_at.getHours(it) < 6)", 1, 2, "'Peking'"),
+        ("placed_at.getDayOfWeek(currency) == 1", 1, 24, "is written down here"),
+        ("skus.exists(sku, placed_at.getHours(sku) < 6)", 1, 1, "is written down here"),
+        ("placed_at.getHours(skus[0]) < 6", 1, 20, "is written down here"),
+        ("[currency].exists(currency, placed_at.getHours(currency) < 6)", 1, 2, "written down"),
+    ],
+)
+def test_a_time_zone_is_one_that_there_is_when_a_condition_is_saved(
+    conditions: Conditions, source: str, line: int, column: int, problem: str
+) -> None:
+    with pytest.raises(ConditionRefused) as refused:
+        conditions.compile(source)
+
+    assert problem in str(refused.value)
+    assert (refused.value.line, refused.value.column) == (line, column)
+
+
+def test_a_time_zone_that_was_saved_before_still_fails_alone(conditions: Conditions) -> None:
+    with pytest.raises(ConditionFailed, match="timezone"):
+        holds(conditions, "placed_at.getHours('Nowhere/X') < 6")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "placed_at.getHours() < 6 && placed_at.getDayOfYear('+08:00') < 400",
+        "placed_at.getHours(has_ip ? 'Asia/Shanghai' : line_count > 1 ? 'UTC' : '-03:00') < 24",
+        "placed_at.getHours({'CNY': 'Asia/Shanghai', '': 'Europe/Berlin'}[currency]) < 24",
+        "['Asia/Shanghai', 'Europe/Berlin'].all(it, placed_at.getHours(it) < 24)",
+        "(placed_at - timestamp('2026-01-01T00:00:00Z')).getHours() < 600000",
+    ],
+)
+def test_a_time_zone_may_be_one_of_several(conditions: Conditions, source: str) -> None:
+    assert holds(conditions, conditions.compile(source).source)
+
+
+@pytest.mark.parametrize(
     "source",
     [
         "(" * 40 + "true" + ")" * 40,

@@ -15,10 +15,12 @@ from typing import Any
 
 from cel_expr_python import cel
 
+from risk.condition_checks import check_zones
 from risk.condition_refusals import MESSAGE_LENGTH_MAX, ConditionRefused, refused_by_engine
 from risk.condition_shapes import check_mirrored, check_shape
+from risk.condition_trees import Node, Tree
 from risk.counts import CountSet
-from risk.facts import Catalogue, Facts, FactType, counts_of
+from risk.facts import UNKNOWN_TIME, Catalogue, Facts, FactType, counts_of
 
 CONDITION_LENGTH_MAX = 2_048
 COMPILED_MAX = 10_000
@@ -164,6 +166,9 @@ class Conditions:
         """
         condition = self._compile(source)
         check_mirrored(source)
+        tree = Tree(condition.expression.serialize())
+        engine = _Engine(self._environment_of(condition.mentions), tree)
+        check_zones(source, tree, engine)
         return condition
 
     def _compile(self, source: str) -> Condition:
@@ -250,6 +255,32 @@ class Conditions:
         return cel.NewEnv(
             config=_STANDARD, variables={kind.name: _TYPES[kind.type] for kind in kinds}
         )
+
+
+_ZONED = cel.NewEnv(variables={"at": cel.Type.TIMESTAMP, "zone": cel.Type.STRING}).compile(
+    "at.getHours(zone) >= 0"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Engine:
+    """What the checks of a condition ask."""
+
+    environment: Any  # the engine's own object
+    tree: Tree
+
+    def value_of(self, node: Node) -> object:
+        """Raises ValueError when it has none."""
+        try:
+            value = self.environment.deserialize(self.tree.alone(node)).eval()
+        except RuntimeError as error:
+            raise ValueError(str(error)) from error
+        if value.type() == cel.Type.ERROR:
+            raise ValueError(value.value())
+        return value.plain_value()
+
+    def knows_zone(self, name: str) -> bool:
+        return _ZONED.eval(data={"at": UNKNOWN_TIME, "zone": name}).value() is True
 
 
 def _mentions(catalogue: Catalogue, source: str) -> list[str]:

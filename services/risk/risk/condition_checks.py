@@ -1,0 +1,79 @@
+"""Faults that the engine would meet only while it decides, found when a condition is saved.
+
+A condition that has no answer asks for a hold: with such a fault it would hold every order.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from risk.condition_refusals import MESSAGE_LENGTH_MAX, refused_at
+from risk.condition_trees import Kind, Loops, Node, Tree
+
+ZONE_SHOWN_MAX = 60
+"""Characters."""
+_ZONED = 2
+"""What `placed_at.getHours('Asia/Shanghai')` is given; without a zone it is one."""
+
+
+class Engine(Protocol):
+    """What is asked of the engine."""
+
+    def value_of(self, node: Node) -> object:
+        """Of one that takes nothing from around it. Raises ValueError when it has none."""
+        ...
+
+    def knows_zone(self, name: str) -> bool: ...
+
+
+def check_zones(source: str, tree: Tree, engine: Engine) -> None:
+    """Raises ConditionRefused at a time zone that there is not, or that is anybody's guess."""
+    for node, loops in tree.root.walk():
+        if node.kind is Kind.CALL and node.word.startswith("get") and len(node.parts) == _ZONED:
+            for zone in _choices(node.parts[1], loops):
+                _check_zone(source, zone, engine)
+
+
+def _check_zone(source: str, zone: Node, engine: Engine) -> None:
+    if zone.names:
+        problem = "a time zone is written down here, as in 'Asia/Shanghai', so that it is checked"
+        raise refused_at(source, zone.place, problem)
+    name = _value_at(source, zone, engine)
+    if not (isinstance(name, str) and engine.knows_zone(name)):
+        problem = f"there is no time zone '{str(name)[:ZONE_SHOWN_MAX]}'"
+        raise refused_at(source, zone.place, f"{problem}; one is 'Asia/Shanghai' or '+08:00'")
+
+
+def _value_at(source: str, node: Node, engine: Engine) -> object:
+    try:
+        return engine.value_of(node)
+    except ValueError as error:
+        raise refused_at(source, node.place, str(error)[:MESSAGE_LENGTH_MAX]) from error
+
+
+def _choices(node: Node, loops: Loops) -> Iterator[Node]:
+    """All that a node may turn out to be, as far as the condition itself says it."""
+    if node.names and node.kind is Kind.CALL and node.word == "_?_:_":
+        for part in node.parts[1:]:
+            yield from _choices(part, loops)
+    elif node.names and node.kind is Kind.CALL and node.word == "_[_]":
+        for container in _choices(node.parts[0], loops):
+            yield from _held(container, loops)
+    elif node.kind is Kind.NAME and node.word in loops:
+        # Loops are not within one another: what is gone through is in none.
+        for container in _choices(loops[node.word], {}):
+            yield from _held(container, {}, is_gone_through=True)
+    else:
+        yield node
+
+
+def _held(container: Node, loops: Loops, *, is_gone_through: bool = False) -> Iterator[Node]:
+    """What is in a list or a map that is written down; any other stands for what is in it."""
+    parts = container.parts
+    if container.kind is Kind.MAP:
+        half = len(parts) // 2
+        parts = parts[half:] if is_gone_through else parts[:half]
+    elif container.kind is not Kind.LIST:
+        parts = ()
+        yield container
+    for part in parts:
+        yield from _choices(part, loops)
