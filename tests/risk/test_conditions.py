@@ -98,6 +98,43 @@ def test_a_time_zone_is_one_that_there_is_when_a_condition_is_saved(
     assert (refused.value.line, refused.value.column) == (line, column)
 
 
+@pytest.mark.parametrize(
+    ("source", "line", "column", "problem"),
+    [
+        ("placed_at < timestamp('2026-13-01T00:00:00Z')", 1, 22, "Timestamp conversion failed"),
+        ("has_ip ||\n placed_at - duration('1 day') < placed_at", 2, 22, "Duration conversion"),
+        ("amount_minor > 5 / 0", 1, 16, "divide by zero"),
+        ("has_ip && ['CN', 'DE'][2] == currency", 1, 11, "Index error"),
+        ("ip.matches('[')", 1, 12, "missing ]"),
+        ("has_ip &&\n ip.matches(has_ip ? '^1' : '(')", 2, 29, "missing )"),
+        ("['^1', '*'].exists(it, ip.matches(it))", 1, 8, "no argument for repetition"),
+    ],
+)
+def test_what_has_no_answer_whatever_is_known_is_refused_when_a_condition_is_saved(
+    conditions: Conditions, source: str, line: int, column: int, problem: str
+) -> None:
+    with pytest.raises(ConditionRefused) as refused:
+        conditions.compile(source)
+
+    assert problem in str(refused.value)
+    assert (refused.value.line, refused.value.column) == (line, column)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "true || 1 / 0 > 1",
+        "amount_minor / line_count > 1 || true",
+        "placed_at < timestamp('2026-11-29T10:00:00+08:00')",
+        "duration('36h') > duration('90m') && !ip.matches('^10[.]')",
+        "type(line_count) == int && int('7') == 7 && [1, 2][1] == 2",
+        "google.protobuf.Duration{seconds: 5} == duration('5s')",
+    ],
+)
+def test_what_has_an_answer_is_not_refused(conditions: Conditions, source: str) -> None:
+    assert holds(conditions, conditions.compile(source).source)
+
+
 def test_a_time_zone_that_was_saved_before_still_fails_alone(conditions: Conditions) -> None:
     with pytest.raises(ConditionFailed, match="timezone"):
         holds(conditions, "placed_at.getHours('Nowhere/X') < 6")

@@ -24,6 +24,27 @@ class Engine(Protocol):
 
     def knows_zone(self, name: str) -> bool: ...
 
+    def fault_of_pattern(self, pattern: str) -> str:
+        """Empty when there is none."""
+        ...
+
+
+def check_constants(source: str, tree: Tree, engine: Engine) -> None:
+    """Raises ConditionRefused at what has no answer whatever the facts are: `timestamp('x')`."""
+    for node in _constants(tree.root):
+        _value_at(source, node, engine)
+
+
+def check_patterns(source: str, tree: Tree, engine: Engine) -> None:
+    """Raises ConditionRefused at a regular expression that is none, where it is written down."""
+    for node, loops in tree.root.walk():
+        if node.kind is not Kind.CALL or node.word != "matches":
+            continue
+        for pattern in _choices(node.parts[-1], loops):
+            text = None if pattern.names else _value_at(source, pattern, engine)
+            if isinstance(text, str) and (fault := engine.fault_of_pattern(text)):
+                raise refused_at(source, pattern.place, fault[:MESSAGE_LENGTH_MAX])
+
 
 def check_zones(source: str, tree: Tree, engine: Engine) -> None:
     """Raises ConditionRefused at a time zone that there is not, or that is anybody's guess."""
@@ -48,6 +69,15 @@ def _value_at(source: str, node: Node, engine: Engine) -> object:
         return engine.value_of(node)
     except ValueError as error:
         raise refused_at(source, node.place, str(error)[:MESSAGE_LENGTH_MAX]) from error
+
+
+def _constants(node: Node) -> Iterator[Node]:
+    """What takes nothing from around it and is no part of such a thing."""
+    if not node.names:
+        yield node
+        return
+    for part in node.parts:
+        yield from _constants(part)
 
 
 def _choices(node: Node, loops: Loops) -> Iterator[Node]:

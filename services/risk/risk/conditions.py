@@ -15,7 +15,7 @@ from typing import Any
 
 from cel_expr_python import cel
 
-from risk.condition_checks import check_zones
+from risk.condition_checks import check_constants, check_patterns, check_zones
 from risk.condition_refusals import MESSAGE_LENGTH_MAX, ConditionRefused, refused_by_engine
 from risk.condition_shapes import check_mirrored, check_shape
 from risk.condition_trees import Node, Tree
@@ -168,6 +168,8 @@ class Conditions:
         check_mirrored(source)
         tree = Tree(condition.expression.serialize())
         engine = _Engine(self._environment_of(condition.mentions), tree)
+        check_constants(source, tree, engine)
+        check_patterns(source, tree, engine)
         check_zones(source, tree, engine)
         return condition
 
@@ -260,6 +262,7 @@ class Conditions:
 _ZONED = cel.NewEnv(variables={"at": cel.Type.TIMESTAMP, "zone": cel.Type.STRING}).compile(
     "at.getHours(zone) >= 0"
 )
+_MATCHED = cel.NewEnv(variables={"pattern": cel.Type.STRING}).compile("''.matches(pattern)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +284,11 @@ class _Engine:
 
     def knows_zone(self, name: str) -> bool:
         return _ZONED.eval(data={"at": UNKNOWN_TIME, "zone": name}).value() is True
+
+    def fault_of_pattern(self, pattern: str) -> str:
+        """Empty when there is none."""
+        value = _MATCHED.eval(data={"pattern": pattern}).value()
+        return "" if isinstance(value, bool) else str(value)
 
 
 def _mentions(catalogue: Catalogue, source: str) -> list[str]:
