@@ -343,9 +343,21 @@ def test_counts_are_named_by_what_they_count(conditions: Conditions, name: str) 
         "1500 < customers_by_ip_1h",
         "1000 <= devices_by_ip_1d && amount_minor > 5",
         "amount_minor > 5 || (1000 == devices_by_ip_1d)",
+        "devices_by_ip_1d > (2000)",
+        "(devices_by_ip_1d) > -(-2000)",
+        "1000 + 1000 < devices_by_ip_1d",
+        "devices_by_ip_1d > 0x7d0 || devices_by_ip_1d > int('2000')",
+        "double(devices_by_ip_1d) > 2e3",
+        "devices_by_ip_1d - 2000 > 0",
+        "0 - devices_by_ip_1d < -1 * 2000",
+        "devices_by_ip_1d * 2 > 2000",
+        "devices_by_ip_1d + customers_by_ip_1h > 2000",
+        "devices_by_ip_1d > (has_ip ? 5 : 2000)",
+        "devices_by_ip_1d in [1, 2000]",
+        "[5, 2000].exists(it, devices_by_ip_1d > it)",
     ],
 )
-def test_a_count_is_not_compared_with_more_than_its_maximum_from_either_side(
+def test_a_count_is_not_compared_with_more_than_its_maximum_however_that_is_written(
     conditions: Conditions, source: str
 ) -> None:
     with pytest.raises(ConditionRefused, match="counted up to 1000"):
@@ -361,6 +373,10 @@ def test_numbers_beside_a_count_are_more_than_comparisons(conditions: Conditions
         "amount_minor - 1000 < devices_by_ip_1d",
         "-1000 < devices_by_ip_1d",
         "5000 < devices_by_ip_1d * amount_minor",
+        "devices_by_ip_1d > customers_by_ip_1d && devices_by_ip_1d == devices_by_ip_1d",
+        "devices_by_ip_1d * 3 > 2000 && devices_by_ip_1d + customers_by_ip_1d > 1999",
+        "quantities.exists(it, it > 2000) || devices_by_ip_1d in quantities",
+        "[5].exists(devices_by_ip_1d, devices_by_ip_1d < 2000)",
     ]:
         conditions.compile(source)
 

@@ -3,7 +3,7 @@
 A condition that has no answer asks for a hold: with such a fault it would hold every order.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from risk.condition_refusals import MESSAGE_LENGTH_MAX, refused_at
@@ -13,6 +13,10 @@ ZONE_SHOWN_MAX = 60
 """Characters."""
 _ZONED = 2
 """What `placed_at.getHours('Asia/Shanghai')` is given; without a zone it is one."""
+
+_Nodes = tuple[Node, ...]
+_Pick = Callable[[_Nodes, _Nodes], _Nodes]
+"""Of the values and keys of a map."""
 
 
 class Engine(Protocol):
@@ -40,7 +44,7 @@ def check_patterns(source: str, tree: Tree, engine: Engine) -> None:
     for node, loops in tree.root.walk():
         if node.kind is not Kind.CALL or node.word != "matches":
             continue
-        for pattern in _choices(node.parts[-1], loops):
+        for pattern in choices(node.parts[-1], loops):
             text = None if pattern.names else _value_at(source, pattern, engine)
             if isinstance(text, str) and (fault := engine.fault_of_pattern(text)):
                 raise refused_at(source, pattern.place, fault[:MESSAGE_LENGTH_MAX])
@@ -50,7 +54,7 @@ def check_zones(source: str, tree: Tree, engine: Engine) -> None:
     """Raises ConditionRefused at a time zone that there is not, or that is anybody's guess."""
     for node, loops in tree.root.walk():
         if node.kind is Kind.CALL and node.word.startswith("get") and len(node.parts) == _ZONED:
-            for zone in _choices(node.parts[1], loops):
+            for zone in choices(node.parts[1], loops):
                 _check_zone(source, zone, engine)
 
 
@@ -74,36 +78,43 @@ def _value_at(source: str, node: Node, engine: Engine) -> object:
 def _constants(node: Node) -> Iterator[Node]:
     """What takes nothing from around it and is no part of such a thing."""
     if not node.names:
-        yield node
+        if node.kind is not Kind.CONSTANT:
+            yield node
         return
     for part in node.parts:
         yield from _constants(part)
 
 
-def _choices(node: Node, loops: Loops) -> Iterator[Node]:
+def choices(node: Node, loops: Loops) -> Iterator[Node]:
     """All that a node may turn out to be, as far as the condition itself says it."""
     if node.names and node.kind is Kind.CALL and node.word == "_?_:_":
         for part in node.parts[1:]:
-            yield from _choices(part, loops)
+            yield from choices(part, loops)
     elif node.names and node.kind is Kind.CALL and node.word == "_[_]":
-        for container in _choices(node.parts[0], loops):
-            yield from _held(container, loops)
+        yield from _held(node.parts[0], loops, lambda values, keys: values)
     elif node.kind is Kind.NAME and node.word in loops:
         # Loops are not within one another: what is gone through is in none.
-        for container in _choices(loops[node.word], {}):
-            yield from _held(container, {}, is_gone_through=True)
+        yield from elements(loops[node.word], {})
     else:
         yield node
 
 
-def _held(container: Node, loops: Loops, *, is_gone_through: bool = False) -> Iterator[Node]:
-    """What is in a list or a map that is written down; any other stands for what is in it."""
-    parts = container.parts
-    if container.kind is Kind.MAP:
-        half = len(parts) // 2
-        parts = parts[half:] if is_gone_through else parts[:half]
-    elif container.kind is not Kind.LIST:
-        parts = ()
-        yield container
-    for part in parts:
-        yield from _choices(part, loops)
+def elements(container: Node, loops: Loops) -> Iterator[Node]:
+    """What a loop finds in it: of a map the keys. A container that is not written down stands for
+    what it holds.
+    """
+    yield from _held(container, loops, lambda values, keys: keys)
+
+
+def _held(container: Node, loops: Loops, of_map: _Pick) -> Iterator[Node]:
+    for one in choices(container, loops):
+        if one.kind is Kind.LIST:
+            held = one.parts
+        elif one.kind is Kind.MAP:
+            half = len(one.parts) // 2
+            held = of_map(one.parts[:half], one.parts[half:])
+        else:
+            yield one
+            continue
+        for part in held:
+            yield from choices(part, loops)

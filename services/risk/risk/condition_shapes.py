@@ -4,8 +4,6 @@ import re
 from collections.abc import Sequence
 
 from risk.condition_refusals import refused_at
-from risk.counts import DISTINCT_MAX
-from risk.facts import counts_of
 
 LOOPS_MAX = 8
 """Comprehensions (all, exists, exists_one) in one condition, none within another: the engine stops
@@ -13,7 +11,6 @@ after 10,000 steps, and each step may do what a whole condition does."""
 MATCHES_MAX = 10
 """Regular expressions in one condition."""
 
-_OPERAND_BEGINS, _OPERAND_ENDS = frozenset("([,&|?:"), frozenset(")],&|?:")
 _LOOPS = frozenset({"all", "exists", "exists_one"})
 # As the engine reads: a raw text ends at its next quote, any other at one without a backslash.
 _TOKEN = re.compile(
@@ -54,35 +51,7 @@ def check_shape(source: str) -> None:
         for (what, times), most in zip(counted.items(), maxima, strict=True):
             if times > most:
                 raise refused_at(source, token.start(), f"more than {most} {what} in one condition")
-        _check_comparison(source, tokens[max(0, number - 3) : number + 1])
 
 
 def _is_call(before: Sequence[re.Match[str]], names: frozenset[str]) -> bool:
     return before[0][0] == "." and before[1][0] in names
-
-
-def _check_comparison(source: str, tokens: Sequence[re.Match[str]]) -> None:
-    """A count that ends at a maximum cannot be compared with more."""
-    if tokens[-1].lastgroup != "number" or int(tokens[-1][0]) < DISTINCT_MAX:
-        return
-    signs = "".join(it[0] for it in tokens[1:-1] if it.lastgroup == "sign")
-    name = next((it[0] for it in reversed(tokens[:-1]) if it.lastgroup == "word"), "")
-    counts = counts_of([name])
-    if counts and counts[0].measure.of is not None and set(signs) <= set("<>=!"):
-        problem = f"{name} is counted up to {DISTINCT_MAX}; compare with less"
-        raise refused_at(source, tokens[-1].start(), problem)
-
-
-def check_mirrored(source: str) -> None:
-    """As `check_shape`, of a number that is compared with a count: `1500 < count`."""
-    tokens = [it for it in _TOKEN.finditer(source) if it.lastgroup != "skip"]
-    for number, token in enumerate(tokens):
-        before = tokens[number - 1][0] if number else "("
-        if token.lastgroup != "number" or before not in _OPERAND_BEGINS:
-            continue
-        end = number + 1
-        while end < len(tokens) and tokens[end][0] in set("<>=!"):
-            end += 1
-        after = tokens[end + 1][0] if end + 1 < len(tokens) else ")"
-        if number + 1 < end < len(tokens) and after in _OPERAND_ENDS:
-            _check_comparison(source, [tokens[end], *tokens[number + 1 : end], token])

@@ -10,14 +10,15 @@ become one expression (a `Program`): one step into the engine costs as much as t
 import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cel_expr_python import cel
 
 from risk.condition_checks import check_constants, check_patterns, check_zones
+from risk.condition_maxima import check_maxima
 from risk.condition_refusals import MESSAGE_LENGTH_MAX, ConditionRefused, refused_by_engine
-from risk.condition_shapes import check_mirrored, check_shape
+from risk.condition_shapes import check_shape
 from risk.condition_trees import Node, Tree
 from risk.counts import CountSet
 from risk.facts import UNKNOWN_TIME, Catalogue, Facts, FactType, counts_of
@@ -165,12 +166,12 @@ class Conditions:
         fault.
         """
         condition = self._compile(source)
-        check_mirrored(source)
         tree = Tree(condition.expression.serialize())
         engine = _Engine(self._environment_of(condition.mentions), tree)
         check_constants(source, tree, engine)
         check_patterns(source, tree, engine)
         check_zones(source, tree, engine)
+        check_maxima(source, tree, engine, self.catalogue)
         return condition
 
     def _compile(self, source: str) -> Condition:
@@ -271,9 +272,15 @@ class _Engine:
 
     environment: Any  # the engine's own object
     tree: Tree
+    _values: dict[bytes, object] = field(default_factory=dict)
 
     def value_of(self, node: Node) -> object:
         """Raises ValueError when it has none."""
+        if node.written not in self._values:
+            self._values[node.written] = self._evaluate(node)
+        return self._values[node.written]
+
+    def _evaluate(self, node: Node) -> object:
         try:
             value = self.environment.deserialize(self.tree.alone(node)).eval()
         except RuntimeError as error:

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
-from risk.counts import CountFact, CountRefused, KeyKind, read_count, window_text
+from risk.counts import DISTINCT_MAX, CountFact, CountRefused, KeyKind, read_count, window_text
 
 UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -51,6 +51,8 @@ class FactKind:
     """When the type's own empty value would say the wrong thing."""
     by: KeyKind | None = None
     """What purchases have in common that are counted for it: they take turns, once a rule asks."""
+    most: int | None = None
+    """More is counted as so much: a condition that compares with it, or with more, is refused."""
 
     @property
     def unknown(self) -> FactValue:
@@ -152,7 +154,8 @@ def _is_count(name: str) -> bool:
 def _count_kind(name: str) -> FactKind:
     count = read_count(name)
     meaning = f"{count.measure.meaning} by this {count.key.thing} in {window_text(count.seconds)}"
-    return FactKind(name, FactType.INT, meaning)
+    most = None if count.measure.of is None else DISTINCT_MAX
+    return FactKind(name, FactType.INT, meaning, most=most)
 
 
 _PYTHON: Mapping[FactType, type] = {
