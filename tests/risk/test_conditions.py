@@ -12,7 +12,9 @@ import pytest
 
 from risk.condition_refusals import ConditionRefused
 from risk.conditions import ConditionFailed, Conditions
-from risk.facts import Facts
+from risk.facts import Catalogue, FactKind, Facts
+from risk.labels.domain import LABEL_FACTS
+from risk.open_orders.domain import OPEN_ORDER_FACTS
 from tests.risk.factories import CATALOGUE, facts
 
 
@@ -364,6 +366,16 @@ def test_a_count_is_not_compared_with_more_than_its_maximum_however_that_is_writ
         conditions.compile(source)
     # A rule that was saved before still gets its answer.
     assert not holds(conditions, source, facts(customers_by_ip_1h=3, devices_by_ip_1d=3))
+
+
+@pytest.mark.parametrize("kind", [*OPEN_ORDER_FACTS, *LABEL_FACTS], ids=lambda kind: kind.name)
+def test_a_fact_that_ends_at_a_maximum_is_not_compared_with_more(kind: FactKind) -> None:
+    conditions = Conditions(Catalogue([kind]))
+
+    with pytest.raises(ConditionRefused, match="counted up to 1000"):
+        conditions.compile(f"{kind.name} > 1000")
+
+    assert conditions.compile(f"{kind.name} > 999").mentions == (kind.name,)
 
 
 def test_numbers_beside_a_count_are_more_than_comparisons(conditions: Conditions) -> None:

@@ -30,22 +30,23 @@ BAD = (LabelKind.REFUND, LabelKind.CLAIM, LabelKind.CHARGEBACK)
 LABELS_MAX = 1_000
 """Labels of one buyer or contact that facts are made of; chargebacks before claims and refunds."""
 
-LABEL_FACTS: Sequence[FactKind] = (
-    FactKind(
-        "refunds_of_customer",
-        FactType.INT,
-        "earlier orders of this buyer that were refunded after delivery; 0 when unknown",
-    ),
-    FactKind("claims_of_customer", FactType.INT, "earlier orders of this buyer with a claim"),
-    FactKind("chargebacks_of_customer", FactType.INT, "the same with a chargeback"),
-    FactKind(
-        "refunds_of_contact",
-        FactType.INT,
-        "earlier orders with this contact that were refunded after delivery; 0 when unknown",
-    ),
-    FactKind("claims_of_contact", FactType.INT, "earlier orders with this contact and a claim"),
-    FactKind("chargebacks_of_contact", FactType.INT, "the same with a chargeback"),
-)
+LABEL_FACTS: Sequence[FactKind] = [
+    FactKind(name, FactType.INT, meaning, most=LABELS_MAX)
+    for name, meaning in (
+        (
+            "refunds_of_customer",
+            "earlier orders of this buyer that were refunded after delivery; 0 when unknown",
+        ),
+        ("claims_of_customer", "earlier orders of this buyer with a claim"),
+        ("chargebacks_of_customer", "the same with a chargeback"),
+        (
+            "refunds_of_contact",
+            "earlier orders with this contact that were refunded after delivery; 0 when unknown",
+        ),
+        ("claims_of_contact", "earlier orders with this contact and a claim"),
+        ("chargebacks_of_contact", "the same with a chargeback"),
+    )
+]
 
 
 def fact_name(kind: LabelKind, of: str) -> str:

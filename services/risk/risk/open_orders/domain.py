@@ -34,6 +34,7 @@ OPEN_ORDER_FACTS: Sequence[FactKind] = [
         FactType.INT,
         f"other orders of {_THIS[kind]} that wait for their payment now; 0 when unknown",
         by=kind,
+        most=OPEN_MAX,
     )
     for kind in COUNTED_BY
 ]
