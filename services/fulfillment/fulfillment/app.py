@@ -54,6 +54,7 @@ from lockstock.order.v1.order_events_pb2 import (
     FulfillmentRequested,
     OrderPartiallyCompleted,
     OrderRefunded,
+    RefundMade,
 )
 
 DESCRIPTION = """Deliveries of paid orders, and the page on which a buyer opens them.
@@ -148,6 +149,7 @@ def create_service(
             ),
             handles(OrderPartiallyCompleted, orders.on_order_partially_completed),
             handles(OrderRefunded, orders.on_order_refunded),
+            handles(RefundMade, orders.on_refund_made),
             *buying.handlers,
             *after.handlers,
             *replica_handlers(),

@@ -34,11 +34,13 @@ _SUBJECT_FIELDS = (
     "quantity",
     "recipient_public_key",
     "locale",
+    "is_refunded",
 )
 SUBJECT_COLUMNS = """
     u.unit_id, u.lot_id, u.mask, u.position, u.delivery_id, d.line_id, d.order_id, d.merchant_id,
     r.channel_id, coalesce(nullif(r.customer_id, ''), CAST(r.order_id AS text)) AS claimant,
-    d.sku, d.name, d.pool_id, d.quantity, r.recipient_public_key, r.locale
+    d.sku, d.name, d.pool_id, d.quantity, r.recipient_public_key, r.locale,
+    d.refunded_at IS NOT NULL AS is_refunded
 """
 _PLAIN = (
     "id",

@@ -90,6 +90,7 @@ async def test_a_delivered_order_is_refunded_whole_and_the_goods_stay(
     made = await events_of(db, order, RefundMade)
     assert [it.amount.amount_minor for it in made] == [1000, 990]
     assert {it.kind for it in made} == {RefundMade.Kind.KIND_DELIVERED_LINE}
+    assert all(it.is_whole_line for it in made)
     assert len(await events_of(db, order, OrderCompleted)) == 1
     assert await events_of(db, order, OrderRefunded) == []
     shown = (await api.get(f"/v1/orders/{order.id}/refunds")).json()["items"]
@@ -121,6 +122,8 @@ async def test_a_part_of_a_line_is_refunded(
     assert (await state_of(db, order)).status is OrderStatus.REFUNDED
     again = await ask(api, order)
     assert (again.status_code, again.json()["code"]) == (409, "nothing_to_refund")
+    made = await events_of(db, order, RefundMade)
+    assert [it.is_whole_line for it in made] == [False, True]
     kinds = await kinds_of(db, order)
     assert kinds.count("refund_requested") == kinds.count("line_refunded") == 2
 

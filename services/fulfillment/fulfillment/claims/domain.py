@@ -79,6 +79,7 @@ class Waits(StrEnum):
     NO_RULE = "no_rule"
     BUDGET = "budget"
     WARRANTY_OVER = "warranty_over"
+    LINE_REFUNDED = "line_refunded"
     OUT_OF_STOCK = "out_of_stock"
     REDEEMED = "unit_redeemed"
     REFUSED_BY_VAULT = "vault_refuses"
@@ -147,6 +148,7 @@ class Subject:
     quantity: int
     recipient_public_key: bytes | None
     locale: str
+    is_refunded: bool = False  # the whole price of the line went back
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,13 @@ class Claim:
     @property
     def merchant_id(self) -> UUID:
         return self.subject.merchant_id
+
+    @property
+    def is_paid_back(self) -> bool:
+        """A policy would give another unit for a line whose money went back since; nothing was done
+        about it so far."""
+        is_begun = self.revoked_at is not None
+        return self.subject.is_refunded and self.decided_by == POLICY and not is_begun
 
     @property
     def owed_by_supplier(self) -> Evidence | None:
@@ -212,8 +221,14 @@ class Verdict:
     why: str = ""
 
 
-def judge(policy: ClaimPolicy, evidence: Evidence, now: datetime) -> Verdict:
-    """Whether a claim is replaced without asking. See ClaimPolicy for the rules."""
+def judge(
+    policy: ClaimPolicy, evidence: Evidence, now: datetime, *, is_refunded: bool = False
+) -> Verdict:
+    """Whether a claim is replaced without asking. See ClaimPolicy for the rules; whoever has the
+    money back gets nothing more without a person's word.
+    """
+    if is_refunded:
+        return Verdict(None, Waits.LINE_REFUNDED)
     warranty = timedelta(hours=policy.warranty_hours)
     if policy.warranty_hours and now > evidence.sold_at + warranty:
         return Verdict(None, Waits.WARRANTY_OVER)

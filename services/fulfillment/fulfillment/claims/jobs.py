@@ -89,6 +89,9 @@ class ClaimWorker:
 
     async def _replace(self, claim: Claim) -> None:
         """A unit is held before the old one is revoked: a buyer is not left without either."""
+        if claim.is_paid_back:
+            await self._hand_over(claim, Waits.LINE_REFUNDED)
+            return
         async with self._db.read() as tx:
             lots = await self._claims.lots_before(tx, claim)
         about = claim.subject

@@ -152,8 +152,8 @@ class ClaimRead(Model):
     decided_by: str | None
     decided_at: datetime | None
     waits: str = Field(
-        description="Why a person must decide: no_rule, budget, warranty_over, out_of_stock, "
-        "unit_redeemed, vault_refuses; empty while nobody must."
+        description="Why a person must decide: no_rule, budget, warranty_over, "
+        "line_refunded, out_of_stock, unit_redeemed, vault_refuses; empty while nobody must."
     )
     evidence: EvidenceRead | None = Field(description="Null until the vault has answered.")
     replacement: ReplacementRead | None

@@ -202,7 +202,8 @@ class ClaimService:
             judged.append(replace(claim, evidence=evidence))
             figures.append((_figures(claim, fresh, buyers, evidence.lot_sold), rule))
             if claim.decision is None:
-                await self._apply(tx, claim, judge(rule, evidence, now))
+                verdict = judge(rule, evidence, now, is_refunded=claim.subject.is_refunded)
+                await self._apply(tx, claim, verdict)
         await claim_evidence.note(
             tx, [(claim, claim.evidence) for claim in judged if claim.evidence]
         )

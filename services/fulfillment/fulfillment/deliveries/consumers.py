@@ -28,6 +28,7 @@ from lockstock.order.v1.order_events_pb2 import (
     FulfillmentRequested,
     OrderPartiallyCompleted,
     OrderRefunded,
+    RefundMade,
     RequestedLine,
 )
 
@@ -102,6 +103,12 @@ class OrderConsumers:
             tx,
             [_about_money("refunded", event.message, event.message.amount) for event in events],
         )
+
+    async def on_refund_made(self, tx: Transaction, events: Sequence[Event[RefundMade]]) -> None:
+        """Of a line that was delivered: nothing replaces by itself what the buyer has the money
+        back for."""
+        whole = [event.message.line_id for event in events if event.message.is_whole_line]
+        await self._deliveries.note_refunds(tx, [UUID(line_id) for line_id in whole])
 
     def _plan(self, events: Sequence[Event[FulfillmentRequested]]) -> Sequence[Planned]:
         return self._deliveries.plan(

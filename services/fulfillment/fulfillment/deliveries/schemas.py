@@ -128,7 +128,7 @@ class DeliveryRead(Model):
     settled_at: datetime | None
     receipt: str = Field(description="Of a line without units: what the supplier or a person said.")
     account_mask: str = Field(description="Of a top-up: the account, masked.")
-    refunded_at: datetime | None = Field(description="When the money of a failed line was back.")
+    refunded_at: datetime | None = Field(description="When all money of the line was back.")
     units: list[UnitRead]
 
     @classmethod

@@ -57,6 +57,7 @@ def _given_back(given: GivenBack, order: Order) -> pb.RefundMade:
         sku=line.sku if line else "",
         fee_returned=_fee_back(given, order),
         fee_bearer=_bearer(order),
+        is_whole_line=line is not None and line.refundable.amount_minor == 0,
         **_buyer(order),
     )
 

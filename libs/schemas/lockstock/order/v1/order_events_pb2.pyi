@@ -169,7 +169,7 @@ class PaymentFailed(_message.Message):
     def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., checkout_id: _Optional[str] = ..., provider: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class RefundMade(_message.Message):
-    __slots__ = ("order_id", "merchant_id", "channel_id", "refund_id", "payment_id", "amount", "reason", "kind", "line_id", "product_id", "sku", "fee_returned", "fee_bearer", "buyer", "buyer_group")
+    __slots__ = ("order_id", "merchant_id", "channel_id", "refund_id", "payment_id", "amount", "reason", "kind", "line_id", "product_id", "sku", "fee_returned", "fee_bearer", "buyer", "buyer_group", "is_whole_line")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         KIND_UNSPECIFIED: _ClassVar[RefundMade.Kind]
@@ -193,6 +193,7 @@ class RefundMade(_message.Message):
     FEE_BEARER_FIELD_NUMBER: _ClassVar[int]
     BUYER_FIELD_NUMBER: _ClassVar[int]
     BUYER_GROUP_FIELD_NUMBER: _ClassVar[int]
+    IS_WHOLE_LINE_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     merchant_id: str
     channel_id: str
@@ -208,7 +209,8 @@ class RefundMade(_message.Message):
     fee_bearer: str
     buyer: str
     buyer_group: str
-    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., refund_id: _Optional[str] = ..., payment_id: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., reason: _Optional[str] = ..., kind: _Optional[_Union[RefundMade.Kind, str]] = ..., line_id: _Optional[str] = ..., product_id: _Optional[str] = ..., sku: _Optional[str] = ..., fee_returned: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., fee_bearer: _Optional[str] = ..., buyer: _Optional[str] = ..., buyer_group: _Optional[str] = ...) -> None: ...
+    is_whole_line: bool
+    def __init__(self, order_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., refund_id: _Optional[str] = ..., payment_id: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., reason: _Optional[str] = ..., kind: _Optional[_Union[RefundMade.Kind, str]] = ..., line_id: _Optional[str] = ..., product_id: _Optional[str] = ..., sku: _Optional[str] = ..., fee_returned: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., fee_bearer: _Optional[str] = ..., buyer: _Optional[str] = ..., buyer_group: _Optional[str] = ..., is_whole_line: _Optional[bool] = ...) -> None: ...
 
 class OrderHeld(_message.Message):
     __slots__ = ("order_id", "merchant_id", "assessment_id", "reason")
