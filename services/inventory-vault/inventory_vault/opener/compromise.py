@@ -1,8 +1,9 @@
 """`python -m inventory_vault compromise`: what to do when a private key may be known to others.
 
 From the next second on nothing is opened under it; what is on the shelf under it is quarantined,
-and a file says per supplier which stock has to be cancelled. With --drill everything is put back at
-the end, so that the way can be practised on live stock.
+holds of it end, and a file says per supplier which stock has to be cancelled. With --drill
+everything is put back at the end, so that the way can be practised on live stock: holds are left
+alone, and what is sold meanwhile opens afterwards.
 """
 
 import argparse
@@ -17,17 +18,24 @@ from pathlib import Path
 from uuid import UUID
 
 from inventory_vault.audit.service import note
+from inventory_vault.budgets.service import BudgetService
+from inventory_vault.lots.service import LotService
 from inventory_vault.opener import compromises
 from inventory_vault.opener.commands import OPERATOR, opened_vault
 from inventory_vault.opener.compromises import ExposedLot, MarkedKey
 from inventory_vault.opener.keyring import Keyring
 from inventory_vault.pools.service import PoolService
+from inventory_vault.quotas.service import QuotaService
+from inventory_vault.reservations.domain import first_together
+from inventory_vault.reservations.service import ReservationService
 from inventory_vault.settings import Settings
+from inventory_vault.shelves.service import ShelfService
 from kit.db import Database, Transaction
 from kit.ids import new_id
 from sealing import new_key_pair
 
 LOTS_PER_BATCH = 200
+HOLDS_PER_BATCH = 200
 COLUMNS = ("supplier", "merchant_id", "lot_id", "units_on_shelf", "imported_at", "note")
 
 
@@ -52,6 +60,7 @@ async def compromise(settings: Settings, arguments: list[str]) -> None:
         drill = Drill(await _mark(db, keyring, wanted.key, is_drill=wanted.drill))
         try:
             await _quarantine(db, wanted.key, reason, drill)
+            holds = 0 if wanted.drill else await _end_holds(db, wanted.key, reason)
             units = await _export(db, wanted.key, wanted.out)
         finally:
             if wanted.drill:
@@ -61,7 +70,8 @@ async def compromise(settings: Settings, arguments: list[str]) -> None:
     word = "drill: " if wanted.drill else ""
     sys.stdout.write(
         f"{word}{lots} lots quarantined, {units} units to cancel in {wanted.out}, "
-        f"{seconds:.1f} s" + ("; everything is as before\n" if wanted.drill else "\n")
+        f"{holds} holds ended, {seconds:.1f} s"
+        + ("; everything is as before\n" if wanted.drill else "\n")
     )
 
 
@@ -105,6 +115,29 @@ async def _quarantine(db: Database, key_id: UUID, reason: str, drill: Drill) -> 
             )
             _note_lots(tx, "lot.quarantined", moved, reason)
         drill.quarantined += [lot_id for lot_id, _ in moved]
+
+
+async def _end_holds(db: Database, key_id: UUID, reason: str) -> int:
+    """Of the quarantined lots, paid for or not: nobody could open what a buyer gets of them. Who
+    holds for an order that is paid reserves anew, of other stock. Answers how many ended, no new
+    ones of these lots begin any more.
+    """
+    async with db.read() as tx:
+        held = await compromises.holds(tx, key_id)
+    pools = PoolService()
+    reservations = ReservationService(
+        ShelfService(pools, LotService()),
+        BudgetService(b""),  # what ends is forgotten by its id: no holder is looked for
+        QuotaService(pools),
+    )
+    done = 0
+    while done < len(held):
+        part = first_together(held[done : done + HOLDS_PER_BATCH], lambda hold: hold.units)
+        async with db.transaction() as tx:
+            ids = [hold.reservation_id for hold in part]
+            await reservations.release_many(tx, dict.fromkeys(ids, reason))
+        done += len(part)
+    return done
 
 
 def _note_lots(

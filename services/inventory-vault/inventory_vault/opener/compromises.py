@@ -26,6 +26,12 @@ class ShelfLot:
 
 
 @dataclass(frozen=True, slots=True)
+class ExposedHold:
+    reservation_id: UUID
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
 class ExposedLot:
     supplier: str
     merchant_id: UUID
@@ -95,6 +101,14 @@ async def move_lots(
     return [(row.id, row.merchant_id) for row in rows]
 
 
+async def holds(tx: Transaction, key_id: UUID) -> list[ExposedHold]:
+    """What is held of lots with any unit sealed under the key."""
+    return [
+        ExposedHold(row.reservation_id, row.units)
+        for row in await tx.execute(_HOLDS, {"key": key_id})
+    ]
+
+
 async def exposed_lots(tx: Transaction, key_id: UUID) -> list[ExposedLot]:
     """By supplier, the oldest first, with what is on their shelves."""
     return [
@@ -147,6 +161,15 @@ _MOVE_LOTS = text(
       SELECT action_id, merchant_id, id, :action, :reason, :by FROM moved
     )
     SELECT id, merchant_id FROM moved
+    """
+)
+
+_HOLDS = text(
+    """
+    SELECT a.reservation_id, count(*)::int AS units FROM allocation a
+    WHERE a.state = 'reserved'
+      AND a.lot_id IN (SELECT s.lot_id FROM lot_seal s WHERE s.key_id = :key)
+    GROUP BY a.reservation_id ORDER BY a.reservation_id
     """
 )
 
