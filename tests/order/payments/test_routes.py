@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from kit.db import Database
 from kit.ids import new_id
+from kit.money import Money
 from order.orders.domain import Order, OrderStatus
 from order.saga import service as saga
 from tests.order.conftest import ApiClient, Consume
@@ -144,6 +145,27 @@ async def test_an_untrusted_channels_word_does_not_count(
 
     assert (await pay(api, order)).json()["code"] == "channel_not_trusted"
     assert (await pay(api, order, provider="demo")).status_code == 201
+
+
+async def test_that_nothing_was_paid_of_a_free_order_needs_nobodys_trust(
+    api: httpx.AsyncClient, db: Database, consume: Consume
+) -> None:
+    free = an_order(channel_id=UNTRUSTED, lines=[a_line(total=Money(0, "CNY"))])
+    order, priced = await placed(db, free), await placed(db, an_order(channel_id=UNTRUSTED))
+    nothing = {"provider": "none", "amount": {"amount": 0, "currency": "CNY"}}
+
+    answer = await pay(api, order, **nothing)
+    again = await pay(api, order, **nothing)
+    refused = await pay(api, priced, **nothing)
+
+    assert (answer.status_code, again.json()) == (201, answer.json())
+    assert (refused.status_code, refused.json()["code"]) == (422, "amount_mismatch")
+    paid = await state_of(db, order)
+    assert (paid.status, paid.verdict) == (OrderStatus.PAID, None)  # risk is still awaited
+    assert paid.payment is not None
+    assert paid.payment.via == "channel"
+    await consume(assessed(order, "DECLINE"))
+    assert (await state_of(db, order)).status is OrderStatus.REFUNDING
 
 
 async def test_another_merchants_order_is_not_found(

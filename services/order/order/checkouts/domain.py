@@ -93,6 +93,8 @@ class TooManyCheckouts(Conflict):
 
 
 class NothingToPay(Conflict):
-    """The order costs nothing, so no payment can be begun."""
+    """The order costs nothing, so no payment can be begun: tell a payment of nothing
+    (`POST /v1/orders/{id}/payments` with an amount of 0), from any channel.
+    """
 
     code = "nothing_to_pay"

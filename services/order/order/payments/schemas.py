@@ -21,7 +21,10 @@ class PaymentCreate(Model):
         }
     )
 
-    provider: CodeText = Field(description="`demo`, or what the trusted channel calls it")
+    provider: CodeText = Field(
+        description="`demo`, or what the trusted channel calls it; of an order that costs nothing "
+        "any name, from any channel"
+    )
     provider_reference: Reference = Field(description="the payment's number at the provider")
     amount: MoneyModel = Field(description="exactly the order's total")
 

@@ -164,8 +164,11 @@ class PaymentService:
         return results | await _repeats(tx, repeated)
 
     def accept(self, channel: Channel, word: PaymentWord) -> Payment:
-        """The payment this word stands for. Raises ChannelNotTrusted when it does not count."""
-        return _payment(self.via(channel, word.provider), word)
+        """The payment this word stands for. Raises ChannelNotTrusted when it does not count: that
+        nothing was paid of an order that costs nothing needs nobody's trust.
+        """
+        is_free = word.amount.amount_minor == 0
+        return _payment(CHANNEL if is_free else self.via(channel, word.provider), word)
 
     def via(self, channel: Channel, provider_name: str) -> str:
         """Whose word it is that something became of a payment: the provider's or the channel's.
