@@ -8,6 +8,7 @@ import pytest
 
 from kit.db import Database
 from kit.ids import new_id
+from kit.money import Money
 from kit.service import Service
 from order.limits import repository
 from order.limits import service as limits
@@ -31,6 +32,7 @@ from tests.order.shortages.test_ladder import NOTHING_LEFT, a_substitute
 from tests.order.steps.making import run, steps_of
 from tests.order.vaults import ScriptedVault
 
+PRICE = 1990
 TERMS = {"kind": "pool", "shortage": {"substitutes": ["GAME-90"], "back_order_seconds": 0}}
 
 
@@ -91,6 +93,48 @@ async def test_a_channel_that_does_not_sell_it_gives_no_substitute(
     _, step = await tried(db, consume, kinds)
 
     assert (step.state, step.last_error) == (StepState.FAILED, "not_sold_here")
+
+
+@pytest.mark.parametrize(
+    ("cost", "fee", "floor", "why"),
+    [
+        (PRICE, 0, None, ""),
+        (PRICE + 1, 0, None, "below_margin_floor"),
+        # What the channel keeps of the price does not count as brought.
+        (PRICE - 90, 90, None, ""),
+        (PRICE - 89, 90, None, "below_margin_floor"),
+        # A floor rule asks for a tenth above what its units cost in the vault.
+        (None, 0, PRICE * 10 // 11, ""),
+        (None, 0, PRICE * 10 // 11 + 1, "below_margin_floor"),
+    ],
+)
+async def test_a_substitute_must_bring_its_margin_floor_at_the_lines_price(
+    db: Database,
+    consume: Consume,
+    api: httpx.AsyncClient,
+    vault: ScriptedVault,
+    kinds: dict[str, StepKind],
+    cost: int | None,
+    fee: int,
+    floor: int | None,
+    why: str,
+) -> None:
+    pool_id = str(new_id())
+    stated = {"cost": {"amount": cost, "currency": "CNY"}} if cost else {}
+    await a_substitute(api, fulfillment={"kind": "pool", "pool_id": pool_id}, **stated)
+    if floor is not None:
+        vault.pools[pool_id] = [(floor, 5)]
+        rule = await api.post("/v1/margin-floors", json={"name": "Margin", "basis_points": 1000})
+        assert rule.status_code == 201, rule.text
+    line = a_line(terms=TERMS, total=Money(PRICE, "CNY"), fee_minor=fee)
+    order = await fulfilling(db, an_order(lines=[line]))
+    await consume(failed(order, line, "out_of_stock"))
+
+    await run(db, kinds)
+
+    [step, *_] = await steps_of(db, order)
+    assert (step.state, step.last_error) == (StepState.FAILED if why else StepState.OK, why)
+    assert bool(vault.holds) == (not why)
 
 
 async def test_substitutes_held_at_once_count_together(

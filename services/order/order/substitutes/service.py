@@ -1,7 +1,7 @@
 """Reads what a substitute's sale depends on, and counts it against purchase limits."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from kit.db import Transaction
@@ -10,9 +10,14 @@ from order.catalogue import service as catalogue
 from order.catalogue.domain import Product
 from order.limits import service as limits
 from order.limits.domain import Claim, Use
+from order.margins.domain import BelowMarginFloor
+from order.margins.service import MarginService
 from order.merchants import service as merchants
+from order.merchants.domain import NO_FEE, Channel
 from order.orders import service as orders
 from order.orders.domain import Order
+from order.prices.domain import PriceBasis, Question
+from order.prices.service import PriceReader
 from order.shortages.domain import is_wanted
 from order.steps.domain import Step
 from order.substitutes import domain
@@ -22,11 +27,14 @@ from order.substitutes import domain
 class Found:
     """A substitute, and why it is not for this buyer (empty when it is)."""
 
+    order: Order
+    channel: Channel
     product: Product | None
     refusal: str
+    asked: PriceBasis | None = None
 
 
-async def read(tx: Transaction, step: Step) -> Found:
+async def read(tx: Transaction, prices: PriceReader, step: Step) -> Found:
     """Raises OrderNotFound. A limit is looked at here and counted by `confirm`."""
     order = await orders.get_order(tx, step.merchant_id, step.order_id)
     channel = (await merchants.find_channels(tx, [order.channel_id]))[order.channel_id]
@@ -35,12 +43,40 @@ async def read(tx: Transaction, step: Step) -> Found:
     _, now = await orders.find_references(tx, [(order.merchant_id, channel.id, order.reference)])
     why = domain.refusal(order, channel, product, quantity, now)
     if product is None or why:
-        return Found(product, why)
+        return Found(order, channel, product, why)
     claims, why = _claims(order, product, quantity)
     if claims:
         [reached] = await limits.check_many(tx, [claims])
         why = reached.code if reached else ""
-    return Found(product, why)
+    question = Question(
+        merchant_id=order.merchant_id,
+        channel_id=channel.id,
+        own_list=channel.price_list_id,
+        groups=domain.groups_of(order),
+        products={product.sku: product},
+    )
+    [asked] = await prices.ask_many(tx, [question])
+    if isinstance(asked, DomainError):
+        raise asked
+    return Found(order, channel, product, why, asked)
+
+
+async def why_too_dear(margins: MarginService, step: Step, found: Found) -> str:
+    """The line's price would bring less than the substitute must; empty when it is enough. Not for
+    use inside a transaction. Raises Unavailable when a pool's cost is needed and cannot be had.
+    """
+    line = next((line for line in found.order.lines if line.id == step.line_id), None)
+    product, asked = found.product, found.asked
+    if line is None or product is None or asked is None:
+        return ""
+    short = await margins.shortfalls(
+        step.merchant_id,
+        replace(found.channel, fee=NO_FEE),  # it is off the price already
+        {product.sku: product},
+        asked,
+        domain.priced(found.order, line, product),
+    )
+    return BelowMarginFloor.code if short else ""
 
 
 async def confirm(tx: Transaction, done: Sequence[tuple[Order, Step]]) -> Mapping[UUID, str]:

@@ -27,12 +27,14 @@ class SubstituteKind:
 
     async def call(self, step: Step) -> Answer:
         async with self._outside.db.read({step.merchant_id}) as tx:
-            found = await substitutes.read(tx, step)
+            found = await substitutes.read(tx, self._outside.prices, step)
         product = found.product
         if found.refusal or product is None:
             return Failed(found.refusal)
         if not isinstance(product.fulfillment, PoolFulfillment):
             return Failed("not_from_a_pool")
+        if why := await substitutes.why_too_dear(self._outside.margins, step, found):
+            return Failed(why)
         line = HoldLine(
             step.args["line_no"], product.sku, product.fulfillment.pool_id, step.args["quantity"]
         )
