@@ -121,6 +121,12 @@ class RealVault:
         )
         return str(held["id"])
 
+    async def guarantee(self, pool_id: UUID, channel_id: str, units: int) -> None:
+        """So many units of the pool are set aside for the channel."""
+        body = {"buffer": 0, "guarantees": [{"channel_id": channel_id, "units": units}]}
+        answer = await self._client.put(f"/v1/pools/{pool_id}/quota", json=body)
+        assert answer.status_code == 200, answer.text
+
     async def claim(self, reservation_id: str) -> list[str]:
         """Sells what is held; answers the ids of the units."""
         sold = await self._post(f"/v1/reservations/{reservation_id}/claim", {})

@@ -38,12 +38,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Reserve again: pool and quantity per line number; of no lot of `but_lots`."""
+    """Reserve again: pool and quantity per line number; of no lot of `but_lots`. `channel_id` says
+    whose guarantee the units may come of.
+    """
 
     merchant_id: UUID
     reference: str
     lines: tuple[tuple[int, UUID, int], ...]
     but_lots: tuple[UUID, ...] = ()
+    channel_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +196,12 @@ def _claim_item(claim: Claim) -> dict[str, Any]:
 
 def _hold_item(hold: Hold) -> dict[str, object]:
     but = {"exclude_lots": [str(lot_id) for lot_id in hold.but_lots]} if hold.but_lots else {}
+    channel = {"channel_id": str(hold.channel_id)} if hold.channel_id else {}
     return {
         "reference": hold.reference,
         "merchant_id": str(hold.merchant_id),
         "hold_seconds": HOLD_SECONDS,
+        **channel,
         "lines": [
             {"line_no": line_no, "pool_id": str(pool_id), "quantity": quantity, **but}
             for line_no, pool_id, quantity in hold.lines

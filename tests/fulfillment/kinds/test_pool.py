@@ -162,6 +162,20 @@ async def test_units_one_of_which_was_revoked_before_its_sale_was_heard_of_are_t
     assert await _states(served) == ["delivered"]
 
 
+async def test_units_whose_hold_was_lost_come_of_what_is_set_aside_for_their_channel(
+    served: Service, vault: RealVault
+) -> None:
+    pool = await vault.stock(["KEPT-CODE-0001"])
+    order = await _order(vault, pool)
+    await vault.release(order.message.reservation_id)
+    await vault.guarantee(pool, order.message.channel_id, 1)
+
+    await acceptor(served)(order)
+    await dispatch(served)
+
+    assert await _states(served) == ["delivered"]
+
+
 async def test_a_silent_vault_fails_nothing_and_its_return_delivers_all(
     served: Service, vault: RealVault
 ) -> None:

@@ -143,7 +143,9 @@ def _hold(task: Task) -> Hold:
     number = task.generation + 1
     suffix = ":again" if number == 1 else f":again:{number}"
     lines = tuple(_wanted(delivery.line) for delivery in task.deliveries)
-    return Hold(task.request.merchant_id, f"{_asked(task)}{suffix}", lines)
+    request = task.request
+    reference = f"{_asked(task)}{suffix}"
+    return Hold(request.merchant_id, reference, lines, channel_id=request.channel_id)
 
 
 def _asked(task: Task) -> str:
