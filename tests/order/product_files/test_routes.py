@@ -180,6 +180,17 @@ async def test_a_bundle_may_stand_before_what_it_is_made_of(api: httpx.AsyncClie
     assert figures((await bring_in(api, content)).json()) == (2, 2, 0, 0, 0)
 
 
+async def test_what_a_bundle_is_made_of_may_stand_far_behind_it(api: httpx.AsyncClient) -> None:
+    terms = '{""kind"":""bundle"",""policy"":""partial"",""components"":[{""sku"":""LAST""}]}'
+    skus = [*(f"S-{number}" for number in range(250)), "LAST"]
+    lines = [f'PACK,x,1,CNY,"{terms}"', *(f"{sku},x,1,CNY,pool:{POOL}" for sku in skus)]
+
+    receipt = (await bring_in(api, "\n".join([HEAD, *lines]))).json()
+
+    assert receipt["refused_lines"] == []
+    assert figures(receipt) == (252, 252, 0, 0, 0)
+
+
 async def test_a_dry_run_answers_the_same_and_changes_nothing(
     api: httpx.AsyncClient, db: Database
 ) -> None:

@@ -37,18 +37,18 @@ async def bring_in(tx: Transaction, merchant_id: UUID, data: bytes, read: Read) 
     """
     receipt = Receipt()
     rows = read_rows(data)
+    bundles: list[Wanted] = []
     while chunk := await asyncio.to_thread(_next, rows):
         receipt.lines += len(chunk)
         receipt.refused += [row for row in chunk if isinstance(row, Refusal)]
         good = [row for row in chunk if isinstance(row, Row)]
         known = await catalogue.lock_by_sku(tx, merchant_id, [row.sku for row in good])
         wanted = await asyncio.to_thread(_read_all, good, known, read, receipt)
-        # What a bundle is made of may stand in the same file.
-        for part in (
-            [it for it in wanted if not it.is_bundle],
-            [it for it in wanted if it.is_bundle],
-        ):
-            await _write(tx, merchant_id, part, receipt)
+        bundles += [it for it in wanted if it.is_bundle]
+        await _write(tx, merchant_id, [it for it in wanted if not it.is_bundle], receipt)
+    # What a bundle is made of may stand anywhere in the same file.
+    for start in range(0, len(bundles), CHUNK_LINES):
+        await _write(tx, merchant_id, bundles[start : start + CHUNK_LINES], receipt)
     receipt.refused.sort(key=lambda refusal: refusal.line)
     return receipt
 
