@@ -132,6 +132,7 @@ BAD_LINES: list[tuple[str, str, str]] = [
     ('B-8,x,1,CNY,"{""kind"":""magic""}"', "fulfillment", "union_tag_invalid"),
     (f"B-9,x,1,CNY,pool:{POOL},more", "", "cell_count"),
     ("B-10,x,1", "", "cell_count"),
+    (f"B\0-10,x,1,CNY,pool:{POOL}", "", "nul_character"),
     (f"A,x,1,CNY,pool:{POOL}", "sku", "sku_twice"),
     (
         'B-11,x,1,CNY,"{""kind"":""bundle"",""policy"":""partial"",""components"":'

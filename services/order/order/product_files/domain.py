@@ -148,6 +148,8 @@ def _row(
     if len(cells) != len(header):
         detail = f"{len(cells)} cells where the header has {len(header)}"
         return Refusal(line, sku[:64], "", "cell_count", detail)
+    if any("\0" in cell for cell in cells):
+        return Refusal(line, "", "", "nul_character", "no text here may have a NUL character")
     if sku in seen:
         return Refusal(line, sku[:64], "sku", "sku_twice", f"line {seen[sku]} has it too")
     seen[sku] = line
