@@ -73,6 +73,11 @@ class PayoutService:
         Raises PayoutNotFound, PayoutClosed, and on approval SamePerson, PayeeNotFound and
         PayoutExceedsAvailable.
         """
+        known = await self._repository.find(tx, payout_id)
+        if known is None:
+            raise PayoutNotFound(payout_id=str(payout_id))
+        # Refunds that are under way are waited for: what they leave is what is available.
+        await self._books.lock(tx, [known.merchant_id])
         payout = await self._repository.lock(tx, payout_id)
         if payout is None:
             raise PayoutNotFound(payout_id=str(payout_id))
