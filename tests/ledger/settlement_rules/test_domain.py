@@ -2,6 +2,7 @@
 
 import itertools
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -308,6 +309,25 @@ def test_months_and_days_are_those_of_the_rules_time_zone():
 
     assert given.month_of(datetime(2026, 11, 30, 16, 30, tzinfo=UTC)) == date(2026, 12, 1)
     assert given.due_on(datetime(2026, 11, 30, 16, 0, tzinfo=UTC)) == date(2026, 12, 1)
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        # Their clocks go from 0:00 to 1:00 on these days: there is no midnight.
+        ("America/Santiago", date(2026, 9, 6)),
+        ("Africa/Cairo", date(2026, 4, 24)),
+        ("Asia/Beirut", date(2026, 3, 29)),
+        # And here from 24:00 back to 23:00: there are two.
+        ("America/Santiago", date(2026, 4, 5)),
+    ],
+)
+def test_a_day_that_begins_with_a_change_of_clocks_ends_the_day_before(zone: str, day: date):
+    begins = datetime.combine(day, datetime.min.time(), ZoneInfo(zone))
+    given = Terms(time_zone=zone, payout_after_days=1)
+
+    assert given.due_on(begins.astimezone(UTC)) == day
+    assert given.due_period_end(begins.astimezone(UTC)) == begins.astimezone(UTC)
 
 
 @pytest.mark.parametrize(("amount", "reserve"), [(-5, 0), (0, 0), (9, 0), (10, 1), (1_000, 50)])

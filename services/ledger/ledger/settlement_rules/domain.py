@@ -74,8 +74,9 @@ class Terms:
 
     def due_on(self, period_end: datetime) -> date:
         """T+n: the day a period's balance is to be paid out. T is the period's last day."""
-        moment = period_end.astimezone(ZoneInfo(self.time_zone)) - timedelta(microseconds=1)
-        day = moment.date()
+        # Taken off in UTC: by the clock of a zone there may be no moment before a day's first.
+        moment = period_end.astimezone(UTC) - timedelta(microseconds=1)
+        day = moment.astimezone(ZoneInfo(self.time_zone)).date()
         if self.payout_days is PayoutDays.CALENDAR:
             return day + timedelta(days=self.payout_after_days)
         for _ in range(self.payout_after_days):
