@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,13 +10,16 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from kit.db import Database
+from kit.db import Database, Transaction
 from kit.ids import new_id
 from kit.service import Service
 from ledger.accounts.domain import SETTLEMENT_AVAILABLE, SETTLEMENT_PENDING
 from ledger.app import create_service
 from ledger.settings import Settings
 from ledger.settlement_rules.domain import PayoutDays
+from ledger.settlements.domain import Settlement
+from ledger.settlements.repository import SettlementRepository
+from ledger.settlements.service import SettlementService
 from ledger.transactions.domain import Draft, Posting
 from tests.ledger.factories import MERCHANT, OTHER_MERCHANT
 from tests.ledger.settling import agree, close_all, platform, terms
@@ -96,6 +100,37 @@ async def test_a_call_and_the_schedule_settle_a_period_once(
     assert len(await _told(db)) == 2
 
 
+async def test_who_looked_before_another_period_was_settled_opens_nothing_on_its_balance(
+    service: Service, db: Database
+) -> None:
+    await agree(service, terms())
+    now = await _now(db)
+    for days in (3, 2, 1):
+        await _available(service, MERCHANT, 100, now - timedelta(days=days, hours=1))
+    rules, payouts = service.state["settlement_rules"], service.state["payouts"]
+    patient = _Patient()
+
+    async def run(days: int, by: SettlementRepository) -> None:
+        async with db.transaction() as tx:
+            until = now - timedelta(days=days)
+            await SettlementService(by, rules, payouts).run(tx, until, None, "key:a")
+
+    slow = asyncio.create_task(run(1, patient))
+    await patient.looked.wait()
+    await run(2, SettlementRepository())
+    await close_all(service)
+    patient.go_on.set()
+    await slow
+    await close_all(service)
+    await run(1, SettlementRepository())
+    await close_all(service)
+
+    async with db.read() as tx:
+        query = text("SELECT opening_minor, closing_minor FROM settlement ORDER BY period_end")
+        rows = [tuple(row) for row in await tx.execute(query)]
+    assert rows == [(0, 200), (200, 300)]
+
+
 async def test_a_worker_that_is_killed_leaves_each_settlement_to_the_next_once(
     service: Service, db: Database, ledger_database: str
 ) -> None:
@@ -122,6 +157,18 @@ def test_the_schedule_can_be_turned_off(ledger_database: str) -> None:
     ]
 
     assert names[0] - names[1] == {"open_due_settlements"}
+
+
+class _Patient(SettlementRepository):
+    """Between looking and opening others come in."""
+
+    def __init__(self) -> None:
+        self.looked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def add(self, tx: Transaction, settlements: Sequence[Settlement]) -> None:
+        self.looked.set()
+        await self.go_on.wait()
+        await super().add(tx, settlements)
 
 
 def _another(url: str, **given: Any) -> Service:

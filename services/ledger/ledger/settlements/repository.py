@@ -73,6 +73,8 @@ _TO_LOOK_AT = text("""
                         AND settlement.currency = account.currency)
     ORDER BY account.merchant_id, account.currency
 """)
+# One that follows a settlement which is not the last any more would open with a wrong balance:
+# another period was settled since, perhaps to its end.
 _ADD = text("""
     INSERT INTO settlement (id, merchant_id, currency, period_start, period_end, state,
         opening_minor, closing_minor, due_on, payout_min_minor, created_by)
@@ -82,6 +84,9 @@ _ADD = text("""
         CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]), CAST(:openings AS bigint[]),
         CAST(:dues AS date[]), CAST(:payout_mins AS bigint[]))
         AS given(id, merchant_id, currency, period_start, period_end, opening, due_on, payout_min)
+    WHERE NOT EXISTS (SELECT FROM settlement AS newer
+        WHERE newer.merchant_id = given.merchant_id AND newer.currency = given.currency
+            AND newer.period_end > coalesce(given.period_start, '-infinity'))
     ORDER BY merchant_id, currency
     ON CONFLICT DO NOTHING
 """)
@@ -224,7 +229,9 @@ class SettlementRepository:
         return [(_to_preview(row), row.period_start) for row in rows]
 
     async def add(self, tx: Transaction, settlements: Sequence[Settlement]) -> None:
-        """Opens those of periods that are not settled and not under way."""
+        """Opens those of periods that are not settled and not under way, unless another settlement
+        has come since the one they follow.
+        """
         await tx.execute(
             _ADD,
             {
