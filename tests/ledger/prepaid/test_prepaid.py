@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -13,8 +13,9 @@ from kit.db import Database
 from kit.errors import Unavailable
 from kit.ids import new_id
 from kit.service import Service
+from ledger.prepaid.domain import Hold, HoldState
 from tests.ledger.conftest import Balances
-from tests.ledger.factories import CHANNEL, OTHER_MERCHANT
+from tests.ledger.factories import CHANNEL, MERCHANT, OTHER_MERCHANT
 from tests.stack.api import ApiClient
 
 PATH = "/v1/prepaid/ACME"
@@ -38,6 +39,23 @@ def payment(amount: int, reference: str) -> dict[str, Any]:
 
 def a_hold(amount: int, reference: str) -> dict[str, Any]:
     return {**payment(amount, reference), "channel_id": str(CHANNEL), "order_id": str(new_id())}
+
+
+def held(given: dict[str, Any]) -> Hold:
+    """What the route makes of it."""
+    return Hold(
+        id=new_id(),
+        merchant_id=MERCHANT,
+        partner="ACME",
+        currency=given["currency"],
+        channel_id=CHANNEL,
+        order_id=None,
+        reference=given["reference"],
+        amount_minor=given["amount"],
+        captured_minor=0,
+        state=HoldState.HELD,
+        created_at=datetime.now(UTC),
+    )
 
 
 async def figures(merchant: httpx.AsyncClient) -> tuple[int, int, int]:
@@ -169,6 +187,24 @@ async def test_the_same_reference_is_the_same_hold(merchant: httpx.AsyncClient) 
     assert len({it.json()["id"] for it in same}) == 1
     assert (other.status_code, other.json()["code"]) == (409, "prepaid_reference_reused")
     assert await figures(merchant) == (1_000, 400, 600)
+
+
+async def test_one_reference_at_once_in_two_currencies_is_one_hold(
+    merchant: httpx.AsyncClient, service: Service, db: Database
+) -> None:
+    await merchant.put(PATH, json={"currency": "USD", "credit_limit": 1_000})
+    in_yuan, in_dollars = a_hold(400, "O-1"), {**a_hold(400, "O-1"), "currency": "USD"}
+
+    async with db.transaction() as tx:
+        await service.state["prepaid"].hold(tx, held(in_yuan))
+        waiting = asyncio.create_task(merchant.post(f"{PATH}/holds", json=in_dollars))
+        await asyncio.sleep(0.3)
+
+    refused = await waiting
+    assert (refused.status_code, refused.json()["code"]) == (409, "prepaid_reference_reused")
+    assert await figures(merchant) == (1_000, 400, 600)
+    dollars = (await merchant.get(PATH, params={"currency": "USD"})).json()
+    assert (dollars["held"], dollars["available"]) == (0, 1_000)
 
 
 async def test_a_payment_is_topped_up_once(merchant: httpx.AsyncClient) -> None:

@@ -54,6 +54,7 @@ _ADD_HOLD = text(f"""
         amount_minor, state, expires_at)
     VALUES (:id, :merchant_id, :partner, :currency, :channel_id, :order_id, :reference,
         :amount_minor, :state, :expires_at)
+    ON CONFLICT (merchant_id, partner, reference) DO NOTHING
     RETURNING {_HOLD}
 """)  # noqa: S608 - made of constants above
 _BY_REFERENCE = text(f"""
@@ -135,7 +136,8 @@ class PrepaidRepository:
         values = _key(partner.merchant_id, partner.code, partner.currency)
         await tx.execute(_KEEP, {**values, "held": held_minor})
 
-    async def add_hold(self, tx: Transaction, hold: Hold) -> Hold:
+    async def add_hold(self, tx: Transaction, hold: Hold) -> Hold | None:
+        """None when another one, of another currency, has its reference."""
         values = {
             **_key(hold.merchant_id, hold.partner, hold.currency),
             "id": hold.id,
@@ -146,7 +148,8 @@ class PrepaidRepository:
             "state": hold.state.value,
             "expires_at": hold.expires_at,
         }
-        return _to_hold((await tx.execute(_ADD_HOLD, values)).one())
+        row = (await tx.execute(_ADD_HOLD, values)).one_or_none()
+        return None if row is None else _to_hold(row)
 
     async def find_by_reference(
         self, tx: Transaction, merchant_id: UUID, partner: str, reference: str

@@ -90,9 +90,14 @@ class PrepaidService:
             return known
         if hold.amount_minor > partner.available_minor:
             raise PrepaidTooLow(available=partner.available_minor, currency=partner.currency)
+        added = await self._repository.add_hold(
+            tx, replace(hold, expires_at=now + self._hold_lifetime)
+        )
+        if added is None:
+            # The lock is the currency's: one of another currency came in between.
+            raise HoldReferenceReused
         await self._repository.keep(tx, partner, hold.amount_minor)
-        kept = replace(hold, expires_at=now + self._hold_lifetime)
-        return await self._repository.add_hold(tx, kept)
+        return added
 
     async def capture(
         self,
