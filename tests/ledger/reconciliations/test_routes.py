@@ -147,6 +147,34 @@ async def test_a_mark_of_byte_order_may_stand_before_a_quoted_head(
     assert answer.json().get("results") == {"matched": 1}, answer.text
 
 
+async def test_a_file_read_in_another_encoding_is_another_statement(
+    client: httpx.AsyncClient, deliver: Deliver
+) -> None:
+    await deliver(_paid("单A", 1990))
+    content = HEAD + f"单A,19.90,{AT}\n"
+
+    wrong = (await _send(client, content, encoding="gb18030")).json()
+    right = (await _send(client, content)).json()
+    same = (await _send(client, content, encoding="utf-8")).json()
+
+    assert wrong["results"] == {"missing_here": 1, "missing_there": 1}
+    assert right["results"] == {"matched": 1}
+    assert same == right
+
+
+async def test_a_file_without_other_letters_is_the_same_in_every_encoding(
+    client: httpx.AsyncClient,
+) -> None:
+    content = HEAD + f"A,19.90,{AT}\n"
+
+    answers = [await _send(client, content, **it) for it in ({}, *_ENCODINGS)]
+
+    assert len({it.json()["id"] for it in answers}) == 1
+
+
+_ENCODINGS = ({"encoding": "utf-8"}, {"encoding": "gb18030"})
+
+
 async def test_sums_of_two_currencies_are_never_added(
     client: httpx.AsyncClient, deliver: Deliver
 ) -> None:

@@ -24,6 +24,7 @@ from ledger.reconciliations.service import ReconciliationService
 PATH = "/v1/reconciliations"
 BODY_BYTES_MAX = 128 * 1024 * 1024
 router = APIRouter(tags=["reconciliation"])
+ASCII, UTF_8, GB18030 = "ascii", "utf-8", "gb18030"
 _SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
 
@@ -81,10 +82,11 @@ async def reconcile(
     if (channel_id is None) == (provider is None):
         raise SourceUnclear
     source = Source(channel_id, provider or "")
-    digest = await asyncio.to_thread(digest_of, source.name, reading.mark(), file.file)
-    codec: str | None = encoding
-    codec = codec or await asyncio.to_thread(_codec, file.file)
-    if codec == "utf-8":
+    found = await asyncio.to_thread(_codec, file.file)
+    codec: str = encoding or (UTF_8 if found == ASCII else found)
+    mark = reading.mark() + _against(found, codec)
+    digest = await asyncio.to_thread(digest_of, source.name, mark, file.file)
+    if codec == UTF_8:
         codec = "utf-8-sig"  # a mark before a quoted head would be part of its first title
     one = Reconciliation(
         id=new_id(),
@@ -125,14 +127,24 @@ async def get_reconciliation(
 
 
 def _codec(file: BinaryIO) -> str:
-    """UTF-8 if the whole file is that, else GB18030."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    """ASCII (read alike as UTF-8 and GB18030), or UTF-8 if the whole file is that, else GB18030."""
+    decoder, is_ascii = codecs.getincrementaldecoder(UTF_8)(), True
     try:
         for piece in pieces_of(file):
+            is_ascii = is_ascii and piece.isascii()
             decoder.decode(piece)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        return "gb18030"
+        return GB18030
     finally:
         file.seek(0)
-    return "utf-8"
+    return ASCII if is_ascii else UTF_8
+
+
+def _against(found: str, codec: str) -> bytes:
+    """Goes into the digest of a file that is read in another encoding than it seems to be in: its
+    references read otherwise. In UTF-16 no other file has the columns of the head, and no file in
+    UTF-16 has them in another.
+    """
+    is_other = {found, codec} == {UTF_8, GB18030}
+    return b"in " + codec.encode() if is_other else b""
