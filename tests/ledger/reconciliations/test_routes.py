@@ -175,6 +175,18 @@ async def test_a_file_without_other_letters_is_the_same_in_every_encoding(
 _ENCODINGS = ({"encoding": "utf-8"}, {"encoding": "gb18030"})
 
 
+async def test_a_payment_whose_order_has_no_name_yet_is_held_against_no_list_of_orders(
+    client: httpx.AsyncClient, deliver: Deliver
+) -> None:
+    await deliver(_paid("whatever", 990))
+
+    answer = await _send(client, HEAD + f"TB-1001,9.90,{AT}\n", match_by="order")
+
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["results"] == {"missing_here": 1}
+    assert await _cases(client) == {"TB-1001": ("missing_here", 990, None, "open")}
+
+
 async def test_sums_of_two_currencies_are_never_added(
     client: httpx.AsyncClient, deliver: Deliver
 ) -> None:

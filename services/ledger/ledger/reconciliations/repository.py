@@ -103,7 +103,8 @@ _COMPARED = """
     ), kept AS (
         SELECT key AS reference, min(currency) AS currency, sum(amount_minor)::bigint AS minor,
             min(happened_at) AS happened_at, min(currency) <> max(currency) AS is_mixed
-        FROM known WHERE is_within OR key IN (SELECT reference FROM said) GROUP BY key
+        FROM known WHERE key IS NOT NULL AND (is_within OR key IN (SELECT reference FROM said))
+        GROUP BY key
     ), compared AS MATERIALIZED (
         SELECT coalesce(said.reference, kept.reference) AS reference,
             coalesce(said.currency, kept.currency) AS currency, said.minor AS there_minor,
