@@ -124,6 +124,29 @@ async def test_payments_in_two_channels_or_another_currency_are_a_persons_to_pos
     assert [it.json()["code"] for it in (two, other)] == ["not_rounding"] * 2
 
 
+async def test_cents_of_another_currency_are_no_rounding(
+    client: httpx.AsyncClient, deliver: Deliver, balances: Balances
+) -> None:
+    await deliver(_paid("A", 1000))
+    content = f"reference,amount,time,currency\nA,10.00,{AT},CNY\nA,0.03,{AT},USD\n"
+    answer = await client.post(
+        "/v1/reconciliations",
+        data={"provider": "alipay", "currency": "CNY", "time": "time", **_CURRENCIES},
+        files={"file": ("s.csv", content.encode(), "text/csv")},
+    )
+    assert answer.json()["results"] == {"amount_differs": 1}
+    (case,) = (await client.get("/v1/reconciliation-cases")).json()["items"]
+
+    refused = await _close(client, case)
+
+    assert (case["there"], case["here"]) == (None, 1000)
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_rounding")
+    assert ROUNDING not in await balances()
+
+
+_CURRENCIES = {"currency_column": "currency"}
+
+
 async def test_the_same_cent_in_a_second_statement_is_not_posted_twice(
     client: httpx.AsyncClient, deliver: Deliver, balances: Balances
 ) -> None:

@@ -9,7 +9,9 @@ from ledger.reconciliation_cases.domain import Case, CaseState, Kind
 
 
 class CaseRead(Model):
-    """A difference. Amounts in minor units; null: that side does not have it."""
+    """A difference. Amounts in minor units; null: that side does not have it, or has it in several
+    currencies, which are never added.
+    """
 
     id: UUID
     source: str = Field(description="`channel:<id>` or `provider:<name>`")

@@ -107,8 +107,10 @@ _COMPARED = """
         GROUP BY key
     ), compared AS MATERIALIZED (
         SELECT coalesce(said.reference, kept.reference) AS reference,
-            coalesce(said.currency, kept.currency) AS currency, said.minor AS there_minor,
-            kept.minor AS here_minor, coalesce(said.happened_at, kept.happened_at) AS happened_at,
+            coalesce(said.currency, kept.currency) AS currency,
+            CASE WHEN NOT said.is_mixed THEN said.minor END AS there_minor,
+            CASE WHEN NOT kept.is_mixed THEN kept.minor END AS here_minor,
+            coalesce(said.happened_at, kept.happened_at) AS happened_at,
             CASE WHEN kept.reference IS NULL THEN 'missing_here'
                 WHEN said.reference IS NULL THEN 'missing_there'
                 WHEN said.minor <> kept.minor OR said.currency <> kept.currency
