@@ -22,7 +22,7 @@ from onebox.services import SERVICES
 from tests.contracts.running import RunningSet
 from tests.contracts.world import Known
 
-EXAMPLES = int(os.environ.get("LOCKSTOCK_FUZZ_EXAMPLES", "5"))
+EXAMPLES = int(os.environ.get("LOCKSTOCK_FUZZ_EXAMPLES", "3"))
 """Per operation and kind of data. `LOCKSTOCK_FUZZ_EXAMPLES=1000` for a night."""
 CALL_SECONDS_MAX = 15
 PROBLEM = "application/problem+json"
