@@ -155,6 +155,21 @@ class TestAlipay(Conformance):
 
         assert (await state_of(scene.db, order)).status is OrderStatus.REFUNDED
 
+    async def test_an_answer_about_a_refund_of_another_trade_is_not_believed(
+        self, scene: Scene, alipay: AlipayPeer, consume: Consume
+    ) -> None:
+        order = await self.refunding(scene, consume)
+        alipay.mixed_up_trade = "2016072021001000000000000000"
+
+        for _ in range(2):  # the refund's own answer, and what is said of it when asked
+            await scene.run(PAY_BACK)
+        assert (await state_of(scene.db, order)).status is OrderStatus.REFUNDING
+
+        alipay.mixed_up_trade = None
+        await scene.run(PAY_BACK)
+        assert (await state_of(scene.db, order)).status is OrderStatus.REFUNDED
+        assert len(alipay.refunds) == 1
+
     @pytest.mark.parametrize("told", ["aop.ACQ.SYSTEM_ERROR", "ACQ.SYSTEM_ERROR"])
     async def test_trouble_over_there_is_no_refusal_of_a_refund(
         self, scene: Scene, alipay: AlipayPeer, consume: Consume, told: str

@@ -39,6 +39,8 @@ class AlipayPeer(MoodyPeer):
         self.refunds: dict[str, dict[str, Any]] = {}
         self.closed: set[str] = set()
         self.refund_state = "Y"
+        # The trade that answers about refunds name, instead of their own.
+        self.mixed_up_trade: str | None = None
         # Told instead of the truth, to calls that take effect all the same.
         self.refund_answers: list[dict[str, Any]] = []
         # A second member of the same name in every answer, which nobody signed.
@@ -84,7 +86,11 @@ class AlipayPeer(MoodyPeer):
 
     def _refund(self, content: dict[str, str]) -> dict[str, Any]:
         number = content["out_request_no"]
-        truth = {"code": "10000", "fund_change": "N" if number in self.refunds else "Y"}
+        truth = {
+            "code": "10000",
+            "trade_no": self.mixed_up_trade or content["trade_no"],
+            "fund_change": "N" if number in self.refunds else "Y",
+        }
         if number not in self.refunds:
             self.refunds[number] = {**content, "is_done": self.refund_state == "Y"}
             truth["fund_change"] = self.refund_state
@@ -96,6 +102,7 @@ class AlipayPeer(MoodyPeer):
             return {"code": "10000"}
         return {
             "code": "10000",
+            "trade_no": self.mixed_up_trade or content["trade_no"],
             "out_request_no": content["out_request_no"],
             "refund_status": "REFUND_SUCCESS",
         }

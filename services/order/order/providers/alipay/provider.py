@@ -152,7 +152,8 @@ class AlipayProvider:
             "out_request_no": refund.id.hex,
         }
         document = await _call(access, "alipay.trade.refund", content)
-        if document.get("code") == _OK and document.get("fund_change") == "Y":
+        same = document.get("trade_no") == refund.provider_reference
+        if document.get("code") == _OK and same and document.get("fund_change") == "Y":
             return RefundOutcome.DONE
         outcome = await _ask_refund(access, refund)
         if _is_refusal(document) and outcome is not RefundOutcome.DONE:
@@ -217,7 +218,9 @@ def _is_refusal(document: Mapping[str, Any]) -> bool:
 async def _ask_refund(access: Access, refund: Refund) -> RefundOutcome:
     content = {"trade_no": refund.provider_reference, "out_request_no": refund.id.hex}
     document = await _call(access, "alipay.trade.fastpay.refund.query", content)
-    same = document.get("out_request_no") == refund.id.hex
+    # The trade may be left out of this answer, the request may not.
+    trade = document.get("trade_no", refund.provider_reference)
+    same = (document.get("out_request_no"), trade) == (refund.id.hex, refund.provider_reference)
     done = document.get("refund_status") == "REFUND_SUCCESS"
     is_done = document.get("code") == _OK and same and done
     return RefundOutcome.DONE if is_done else RefundOutcome.UNKNOWN
