@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.x509.oid import NameOID
+from sqlalchemy import text
 
 from order import rsa
 from order.orders.domain import OrderStatus
@@ -22,6 +23,7 @@ from tests.order.factories import placed, state_of
 from tests.order.providers.conformance import Conformance
 from tests.order.providers.conftest import payments_of
 from tests.order.providers.peers.keys import keys_of
+from tests.order.providers.peers.serving import Mood
 from tests.order.providers.peers.wechat import API_V3_KEY, KEY_ID, WeChatPeer
 from tests.order.providers.rules.base import PAY_BACK, Scene
 
@@ -101,6 +103,73 @@ class TestWeChat(Conformance):
         wechat.mixes_refunds_up = False
         await scene.run(PAY_BACK)
         assert (await state_of(scene.db, order)).status is OrderStatus.REFUNDED
+
+    @pytest.mark.parametrize(
+        ("status", "code"),
+        [(400, "INVALID_REQUEST"), (401, "SIGN_ERROR"), (403, "NOT_ENOUGH"), (404, "NO_AUTH")],
+    )
+    async def test_a_no_to_a_refund_that_was_made_before_is_not_believed(
+        self, scene: Scene, wechat: WeChatPeer, consume: Consume, status: int, code: str
+    ) -> None:
+        order = await self.refunding(scene, consume)
+        wechat.moods = [Mood.DONE_SILENT]
+
+        await scene.run(PAY_BACK)
+        wechat.refund_refusals = [(status, code)]
+        await scene.run(PAY_BACK)
+
+        assert (await state_of(scene.db, order)).status is OrderStatus.REFUNDED
+        assert len(wechat.refunds) == 1
+
+    async def test_who_is_not_known_over_there_is_refused_no_refund(
+        self, scene: Scene, wechat: WeChatPeer, consume: Consume
+    ) -> None:
+        """A key or a certificate that ran out says nothing about the money."""
+        order = await self.refunding(scene, consume)
+        wechat.knows_nobody = True
+
+        await scene.run(PAY_BACK)
+        assert await refund_statuses(scene) == ["unknown"]
+
+        wechat.knows_nobody = False
+        await scene.run(PAY_BACK)
+        assert (await state_of(scene.db, order)).status is OrderStatus.REFUNDED
+
+    @pytest.mark.parametrize(
+        ("status", "code", "then"),
+        [
+            (403, "NOT_ENOUGH", "manual"),
+            (404, "RESOURCE_NOT_EXISTS", "manual"),
+            (401, "SIGN_ERROR", "unknown"),
+            (403, "FREQUENCY_LIMITED", "unknown"),
+        ],
+    )
+    async def test_only_a_no_to_the_refund_itself_that_was_never_made_needs_somebody(
+        self, scene: Scene, wechat: WeChatPeer, consume: Consume, status: int, code: str, then: str
+    ) -> None:
+        await self.refunding(scene, consume)
+        wechat.refund_refusals = [(status, code)]
+
+        await scene.run(PAY_BACK)
+
+        assert await refund_statuses(scene) == [then]
+        assert wechat.refunds == {}
+
+    async def test_a_no_is_not_definite_while_what_was_made_cannot_be_asked(
+        self, scene: Scene, wechat: WeChatPeer, consume: Consume
+    ) -> None:
+        await self.refunding(scene, consume)
+        wechat.refund_refusals = [(403, "NOT_ENOUGH")]
+        wechat.moods = [None, Mood.FAULT]
+
+        await scene.run(PAY_BACK)
+
+        assert await refund_statuses(scene) == ["unknown"]
+
+
+async def refund_statuses(scene: Scene) -> list[str]:
+    async with scene.db.read() as tx:
+        return list((await tx.execute(text("SELECT status FROM order_refund"))).scalars())
 
 
 def official(**changed: str) -> tuple[dict[str, str], dict[str, str], bytes]:

@@ -51,6 +51,9 @@ class WeChatPeer(MoodyPeer):
         self.mixes_refunds_up = False
         self.refund_state = "SUCCESS"
         self.signs_answers = True
+        # Instead of looking at it: to the next calls that ask for a refund, to all calls.
+        self.refund_refusals: list[tuple[int, str]] = []
+        self.knows_nobody = False
 
     @property
     def account(self) -> dict[str, Any]:
@@ -66,10 +69,13 @@ class WeChatPeer(MoodyPeer):
         }
 
     async def serve(self, request: Request, body: bytes) -> Response:
-        if not self._is_ours(request, body):
+        if self.knows_nobody or not self._is_ours(request, body):
             return self._say(401, {"code": "SIGN_ERROR", "message": "no"})
         path = request.url.path
         if path == "/v3/refund/domestic/refunds":
+            if self.refund_refusals:
+                status, code = self.refund_refusals.pop(0)
+                return self._say(status, {"code": code, "message": "no"})
             return self._refund(json.loads(body))
         if path.startswith("/v3/refund/domestic/refunds/"):
             found = self.refunds.get(path.split("/")[-1])

@@ -66,6 +66,10 @@ _REFUND_STATES = {
     "CLOSED": RefundOutcome.REFUSED,
     "ABNORMAL": RefundOutcome.REFUSED,
 }
+_UNDECIDED = frozenset({"SIGN_ERROR", "SYSTEM_ERROR", "FREQUENCY_LIMITED", "BIZERR_NEED_RETRY"})
+"""Told instead of an answer to what was asked; so is whatever comes with 401."""
+_NO_REFUND = "RESOURCE_NOT_EXISTS"
+_REFUNDS = "/v3/refund/domestic/refunds"
 _PAID_ALREADY = "ORDERPAID"
 _NOT_EXIST = frozenset({"ORDER_NOT_EXIST", "ORDERNOTEXIST"})
 _CLOSED_ALREADY = frozenset({"ORDER_CLOSED", "ORDERCLOSED"})
@@ -183,14 +187,15 @@ class WeChatProvider:
                 "currency": CURRENCY,
             },
         }
-        answer = await _call(access, "POST", "/v3/refund/domestic/refunds", body)
+        answer = await _call(access, "POST", _REFUNDS, body)
         # Its own no is JSON; that of somebody between us is no answer.
         document = answer.document()
-        if answer.status >= 400:
-            return RefundOutcome.REFUSED
-        if document.get("out_refund_no") != refund.id.hex:
-            raise Unanswered("its answer is about another refund")
-        return _REFUND_STATES.get(str(document.get("status")), RefundOutcome.UNKNOWN)
+        if answer.status < 400:
+            return _refund_state(document, refund)
+        made = await _ask_refund(access, refund)
+        if made is not None:
+            return made
+        return RefundOutcome.REFUSED if _is_decided(answer) else RefundOutcome.UNKNOWN
 
 
 def _check_platform_keys(settings: Mapping[str, str]) -> None:
@@ -233,6 +238,31 @@ async def _call(
         except CallbackRefused as error:
             raise Unanswered(f"its answer is {error.why}") from error
     return answer
+
+
+async def _ask_refund(access: Access, refund: Refund) -> RefundOutcome | None:
+    """What became of it; None when none was made. A no to this attempt says nothing of one before
+    it whose answer was lost. Raises Unanswered.
+    """
+    answer = await _call(access, "GET", f"{_REFUNDS}/{refund.id.hex}")
+    document = answer.document()
+    if answer.status < 400:
+        return _refund_state(document, refund)
+    if answer.status == 404 and _code(document) == _NO_REFUND:
+        return None
+    raise Unanswered(f"it does not say what became of the refund: {_code(document)}")
+
+
+def _refund_state(document: Mapping[str, Any], refund: Refund) -> RefundOutcome:
+    """Raises Unanswered for what is about another refund."""
+    if document.get("out_refund_no") != refund.id.hex:
+        raise Unanswered("its answer is about another refund")
+    return _REFUND_STATES.get(str(document.get("status")), RefundOutcome.UNKNOWN)
+
+
+def _is_decided(answer: Answered) -> bool:
+    """Whether a no is one to what was asked, not to who asks or how often."""
+    return answer.status != 401 and _code(answer.document()) not in _UNDECIDED
 
 
 def _handover(access: Access, method: str, document: Mapping[str, Any]) -> Handover:
