@@ -1,6 +1,7 @@
 """Alipay: the shared rules, its signatures, its amounts, the published vectors."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -22,6 +23,11 @@ from tests.order.providers.peers.alipay import APP_ID, AlipayPeer
 from tests.order.providers.peers.base import Pushed
 from tests.order.providers.peers.keys import keys_of
 from tests.order.providers.peers.serving import Mood
+from tests.order.providers.rules.asking import (
+    before_the_last_question,
+    pause_of_checkout,
+    state_of_checkout,
+)
 from tests.order.providers.rules.base import ASK, PAY_BACK, Scene
 
 VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("vectors.json").read_text("utf-8"))
@@ -127,6 +133,27 @@ class TestAlipay(Conformance):
         await scene.push(paid)
 
         assert len(await payments_of(scene.db, order.id)) == 1
+
+    async def test_paid_without_an_amount_that_can_be_read_is_asked_for_again_then_shown(
+        self, scene: Scene, alipay: AlipayPeer
+    ) -> None:
+        reference = await scene.begun(order := await placed(scene.db))
+        alipay.pay(reference)
+        alipay.trades[reference]["total_amount"] = "19.900"
+        async with scene.db.transaction() as tx:
+            await tx.execute(text("UPDATE payment_checkout SET asked = 4"))
+
+        await scene.run(ASK)
+        assert await pause_of_checkout(scene) > timedelta(seconds=120)
+        await before_the_last_question(scene)
+        await scene.run(ASK)
+        assert await state_of_checkout(scene) == "manual"
+
+        [wait] = (await scene.api.get("/v1/waits")).json()["items"]
+        alipay.trades[reference]["total_amount"] = "19.90"
+        await scene.api.post(f"/v1/waits/{wait['id']}/retry", json={"reason": "it can be read"})
+        await scene.run(ASK)
+        assert (await state_of(scene.db, order)).status is OrderStatus.PAID
 
     async def test_what_is_appended_to_a_signed_answer_is_not_believed(
         self, scene: Scene, alipay: AlipayPeer

@@ -37,6 +37,12 @@ from tests.order.shortages.test_ladder import TERMS, requests_of
 from tests.order.steps.making import MoodyKind, a_step, make_due, planned, run, steps_of
 
 REASON = {"reason": "asked by the buyer"}
+_CHECKOUT = text(
+    "INSERT INTO payment_checkout (id, order_id, merchant_id, account_id, provider, method, "
+    "amount_minor, currency, state, expires_at, next_at, last_error) "
+    "SELECT gen_random_uuid(), id, merchant_id, gen_random_uuid(), 'stripe', 'checkout', 1990, "
+    "'CNY', 'manual', now(), now(), 'silent' FROM orders WHERE id = :order_id"
+)
 
 
 async def waits_of(api: httpx.AsyncClient, **query: Any) -> list[dict[str, Any]]:
@@ -95,6 +101,9 @@ async def test_every_kind_of_waiting_is_listed(
     await paid(db, made["review"])
     made["payment"] = await placed(db)
     await came(db, made["payment"], 100)
+    made["checkout"] = await placed(db)
+    async with db.transaction() as tx:
+        await tx.execute(_CHECKOUT, {"order_id": made["checkout"].id})
     made["assessment"] = await placed(db)
     await paid(db, made["assessment"])
     made["fulfillment"] = await fulfilling(db)

@@ -50,7 +50,7 @@ from order.refunds import service as refunds
 log = get_logger(__name__)
 
 ASKS_MAX = 150
-"""Then a payment is given up: half-hourly, about three days. A late callback still counts."""
+"""Then somebody must look: half-hourly, about three days. A late callback still counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,28 +211,49 @@ class CallbackService:
 
     async def look_after(self, due: Due, *, last_ask_seconds: int) -> None:
         """One question about a payment that was begun: it is paid, it has failed, it is closed
-        because its order waits no more, or it is asked for again later.
+        because its order waits no more, it is asked for again later, or somebody must look.
         """
         checkout = due.checkout
-        async with self._db.read() as tx:
-            access = self._accounts.open(await self._accounts.get(tx, checkout.account_id))
-            order = await orders.get_order(tx, checkout.merchant_id, checkout.order_id)
-        found = await self.ask(access, checkout)
-        if found.state is PaymentState.PAID:
-            await self.found(checkout, found)
-            return
-        state: PaymentState = found.state
+        try:
+            found, state = await self._asked(due)
+        except DomainError as error:  # its account cannot be opened: nothing is known
+            found = Found(PaymentState.UNKNOWN, why=error.code)
+            state = found.state
         why = found.why
-        if state is PaymentState.WAITING and (due.is_over or order.status is not UNPAID):
-            state = await _close(self._accounts.provider(checkout.provider), access, checkout)
+        if found.state is PaymentState.PAID:
+            if await self.found(checkout, found) not in OPEN_VERDICTS:
+                return
+            why = "paid, and it names no amount or no payment"
+        elif state is not found.state:
             why = "closed: the order waits for no payment"
         async with self._db.transaction() as tx:
             if found.is_refusal:
                 await _note_refusal(tx, checkout, checkout.id.hex, found.why)
-            if state is PaymentState.FAILED or checkout.asked >= ASKS_MAX:
+            if state is PaymentState.FAILED:
                 await checkouts.end(tx, checkout.id, CheckoutState.CLOSED, why or "not paid")
+            elif checkout.asked >= ASKS_MAX:
+                # Money may be there: nobody may take this for the end.
+                log.error("payment_not_made_out", checkout_id=str(checkout.id), why=why)
+                await checkouts.end(tx, checkout.id, CheckoutState.MANUAL, why)
             else:
                 await checkouts.ask_later(tx, due, last_ask_seconds=last_ask_seconds, why=why)
+
+    async def _asked(self, due: Due) -> tuple[Found, PaymentState]:
+        """What its provider says, and what is so after closing what its order waits for no more.
+
+        Raises SecretsUnreadable, ProviderNotFound, PaymentAccountNotFound.
+        """
+        checkout = due.checkout
+        async with self._db.read() as tx:
+            account = await self._accounts.get(tx, checkout.account_id)
+            order = await orders.get_order(tx, checkout.merchant_id, checkout.order_id)
+        access = self._accounts.open(account)
+        found = await self.ask(access, checkout)
+        is_wanted = order.status is UNPAID and not due.is_over
+        if found.state is not PaymentState.WAITING or is_wanted:
+            return found, found.state
+        provider = self._accounts.provider(checkout.provider)
+        return found, await _close(provider, access, checkout)
 
     async def _settle(self, tx: Transaction, heard: _Heard) -> Verdict:
         """Writes the notice down and does what it asks for, in one transaction."""

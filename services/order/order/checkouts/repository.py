@@ -36,7 +36,11 @@ _OPENED = text(
 )
 _ENDED = text(
     "UPDATE payment_checkout SET state = :state, last_error = :why, updated_at = clock_timestamp() "
-    "WHERE id = :id AND state IN ('opening', 'open')"
+    "WHERE id = :id AND state IN ('opening', 'open', 'manual')"
+)
+_REVIVE = text(
+    "UPDATE payment_checkout SET state = 'open', asked = 0, next_at = clock_timestamp(), "
+    "updated_at = clock_timestamp() WHERE id = :id AND state = 'manual'"
 )
 _PAID = text(
     "UPDATE payment_checkout SET state = 'paid', provider_reference = :provider_reference, "
@@ -127,8 +131,13 @@ async def opened(
 
 
 async def ended(tx: Transaction, checkout_id: UUID, state: CheckoutState, why: str | None) -> None:
-    """A live one ends; what has ended stays as it is."""
+    """A live one ends, and one that waits for somebody; what has ended stays as it is."""
     await tx.execute(_ENDED, {"id": checkout_id, "state": state.value, "why": why})
+
+
+async def revive(tx: Transaction, checkout_id: UUID) -> None:
+    """Of one that waits for somebody the provider is asked again, from now on."""
+    await tx.execute(_REVIVE, {"id": checkout_id})
 
 
 async def paid(tx: Transaction, checkout_id: UUID, provider_reference: str) -> None:

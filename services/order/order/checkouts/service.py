@@ -174,8 +174,13 @@ async def find_of_account(tx: Transaction, account_id: UUID, checkout_id: UUID) 
 async def end(
     tx: Transaction, checkout_id: UUID, state: CheckoutState, why: str | None = None
 ) -> None:
-    """A live one ends unpaid; what has ended stays as it is."""
+    """A live one ends unpaid, or waits for somebody; what has ended stays as it is."""
     await repository.ended(tx, checkout_id, state, why)
+
+
+async def revive(tx: Transaction, checkout_id: UUID) -> None:
+    """Of one that waits for somebody the provider is asked again, from now on."""
+    await repository.revive(tx, checkout_id)
 
 
 async def pay(tx: Transaction, checkout_id: UUID, provider_reference: str) -> None:

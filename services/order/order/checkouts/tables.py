@@ -43,7 +43,9 @@ payment_checkout = Table(
     clock_time("created_at"),
     clock_time("updated_at"),
     CheckConstraint("amount_minor > 0", name="amount_positive"),
-    CheckConstraint("state IN ('opening', 'open', 'paid', 'failed', 'closed')", name="state_known"),
+    CheckConstraint(
+        "state IN ('opening', 'open', 'paid', 'failed', 'closed', 'manual')", name="state_known"
+    ),
     # Beginning the same payment twice is beginning it once.
     Index(
         "uq_payment_checkout_live",
@@ -54,5 +56,6 @@ payment_checkout = Table(
         postgresql_where=_LIVE,
     ),
     Index("ix_payment_checkout_due", "next_at", postgresql_where=_LIVE),
+    Index("ix_payment_checkout_manual", "created_at", postgresql_where=text("state = 'manual'")),
     Index("ix_payment_checkout_order_id", "order_id"),
 )

@@ -14,6 +14,7 @@ class WaitKind(StrEnum):
     REFUND = "refund"  # money on its way back
     UNKNOWN_LINE = "unknown_line"  # fulfilment does not know whether it was delivered
     REVIEW = "review"  # paid and on hold: a person decides
+    CHECKOUT = "checkout"  # a payment that was begun: its provider says nothing clear for too long
     PAYMENT = "payment"  # a part of the price came, the rest did not yet
     ASSESSMENT = "assessment"  # paid, and risk has said nothing for too long
     FULFILLMENT = "fulfillment"  # asked for, and fulfilment has said nothing for too long

@@ -12,8 +12,8 @@ WAITS = Gauge("lockstock_order_waits", "Things that wait, of all merchants", ["k
 OLDEST = Gauge(
     "lockstock_order_waits_oldest_seconds", "Since when the oldest of them waits", ["kind"]
 )
-SILENT = frozenset({WaitKind.ASSESSMENT, WaitKind.FULFILLMENT, WaitKind.LOST})
-"""Where a word is overdue: an event was lost, or another service is down."""
+SILENT = frozenset({WaitKind.CHECKOUT, WaitKind.ASSESSMENT, WaitKind.FULFILLMENT, WaitKind.LOST})
+"""Where a word is overdue: an event was lost, or a provider or another service is down."""
 
 log = get_logger(__name__)
 

@@ -32,6 +32,10 @@ _WAITS = """
                coalesce(last_error, ''), attempts
         FROM order_refund WHERE status = 'manual' {of_merchant}
         UNION ALL
+        SELECT id, 'checkout', order_id, NULL, provider, state, created_at, NULL,
+               coalesce(last_error, ''), asked
+        FROM payment_checkout WHERE state = 'manual' {of_merchant}
+        UNION ALL
         SELECT id, 'payment', id, NULL, 'the rest of its price', status, placed_at, pay_until, '', 0
         FROM orders WHERE status = 'pending_payment' AND parts <> CAST('[]' AS jsonb) {of_merchant}
         UNION ALL

@@ -82,6 +82,8 @@ async def skip_wait(
 ) -> Response:
     """Gives an outside call up: the order goes on as if it had definitely failed.
 
+    A payment that was begun counts as not paid; money that is told of later still counts.
+
     409 `outcome_unknown` when it may have happened, unless `force`.
     """
     return await _act(run, who, wait_id, waits.skip, _forced(body, who))

@@ -14,8 +14,8 @@ class WaitRead(Model):
 
     id: UUID
     kind: str = Field(
-        description="step, back_order, refund, unknown_line, review, payment, assessment, "
-        "fulfillment, lost"
+        description="step, back_order, refund, unknown_line, review, checkout, payment, "
+        "assessment, fulfillment, lost"
     )
     order_id: UUID
     reference: str

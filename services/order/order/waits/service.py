@@ -6,6 +6,8 @@ from uuid import UUID
 
 from kit.db import Transaction
 from kit.ids import new_id
+from order.checkouts import service as checkouts
+from order.checkouts.domain import CheckoutState
 from order.lines.domain import Line, LineStatus
 from order.orders import service as orders
 from order.orders.domain import Change, Order, OrderStatus
@@ -69,6 +71,8 @@ class WaitService:
                     raise NotPossible("the call is under way just now", possible=[])
             case WaitKind.REFUND:
                 await refunds.hurry(tx, merchant_id, wait.id)
+            case WaitKind.CHECKOUT:
+                await checkouts.revive(tx, wait.id)
             case WaitKind.UNKNOWN_LINE | WaitKind.FULFILLMENT:
                 line = _line_of(order, wait)
                 change = saga.ask_again(change, line, await _hold_of(tx, order, line))
@@ -84,9 +88,13 @@ class WaitService:
     ) -> Order:
         """Gives an outside call up: the order goes on as if it had definitely failed.
 
+        A payment that was begun counts as not paid.
+
         Raises WaitNotFound, NotPossible, OutcomeUnknown (it may have happened, and no force).
         """
         wait, order = await self._locked(tx, merchant_id, wait_id)
+        if wait.kind is WaitKind.CHECKOUT:
+            return await _give_up_payment(tx, order, wait, action)
         if wait.kind not in CALLS:
             raise NotPossible("only an outside call can be skipped", possible=_possible(wait))
         step = await steps.lock(tx, wait.id)
@@ -169,6 +177,15 @@ class WaitService:
         return wait, order
 
 
+async def _give_up_payment(tx: Transaction, order: Order, wait: Wait, action: Action) -> Order:
+    """Somebody looked: nothing came by it. What is told of it later still counts."""
+    _require_force(action)
+    await checkouts.end(tx, wait.id, CheckoutState.CLOSED, f"skipped: {action.reason}")
+    change = _told(Change(order, action.cause), wait, "skipped", action)
+    await orders.save_many(tx, [change])
+    return change.order
+
+
 async def _hold_of(tx: Transaction, order: Order, line: Line) -> str:
     """The hold of a later round is what its rung got; an earlier hold is the order's."""
     if line.round == 1:
@@ -211,6 +228,8 @@ def _possible(wait: Wait) -> list[str]:
         return ["refund"]
     if _is_refused(wait):
         return ["retry", "settle"]
+    if wait.kind is WaitKind.CHECKOUT:
+        return ["retry", "skip"]
     return ["retry"] if wait.kind in (WaitKind.REFUND, WaitKind.LOST) else []
 
 

@@ -6,12 +6,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from order.callbacks.service import ASKS_MAX
 from order.orders.domain import OrderStatus
 from order.saga import service as saga
 from tests.order.factories import an_order, placed, state_of
 from tests.order.providers.conftest import notices_of, payments_of
 from tests.order.providers.peers.serving import Mood
 from tests.order.providers.rules.base import ASK, UNCLEAR, Rules, Scene
+
+# What an account holds that was sealed under a key that is lost.
+_LOSE_SECRETS = text("UPDATE payment_account SET key_id = 'lost'")
+_STAND_BEFORE_THE_LAST_QUESTION = text("UPDATE payment_checkout SET asked = :asked")
 
 
 class Asking(Rules):
@@ -91,3 +96,90 @@ class Asking(Rules):
         notices = await notices_of(scene.db)
         assert [notice.source for notice in notices] == ["query"]
         assert notices[0].verdict == "taken"
+
+    async def test_what_stays_unclear_waits_for_somebody_who_has_it_asked_again(
+        self, scene: Scene
+    ) -> None:
+        order = await placed(scene.db)
+        scene.peer.pay(await scene.begun(order))
+        await before_the_last_question(scene)
+        scene.peer.moods = [Mood.FAULT]
+
+        await scene.run(ASK)
+        asked = len(scene.peer.asked)
+        await scene.run(ASK)
+
+        assert await state_of_checkout(scene) == "manual"
+        assert len(scene.peer.asked) == asked
+        [wait] = (await scene.api.get("/v1/waits", params={"kind": "checkout"})).json()["items"]
+        assert (wait["order_id"], wait["what"]) == (str(order.id), scene.peer.name)
+
+        reason = {"reason": "they are up again"}
+        retried = await scene.api.post(f"/v1/waits/{wait['id']}/retry", json=reason)
+        await scene.run(ASK)
+
+        assert retried.status_code == 200
+        assert (await state_of(scene.db, order)).status is OrderStatus.PAID
+        assert len(await payments_of(scene.db, order.id)) == 1
+
+    async def test_a_callback_still_counts_for_what_waits_for_somebody(self, scene: Scene) -> None:
+        order = await placed(scene.db)
+        pushed = scene.peer.pay(await scene.begun(order))
+        await before_the_last_question(scene)
+        scene.peer.moods = [Mood.FAULT]
+        await scene.run(ASK)
+
+        await scene.push(pushed)
+
+        assert await state_of_checkout(scene) == "paid"
+        assert (await state_of(scene.db, order)).status is OrderStatus.PAID
+
+    async def test_what_stays_unclear_is_given_up_by_force_only(self, scene: Scene) -> None:
+        await scene.begun(await placed(scene.db))
+        await before_the_last_question(scene)
+        scene.peer.moods = [Mood.FAULT]
+        await scene.run(ASK)
+        [wait] = (await scene.api.get("/v1/waits")).json()["items"]
+        path, reason = f"/v1/waits/{wait['id']}/skip", {"reason": "nothing came, by phone"}
+
+        unforced = await scene.api.post(path, json=reason)
+        forced = await scene.api.post(path, json={**reason, "force": True})
+
+        assert (unforced.status_code, unforced.json()["code"]) == (409, "outcome_unknown")
+        assert forced.status_code == 200
+        assert await state_of_checkout(scene) == "closed"
+        assert (await scene.api.get("/v1/waits")).json()["items"] == []
+
+    async def test_an_account_that_cannot_be_opened_is_tried_ever_more_rarely(
+        self, scene: Scene
+    ) -> None:
+        order = await placed(scene.db)
+        scene.peer.pay(await scene.begun(order))
+        async with scene.db.transaction() as tx:
+            await tx.execute(_LOSE_SECRETS)
+            await tx.execute(text("UPDATE payment_checkout SET asked = 4"))
+
+        await scene.run(ASK)
+        assert await pause_of_checkout(scene) > timedelta(seconds=120)
+
+        await before_the_last_question(scene)
+        await scene.run(ASK)
+        assert await state_of_checkout(scene) == "manual"
+
+
+async def before_the_last_question(scene: Scene) -> None:
+    async with scene.db.transaction() as tx:
+        await tx.execute(_STAND_BEFORE_THE_LAST_QUESTION, {"asked": ASKS_MAX - 1})
+
+
+async def state_of_checkout(scene: Scene) -> str:
+    async with scene.db.read() as tx:
+        found: str = (await tx.execute(text("SELECT state FROM payment_checkout"))).scalar_one()
+    return found
+
+
+async def pause_of_checkout(scene: Scene) -> timedelta:
+    query = text("SELECT next_at - clock_timestamp() FROM payment_checkout")
+    async with scene.db.read() as tx:
+        found: timedelta = (await tx.execute(query)).scalar_one()
+    return found
