@@ -255,8 +255,12 @@ class QueriesPayments(HasAccounts, Protocol):
 
 @runtime_checkable
 class ClosesPayments(HasAccounts, Protocol):
-    async def close(self, access: Access, reference: UUID, session: str) -> PaymentState:
-        """So that nobody can pay any more: FAILED once closed, PAID when too late, else UNKNOWN."""
+    async def close(
+        self, access: Access, reference: UUID, session: str, *, is_over: bool
+    ) -> PaymentState:
+        """So that nobody can pay any more: FAILED once closed, PAID when too late, else UNKNOWN;
+        WAITING for what cannot be closed yet. `is_over`: what `expires_at` it had is past.
+        """
         ...
 
 

@@ -155,6 +155,31 @@ class TestAlipay(Conformance):
         await scene.run(ASK)
         assert (await state_of(scene.db, order)).status is OrderStatus.PAID
 
+    async def test_a_form_that_was_handed_out_is_asked_for_while_it_can_be_paid(
+        self, scene: Scene, alipay: AlipayPeer
+    ) -> None:
+        """Cancelled before it is posted: there is no trade to close. The callback is lost."""
+        reference = await scene.begun(order := await placed(scene.db))
+        await scene.api.post(f"/v1/orders/{order.id}/cancel", json={})
+        await scene.run(ASK)
+        assert await state_of_checkout(scene) == "open"
+
+        alipay.pay(reference)
+        await scene.run(ASK)
+
+        assert [it.status for it in await payments_of(scene.db, order.id)] == ["surplus"]
+
+    async def test_a_form_that_nobody_posted_in_its_time_is_closed(self, scene: Scene) -> None:
+        await scene.begun(order := await placed(scene.db))
+        await scene.api.post(f"/v1/orders/{order.id}/cancel", json={})
+        await scene.run(ASK)
+        async with scene.db.transaction() as tx:
+            await tx.execute(text("UPDATE payment_checkout SET expires_at = clock_timestamp()"))
+
+        await scene.run(ASK)
+
+        assert await state_of_checkout(scene) == "closed"
+
     async def test_what_is_appended_to_a_signed_answer_is_not_believed(
         self, scene: Scene, alipay: AlipayPeer
     ) -> None:

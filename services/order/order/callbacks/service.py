@@ -253,7 +253,7 @@ class CallbackService:
         if found.state is not PaymentState.WAITING or is_wanted:
             return found, found.state
         provider = self._accounts.provider(checkout.provider)
-        return found, await _close(provider, access, checkout)
+        return found, await _close(provider, access, due)
 
     async def _settle(self, tx: Transaction, heard: _Heard) -> Verdict:
         """Writes the notice down and does what it asks for, in one transaction."""
@@ -327,12 +327,13 @@ async def _note_refusal(tx: Transaction, checkout: Checkout, reference: str, why
     await failed_payments.note(tx, checkout.merchant_id, checkout.order_id, failed, cause)
 
 
-async def _close(provider: object, access: Access, checkout: Checkout) -> PaymentState:
+async def _close(provider: object, access: Access, due: Due) -> PaymentState:
     """So that nobody can pay any more. What cannot be closed runs out by itself."""
+    checkout = due.checkout
     if not isinstance(provider, ClosesPayments):
         return PaymentState.FAILED
     try:
-        return await provider.close(access, checkout.id, checkout.session)
+        return await provider.close(access, checkout.id, checkout.session, is_over=due.is_over)
     except Exception as error:  # whatever went wrong, nothing is known
         log.warning("payment_close_failed", checkout_id=str(checkout.id), exc_info=error)
         return PaymentState.UNKNOWN

@@ -81,8 +81,11 @@ class AlipayPeer(MoodyPeer):
         trade = self.trades.get(reference)
         if trade is not None and trade["trade_status"] != "WAIT_BUYER_PAY":
             return {"code": "40004", "sub_code": "ACQ.TRADE_STATUS_ERROR"}
+        if trade is None:
+            return _no_trade()
         self.closed.add(reference)
-        return {"code": "10000"} if trade else _no_trade()
+        trade["trade_status"] = "TRADE_CLOSED"
+        return {"code": "10000"}
 
     def _refund(self, content: dict[str, str]) -> dict[str, Any]:
         number = content["out_request_no"]
@@ -156,6 +159,14 @@ class AlipayPeer(MoodyPeer):
         trade = next(it for it in self.trades.values() if it["trade_no"] == refund["trade_no"])
         told = {**trade, "refund_fee": refund["refund_amount"], "out_biz_no": refund_id}
         return self.push(told)
+
+    def visit(self, reference: str) -> None:
+        self.trades[reference] = {
+            "out_trade_no": reference,
+            "trade_no": f"2016{new_id().int % 10**20}",
+            "trade_status": "WAIT_BUYER_PAY",
+            "total_amount": "19.90",
+        }
 
     def is_closed(self, reference: str) -> bool:
         return reference in self.closed

@@ -55,6 +55,10 @@ class ProviderPeer(Protocol):
 
     def unsigned(self, pushed: Pushed) -> Pushed: ...
 
+    def visit(self, reference: str) -> None:
+        """The buyer opens the page to pay, and does not."""
+        ...
+
     def is_closed(self, reference: str) -> bool:
         """Nobody can pay it any more."""
         ...

@@ -212,6 +212,9 @@ class WeChatPeer(MoodyPeer):
         fact = {**refund, "mchid": MCHID, "refund_status": "SUCCESS"}
         return self.push("REFUND.SUCCESS", fact)
 
+    def visit(self, _: str) -> None:
+        return None
+
     def is_closed(self, reference: str) -> bool:
         return bool(self.trades[reference]["trade_state"] == "CLOSED")
 

@@ -75,6 +75,7 @@ class Asking(Rules):
     ) -> None:
         order = await placed(scene.db)
         reference = await scene.begun(order)
+        scene.peer.visit(reference)
         await scene.api.post(f"/v1/orders/{order.id}/cancel", json={})
 
         await scene.run(ASK)

@@ -139,10 +139,15 @@ class AlipayProvider:
         payment = str(document.get("trade_no") or "")
         return Found(_STATES.get(status, PaymentState.UNKNOWN), payment, amount, status[:40])
 
-    async def close(self, access: Access, reference: UUID, session: str) -> PaymentState:
+    async def close(
+        self, access: Access, reference: UUID, session: str, *, is_over: bool
+    ) -> PaymentState:
+        """The form that was handed out makes the trade whenever it is posted, in its time."""
         document = await _call(access, "alipay.trade.close", {"out_trade_no": reference.hex})
-        if document.get("code") == _OK or document.get("sub_code") == _NOT_EXIST:
+        if document.get("code") == _OK:
             return PaymentState.FAILED
+        if document.get("sub_code") == _NOT_EXIST:
+            return PaymentState.FAILED if is_over else PaymentState.WAITING
         return (await self.query(access, reference, session)).state
 
     async def give_back(self, access: Access, refund: Refund, _: UUID) -> RefundOutcome:

@@ -123,7 +123,9 @@ class StripeProvider:
             return Found(PaymentState.FAILED, why="the session has expired")
         return Found(PaymentState.WAITING, why=str(document.get("status"))[:40])
 
-    async def close(self, access: Access, reference: UUID, session: str) -> PaymentState:
+    async def close(
+        self, access: Access, reference: UUID, session: str, *, is_over: bool
+    ) -> PaymentState:
         if not session:
             return PaymentState.FAILED
         path = f"/v1/checkout/sessions/{quote(session, safe='')}/expire"

@@ -165,7 +165,9 @@ class WeChatProvider:
         payment = str(document.get("transaction_id") or "")
         return Found(state, payment, _amount(document), told, is_refusal=told == _REFUSAL)
 
-    async def close(self, access: Access, reference: UUID, _: str) -> PaymentState:
+    async def close(
+        self, access: Access, reference: UUID, _: str, *, is_over: bool
+    ) -> PaymentState:
         body = {"mchid": access.settings["mchid"]}
         answer = await _call(access, "POST", _transaction(reference) + "/close", body)
         if answer.status < 300:
