@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -187,6 +188,37 @@ async def test_kept_or_without_a_limit_or_in_time_it_waits_on(
         ("open", False),
     ]
     assert without["due_at"] is None
+
+
+async def test_each_time_it_opens_it_may_wait_as_long(
+    client: httpx.AsyncClient, assess: Assess, service: Service
+) -> None:
+    await set_policy(client, review_minutes=90, after_time="decline")
+    [review] = await held(client, assess)
+    await set_policy(client, review_minutes=10, after_time="approve")
+    orders = [UUID(review["order_id"])]
+
+    waits = []
+    for _ in range(3):
+        async with service.db.transaction() as tx:
+            # Long ago; and so was the last time that it opened.
+            await tx.execute(
+                text(
+                    "UPDATE review SET opened_at = opened_at - interval '1 day', "
+                    "due_at = due_at - interval '1 day'"
+                )
+            )
+            await service.state["reviews"].lapse(tx, orders)
+        async with service.db.transaction() as tx:
+            await service.state["reviews"].reopen(tx, orders)
+            left = await tx.execute(
+                text(
+                    "SELECT round(extract(epoch FROM due_at - clock_timestamp()) / 60) FROM review"
+                )
+            )
+            waits.append(left.scalar_one())
+
+    assert waits == [90, 90, 90]
 
 
 async def test_another_merchant_does_nothing_to_it(

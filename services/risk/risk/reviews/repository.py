@@ -26,10 +26,10 @@ _COLUMNS = f"""id, merchant_id, order_id, assessment_id, status, reason, opened_
 
 _INSERT = text("""
     INSERT INTO review (id, merchant_id, order_id, assessment_id, status, reason, due_at,
-        after_time)
+        after_time, minutes)
     SELECT id, merchant_id, order_id, assessment_id, 'open', reason,
         clock_timestamp() + make_interval(mins => minutes),
-        CASE WHEN minutes IS NULL THEN NULL ELSE after_time END
+        CASE WHEN minutes IS NULL THEN NULL ELSE after_time END, minutes
     FROM unnest(CAST(:ids AS uuid[]), CAST(:merchants AS uuid[]), CAST(:orders AS uuid[]),
         CAST(:assessments AS uuid[]), CAST(:reasons AS text[]), CAST(:minutes AS int[]),
         CAST(:after_times AS text[]))
@@ -65,9 +65,10 @@ _LAPSE = text("""
     WHERE order_id = ANY(CAST(:orders AS uuid[])) AND status = 'open'
     RETURNING id, merchant_id
 """)
+# One that a process of the last release opens meanwhile says no minutes.
 _REOPEN = text("""
-    UPDATE review SET status = 'open', decided_at = NULL,
-        due_at = clock_timestamp() + (due_at - opened_at)
+    UPDATE review SET status = 'open', decided_at = NULL, due_at = clock_timestamp()
+        + coalesce(make_interval(mins => minutes), due_at - opened_at)
     WHERE order_id = ANY(CAST(:orders AS uuid[])) AND status = 'lapsed'
     RETURNING id, merchant_id
 """)

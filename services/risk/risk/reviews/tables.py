@@ -4,6 +4,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Index,
+    Integer,
     MetaData,
     Table,
     Text,
@@ -34,9 +35,10 @@ def review_tables(metadata: MetaData) -> None:
         Column("decided_by", Text),
         Column("note", Text, nullable=False, server_default=""),
         Column("assignee", Text),
-        # What the merchant's policy said when it was opened; both empty without a time limit.
+        # What the merchant's policy said when it was opened; all empty without a time limit.
         Column("due_at", DateTime(timezone=True)),
         Column("after_time", Text),
+        Column("minutes", Integer),
         CheckConstraint(
             "status IN ('open', 'approved', 'declined', 'lapsed')", name="status_known"
         ),
