@@ -2,6 +2,7 @@
 cannot be finished.
 """
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from kit.ids import new_id
 from kit.service import Service
 from lockstock.order.v1.order_events_pb2 import OrderedLine
+from risk.backtests.domain import ATTEMPTS_MAX, GIVEN_UP
 from tests.risk.backtests.past import a_past, write
 from tests.risk.backtests.test_backtests import asked, read, run
 from tests.risk.conftest import Assess
@@ -100,3 +102,51 @@ async def test_what_nobody_can_decide_is_stopped_by_a_rule_that_allows_too(
 
     report = (await read(client, backtest))["report"]
     assert (report["fired"], report["undecidable"], report["stopped"]) == (5, 4, stopped)
+
+
+async def test_one_that_kills_whoever_runs_it_is_given_up_and_others_are_run(
+    service: Service, client: httpx.AsyncClient
+) -> None:
+    await write(service.db, a_past(50))
+    deadly = await asked(client)
+    for _ in range(ATTEMPTS_MAX):
+        await die_while_running(service)
+    harmless = await asked(client)
+
+    await run(service)
+
+    ended = await read(client, deadly)
+    assert (ended["status"], ended["problem"], ended["report"]) == ("failed", GIVEN_UP, None)
+    assert ended["ended_at"] is not None
+    assert (await read(client, harmless))["status"] == "completed"
+
+
+async def test_one_whose_runner_dies_once_less_comes_to_its_end(
+    service: Service, client: httpx.AsyncClient
+) -> None:
+    await write(service.db, a_past(50))
+    backtest = await asked(client)
+    for _ in range(ATTEMPTS_MAX - 1):
+        await die_while_running(service)
+
+    await run(service)
+
+    assert (await read(client, backtest))["status"] == "completed"
+
+
+async def die_while_running(service: Service) -> None:
+    """What a process leaves that is gone in the middle of a run, a minute later."""
+    running = text("SELECT count(*) FROM backtest WHERE leased_until > clock_timestamp()")
+    async with service.db.transaction() as tx:
+        await tx.execute(text("LOCK TABLE purchase IN ACCESS EXCLUSIVE MODE"))
+        runner = asyncio.create_task(service.state["backtests"].run_next(service.db))
+        while not (await tx.execute(running)).scalar_one():
+            assert not runner.done()
+            await asyncio.sleep(0.01)
+        runner.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await runner
+    async with service.db.transaction() as tx:
+        await tx.execute(
+            text("UPDATE backtest SET leased_until = clock_timestamp() WHERE status = 'running'")
+        )

@@ -15,6 +15,9 @@ SAMPLES_MAX = 20
 """Orders named in a report, of each kind."""
 UNDER_WAY_MAX = 3
 """Back-tests of one merchant that wait or run."""
+ATTEMPTS_MAX = 3
+"""How often one is begun: whoever ran it may have died of it."""
+GIVEN_UP = f"it was begun {ATTEMPTS_MAX} times and never came to its end; try a shorter time"
 SPAN_MAX = timedelta(days=400)
 
 

@@ -8,7 +8,14 @@ from sqlalchemy import TextClause, text
 
 from kit.db import Transaction
 from kit.ids import new_id
-from risk.backtests.domain import Backtest, BacktestStatus, PastOrder, Question
+from risk.backtests.domain import (
+    ATTEMPTS_MAX,
+    GIVEN_UP,
+    Backtest,
+    BacktestStatus,
+    PastOrder,
+    Question,
+)
 from risk.facts import Catalogue, FactValue
 from risk.labels.domain import BAD
 from risk.reviews.domain import TIME_LIMIT
@@ -30,10 +37,18 @@ _INSERT = text(f"""
     RETURNING {_COLUMNS}
 """)  # noqa: S608 - made of constants above
 _TAKE = text(f"""
-    UPDATE backtest SET status = 'running', done = 0,
+    WITH given_up AS (
+        UPDATE backtest SET status = 'failed', problem = :given_up,
+            ended_at = clock_timestamp(), leased_until = NULL
+        WHERE id IN (
+            SELECT id FROM backtest WHERE status = 'running' AND attempts >= :attempts_max
+                AND leased_until < clock_timestamp() FOR UPDATE SKIP LOCKED)
+    )
+    UPDATE backtest SET status = 'running', done = 0, attempts = attempts + 1,
         leased_until = clock_timestamp() + make_interval(secs => :lease)
     WHERE id = (
         SELECT id FROM backtest WHERE status IN ('queued', 'running')
+            AND attempts < :attempts_max
             AND (leased_until IS NULL OR leased_until < clock_timestamp())
         ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING {_COLUMNS}
@@ -89,8 +104,15 @@ class BacktestRepository:
         return _to_domain((await tx.execute(_INSERT, values)).one())
 
     async def take(self, tx: Transaction) -> Backtest | None:
-        """One that waits, or whose runner is gone; from its beginning."""
-        row = (await tx.execute(_TAKE, {"lease": LEASE_SECONDS})).one_or_none()
+        """One that waits, or whose runner is gone; from its beginning. One that was begun too often
+        ends as failed.
+        """
+        values = {
+            "lease": LEASE_SECONDS,
+            "attempts_max": ATTEMPTS_MAX,
+            "given_up": GIVEN_UP,
+        }
+        row = (await tx.execute(_TAKE, values)).one_or_none()
         return None if row is None else _to_domain(row)
 
     async def progress(self, tx: Transaction, backtest_id: UUID, done: int, total: int) -> None:

@@ -70,7 +70,7 @@ class BacktestService:
 
     async def run_next(self, db: Database) -> bool:
         """Runs one to its end; False when none waits. One whose runner died begins anew, and so
-        does one that met a trouble that passes.
+        does one that met a trouble that passes, ATTEMPTS_MAX times in all: then it has failed.
         """
         async with db.transaction() as tx:
             taken = await self._repository.take(tx)

@@ -36,6 +36,8 @@ def backtest_tables(metadata: MetaData) -> None:
         Column("problem", Text, nullable=False, server_default=""),
         # Whoever runs it says so again and again; another one begins anew when that stops.
         Column("leased_until", DateTime(timezone=True)),
+        # How often it was begun: one that kills whoever runs it is given up.
+        Column("attempts", Integer, nullable=False, server_default="0"),
         clock_time("created_at"),
         Column("ended_at", DateTime(timezone=True)),
         CheckConstraint(
