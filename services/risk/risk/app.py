@@ -151,7 +151,7 @@ def create_service(
             "labels": labels,
             "backtests": backtests,
             "assessments": assessments,
-            "preview": assessment_routes.preview_at_hand(db, assessments, standby),
+            "preview": assessment_routes.preview_together(db, assessments, standby),
             "recording": assessment_routes.record_together(db, assessments, standby),
             "allowing": assessment_routes.allow_together(db, assessments),
             "velocity": velocity,

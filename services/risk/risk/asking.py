@@ -16,15 +16,21 @@ Counts = Mapping[UUID, Sequence[CountFact]]
 
 
 class Asked:
-    """The questions of purchases that come one after another, and how their answers add up.
-    `beside`: what else is asked.
+    """The questions of purchases that come one after another, or each alone (`are_apart`), and how
+    their answers add up. `beside`: what else is asked.
     """
 
     def __init__(
-        self, purchases: Sequence[Purchase], counts: Counts, beside: Sequence[Read] = ()
+        self,
+        purchases: Sequence[Purchase],
+        counts: Counts,
+        beside: Sequence[Read] = (),
+        *,
+        are_apart: bool = False,
     ) -> None:
         self.purchases = purchases
         self.beside = beside
+        self.are_apart = are_apart
         self._counts = {merchant_id: _set_of(some) for merchant_id, some in counts.items()}
         self._shape = Shape.of(frozenset().union(*(it.asked for it in self._counts.values())))
         self._alike = defaultdict[VelocityKey, Alike](partial(Alike, self._shape.told_apart))
@@ -33,6 +39,8 @@ class Asked:
         self._own: list[Figures] = []
         self._inquiries: list[Inquiry] = []
         for it in purchases:
+            if are_apart:
+                self._alike.clear()
             self._ask(it)
 
     def look_up(self, states: Mapping[VelocityKey, KeyState]) -> LookUp:

@@ -1,14 +1,16 @@
 """Shops that ask before they sell."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import text
 
-from kit.db import Database
+from kit.db import Database, Transaction
 from risk.rule_templates import DEFAULT_RULES
+from tests.kit.messaging.stage import until
 from tests.risk.conftest import Assess
 from tests.risk.factories import IP, OTHER_MERCHANT, an_order
 from tests.stack.api import ApiClient
@@ -32,6 +34,15 @@ def an_ask(reference: str = "shop-1", **changes: Any) -> dict[str, Any]:
 async def count(db: Database, table: str) -> int:
     async with db.read() as tx:
         return int((await tx.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one())  # noqa: S608 - a test's own table names
+
+
+async def somebody_waits(tx: Transaction) -> bool:
+    """For a lock, in this database."""
+    waiting = text("""
+        SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+        WHERE NOT granted AND datname = current_database()
+    """)
+    return bool((await tx.execute(waiting)).scalar_one())
 
 
 async def test_an_answer_comes_at_once_and_nothing_is_recorded(
@@ -61,6 +72,33 @@ async def test_what_is_only_asked_takes_one_statement_once_the_merchant_has_its_
     assert len(noted) == 1
     assert rules == len(DEFAULT_RULES)
     assert again.json()["facts"] | {"placed_at": ""} == first.json()["facts"] | {"placed_at": ""}
+
+
+async def test_many_that_only_ask_leave_connections_to_others_and_are_each_counted_alone(
+    client: httpx.AsyncClient, api: ApiClient, db: Database
+) -> None:
+    other = await api("risk:write", merchant_id=OTHER_MERCHANT)
+    for it in (client, other):
+        await it.post("/v1/assessments", json=an_ask())
+    await client.post("/v1/assessments", json=an_ask("shop-0", record=True))
+
+    async with db.transaction() as tx:
+        await tx.execute(text("LOCK TABLE velocity_key IN ACCESS EXCLUSIVE MODE"))
+        asking = [
+            asyncio.create_task(it.post("/v1/assessments", json=an_ask(f"shop-{number}")))
+            for number in range(1, 31)
+            for it in (client, other)
+        ]
+        await until(partial(somebody_waits, tx), seconds=5, pause=0.01)
+        async with asyncio.timeout(1.5):
+            meanwhile = await client.get("/v1/lists/block/entries")
+
+    assert meanwhile.status_code == 200
+    facts = [it.json()["facts"] for it in await asyncio.gather(*asking)]
+    assert {it["purchases_by_ip_1h"] for it in facts[::2]} == {2}
+    assert {it["earlier_purchases"] for it in facts[::2]} == {1}
+    assert {it["purchases_by_ip_1h"] for it in facts[1::2]} == {1}
+    assert {it["earlier_purchases"] for it in facts[1::2]} == {0}
 
 
 async def test_recorded_purchases_count_with_those_of_orders(

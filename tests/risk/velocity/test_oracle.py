@@ -312,19 +312,20 @@ async def _peek(
     oracle: Oracle,
     watched: dict[UUID, list[CountFact]],
 ) -> None:
-    """Asked about, not recorded: the oracle would count the same."""
+    """Asked about together, not recorded: the oracle would count the same of each by itself."""
     newest = max(it.purchase.at for it in oracle.by_id.values())
-    purchase = a_purchase(seeded, newest)
+    purchases = [a_purchase(seeded, newest) for _ in range(seeded.choice([1, 1, 2, 9]))]
     async with service.db.read() as tx:
-        peeked = await service.state["velocity"].peek(tx, purchase, watched)
-    ((_, found),) = peeked.purchases
-    expected = oracle.record(purchase)
-    assert expected is not None
-    for kind, values in keys_of(purchase).items():
-        for value in values:
-            place = next(
-                n for n, it in enumerate(oracle.seen[kind, value]) if it.purchase is purchase
-            )
-            del oracle.seen[kind, value][place], oracle.times[kind, value][place]
-    del oracle.by_id[purchase.id]
-    assert {name: expected[name] for name in found.counts} == dict(found.counts)
+        peeked = await service.state["velocity"].peek(tx, purchases, watched)
+    for purchase, (asked, found) in zip(purchases, peeked.purchases, strict=True):
+        assert asked is purchase
+        expected = oracle.record(purchase)
+        assert expected is not None
+        for kind, values in keys_of(purchase).items():
+            for value in values:
+                place = next(
+                    n for n, it in enumerate(oracle.seen[kind, value]) if it.purchase is purchase
+                )
+                del oracle.seen[kind, value][place], oracle.times[kind, value][place]
+        del oracle.by_id[purchase.id]
+        assert {name: expected[name] for name in found.counts} == dict(found.counts)

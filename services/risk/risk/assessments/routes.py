@@ -1,4 +1,4 @@
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, cast
 from uuid import UUID
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from kit.clock import Clock
 from kit.combine import Combiner
 from kit.db import Database, Transaction
+from kit.errors import Unavailable
 from kit.http import Caller, Once, Timestamp, caller, once
 from kit.http.callers import PLATFORM
 from kit.http.once import answer, model_bytes
@@ -29,6 +30,9 @@ from risk.velocity.domain import Purchase
 
 CALLS_TOGETHER_MAX = 20
 """Calls about orders that share a transaction; order sends up to 200 of them in one."""
+PREVIEWS_AT_ONCE_MAX = 2
+PREVIEWS_TOGETHER_MAX = 20
+"""Decisions that are only asked for, in one statement."""
 
 router = APIRouter(tags=["assessments"])
 
@@ -76,7 +80,7 @@ async def assess(
         return answer(model_bytes(_previewed(await preview(purchase))), 200, None)
 
     async def work(tx: Transaction) -> AssessmentAnswer:
-        return _previewed(await assessments.preview(tx, purchase))
+        return _previewed(*await assessments.preview(tx, [purchase]))
 
     return await run(who, work, status=200)
 
@@ -85,18 +89,26 @@ def _previewed(made: Assessment) -> AssessmentAnswer:
     return AssessmentAnswer.from_domain(made, is_recorded=False)
 
 
-Preview = Callable[[Purchase], Awaitable[Assessment]]
+Preview = Combiner[Purchase, Assessment]
 
 
-def preview_at_hand(db: Database, assessments: AssessmentService, standby: Standby) -> Preview:
-    """One statement on a connection that is at hand, for merchants that are known here."""
+def preview_together(db: Database, assessments: AssessmentService, standby: Standby) -> Preview:
+    """One statement on a connection that is at hand, for merchants that are known here. Calls that
+    come while PREVIEWS_AT_ONCE_MAX of them are under way share the next: else as many as come would
+    take connections, of which others have need.
+    """
 
-    async def preview(purchase: Purchase) -> Assessment:
-        opened = standby.read() if assessments.only_reads(purchase) else db.transaction()
-        async with opened as tx:
-            return await assessments.preview(tx, purchase)
+    async def work(purchases: Sequence[Purchase]) -> Sequence[Assessment | BaseException]:
+        try:
+            opened = standby.read() if assessments.only_reads(purchases) else db.transaction()
+            async with opened as tx:
+                return await assessments.preview(tx, purchases)
+        except Exception as error:
+            if len(purchases) == 1 or isinstance(error, Unavailable):
+                return [error] * len(purchases)
+            return [answer for it in purchases for answer in await work([it])]
 
-    return preview
+    return Combiner(work, batch_max=PREVIEWS_TOGETHER_MAX, lanes=PREVIEWS_AT_ONCE_MAX)
 
 
 def record_together(

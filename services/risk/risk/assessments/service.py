@@ -157,24 +157,26 @@ class AssessmentService:
         self._repository.add_assessments(tx, made)
         return made
 
-    def only_reads(self, purchase: Purchase) -> bool:
+    def only_reads(self, purchases: Sequence[Purchase]) -> bool:
         """Whether `preview` writes nothing at all: a merchant that is new here gets its rules."""
-        return self._rules.has_first_rules(purchase.merchant_id)
+        return all(self._rules.has_first_rules(it.merchant_id) for it in purchases)
 
-    async def preview(self, tx: Transaction, purchase: Purchase) -> Assessment:
-        """What `assess` would decide now; records nothing. Where it `only_reads` it needs no
-        transaction.
+    async def preview(self, tx: Transaction, purchases: Sequence[Purchase]) -> list[Assessment]:
+        """What `assess` would decide now about each of them, if it came alone; records nothing.
+        Where it `only_reads` it needs no transaction.
         """
-        merchants = [purchase.merchant_id]
+        merchants = list({it.merchant_id for it in purchases})
         rules = await self._rules.lately_in_force(tx, merchants)
         ask = self._asking(merchants)
-        found = await self._velocity.peek(tx, purchase, self._counts(rules), ask)
+        found = await self._velocity.peek(tx, purchases, self._counts(rules), ask)
         before, rules = rules, await self._rules.now_in_force(tx, merchants, found.beside[0])
         if rules != before:
-            found = await self._velocity.peek(tx, purchase, self._counts(rules), ask)
-        ((_, velocity),) = found.purchases
-        (known,) = self._know([purchase], found.beside[1:])
-        return self._judge(purchase, velocity, known, rules[purchase.merchant_id])
+            found = await self._velocity.peek(tx, purchases, self._counts(rules), ask)
+        known = self._know(purchases, found.beside[1:])
+        return [
+            self._judge(purchase, velocity, more, rules[purchase.merchant_id])
+            for (purchase, velocity), more in zip(found.purchases, known, strict=True)
+        ]
 
     async def assess_one(self, tx: Transaction, purchase: Purchase) -> Assessment:
         """Raises AlreadyAssessed when the purchase is known."""

@@ -159,7 +159,9 @@ class VelocityService:
     ) -> Counted:
         last = len(asked.beside)
         figures = await self._windows.figures(tx, wanted, answers[last:])
-        earlier = _earlier_purchases(asked.purchases, states)
+        alone = [[it] for it in asked.purchases]
+        batches = alone if asked.are_apart else [asked.purchases]
+        earlier = [it for some in batches for it in _earlier_purchases(some, states)]
         velocities = map(Velocity, asked.counts_of(figures), earlier)
         known, *others = answers[:last]
         return Counted(
@@ -169,14 +171,20 @@ class VelocityService:
         )
 
     async def peek(
-        self, tx: Transaction, purchase: Purchase, counts: Counts, beside: Beside = _nothing_else
+        self,
+        tx: Transaction,
+        purchases: Sequence[Purchase],
+        counts: Counts,
+        beside: Beside = _nothing_else,
     ) -> Counted:
-        """What `record` would count for this purchase now, without recording it. One statement, if
-        its keys are as they are remembered; it needs no transaction.
+        """What `record` would count for each of these purchases, if it came now and alone, without
+        recording any. One statement, if their keys are as they are remembered; it needs no
+        transaction.
         """
-        keys = {key for kind in KeyKind for key in purchase.keys_of(kind)}
-        asked = self._asked([purchase], counts, beside)
-        guessed = self._rolled.guess(keys, microseconds(purchase.at))
+        keys = {key for it in purchases for kind in KeyKind for key in it.keys_of(kind)}
+        known = self._repository.find_known(purchases)
+        asked = Asked(purchases, counts, [known, *beside(purchases)], are_apart=True)
+        guessed = self._rolled.guess(keys, max(microseconds(it.at) for it in purchases))
         wanted = asked.look_up(guessed)
         first, *answers = await tx.read_together(
             [self._repository.ask_keys(keys), *self._reads(asked, wanted)]
