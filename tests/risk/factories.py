@@ -90,5 +90,5 @@ async def recorded(
 ) -> list[tuple[Purchase, Velocity]]:
     """Recorded and counted, with nothing asked beside."""
     merchants = {it.merchant_id for it in purchases}
-    watched = await velocity.watched(tx, merchants)
+    watched = await velocity.watches.watched(tx, merchants)
     return (await velocity.record(tx, purchases, counts, watched, lambda _: [])).purchases

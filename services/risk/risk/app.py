@@ -62,6 +62,8 @@ from risk.velocity.consumers import VelocityConsumers
 from risk.velocity.jobs import forget_old_purchases
 from risk.velocity.repository import VelocityRepository
 from risk.velocity.service import VelocityService
+from risk.watches.repository import WatchRepository
+from risk.watches.service import WatchService
 from risk.windows.repository import WindowRepository
 from risk.windows.service import WindowService
 
@@ -93,17 +95,21 @@ def create_service(
     sources: list[FactSource] = [lists, labels, open_orders]
     catalogue = Catalogue(PURCHASE_FACTS, *(source.facts for source in sources))
     conditions = Conditions(catalogue)
+    watches = WatchService(WatchRepository())
     velocity = VelocityService(
-        VelocityRepository(), WindowService(WindowRepository()), RollupService(RollupRepository())
+        VelocityRepository(),
+        watches,
+        WindowService(WindowRepository()),
+        RollupService(RollupRepository()),
     )
-    rules = RuleService(RuleRepository(), conditions, velocity, changes)
+    rules = RuleService(RuleRepository(), conditions, watches, changes)
     policies = ReviewPolicyService(ReviewPolicyRepository(), changes)
     reviews = ReviewService(ReviewRepository(), policies)
     challenges = ChallengeService(
         ChallengeRepository(), policies, reviews, CodeSending(peer), _challenge_rules(settings)
     )
     assessments = AssessmentService(
-        AssessmentRepository(), velocity, rules, reviews, challenges, open_orders, sources
+        AssessmentRepository(), velocity, watches, rules, reviews, challenges, open_orders, sources
     )
     backtests = BacktestService(BacktestRepository(), conditions)
     return Service(
@@ -155,6 +161,7 @@ def create_service(
             "recording": assessment_routes.record_together(db, assessments, standby),
             "allowing": assessment_routes.allow_together(db, assessments),
             "velocity": velocity,
+            "watches": watches,
             "lists": lists,
             "changes": changes,
             "clock": SystemClock(),

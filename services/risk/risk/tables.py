@@ -16,10 +16,12 @@ from risk.reviews.tables import review_tables
 from risk.rollups.tables import rollup_tables
 from risk.rules.tables import rule_tables
 from risk.velocity.tables import velocity_tables
+from risk.watches.tables import watch_tables
 
 metadata: MetaData = new_metadata()
 backbone_tables(metadata)
 velocity_tables(metadata)
+watch_tables(metadata)
 rollup_tables(metadata)
 change_tables(metadata)
 rule_tables(metadata)

@@ -248,12 +248,12 @@ async def _replay(service: Service, number: int) -> None:
     _keep_from_the_collector()
     watched = {MERCHANT: [count for count in COUNTS if count.key is KeyKind.IP]}
     async with service.db.transaction() as tx:
-        await velocity.watch(tx, MERCHANT, watched[MERCHANT])
+        await velocity.watches.watch(tx, MERCHANT, watched[MERCHANT])
     while position < len(delivered):
         if position >= cold and len(watched[MERCHANT]) < len(COUNTS):
             watched = {MERCHANT: COUNTS}
             async with service.db.transaction() as tx:
-                await velocity.watch(tx, MERCHANT, COUNTS)
+                await velocity.watches.watch(tx, MERCHANT, COUNTS)
         batch = delivered[position : position + seeded.choice([1, 2, 7, 40, 100])]
         position += len(batch)
         async with service.db.transaction() as tx:

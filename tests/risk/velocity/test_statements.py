@@ -7,8 +7,9 @@ from sqlalchemy import text
 
 from kit.db import Database
 from kit.service import Service
-from risk.velocity.domain import Purchase, PurchasedLine, PurchaseSource, Watch, Watched
+from risk.velocity.domain import Purchase, PurchasedLine, PurchaseSource
 from risk.velocity.service import VelocityService
+from risk.watches.domain import Watch, Watched
 from tests.risk.conftest import Assess
 from tests.risk.factories import MERCHANT, NOON, a_rule, an_order, recorded
 from tests.stack.statements import noted_statements

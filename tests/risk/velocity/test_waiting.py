@@ -33,11 +33,11 @@ def velocity(service: Service) -> VelocityService:
 async def record(db: Database, velocity: VelocityService) -> Record:
     """Records purchase `number` as one that comes alone."""
     async with db.transaction() as tx:
-        await velocity.watch(tx, MERCHANT, COUNTS)
+        await velocity.watches.watch(tx, MERCHANT, COUNTS)
 
     async def run(number: int) -> Counted:
         async with db.transaction() as tx:
-            watched = await velocity.watched(tx, [MERCHANT])
+            watched = await velocity.watches.watched(tx, [MERCHANT])
             return await velocity.record(
                 tx, [a_purchase(number)], {MERCHANT: COUNTS}, watched, lambda _: []
             )
@@ -116,7 +116,7 @@ async def test_what_a_rule_counts_by_from_now_on_is_locked_too(
     answers: list[Counted] = []
 
     async with meanwhile(db, record(2), answers) as tx:
-        await velocity.watch(tx, MERCHANT, [read_count("purchases_by_device_1d")])
+        await velocity.watches.watch(tx, MERCHANT, [read_count("purchases_by_device_1d")])
 
     async with db.read() as tx:
         rows = await tx.execute(

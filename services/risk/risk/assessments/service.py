@@ -38,6 +38,7 @@ from risk.rules.domain import Action, Rule, RuleSet, shadow_verdict, verdict
 from risk.rules.service import RuleService
 from risk.velocity.domain import Purchase, PurchaseSource, Velocity
 from risk.velocity.service import Beside, VelocityService
+from risk.watches.service import WatchService
 
 ASSESSED = Counter("lockstock_risk_assessments", "Purchases judged", ["decision"])
 UNDECIDABLE = Counter(
@@ -73,6 +74,7 @@ class AssessmentService:
         self,
         repository: AssessmentRepository,
         velocity: VelocityService,
+        watches: WatchService,
         rules: RuleService,
         reviews: ReviewService,
         challenges: ChallengeService,
@@ -81,6 +83,7 @@ class AssessmentService:
     ) -> None:
         self._repository = repository
         self._velocity = velocity
+        self._watches = watches
         self._rules = rules
         self._reviews = reviews
         self._challenges = challenges
@@ -127,7 +130,7 @@ class AssessmentService:
     async def _record(self, tx: Transaction, purchases: Sequence[Purchase]) -> list[Assessment]:
         merchants = list({purchase.merchant_id for purchase in purchases})
         rules = await self._rules.lately_in_force(tx, merchants)
-        watched = await self._velocity.watched(tx, merchants)
+        watched = await self._watches.watched(tx, merchants)
 
         async def renew(answers: Sequence[Answer]) -> Counts | None:
             nonlocal rules

@@ -25,7 +25,7 @@ from risk.rules.domain import (
     verdict,
 )
 from risk.rules.repository import RuleRepository
-from risk.velocity.service import VelocityService
+from risk.watches.service import WatchService
 
 
 class RuleService:
@@ -33,12 +33,12 @@ class RuleService:
         self,
         repository: RuleRepository,
         conditions: Conditions,
-        velocity: VelocityService,
+        watches: WatchService,
         changes: ChangeService,
     ) -> None:
         self._repository = repository
         self._conditions = conditions
-        self._velocity = velocity
+        self._watches = watches
         self._changes = changes
 
     @property
@@ -189,7 +189,7 @@ class RuleService:
         """Counts what the rule mentions from now on, in force or not. Raises ConditionRefused."""
         mentions = self._conditions.compile(rule.condition).mentions
         kinds = self.catalogue.kinds_of(mentions)
-        await self._velocity.watch(tx, merchant_id, counts_of(mentions), kinds)
+        await self._watches.watch(tx, merchant_id, counts_of(mentions), kinds)
 
 
 def _number(value: FactValue) -> int:

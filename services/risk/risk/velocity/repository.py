@@ -1,7 +1,7 @@
 """Set-based: a constant number of statements for a batch of purchases."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,24 +14,11 @@ from kit.errors import Unavailable
 from kit.statements import Answer, ForRows, Read
 from risk.counts import KeyKind
 from risk.pasts import Figures, microseconds
-from risk.velocity.domain import ALWAYS_COUNTED, Purchase, SettledPurchase, Watch, Watched
+from risk.velocity.domain import Purchase, SettledPurchase
 from risk.velocity.tables import SINGLE_KEYS
+from risk.watches.domain import ALWAYS_COUNTED
 from risk.windows.domain import ROLLED_FROM, UNKNOWN_KEY, KeyState, Outcome, VelocityKey
 
-_LOCK_MERCHANTS = text("""
-    SELECT pg_advisory_xact_lock_shared(hashtextextended('velocity:' || merchant_id, 0))
-    FROM (SELECT DISTINCT unnest(CAST(:merchants AS text[])) AS merchant_id ORDER BY 1) AS given
-""")
-_LOCK_MERCHANT_ALONE = text(
-    "SELECT pg_advisory_xact_lock(hashtextextended('velocity:' || :merchant_id, 0))"
-)
-_WATCHED = text("""
-    SELECT merchant_id, what FROM velocity_watch WHERE merchant_id = ANY(CAST(:merchants AS uuid[]))
-""")
-_WATCH = text("""
-    INSERT INTO velocity_watch (merchant_id, what)
-    SELECT :merchant_id, unnest(CAST(:what AS text[])) ON CONFLICT DO NOTHING
-""")
 _SINGLE_KINDS = [KeyKind(kind) for kind in SINGLE_KEYS]
 _KEY_COLUMNS = ", ".join(f"{kind}_key" for kind in SINGLE_KEYS)
 _PURCHASE = {
@@ -194,10 +181,6 @@ _DROP_IDLE = text("""
 """)
 
 
-WATCHES_MAX = 100_000
-"""Merchants of whom it is remembered what is watched, about 500 bytes each."""
-
-
 @dataclass(frozen=True, slots=True)
 class LockedKeys:
     states: Mapping[VelocityKey, KeyState]
@@ -209,46 +192,6 @@ class LockedKeys:
 
 
 class VelocityRepository:
-    def __init__(self) -> None:
-        # Words are only added: as long as their number is the same, so are they.
-        self._kept: dict[UUID, tuple[Watch, int]] = {}
-
-    async def lock_watch(self, tx: Transaction, merchants: Collection[UUID]) -> dict[UUID, Watch]:
-        """What is counted for each merchant; nobody changes it until this transaction ends."""
-        await tx.execute(_LOCK_MERCHANTS, {"merchants": [str(it) for it in merchants]})
-        return dict((await self.find_watch(tx, merchants)).of)
-
-    async def find_watch(self, tx: Transaction, merchants: Collection[UUID]) -> Watched:
-        """As it is now; kept for `remembered`."""
-        what: dict[UUID, list[str]] = {merchant_id: [] for merchant_id in merchants}
-        for row in await tx.execute(_WATCHED, {"merchants": list(merchants)}):
-            what[row.merchant_id].append(row.what)
-        if len(self._kept) + len(what) > WATCHES_MAX:
-            self._kept.clear()
-        for merchant_id, words in what.items():
-            self._kept[merchant_id] = (Watch.of_words(words), len(words))
-        return self._watched(what)
-
-    def remembered(self, merchants: Collection[UUID]) -> Watched | None:
-        """As it was when it was last looked at, if it was for all of them: `lock_keys` tells
-        whether it still is.
-        """
-        if all(merchant_id in self._kept for merchant_id in merchants):
-            return self._watched(merchants)
-        return None
-
-    def _watched(self, merchants: Iterable[UUID]) -> Watched:
-        kept = {merchant_id: self._kept[merchant_id] for merchant_id in merchants}
-        return Watched(
-            {merchant_id: watch for merchant_id, (watch, _) in kept.items()},
-            sum(words for _, words in kept.values()),
-        )
-
-    async def extend_watch(self, tx: Transaction, merchant_id: UUID, watch: Watch) -> None:
-        """Waits for every batch that counts without it."""
-        await tx.execute(_LOCK_MERCHANT_ALONE, {"merchant_id": str(merchant_id)})
-        await tx.execute(_WATCH, {"merchant_id": merchant_id, "what": watch.words()})
-
     def find_known(self, purchases: Sequence[Purchase]) -> Read:
         """Ids of those that are recorded already."""
         return Read(_FIND_KNOWN, {"ids": [it.id for it in purchases]})

@@ -1,5 +1,5 @@
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,11 +8,13 @@ from kit.db import Transaction
 from kit.loop import meanwhile
 from kit.statements import Answer, Read
 from risk.asking import Asked, Counts
-from risk.counts import CountFact, KeyKind
+from risk.counts import KeyKind
 from risk.pasts import microseconds
 from risk.rollups.service import RollupService
-from risk.velocity.domain import KEPT, Purchase, Velocity, Watch, Watched
+from risk.velocity.domain import KEPT, Purchase, Velocity
 from risk.velocity.repository import LockedKeys, VelocityRepository
+from risk.watches.domain import Watch, Watched
+from risk.watches.service import WatchService
 from risk.windows.domain import (
     Entry,
     KeyState,
@@ -55,32 +57,17 @@ class VelocityService:
     """Counts purchases as if they came one by one, however they are batched."""
 
     def __init__(
-        self, repository: VelocityRepository, windows: WindowService, rollups: RollupService
+        self,
+        repository: VelocityRepository,
+        watches: WatchService,
+        windows: WindowService,
+        rollups: RollupService,
     ) -> None:
         self._repository = repository
+        self.watches = watches
         self._windows = windows
         self._rollups = rollups
         self._rolled = RolledKeys()
-
-    async def watch(
-        self,
-        tx: Transaction,
-        merchant_id: UUID,
-        counts: Sequence[CountFact],
-        kinds: frozenset[KeyKind] = frozenset(),
-    ) -> None:
-        """From here on every purchase of the merchant takes turns on the keys of these counts, and
-        on those of `kinds`.
-        """
-        watched = (await self._repository.find_watch(tx, [merchant_id])).of[merchant_id]
-        wanted = watched.with_counts(counts).with_kinds(kinds)
-        if wanted != watched:
-            await self._repository.extend_watch(tx, merchant_id, wanted)
-
-    async def watched(self, tx: Transaction, merchants: Collection[UUID]) -> Watched:
-        """What is counted for each merchant, as far as is known: `record` looks again."""
-        known = self._repository.remembered(merchants)
-        return known or await self._repository.find_watch(tx, merchants)
 
     async def record(
         self,
@@ -117,7 +104,7 @@ class VelocityService:
         is_more_watched = words != watched.words
         if is_more_watched:
             # A rule came between: what it counts by is locked out of order, once.
-            watch = (await self._repository.find_watch(tx, watch)).of
+            watch = (await self.watches.find(tx, watch)).of
             states, _ = await self._lock(tx, fresh, watch, states)
         if is_more_watched or renewed is not None:
             counts = counts if renewed is None else renewed
@@ -204,7 +191,7 @@ class VelocityService:
         found = {it.id: it for it in await self._repository.find_settled(tx, wanted)}
         if not found:
             return
-        watch = await self._repository.lock_watch(tx, {it.merchant_id for it in found.values()})
+        watch = await self.watches.lock(tx, {it.merchant_id for it in found.values()})
         # Locked in their order before the purchases, as when they were recorded.
         locked = await self._repository.lock_keys(
             tx,

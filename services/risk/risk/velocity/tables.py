@@ -29,7 +29,6 @@ def velocity_tables(metadata: MetaData) -> None:
     _purchase(metadata)
     _purchase_product(metadata)
     _velocity_key(metadata)
-    _velocity_watch(metadata)
 
 
 def _purchase(metadata: MetaData) -> None:
@@ -112,15 +111,4 @@ def _velocity_key(metadata: MetaData) -> None:
         CheckConstraint("purchases_total >= 0", name="purchases_total_not_negative"),
         CheckConstraint(f"kind IN ({_KINDS})", name="kind_known"),
         postgresql_with={"fillfactor": "80"},
-    )
-
-
-def _velocity_watch(metadata: MetaData) -> None:
-    # What a merchant's rules ever counted by: kinds of keys, and 'key:value' for pairs.
-    Table(
-        "velocity_watch",
-        metadata,
-        Column("merchant_id", Uuid, primary_key=True),
-        Column("what", Text, primary_key=True),
-        clock_time("since"),
     )

@@ -3,8 +3,8 @@
 import pytest
 
 from kit.service import Service
-from risk.velocity import repository
-from risk.velocity.domain import Watch
+from risk.watches import repository
+from risk.watches.domain import Watch
 from tests.risk.factories import MERCHANT, OTHER_MERCHANT
 
 
@@ -15,6 +15,6 @@ async def test_merchants_of_one_batch_are_known_together_however_many_were_befor
     both = [MERCHANT, OTHER_MERCHANT]
 
     async with service.db.transaction() as tx:
-        watched = await service.state["velocity"].watched(tx, both)
+        watched = await service.state["watches"].watched(tx, both)
 
     assert dict(watched.of) == dict.fromkeys(both, Watch())
