@@ -304,6 +304,8 @@ def _alone(conditions: Conditions, source: str, known: Facts) -> bool | str:
         ("amount_by_ip_1h > 'x'", 1, 17, "no matching overload"),
         ("true &&\n  devices_by_ip_1d > 1000", 2, 22, "counted up to 1000"),
         ("ip == '' ||\n ip.matches('a{1,100}')", 2, 13, "repeats something 100 times"),
+        (r"ip.matches('a{\x31000}')", 1, 12, "repeats something 100 times"),
+        (r"[['a{1\x3000}'][0]].exists(it, ip.matches(it))", 1, 2, "repeats something 100 times"),
     ],
 )
 def test_a_wrong_count_is_refused_with_its_position_and_a_hint(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from risk.condition_refusals import MESSAGE_LENGTH_MAX, refused_at
+from risk.condition_shapes import REPEATED, REPEATED_PROBLEM
 from risk.condition_trees import Kind, Loops, Node, Tree
 
 ZONE_SHOWN_MAX = 60
@@ -40,13 +41,20 @@ def check_constants(source: str, tree: Tree, engine: Engine) -> None:
 
 
 def check_patterns(source: str, tree: Tree, engine: Engine) -> None:
-    """Raises ConditionRefused at a regular expression that is none, where it is written down."""
+    """Raises ConditionRefused at a regular expression that is none or repeats something too often,
+    where it is written down.
+    """
     for node, loops in tree.root.walk():
         if node.kind is not Kind.CALL or node.word != "matches":
             continue
         for pattern in choices(node.parts[-1], loops):
             text = None if pattern.names else _value_at(source, pattern, engine)
-            if isinstance(text, str) and (fault := engine.fault_of_pattern(text)):
+            if not isinstance(text, str):
+                continue
+            # Of a text that is written with escapes only the value says it.
+            if REPEATED.search(text):
+                raise refused_at(source, pattern.place, REPEATED_PROBLEM)
+            if fault := engine.fault_of_pattern(text):
                 raise refused_at(source, pattern.place, fault[:MESSAGE_LENGTH_MAX])
 
 

@@ -23,7 +23,8 @@ _TOKEN = re.compile(
     |(?P<sign>.)""",
     re.VERBOSE | re.DOTALL,
 )
-_REPEATED = re.compile(r"\{[0-9,]*[0-9]{3}")
+REPEATED = re.compile(r"\{[0-9,]*[0-9]{3}")
+REPEATED_PROBLEM = "a pattern repeats something 100 times or more"
 
 
 def check_shape(source: str) -> None:
@@ -35,8 +36,8 @@ def check_shape(source: str) -> None:
     open_loops: list[bool] = []
     for number, token in enumerate(tokens):
         word = token[0]
-        if has_patterns and token.lastgroup == "text" and _REPEATED.search(word):
-            raise refused_at(source, token.start(), "a pattern repeats something 100 times or more")
+        if has_patterns and token.lastgroup == "text" and REPEATED.search(word):
+            raise refused_at(source, token.start(), REPEATED_PROBLEM)
         if word == "(":
             is_loop = number > 1 and _is_call(tokens[number - 2 : number], _LOOPS)
             counted["loops"] += is_loop
