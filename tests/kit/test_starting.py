@@ -83,6 +83,11 @@ async def test_a_port_in_use_is_named_with_the_setting_to_change(start: Start, c
         ),
         ("ledger", "LEDGER_KAFKA_BOOTSTRAP", "kafka:port", "host:port[,"),
         ("order", "ORDER_PAYMENT_PROVIDERS", "nobodys_pay", "no provider 'nobodys_pay'"),
+        ("order", "ORDER_PROVIDER_URLS", "stripe", "name=URL"),
+        ("order", "ORDER_PROVIDER_URLS", "stripe=hidden", "the URL of stripe"),
+        ("order", "ORDER_PROVIDER_URLS", "stripe=https://a:hidden@127.0.0.1", "the URL of stripe"),
+        ("order", "ORDER_PROVIDER_URLS", "stripe=https://127.0.0.1:hidden", "the URL of stripe"),
+        ("order", "ORDER_PROVIDER_URLS", "stripe=https://[hidden", "the URL of stripe"),
         ("fulfillment", "FULFILLMENT_CONNECTORS", "nobody", "no connector 'nobody'"),
         ("fulfillment", "FULFILLMENT_MESSAGE_SENDERS", "/nowhere/senders", "cannot be read"),
     ],
@@ -99,15 +104,32 @@ async def test_a_setting_that_cannot_be_used_is_named(
     assert ended.code == 2
 
 
-@pytest.mark.parametrize("content", ['{"sender": "spool"}', "hidden: yes", '["hidden"]'])
-async def test_a_file_of_senders_that_is_none_is_named(start: Start, tmp_path: Path, content: str):
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ('{"sender": "spool"}', " is no list"),
+        ("hidden: yes", " is not JSON"),
+        ('["hidden"]', " is no list"),
+        ("[{}]", " is no list"),
+        ('[{"sender": ["hidden"]}]', " is no list"),
+        ('[{"sender": "smtp", "settings": ["hidden"]}]', " is no list"),
+        ('[{"sender": "smtp", "secret": 1}]', " is no list"),
+        ('[{"sender": "pigeon", "secret": "hidden"}]', ": there is no sender 'pigeon'"),
+        ('[{"sender": "inbox", "settings": {"a": "hidden"}}]', ": sender inbox: "),
+        ('[{"sender": "smtp", "settings": {"port": "hidden"}}]', ": sender smtp: "),
+    ],
+)
+async def test_a_file_of_senders_that_is_none_is_named(
+    start: Start, tmp_path: Path, content: str, problem: str
+):
     path = tmp_path / "senders.json"
     path.write_text(content)
 
     ended = await start("fulfillment", "api", FULFILLMENT_MESSAGE_SENDERS=str(path))
 
     (sentence,) = ended.said.splitlines()
-    assert sentence.startswith(f"FULFILLMENT_MESSAGE_SENDERS: {path} is no")
+    assert sentence.startswith(f"FULFILLMENT_MESSAGE_SENDERS: {path}{problem}")
+    assert "hidden" not in sentence
     assert ended.code == 2
 
 

@@ -31,6 +31,9 @@ def test_https_and_this_very_machine_are_reached(url: str):
         "ftp://127.0.0.1",
         "https://user:word@api.example.com",
         "https://api.example.com?x=1",
+        "https://api.example.com:port",
+        "https://api.example.com:65536",
+        "https://[api.example.com",
     ],
 )
 def test_anything_else_is_refused(url: str):

@@ -32,7 +32,7 @@ from fulfillment.one_time_codes.repository import OneTimeCodeRepository
 from fulfillment.one_time_codes.service import OneTimeCodeService
 from fulfillment.outside import Outside
 from fulfillment.safe import Safe
-from fulfillment.sender import Sender, SenderAccount
+from fulfillment.sender import Sender, SenderAccount, SettingsRefused
 from fulfillment.sender_accounts import routes as sender_routes
 from fulfillment.sender_accounts.repository import SenderAccountRepository
 from fulfillment.sender_accounts.service import SenderAccountService
@@ -158,13 +158,23 @@ def _message_parts(settings: Settings, contacts: ContactService) -> MessageParts
 
 
 def _defaults(settings: Settings, senders: Mapping[str, Sender]) -> list[SenderAccount]:
-    """Raises at the start, not at the first message, for what cannot be used."""
-    accounts = []
-    for each in _named(settings):
-        sender, secret = senders[each["sender"]], each.get("secret", "")
-        checked = sender.check(each.get("settings", {}), secret)
-        accounts.append(SenderAccount(each["sender"], checked, secret))
-    return accounts
+    """Raises WrongSetting at the start, not at the first message, for what cannot be used."""
+    return [_account(each, senders, settings) for each in _named(settings)]
+
+
+def _account(
+    given: Mapping[str, Any], senders: Mapping[str, Sender], settings: Settings
+) -> SenderAccount:
+    setting = f"FULFILLMENT_MESSAGE_SENDERS: {settings.message_senders}"
+    name, secret, chosen = given.get("sender"), given.get("secret", ""), given.get("settings", {})
+    if not isinstance(name, str) or not isinstance(secret, str) or not isinstance(chosen, dict):
+        raise WrongSetting(f"{setting} is no list of sender, settings and secret")
+    if name not in senders:
+        raise WrongSetting(f"{setting}: there is no sender {name!r}")
+    try:
+        return SenderAccount(name, senders[name].check(chosen, secret), secret)
+    except SettingsRefused as error:
+        raise WrongSetting(f"{setting}: sender {name}: {error}") from None
 
 
 def _named(settings: Settings) -> list[dict[str, Any]]:

@@ -108,7 +108,11 @@ class Connection:
 
 def check_base_url(url: str) -> None:
     """Raises ValueError unless it is https, or http to this very machine."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read it to have it looked at
+    except ValueError:
+        raise ValueError(f"{url} is no base URL") from None
     if not parts.hostname or parts.username or parts.query or parts.fragment:
         raise ValueError(f"{url} is no base URL")
     if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname)):

@@ -1,8 +1,9 @@
 from typing import ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from kit.settings import ServiceSettings
+from order.outbound import check_base_url
 
 
 class Settings(ServiceSettings):
@@ -117,9 +118,24 @@ class Settings(ServiceSettings):
 
     @property
     def urls_of_providers(self) -> dict[str, str]:
-        """Raises ValueError for a part that is not `name=URL`."""
-        parts = [part.strip() for part in self.provider_urls.split(",") if part.strip()]
-        pairs = [part.partition("=") for part in parts]
-        if not all(name and url for name, _, url in pairs):
-            raise ValueError("ORDER_PROVIDER_URLS is a list of name=URL")
-        return {name: url for name, _, url in pairs}
+        return dict(_pairs_of(self.provider_urls))
+
+    @field_validator("provider_urls")
+    @classmethod
+    def _names_urls(cls, given: str) -> str:
+        """What is refused is not shown: it may hold a password."""
+        for name, url in _pairs_of(given):
+            if not name or not url:
+                raise ValueError("it is not of the form name=URL[,name=URL...]")
+            try:
+                check_base_url(url)
+            except ValueError:
+                raise ValueError(
+                    f"the URL of {name} is neither https://host[:port][/path] nor http of loopback"
+                ) from None
+        return given
+
+
+def _pairs_of(provider_urls: str) -> list[tuple[str, str]]:
+    parts = [part.strip() for part in provider_urls.split(",") if part.strip()]
+    return [(name, url) for name, _, url in (part.partition("=") for part in parts)]
