@@ -13,6 +13,11 @@ RELAY_PRODUCERS = Counter(
 RELAY_REFUSED = Counter(
     "lockstock_relay_dead_events", "Events the broker refuses for themselves", ["service"]
 )
+RELAY_DENIED = Counter(
+    "lockstock_relay_denied_rounds",
+    "Times the broker granted no right to a topic",
+    ["service", "topic"],
+)
 HANDLED = Counter("lockstock_consumer_handled_events", "Events applied", ["consumer", "type"])
 DUPLICATES = Counter(
     "lockstock_consumer_duplicate_events", "Deliveries suppressed by the inbox", ["consumer"]

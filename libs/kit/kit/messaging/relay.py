@@ -12,18 +12,22 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 import asyncpg
 
 from kit.alarm import Alarm
 from kit.errors import Unavailable
 from kit.logging import get_logger
-from kit.messaging.envelope import Envelope
-from kit.messaging.metrics import OUTBOX_PENDING, RELAY_LEADER, RELAY_REFUSED, RELAY_SENT
+from kit.messaging.metrics import (
+    OUTBOX_PENDING,
+    RELAY_DENIED,
+    RELAY_LEADER,
+    RELAY_REFUSED,
+    RELAY_SENT,
+)
 from kit.messaging.pace import Pace
 from kit.messaging.progress import Progress
-from kit.messaging.sender import Outcome, PendingEvent, Sender
+from kit.messaging.sender import Outcome, PendingEvent, Sender, pending_event
 from kit.messaging.settings import KafkaSettings
 from kit.messaging.topics import ensure_topics, specs_of_types
 from kit.messaging.watchdog import Watchdog
@@ -81,6 +85,7 @@ class Relay:
         self._confirmed: list[int] = []
         self._refusals: dict[int, int] = {}
         self._resting_topics: dict[str, float] = {}
+        self._denied_topics: set[str] = set()
         self._counted_at = 0.0
         self._dead_rows = 0
         self._tidied_at = 0.0
@@ -101,7 +106,12 @@ class Relay:
 
     def condition(self) -> str:
         """ "ok", or what an operator should know."""
-        return "ok" if self._watchdog.answers else "no broker answers; events wait in the outbox"
+        if not self._watchdog.answers:
+            return "no broker answers; events wait in the outbox"
+        if self._denied_topics:
+            topics = ", ".join(sorted(self._denied_topics))
+            return f"the broker grants no right to write to {topics}; events wait in the outbox"
+        return "ok"
 
     async def run(self) -> None:
         """Relays until `stop()`; database and broker troubles are waited out."""
@@ -139,6 +149,7 @@ class Relay:
         finally:
             self.leads = False
             self.backlog = 0
+            self._denied_topics = set()
             RELAY_LEADER.labels(self._service).set(0)
             await _close(connection)
 
@@ -228,7 +239,7 @@ class Relay:
         )
         self._confirmed = []
         await self._tidy(connection, len(confirmed))
-        return [_pending(row) for row in rows]
+        return [pending_event(row) for row in rows]
 
     async def _forget_confirmed(self, connection: asyncpg.Connection) -> None:
         """Should this fail they are sent again, as after a crash."""
@@ -245,6 +256,7 @@ class Relay:
             self.progress.advanced()
         if outcome.missing_topics:
             await self._make_topics(events, outcome.missing_topics)
+        self._note_denied(events, outcome)
         if outcome.refused:
             # What a parked key takes along from the queue must not have been sent.
             await self._forget_confirmed(connection)
@@ -264,8 +276,23 @@ class Relay:
             )
         except Unavailable as error:
             log.warning("topics_not_made", topics=sorted(missing), reason=error.detail)
-            pause_until = time.monotonic() + TOPIC_PAUSE_SECONDS
-            self._resting_topics |= dict.fromkeys(missing, pause_until)
+            self._rest(missing)
+
+    def _note_denied(self, events: Sequence[PendingEvent], outcome: Outcome) -> None:
+        """Rights are granted by an operator: till then the others go on."""
+        confirmed = set(outcome.confirmed)
+        self._denied_topics -= {e.envelope.topic for e in events if e.id in confirmed}
+        if not outcome.denied_topics:
+            return
+        log.error("topics_denied", topics=sorted(outcome.denied_topics))
+        for topic in outcome.denied_topics:
+            RELAY_DENIED.labels(self._service, topic).inc()
+        self._denied_topics |= outcome.denied_topics
+        self._rest(outcome.denied_topics)
+
+    def _rest(self, topics: set[str]) -> None:
+        pause_until = time.monotonic() + TOPIC_PAUSE_SECONDS
+        self._resting_topics |= dict.fromkeys(topics, pause_until)
 
     async def _tidy(self, connection: asyncpg.Connection, confirmed: int) -> None:
         """Sweeps the dead rows at the head of the queue, which every round would step over.
@@ -315,24 +342,6 @@ class Relay:
         with suppress(TimeoutError):
             async with asyncio.timeout(min(seconds, ERROR_PAUSE_SECONDS_MAX)):
                 await self._stop_asked.wait()
-
-
-def _pending(row: Any) -> PendingEvent:
-    return PendingEvent(
-        id=row["id"],
-        envelope=Envelope(
-            id=row["event_id"],
-            type=row["type"],
-            topic=row["topic"],
-            key=row["key"],
-            version=row["version"],
-            time=row["at"],
-            merchant_id=str(row["merchant_id"]) if row["merchant_id"] else None,
-            traceparent=row["traceparent"],
-            request_id=row["request_id"],
-        ),
-        payload=row["payload"],
-    )
 
 
 async def _close(connection: asyncpg.Connection) -> None:

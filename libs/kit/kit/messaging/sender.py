@@ -20,6 +20,7 @@ from aiokafka.errors import (
     MessageSizeTooLargeError,
     RecordListTooLargeError,
     RecordTooLargeError,
+    TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
 from aiokafka.partitioner import DefaultPartitioner
@@ -54,6 +55,25 @@ class PendingEvent:
     payload: bytes
 
 
+def pending_event(row: Any) -> PendingEvent:
+    """Of a row of the outbox with its event."""
+    return PendingEvent(
+        id=row["id"],
+        envelope=Envelope(
+            id=row["event_id"],
+            type=row["type"],
+            topic=row["topic"],
+            key=row["key"],
+            version=row["version"],
+            time=row["at"],
+            merchant_id=str(row["merchant_id"]) if row["merchant_id"] else None,
+            traceparent=row["traceparent"],
+            request_id=row["request_id"],
+        ),
+        payload=row["payload"],
+    )
+
+
 @dataclass(slots=True)
 class Outcome:
     """What became of the rows of one round; rows in neither list were not sent."""
@@ -61,6 +81,7 @@ class Outcome:
     confirmed: list[int] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
     missing_topics: set[str] = field(default_factory=set)
+    denied_topics: set[str] = field(default_factory=set)
     unknown: str | None = None
 
 
@@ -166,6 +187,8 @@ class Sender:
                     partitions[topic] = sorted(await producer.partitions_for(topic))
             except (TimeoutError, UnknownTopicOrPartitionError):
                 outcome.missing_topics.add(topic)
+            except TopicAuthorizationFailedError:
+                outcome.denied_topics.add(topic)
         return partitions
 
     async def _deliver(
@@ -174,25 +197,30 @@ class Sender:
         batches: dict[tuple[str, int], tuple[Any, list[int]]],
         outcome: Outcome,
     ) -> None:
-        waiting: dict[asyncio.Future[Any], list[int]] = {}
+        waiting: dict[asyncio.Future[Any], tuple[str, list[int]]] = {}
         async with asyncio.timeout(self._kafka.send_seconds):
             for (topic, partition), (builder, ids) in batches.items():
                 builder.close()
-                waiting[await producer.send_batch(builder, topic, partition=partition)] = ids
+                sent = await producer.send_batch(builder, topic, partition=partition)
+                waiting[sent] = (topic, ids)
         if not waiting:
             return
         done, late = await asyncio.wait(waiting, timeout=self._kafka.send_seconds)
         for future in done:
-            self._note(future, waiting[future], outcome)
+            self._note(future, *waiting[future], outcome)
         for future in late:
             future.cancel()
             outcome.unknown = "the broker did not answer within the deadline"
 
-    def _note(self, future: asyncio.Future[Any], ids: list[int], outcome: Outcome) -> None:
+    def _note(
+        self, future: asyncio.Future[Any], topic: str, ids: list[int], outcome: Outcome
+    ) -> None:
         error = future.exception()
         if error is None:
             outcome.confirmed.extend(ids)
             self._alone.difference_update(ids)
+        elif isinstance(error, TopicAuthorizationFailedError):
+            outcome.denied_topics.add(topic)
         elif not isinstance(error, _REFUSALS):
             outcome.unknown = _words(error)
         elif len(ids) == 1:
