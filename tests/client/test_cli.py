@@ -345,3 +345,25 @@ async def test_a_page_that_is_no_services_is_one_sentence():
         found = await lockstock("levels", env=at(server))
     assert (found.exit_code, type(found.exception)) == (1, SystemExit)
     assert "is the address right?" in found.output
+
+
+@pytest.mark.parametrize("body", [[], "x", None, {"items": ["x"]}, {}])
+@pytest.mark.parametrize("command", [["levels"], ["orders"]])
+async def test_an_answer_of_another_shape_is_told_in_a_sentence(body: object, command: list[str]):
+    async with serving(ok(body)) as server:
+        result = await lockstock(*command, env=at(server))
+
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert "is the address right?" in result.output
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://127.0.0.1:port", "127.0.0.1", "nothing:"])
+async def test_an_address_that_is_none_is_told_in_a_sentence(url: str):
+    names = ("ORDER", "INVENTORY_VAULT", "FULFILLMENT", "RISK", "LEDGER")
+    env = {f"LOCKSTOCK_{name}_URL": url for name in names} | {"LOCKSTOCK_API_KEY": "key"}
+
+    result = await lockstock("orders", env=env)
+
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)

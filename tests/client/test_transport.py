@@ -2,6 +2,7 @@ import io
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from traceback import format_exception
 
 import pytest
 
@@ -115,8 +116,9 @@ async def test_a_wait_longer_than_allowed_is_not_begun(shop_at):
     assert len(server.seen) == 1
 
 
-async def test_an_unreadable_retry_after_is_no_obstacle(shop_at):
-    busy = problem(503, "unavailable", {"Retry-After": "soon"})
+@pytest.mark.parametrize("value", ["soon", "\u00b2", "-1", "1.5"])
+async def test_an_unreadable_retry_after_is_no_obstacle(shop_at, value: str):
+    busy = problem(503, "unavailable", {"Retry-After": value})
     async with serving(busy, ok(ORDER)) as server, shop_at(server) as shop:
         assert (await shop.orders.get("o-1"))["id"] == "o-1"
 
@@ -262,3 +264,47 @@ async def test_an_answer_that_is_no_services_is_told_as_such(shop_at, status: in
         with pytest.raises(NoAnswer, match=f"status {status}.*is the address right"):
             await shop.orders.get("o-1")
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("body", [[], ["o-1"], "o-1", None, 3, True, b"", b"[" * 100_000])
+async def test_json_of_another_shape_is_no_answer(shop_at, body: object):
+    async with serving(ok(body)) as server, shop_at(server) as shop:
+        with pytest.raises(NoAnswer, match="is the address right"):
+            await shop.orders.get("o-1")
+        with pytest.raises(NoAnswer, match="is the address right"):
+            await place(shop)
+
+
+@pytest.mark.parametrize("items", [None, "x", {"id": "1"}, [None], ["x"], [[]]])
+async def test_a_page_of_another_shape_is_no_answer(shop_at, items: object):
+    async with serving(ok({"items": items})) as server, shop_at(server) as shop:
+        with pytest.raises(NoAnswer, match="is the address right"):
+            [order async for order in shop.orders.all()]
+
+
+@pytest.mark.parametrize("errors", ["x", 3, {"a": "b"}, [None, "x"], [{"message": "no"}]])
+async def test_errors_of_another_shape_are_no_obstacle(shop_at, errors: object):
+    async with serving(problem(422, "no", errors=errors)) as server, shop_at(server) as shop:
+        with pytest.raises(NotValid, match="no!"):
+            await shop.orders.get("o-1")
+
+
+async def test_an_unreadable_encoding_is_no_answer(shop_at):
+    answer = (200, b"no gzip", {"Content-Encoding": "gzip"})
+    async with serving(answer) as server, shop_at(server) as shop:
+        with pytest.raises(NoAnswer):
+            await shop.orders.get("o-1")
+
+
+@pytest.mark.parametrize("answer", [HANG_UP, ok([]), ok(b"<html>")])
+async def test_no_error_shows_the_link_to_a_buyers_page(shop_at, answer: object):
+    async with serving(answer) as server, shop_at(server) as shop:
+        link = f"{server.url.replace('://', '://name:password@')}/d/token"
+        with pytest.raises(NoAnswer) as refused:
+            await shop.buyer_page(link).reveal("u-1", Recipient.new())
+
+    assert "/units/u-1/reveal" in str(refused.value)
+    assert server.url in str(refused.value)
+    shown = "".join(format_exception(refused.value))
+    assert "token" not in shown
+    assert "password" not in shown

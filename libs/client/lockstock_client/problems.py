@@ -56,7 +56,8 @@ class Problem(LockstockError):
         self.retry_after: float | None = None
         """Seconds that the service asks to wait."""
         self.fields: dict[str, str] = {
-            str(item["pointer"]): str(item["detail"]) for item in document.get("errors") or ()
+            str(item.get("pointer", "")): str(item.get("detail", ""))
+            for item in _objects(document.get("errors"))
         }
         super().__init__(f"{status} {self.code}: {self.detail}")
 
@@ -83,7 +84,7 @@ class OutOfStock(Conflict):
     @property
     def short_lines(self) -> list[Mapping[str, Any]]:
         """Each with what was requested and what is available."""
-        return list(self.document.get("lines") or ())
+        return _objects(self.document.get("lines"))
 
 
 class ReferenceTaken(Conflict):
@@ -150,7 +151,7 @@ def problem_of(answer: httpx.Response) -> Problem:
     """The exception that an answer of 400 and above stands for, whatever its body is."""
     try:
         document = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         document = {"detail": answer.reason_phrase}
@@ -164,7 +165,7 @@ def problem_of(answer: httpx.Response) -> Problem:
 def retry_after_of(answer: httpx.Response) -> float | None:
     """Seconds, from either form that RFC 9110 allows."""
     value = answer.headers.get("Retry-After", "").strip()
-    if value.isdigit():
+    if value.isdecimal():
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
@@ -173,3 +174,8 @@ def retry_after_of(answer: httpx.Response) -> float | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def _objects(given: Any) -> list[Mapping[str, Any]]:
+    """The objects of a list; what else a proxy or a gateway writes in its place counts for none."""
+    return [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []

@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, TypeVar
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -19,7 +20,9 @@ from lockstock_client.senders import Request, Sender
 
 PAGE_ROWS = 100
 T = TypeVar("T")
+_UNREAD = (httpx.TransportError, httpx.DecodingError)
 _AGAIN = frozenset({429, 502, 503, 504})
+_WHERE = "is the address right?"
 _STILL_RUNNING = "idempotency_key_in_progress"
 
 
@@ -55,11 +58,14 @@ class Upload:
 
 
 class Service:
-    """One service of the set, spoken to with one API key."""
+    """One service of the set, spoken to with one API key. Errors name its host and the path below
+    `base_url`, never that itself: a buyer's page has its token there.
+    """
 
     def __init__(self, sender: Sender, base_url: str, api_key: str, retry: Retry):
         self._sender = sender
         self._base_url = base_url.rstrip("/")
+        self._shown_url = _origin(base_url)
         self._headers = {"Authorization": f"Bearer {_sound(api_key)}"} if api_key else {}
         self._retry = retry
 
@@ -106,7 +112,7 @@ class Service:
         cursor: str | None = None
         while True:
             page = await self.get(path, **{"limit": PAGE_ROWS, **params, "cursor": cursor})
-            for item in page["items"]:
+            for item in self._items(path, page):
                 yield item
             cursor = page.get("next_cursor")
             if cursor is None:
@@ -119,7 +125,7 @@ class Service:
             page = await self._call(
                 "POST", path, {"json": {"limit": PAGE_ROWS, **body, "cursor": cursor}}
             )
-            for item in page["items"]:
+            for item in self._items(path, page):
                 yield item
             cursor = page.get("next_cursor")
             if cursor is None:
@@ -139,8 +145,8 @@ class Service:
                 async for chunk in chunks:
                     has_begun = True
                     yield chunk
-            except httpx.TransportError as cut:
-                error = NoAnswer(f"POST {self._url(path)}: {cut!r}")
+            except _UNREAD as cut:
+                error = NoAnswer(f"{self._shown('POST', path)}: {cut!r}")
                 wait = None if has_begun else self._retry.pause(attempt)
             except Problem as problem:
                 error = problem
@@ -163,6 +169,16 @@ class Service:
     def _url(self, path: str) -> str:
         return f"{self._base_url}{path}"
 
+    def _shown(self, method: str, path: str) -> str:
+        return f"{method} {path} of {self._shown_url}"
+
+    def _items(self, path: str, page: dict[str, Any] | None) -> list[dict[str, Any]]:
+        """Those of a page. Raises NoAnswer where it is none."""
+        items = page.get("items") if page is not None else None
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise NoAnswer(f"{self._shown('GET', path)}: the answer is no list; {_WHERE}")
+        return items
+
     async def _call(
         self,
         method: str,
@@ -181,21 +197,23 @@ class Service:
                 before()
             answer, error = await self._attempt(method, path, headers, request)
             if answer is not None and not _worth_another(answer):
-                return _content(f"{method} {self._url(path)}", answer)
+                return _content(self._shown(method, path), answer)
             pause = self._retry.pause(attempt, retry_after_of(answer) if answer else None)
             if pause is None:
                 if answer is not None:
                     raise problem_of(answer)
-                raise NoAnswer(f"{method} {self._url(path)}: {error!r}") from error
+                raise NoAnswer(f"{self._shown(method, path)}: {error!r}") from error
             await self.pause(pause)
 
     async def _attempt(
         self, method: str, path: str, headers: Mapping[str, str], request: Request
-    ) -> tuple[httpx.Response | None, httpx.TransportError | None]:
+    ) -> tuple[httpx.Response | None, httpx.RequestError | None]:
         try:
             return await self._sender.send(method, self._url(path), headers, request), None
-        except httpx.TransportError as error:
+        except _UNREAD as error:
             return None, error
+        except httpx.InvalidURL:
+            raise LockstockError(f"{self._shown(method, path)}: that is no address") from None
 
 
 class _Counted:
@@ -238,16 +256,32 @@ def _sound(api_key: str) -> str:
     return api_key
 
 
-def _content(call: str, answer: httpx.Response) -> Any:
-    """Raises Problem, and NoAnswer for what no service says: a login page, a redirect."""
+def _origin(url: str) -> str:
+    """Scheme, host and port: what else a URL holds may be a secret."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", "" if parts.port is None else f":{parts.port}"
+    except ValueError:
+        host = port = ""
+    if not host:
+        return "an address without a host"
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
+
+
+def _content(call: str, answer: httpx.Response) -> dict[str, Any] | None:
+    """The JSON object of an answer, None where there is none to send. Raises Problem, and NoAnswer
+    for what no service says: a login page, a redirect, JSON of another shape.
+    """
     if answer.is_error:
         raise problem_of(answer)
+    if answer.status_code == httpx.codes.NO_CONTENT:
+        return None
     try:
-        if answer.is_success:
-            return answer.json() if answer.content else None
-    except ValueError:
-        pass
+        found = answer.json() if answer.is_success else None
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, dict):
+        return found
     raise NoAnswer(
-        f"{call}: the answer (status {answer.status_code}) is no service's of the set; is the "
-        "address right?"
+        f"{call}: the answer (status {answer.status_code}) is no service's of the set; {_WHERE}"
     )
