@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
-_FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
+from kit.spreadsheets import is_formula
 
 
 def csv_rows(rows: Iterable[Sequence[object]]) -> str:
@@ -17,7 +17,7 @@ def csv_rows(rows: Iterable[Sequence[object]]) -> str:
 
 
 def _harmless(value: object) -> object:
-    if not isinstance(value, str) or not value.startswith(_FORMULA_BEGINS):
+    if not isinstance(value, str) or not is_formula(value):
         return value
     is_number = value.lstrip("-").replace(".", "", 1).isdigit()
     return value if is_number else f"'{value}"

@@ -32,6 +32,7 @@ from inventory_vault.settings import Settings
 from inventory_vault.shelves.service import ShelfService
 from kit.db import Database, Transaction
 from kit.ids import new_id
+from kit.spreadsheets import is_formula
 from sealing import new_key_pair
 
 LOTS_PER_BATCH = 200
@@ -176,12 +177,8 @@ def _write(out: Path, lots: Sequence[ExposedLot]) -> str:
     return hashlib.sha256(out.read_bytes()).hexdigest()
 
 
-# A cell that begins so would be a formula to a spreadsheet.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
 def _row(lot: ExposedLot) -> tuple[object, ...]:
-    texts = ["'" + it if it.startswith(_FORMULA) else it for it in (lot.supplier, lot.note)]
+    texts = ["'" + it if is_formula(it) else it for it in (lot.supplier, lot.note)]
     return (
         texts[0],
         lot.merchant_id,

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kit.errors import Invalid
+from kit.spreadsheets import is_formula
 
 LINES_MAX = 20_000
 FILE_BYTES_MAX = 33_554_432
@@ -48,7 +49,6 @@ COLUMNS = (
 NEEDED = ("name", "price_minor", "currency", "fulfillment")
 """Of a product that is new."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SEPARATORS = (",", ";", "\t")
 
 
@@ -158,15 +158,15 @@ def _row(
 
 def guarded(value: str) -> str:
     """A cell that no spreadsheet runs; `plain` gives the value back."""
-    if value.startswith(_FORMULA) or (value[:1] == "'" and value[1:2] in ("'", *_FORMULA)):
-        return f"'{value}"
-    return value
+    return f"'{value}" if is_formula(value) or _is_guarded(value) else value
 
 
 def plain(cell: str) -> str:
-    if cell[:1] == "'" and cell[1:2] and cell[1:2] in ("'", *_FORMULA):
-        return cell[1:]
-    return cell
+    return cell[1:] if _is_guarded(cell) else cell
+
+
+def _is_guarded(cell: str) -> bool:
+    return cell[:1] == "'" and (cell[1:2] == "'" or is_formula(cell[1:]))
 
 
 def write_rows(rows: Iterable[Sequence[str]]) -> bytes:

@@ -8,6 +8,7 @@ from io import StringIO
 from uuid import UUID
 
 from kit.errors import Invalid
+from kit.spreadsheets import is_formula
 from order.contacts import Contact
 from order.lines.domain import Line
 from order.orders.domain import Order, OrderStatus, Term
@@ -33,7 +34,6 @@ CSV_COLUMNS = (
     "line_total_minor",
     "line_status",
 )
-_FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def _moment(at: datetime | None) -> str | None:
 
 def _cell(value: object) -> object:
     """A text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    if isinstance(value, str) and value.startswith(_FORMULA_BEGINS):
+    if isinstance(value, str) and is_formula(value):
         return f"'{value}"
     return value
 
