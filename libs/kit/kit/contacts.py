@@ -2,6 +2,9 @@
 
 import re
 
+EMAIL_CHARACTERS_MAX = 254
+"""As RFC 5321 has it: what is longer can be written to nobody."""
+
 _NOT_DIGITS = re.compile(r"[^0-9]")
 _PHONE_DIGITS_SHOWN = 4
 

@@ -4,7 +4,8 @@ import re
 
 from email_validator import EmailNotValidError, validate_email
 
-EMAIL_CHARACTERS_MAX = 254
+from kit.contacts import EMAIL_CHARACTERS_MAX
+
 _PHONE = re.compile(r"\+?[0-9]{6,15}")
 _FILLING = re.compile(r"[ ().\-]")
 

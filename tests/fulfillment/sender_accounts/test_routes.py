@@ -76,6 +76,16 @@ async def test_what_writes_on_this_machine_is_no_merchants(
     assert answer.json()["known"] == ["aliyun", "smtp", "tencent", "twilio"]
 
 
+async def test_a_shops_own_address_may_be_as_long_as_any(operator: httpx.AsyncClient):
+    longest = f"{'e' * 64}@{'a' * 63}.{'b' * 63}.{'c' * 53}.example"
+    settings = {**SMTP["settings"], "from_address": longest, "reply_to": longest}
+
+    answer = await operator.post("/v1/senders", json={**SMTP, "settings": settings})
+
+    assert len(longest) == 254
+    assert answer.status_code == 201, answer.text
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -180,3 +180,20 @@ async def test_an_entry_is_found_by_the_contact_itself_and_taken_off(
 
     assert found.json() == {"entries": [entry]}
     assert (missing.json(), gone.json()) == ({"entries": []}, {"entries": []})
+
+
+async def test_the_longest_address_that_an_order_takes_is_put_on_a_list_and_found(
+    client: httpx.AsyncClient,
+) -> None:
+    longest = f"{'e' * 64}@{'a' * 63}.{'b' * 63}.{'c' * 53}.example"
+    (digest,) = ContactHasher(CONTACT_KEY).hashes(longest, None)
+
+    put_on = await put(client, longest)
+    found = await client.post(
+        "/v1/lists/block/entries/find", json={"kind": "contact", "value": longest}
+    )
+
+    assert len(longest) == 254
+    assert put_on.status_code == 201, put_on.text
+    assert [entry["value"] for entry in found.json()["entries"]] == [digest]
+    assert (await put(client, f"e{longest}")).status_code == 422

@@ -7,11 +7,15 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints
 
 from fulfillment.messages.domain import Attempt, Message
+from kit.contacts import EMAIL_CHARACTERS_MAX
 from kit.http import Model
 
 REPORT_CHARACTERS_MAX = 60_000
 
-Email = Annotated[str, StringConstraints(min_length=3, max_length=254, pattern=r"^[^\x00-\x20]+$")]
+Email = Annotated[
+    str,
+    StringConstraints(min_length=3, max_length=EMAIL_CHARACTERS_MAX, pattern=r"^[^\x00-\x20]+$"),
+]
 Phone = Annotated[str, StringConstraints(min_length=4, max_length=32, pattern=r"^[0-9 +().\-]+$")]
 
 _ATTEMPT: dict[str, Any] = {

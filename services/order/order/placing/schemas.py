@@ -5,6 +5,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
+from kit.contacts import EMAIL_CHARACTERS_MAX
 from kit.http import CodeText, Model, MoneyModel, Name, PublicKeyText, Reference, Timestamp
 from kit.public_keys import decode_public_key
 from order.catalogue.schemas import Country
@@ -23,7 +24,9 @@ GROUPS_MAX = 20
 Email = Annotated[
     str,
     StringConstraints(
-        min_length=3, max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$"
+        min_length=3,
+        max_length=EMAIL_CHARACTERS_MAX,
+        pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$",
     ),
 ]
 Phone = Annotated[

@@ -7,12 +7,14 @@ from enum import StrEnum
 from uuid import UUID
 
 from kit.addresses import read_network
+from kit.contacts import EMAIL_CHARACTERS_MAX
 from kit.errors import Invalid, NotFound
 from risk.counts import KeyKind
 from risk.velocity.domain import key_digest, normal_address
 
 ENTRIES_AT_ONCE_MAX = 1_000
-VALUE_LENGTH_MAX = 200
+VALUE_LENGTH_MAX = EMAIL_CHARACTERS_MAX
+"""Of values in clear none is longer."""
 NETWORK_BITS_MIN = {4: 8, 6: 19}
 """Shorter prefixes are no network but a continent: most likely a slip."""
 _HASH = re.compile(r"[0-9a-f]{64}")

@@ -4,10 +4,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from kit.contacts import EMAIL_CHARACTERS_MAX
+
 _ADDRESS = r"[^\s@<>\x00-\x1f]+@[^\s@<>\x00-\x1f]+"
 
-Address = Annotated[str, StringConstraints(max_length=200, pattern=f"^{_ADDRESS}$")]
-OptionalAddress = Annotated[str, StringConstraints(max_length=200, pattern=f"^({_ADDRESS})?$")]
+Address = Annotated[
+    str, StringConstraints(max_length=EMAIL_CHARACTERS_MAX, pattern=f"^{_ADDRESS}$")
+]
+OptionalAddress = Annotated[
+    str, StringConstraints(max_length=EMAIL_CHARACTERS_MAX, pattern=f"^({_ADDRESS})?$")
+]
 Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
