@@ -10,12 +10,16 @@ import pytest
 import yaml
 from pydantic import SecretStr, ValidationError
 
+from inventory_vault.packer.child import ADDRESS_SPACE_BYTES_MAX
+from inventory_vault.settings import Settings as VaultSettings
 from onebox.environment import NOT_NEEDED
 from onebox.services import SERVICES, Service
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"]
+SERVICE_BYTES = 512 * 2**20
+"""What a service takes beside its imports: the limit that all the others have."""
 LONG_RUNNING = {name for name in CONTAINERS if not name.endswith("-migrate")}
 
 
@@ -150,6 +154,21 @@ def test_every_container_is_confined(name: str) -> None:
     assert float(limits["cpus"]) <= 2
     assert re.fullmatch(r"\d+[MG]", limits["memory"])
     assert int(limits["pids"]) <= 400
+
+
+def test_the_vault_has_the_memory_that_its_imports_may_take() -> None:
+    """A packer beyond it is killed, and so it is again whenever the import is resumed."""
+    limits = CONTAINERS["inventory-vault"]["deploy"]["resources"]["limits"]
+    settings = {**environment_of("inventory-vault"), "INVENTORY_VAULT_INTERNAL_SECRET": "s" * 32}
+    settings |= {"INVENTORY_VAULT_DATABASE_URL": "postgresql+asyncpg://a@b/c"}
+    plain = {name: value for name, value in settings.items() if not name.endswith("_FILE")}
+    vault = VaultSettings.from_env(plain)
+
+    files = vault.imports_at_once_max + vault.imports_waiting_max
+    needed = vault.imports_at_once_max * ADDRESS_SPACE_BYTES_MAX + files * vault.import_bytes_max
+    given = int(limits["memory"].removesuffix("G")) * 2**30
+
+    assert given >= needed + SERVICE_BYTES
 
 
 @pytest.mark.parametrize("name", sorted(LONG_RUNNING))
