@@ -195,3 +195,21 @@ def test_an_unknown_purpose_names_the_known_ones():
         WORDING.purpose("birthday")
 
     assert "delivered" in unknown.value.fields["known"]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("purpose", ["delivered", "partially_delivered"])
+def test_each_line_of_an_order_has_a_line_of_its_own(purpose: str, language: str):
+    examples = WORDING.examples(purpose, with_codes=False)
+    lines = [
+        {**line, "state": "delivered", "receipt": receipt}
+        for line, receipt in zip(examples["lines"], ("", "R-1", ""), strict=True)
+    ]
+    values = examples | line_lists(lines)
+    text = WORDING.purpose(purpose).texts[(language, Channel.MAIL)]
+
+    body = WORDING.render(text, Channel.MAIL, values).body
+
+    shown = [row for row in body.splitlines() if row.startswith("- ")]
+    assert [row.partition(" x ")[0] for row in shown] == [f"- {line['name']}" for line in lines]
+    assert [row.count(" x ") for row in shown] == [1, 1, 1]
