@@ -63,6 +63,8 @@ class Principal:
     scopes: frozenset[str]
     # Where a key may be used from; empty: anywhere.
     networks: tuple[Network, ...] = ()
+    # The key that this one goes on with, of which it is the successor; empty: none but itself.
+    family: str = ""
 
     def may(self, scope: str) -> bool:
         return "*" in self.scopes or scope in self.scopes
@@ -160,6 +162,7 @@ class _StoredKey:
     suspended_at: datetime | None
     networks: tuple[Network, ...]
     last_used_at: datetime | None
+    family: str
     read_at: float
 
     def is_of(self, secret_hash: bytes) -> bool:
@@ -222,7 +225,9 @@ class Callers:
             raise AddressNotAllowed
         if stored.last_used_at is None or now - stored.last_used_at >= USE_NOTED_EVERY:
             await self._note_use(key_id, stored, now)
-        return Principal(key_id, "key", stored.merchant_id, stored.scopes, stored.networks)
+        return Principal(
+            key_id, "key", stored.merchant_id, stored.scopes, stored.networks, stored.family
+        )
 
     async def _note_use(self, key_id: str, stored: _StoredKey, now: datetime) -> None:
         """Once a minute per key and process; a database that is busy now will be told later."""
@@ -299,13 +304,14 @@ def _stored_key(row: Any) -> _StoredKey:  # a row has no static type
         row.suspended_at,
         tuple(read_network(network) for network in row.allowed_ips),
         row.last_used_at,
+        row.family or "",
         time.monotonic(),
     )
 
 
 _SELECT_KEYS = text(
     "SELECT key_id, secret_hash, merchant_id, scopes, expires_at, revoked_at, suspended_at, "
-    "allowed_ips, last_used_at FROM api_key WHERE key_id = ANY(CAST(:key_ids AS text[]))"
+    "allowed_ips, last_used_at, family FROM api_key WHERE key_id = ANY(CAST(:key_ids AS text[]))"
 )
 _NOTE_USE = text(
     "UPDATE api_key SET last_used_at = clock_timestamp() WHERE key_id = :key_id "

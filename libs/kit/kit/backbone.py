@@ -60,6 +60,8 @@ def backbone_tables(metadata: MetaData) -> None:
         Column("allowed_ips", ARRAY(Text), nullable=False, server_default="{}"),
         # Of this service's own calls, to the minute.
         Column("last_used_at", DateTime(timezone=True)),
+        # The first key of the line that this one goes on with; null: itself.
+        Column("family", Text),
     )
     messaging_tables(metadata)
 
@@ -95,7 +97,8 @@ _EXTEND = """
     ALTER TABLE IF EXISTS api_key
       ADD COLUMN IF NOT EXISTS suspended_at timestamptz,
       ADD COLUMN IF NOT EXISTS allowed_ips TEXT[] DEFAULT '{}' NOT NULL,
-      ADD COLUMN IF NOT EXISTS last_used_at timestamptz
+      ADD COLUMN IF NOT EXISTS last_used_at timestamptz,
+      ADD COLUMN IF NOT EXISTS family TEXT
     """
 
 

@@ -36,6 +36,8 @@ async def on_api_key_changed(tx: Transaction, events: Sequence[Event[ApiKeyChang
                 "version": event.version,
             },
         )
+        if key.family:
+            await tx.execute(_NOTE_FAMILY, {"key_id": key.key_id, "family": key.family})
 
 
 def replica_handlers() -> list[Handler]:
@@ -58,3 +60,5 @@ UPSERT_KEY = text(
     "suspended_at = excluded.suspended_at, allowed_ips = excluded.allowed_ips, "
     "version = excluded.version WHERE api_key.version < excluded.version"
 )
+# A key is issued as a successor, or it never becomes one.
+_NOTE_FAMILY = text("UPDATE api_key SET family = :family WHERE key_id = :key_id AND family IS NULL")

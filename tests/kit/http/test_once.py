@@ -1,6 +1,12 @@
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
+from kit.auth import mint_api_key
+from kit.ids import new_id
+from kit.keys import on_api_key_changed
+from kit.messaging.events import Event, topic_of, type_of
+from lockstock.order.v1.api_key_events_pb2 import ApiKeyChanged
 from tests.kit.http.conftest import Bench
 
 
@@ -19,6 +25,53 @@ async def test_the_same_key_and_body_answers_the_first_answer_again(bench: Bench
     assert first.content == second.content
     assert "Idempotent-Replayed" not in first.headers
     assert second.headers["Idempotent-Replayed"] == "true"
+    assert await bench.count() == 1
+
+
+async def test_a_key_and_its_successor_act_once_and_a_strangers_key_by_itself(bench: Bench):
+    successor = await bench.add_key(scopes=["notes:write"], family=bench.key.key_id)
+    stranger = await bench.add_key(scopes=["notes:write"])
+
+    first = await post(bench, {"title": "a"}, "key-1")
+    answers = [
+        await post(bench, {"title": "a"}, "key-1", **bench.bearer(key))
+        for key in (successor, stranger)
+    ]
+
+    assert answers[0].content == first.content
+    assert answers[0].headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in answers[1].headers
+    assert await bench.count() == 2
+
+
+async def test_a_service_hears_whose_successor_a_key_is(bench: Bench):
+    successor = mint_api_key()
+    told = ApiKeyChanged(
+        key_id=successor.key_id,
+        merchant_id=str(bench.merchant_id),
+        secret_hash=successor.secret_hash,
+        scopes=["notes:write"],
+        family=bench.key.key_id,
+    )
+    event = Event(
+        id=new_id(),
+        type=type_of(ApiKeyChanged),
+        topic=topic_of(ApiKeyChanged),
+        key=successor.key_id,
+        version=1,
+        time=datetime.now(UTC),
+        merchant_id=str(bench.merchant_id),
+        traceparent=None,
+        request_id=None,
+        message=told,
+    )
+    async with bench.db.transaction() as tx:
+        await on_api_key_changed(tx, [event])
+
+    await post(bench, {"title": "a"}, "key-1")
+    again = await post(bench, {"title": "a"}, "key-1", **bench.bearer(successor))
+
+    assert again.headers["Idempotent-Replayed"] == "true"
     assert await bench.count() == 1
 
 

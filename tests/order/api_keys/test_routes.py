@@ -68,6 +68,41 @@ async def test_two_live_keys_may_share_a_name_and_a_third_may_not(api: httpx.Asy
     assert (await issue(api)).status_code == 201
 
 
+async def test_a_key_of_a_name_that_was_there_is_the_first_ones_successor(
+    api: httpx.AsyncClient, db: Database
+) -> None:
+    first = (await issue(api)).json()["id"]
+    second = (await issue(api)).json()["id"]
+    for key_id in (first, second):
+        await api.post(f"/v1/api-keys/{key_id}/revoke")
+    third = (await issue(api)).json()["id"]
+    others = [
+        (await issue(api, **given)).json()["id"] for given in ({"name": "x"}, {"mode": "test"})
+    ]
+
+    told = [(await changes(db, key_id))[-1].family for key_id in (first, second, third, *others)]
+
+    assert told == ["", first, first, "", ""]
+
+
+async def test_a_call_that_is_repeated_with_the_successor_of_its_key_acts_once(
+    api: httpx.AsyncClient,
+) -> None:
+    headers = {"Idempotency-Key": str(new_id())}
+    keys = [(await issue(api, scopes=["channels:write"])).json()["api_key"] for _ in range(2)]
+    body = {"name": "Rotated", "kind": "shop"}
+
+    answers = [
+        await api.post(
+            "/v1/channels", json=body, headers={**headers, "Authorization": f"Bearer {key}"}
+        )
+        for key in keys
+    ]
+
+    assert [answer.status_code for answer in answers] == [201, 201], answers[0].text
+    assert answers[0].json()["id"] == answers[1].json()["id"]
+
+
 async def test_a_revoked_key_is_dead_within_its_cache_time_and_for_ever(
     api: httpx.AsyncClient, db: Database
 ) -> None:

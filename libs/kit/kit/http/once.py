@@ -220,8 +220,10 @@ def with_secret(given: Response, **secret: str) -> Response:
 
 
 def _principal(who: Principal) -> str:
-    """Kept apart by caller and merchant: nobody can replay another's answer."""
-    return f"{who.merchant_id or '-'}:{who.id}"
+    """Kept apart by caller and merchant: nobody can replay another's answer. A key and its
+    successor are one caller: who changes keys between a call and its repeat acts once.
+    """
+    return f"{who.merchant_id or '-'}:{who.family or who.id}"
 
 
 def _canonical(body: bytes) -> bytes:

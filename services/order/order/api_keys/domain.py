@@ -155,6 +155,8 @@ class ApiKey:
     suspended_at: datetime | None = None
     # As far as this service saw, to the minute.
     last_used_at: datetime | None = None
+    # The first key of its name: this one is its successor. None: there was none.
+    family: str | None = None
 
     def warning(self, now: datetime) -> KeyWarning | None:
         """What its owner should know; nothing of a key that is revoked anyway."""

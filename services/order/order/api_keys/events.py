@@ -13,4 +13,5 @@ def api_key_changed(key: ApiKey) -> ApiKeyChanged:
         revoked_at=key.revoked_at,
         suspended_at=key.suspended_at,
         allowed_ips=key.allowed_ips,
+        family=key.family or "",
     )

@@ -10,7 +10,8 @@ from order.api_keys.domain import ApiKey
 
 _KEYS = (
     "SELECT k.key_id, k.merchant_id, i.name, i.mode, k.scopes, k.secret_hash, i.created_at, "
-    "k.expires_at, k.revoked_at, i.role, k.allowed_ips, k.suspended_at, k.last_used_at "
+    "k.expires_at, k.revoked_at, i.role, k.allowed_ips, k.suspended_at, k.last_used_at, "
+    "k.family "
     "FROM issued_key i JOIN api_key k USING (key_id) "
 )
 _LOCK_NAME = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 7101))")
@@ -25,14 +26,20 @@ _OLDEST_LIVE = text(
     "AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp()) "
     "ORDER BY i.created_at, k.key_id LIMIT 1"
 )
+_FAMILY = text(
+    "SELECT coalesce(k.family, k.key_id) FROM issued_key i JOIN api_key k USING (key_id) "
+    "WHERE i.merchant_id IS NOT DISTINCT FROM CAST(:merchant_id AS uuid) AND i.name = :name "
+    "AND i.mode = :mode ORDER BY i.created_at DESC, k.key_id DESC LIMIT 1"
+)
 _INSERT = text(
     "WITH k AS (INSERT INTO api_key (key_id, merchant_id, secret_hash, scopes, expires_at, "
-    "allowed_ips, suspended_at) VALUES (:key_id, :merchant_id, :secret_hash, :scopes, "
-    ":expires_at, :allowed_ips, :suspended_at) RETURNING *), "
+    "allowed_ips, suspended_at, family) VALUES (:key_id, :merchant_id, :secret_hash, :scopes, "
+    ":expires_at, :allowed_ips, :suspended_at, :family) RETURNING *), "
     "i AS (INSERT INTO issued_key (key_id, merchant_id, name, mode, created_by, role) "
     "VALUES (:key_id, :merchant_id, :name, :mode, :created_by, :role) RETURNING *) "
     "SELECT k.key_id, k.merchant_id, i.name, i.mode, k.scopes, k.secret_hash, i.created_at, "
-    "k.expires_at, k.revoked_at, i.role, k.allowed_ips, k.suspended_at, k.last_used_at "
+    "k.expires_at, k.revoked_at, i.role, k.allowed_ips, k.suspended_at, k.last_used_at, "
+    "k.family "
     "FROM k, i"
 )
 _EXPIRY = text("SELECT expires_at FROM api_key WHERE key_id = :key_id")
@@ -43,7 +50,8 @@ _UPDATE = text(
     "k AS (UPDATE api_key SET scopes = :scopes, allowed_ips = :allowed_ips "
     "WHERE key_id = :key_id RETURNING *) "
     "SELECT k.key_id, k.merchant_id, i.name, i.mode, k.scopes, k.secret_hash, i.created_at, "
-    "k.expires_at, k.revoked_at, i.role, k.allowed_ips, k.suspended_at, k.last_used_at "
+    "k.expires_at, k.revoked_at, i.role, k.allowed_ips, k.suspended_at, k.last_used_at, "
+    "k.family "
     "FROM k, i"
 )
 _SUSPEND = text(
@@ -52,7 +60,8 @@ _SUSPEND = text(
     "AND a.revoked_at IS NULL "
     "AND a.suspended_at IS DISTINCT FROM CAST(:suspended_at AS timestamptz) RETURNING a.*) "
     "SELECT k.key_id, k.merchant_id, i.name, i.mode, k.scopes, k.secret_hash, i.created_at, "
-    "k.expires_at, k.revoked_at, i.role, k.allowed_ips, k.suspended_at, k.last_used_at "
+    "k.expires_at, k.revoked_at, i.role, k.allowed_ips, k.suspended_at, k.last_used_at, "
+    "k.family "
     "FROM k JOIN issued_key i USING (key_id)"
 )
 _LIST = text(
@@ -83,6 +92,15 @@ async def find_oldest_live(tx: Transaction, merchant_id: UUID | None, name: str)
     return key_id
 
 
+async def find_family(
+    tx: Transaction, merchant_id: UUID | None, name: str, mode: str
+) -> str | None:
+    """Of the last key of this name, live or not; None when there was none."""
+    values = {"merchant_id": merchant_id, "name": name, "mode": mode}
+    family: str | None = (await tx.execute(_FAMILY, values)).scalar_one_or_none()
+    return family
+
+
 async def add(
     tx: Transaction,
     *,
@@ -97,6 +115,7 @@ async def add(
     role: str | None,
     allowed_ips: Sequence[str],
     suspended_at: datetime | None,
+    family: str | None,
 ) -> ApiKey:
     values = {
         "key_id": key_id,
@@ -110,6 +129,7 @@ async def add(
         "role": role,
         "allowed_ips": list(allowed_ips),
         "suspended_at": suspended_at,
+        "family": family,
     }
     return _key((await tx.execute(_INSERT, values)).one())
 
@@ -179,4 +199,5 @@ def _key(row: Any) -> ApiKey:  # a row has no static type
         tuple(row.allowed_ips),
         row.suspended_at,
         row.last_used_at,
+        row.family,
     )

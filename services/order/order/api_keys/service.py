@@ -40,7 +40,8 @@ async def issue(
     allowed_ips: Sequence[str] = (),
 ) -> tuple[ApiKey, MintedKey]:
     """A new key; its text exists only in what is returned. One for a suspended merchant is
-    suspended too. `role` is what the scopes are the bundle of.
+    suspended too. `role` is what the scopes are the bundle of. Under the name of a key that was
+    there before it is that one's successor: the same caller as to Idempotency-Keys.
 
     Raises UnknownScope, BadNetwork, ExpiryInPast, TooManyLiveKeys, MerchantNotFound.
     """
@@ -69,6 +70,7 @@ async def issue(
         role=role,
         allowed_ips=networks,
         suspended_at=suspended_at,
+        family=await repository.find_family(tx, merchant_id, name, mode),
     )
     _announce(tx, key)
     return key, minted

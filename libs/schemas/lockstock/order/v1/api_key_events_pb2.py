@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from lockstock.common.v1 import options_pb2 as lockstock_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'lockstock/order/v1/api_key_events.proto\x12\x12lockstock.order.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!lockstock/common/v1/options.proto\"\xa5\x02\n\rApiKeyChanged\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x13\n\x0bsecret_hash\x18\x03 \x01(\x0c\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0csuspended_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61llowed_ips\x18\x08 \x03(\t:#\x8a\xb5\x18\x17lockstock.order.api-key\x90\xb5\x18\x01\x98\xb5\x18\x64\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'lockstock/order/v1/api_key_events.proto\x12\x12lockstock.order.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!lockstock/common/v1/options.proto\"\xb5\x02\n\rApiKeyChanged\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x13\n\x0bsecret_hash\x18\x03 \x01(\x0c\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0csuspended_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61llowed_ips\x18\x08 \x03(\t\x12\x0e\n\x06\x66\x61mily\x18\t \x01(\t:#\x8a\xb5\x18\x17lockstock.order.api-key\x90\xb5\x18\x01\x98\xb5\x18\x64\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,5 +36,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APIKEYCHANGED']._loaded_options = None
   _globals['_APIKEYCHANGED']._serialized_options = b'\212\265\030\027lockstock.order.api-key\220\265\030\001\230\265\030d'
   _globals['_APIKEYCHANGED']._serialized_start=132
-  _globals['_APIKEYCHANGED']._serialized_end=425
+  _globals['_APIKEYCHANGED']._serialized_end=441
 # @@protoc_insertion_point(module_scope)

@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ApiKeyChanged(_message.Message):
-    __slots__ = ("key_id", "merchant_id", "secret_hash", "scopes", "expires_at", "revoked_at", "suspended_at", "allowed_ips")
+    __slots__ = ("key_id", "merchant_id", "secret_hash", "scopes", "expires_at", "revoked_at", "suspended_at", "allowed_ips", "family")
     KEY_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
     SECRET_HASH_FIELD_NUMBER: _ClassVar[int]
@@ -20,6 +20,7 @@ class ApiKeyChanged(_message.Message):
     REVOKED_AT_FIELD_NUMBER: _ClassVar[int]
     SUSPENDED_AT_FIELD_NUMBER: _ClassVar[int]
     ALLOWED_IPS_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
     key_id: str
     merchant_id: str
     secret_hash: bytes
@@ -28,4 +29,5 @@ class ApiKeyChanged(_message.Message):
     revoked_at: _timestamp_pb2.Timestamp
     suspended_at: _timestamp_pb2.Timestamp
     allowed_ips: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, key_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., secret_hash: _Optional[bytes] = ..., scopes: _Optional[_Iterable[str]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., suspended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., allowed_ips: _Optional[_Iterable[str]] = ...) -> None: ...
+    family: str
+    def __init__(self, key_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., secret_hash: _Optional[bytes] = ..., scopes: _Optional[_Iterable[str]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., suspended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., allowed_ips: _Optional[_Iterable[str]] = ..., family: _Optional[str] = ...) -> None: ...
