@@ -14,8 +14,9 @@ from order.providers.stripe import signature
 from tests.order.conftest import Consume
 from tests.order.factories import a_line, an_order, assessed, failed, placed, state_of
 from tests.order.providers.conformance import Conformance
+from tests.order.providers.conftest import payments_of
 from tests.order.providers.peers.stripe import WEBHOOK_SECRET, StripePeer
-from tests.order.providers.rules.base import PAY_BACK, Scene
+from tests.order.providers.rules.base import ASK, PAY_BACK, Scene
 from tests.order.providers.rules.refusals import failures_told
 
 NOW = datetime.fromtimestamp(1_700_000_000, UTC)
@@ -145,6 +146,20 @@ class TestStripe(Conformance):
 
         assert (await state_of(scene.db, order)).status is OrderStatus.REFUNDED
         assert len(stripe.refunds) == before + 1 + after
+
+    async def test_a_session_that_the_key_of_another_account_does_not_see_is_not_over(
+        self, scene: Scene, stripe: StripePeer
+    ) -> None:
+        """A merchant gives the account another key while a payment is under way."""
+        stripe.pay(await scene.begun(order := await placed(scene.db)))
+        seen, stripe.sessions = stripe.sessions, {}
+
+        await scene.run(ASK)
+        stripe.sessions = seen
+        await scene.run(ASK)
+
+        assert (await state_of(scene.db, order)).status is OrderStatus.PAID
+        assert len(await payments_of(scene.db, order.id)) == 1
 
 
 def test_the_signatures_are_those_of_the_vectors():

@@ -112,7 +112,8 @@ class StripeProvider:
         answer = await _get(access, f"/v1/checkout/sessions/{quote(session, safe='')}")
         document = _clear(answer)
         if answer.status == 404:
-            return Found(PaymentState.FAILED, why="the provider knows no such session")
+            # Sessions stay: the key is of another account now, or of the other mode.
+            return Found(PaymentState.UNKNOWN, why="the provider knows no such session")
         if answer.status >= 400:
             return Found(PaymentState.UNKNOWN, why=_reason(document))
         if document.get("client_reference_id") != reference.hex:
