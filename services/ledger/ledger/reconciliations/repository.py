@@ -17,6 +17,7 @@ from ledger.reconciliations.domain import (
     Source,
     State,
 )
+from ledger.statement_comparison import DIFFERING, JOINING, OUTGOING, REMEMBERING, RESULTS
 
 _ADD_PAYMENTS = text("""
     INSERT INTO payment_fact (event_id, merchant_id, channel_id, order_id, provider, reference,
@@ -83,150 +84,6 @@ _PERIOD = text("""
     FROM (SELECT min(happened_at) AS first, max(happened_at) AS last FROM reconciliation_line
           WHERE reconciliation_id = :id AND refused = '') AS seen
     WHERE one.id = :id
-""")
-_COMPARED = """
-    WITH one AS (SELECT * FROM reconciliation WHERE id = :id),
-    said AS MATERIALIZED (
-        SELECT reference, min(currency) AS currency, sum(amount_minor)::bigint AS minor,
-            min(happened_at) AS happened_at, min(currency) <> max(currency) AS is_mixed
-        FROM reconciliation_line
-        WHERE reconciliation_id = :id AND refused = '' AND amount_minor > 0 GROUP BY reference
-    ), known AS MATERIALIZED (
-        SELECT payment.*, CASE WHEN one.match_by = 'order' THEN named.reference
-            ELSE payment.reference END AS key,
-            payment.happened_at >= one.period_from AND payment.happened_at <= one.period_to
-                AS is_within
-        FROM one JOIN payment_fact AS payment ON payment.merchant_id = one.merchant_id
-            AND CASE WHEN one.channel_id IS NULL THEN payment.provider = one.provider
-                ELSE payment.channel_id = one.channel_id END
-        LEFT JOIN order_reference AS named ON named.order_id = payment.order_id
-    ), kept AS (
-        SELECT key AS reference, min(currency) AS currency, sum(amount_minor)::bigint AS minor,
-            min(happened_at) AS happened_at, min(currency) <> max(currency) AS is_mixed
-        FROM known WHERE key IS NOT NULL AND (is_within OR key IN (SELECT reference FROM said))
-        GROUP BY key
-    ), compared AS MATERIALIZED (
-        SELECT coalesce(said.reference, kept.reference) AS reference,
-            coalesce(said.currency, kept.currency) AS currency,
-            CASE WHEN NOT said.is_mixed THEN said.minor END AS there_minor,
-            CASE WHEN NOT kept.is_mixed THEN kept.minor END AS here_minor,
-            coalesce(said.happened_at, kept.happened_at) AS happened_at,
-            CASE WHEN kept.reference IS NULL THEN 'missing_here'
-                WHEN said.reference IS NULL THEN 'missing_there'
-                WHEN said.minor <> kept.minor OR said.currency <> kept.currency
-                    OR said.is_mixed OR kept.is_mixed
-                    THEN 'amount_differs'
-                ELSE 'matched' END AS kind
-        FROM said FULL JOIN kept ON kept.reference = said.reference
-    )
-"""
-_COUNT = """
-    , listed AS (
-        UPDATE payment_fact SET listed_in = :id FROM known JOIN said ON said.reference = known.key
-        WHERE payment_fact.event_id = known.event_id AND payment_fact.listed_in IS NULL
-    ), settled AS (
-        UPDATE reconciliation_case AS old SET state = 'closed', closed_at = clock_timestamp(),
-            closed_by = 'reconciliation', reason = 'agrees in a later statement'
-        FROM compared
-        WHERE old.merchant_id = :merchant_id AND old.source = :source AND old.state = 'open'
-            AND old.reference = compared.reference AND compared.kind = 'matched'
-            AND old.kind NOT IN ('outgoing_missing_here', 'outgoing_missing_there')
-    )
-    SELECT kind, count(*)::int AS number FROM compared GROUP BY kind
-    UNION ALL SELECT 'outgoing', count(*)::int FROM reconciliation_line
-    WHERE reconciliation_id = :id AND refused = '' AND amount_minor <= 0
-"""
-_RESULTS = text(_COMPARED + _COUNT)
-_DIFFERENT = "SELECT * FROM compared WHERE kind <> 'matched' ORDER BY reference LIMIT :limit"
-_DIFFERING = text(_COMPARED + _DIFFERENT)
-# The events of refunds carry no number of their provider: a line and a refund or fee meet by the
-# order that the line's reference paid, and the amount; of several alike the first with the first.
-# One event tells what went back for several lines, each a refund over there: what is left of an
-# order on both sides may agree as a sum.
-_OUTGOING = text("""
-    WITH one AS (SELECT * FROM reconciliation WHERE id = :id),
-    known AS MATERIALIZED (
-        SELECT DISTINCT CASE WHEN one.match_by = 'order' THEN named.reference
-            ELSE payment.reference END AS key, payment.order_id
-        FROM one JOIN payment_fact AS payment ON payment.merchant_id = one.merchant_id
-            AND CASE WHEN one.channel_id IS NULL THEN payment.provider = one.provider
-                ELSE payment.channel_id = one.channel_id END
-        LEFT JOIN order_reference AS named ON named.order_id = payment.order_id
-    ), said AS MATERIALIZED (
-        SELECT line.line, line.reference, line.currency, -line.amount_minor AS minor,
-            line.happened_at, paid.order_id, row_number() OVER (
-                PARTITION BY paid.order_id, line.currency, line.amount_minor ORDER BY line.line)
-                AS place
-        FROM reconciliation_line AS line
-        LEFT JOIN (SELECT key, min(order_id::text)::uuid AS order_id FROM known GROUP BY key)
-            AS paid ON paid.key = line.reference
-        WHERE line.reconciliation_id = :id AND line.refused = '' AND line.amount_minor < 0
-    ), here AS MATERIALIZED (
-        SELECT gone.*, row_number() OVER (
-            PARTITION BY gone.order_id, gone.currency, gone.amount_minor
-            ORDER BY gone.happened_at, gone.event_id) AS place
-        FROM money_out AS gone
-        LEFT JOIN money_out_listing AS listing ON listing.event_id = gone.event_id
-            AND listing.kind = gone.kind AND listing.source = :source
-        WHERE gone.order_id IN (SELECT order_id FROM known) AND gone.merchant_id = :merchant_id
-            AND (listing.event_id IS NULL OR listing.reconciliation_id = :id)
-    ), paired AS MATERIALIZED (
-        SELECT said.*, here.event_id, here.kind,
-            here.event_id IS NOT NULL OR payout.id IS NOT NULL AS is_known
-        FROM said LEFT JOIN here ON here.order_id = said.order_id AND here.place = said.place
-            AND here.currency = said.currency AND here.amount_minor = said.minor
-        LEFT JOIN payout ON payout.id::text = lower(said.reference)
-            AND (payout.merchant_id = :merchant_id OR CAST(:pays_all AS boolean))
-            AND payout.currency = said.currency AND payout.amount_minor = said.minor
-            AND payout.state NOT IN ('proposed', 'rejected')
-    ), loose AS MATERIALIZED (
-        SELECT here.* FROM here LEFT JOIN paired USING (event_id, kind)
-        WHERE kind = 'refund' AND paired.line IS NULL
-    ), summed AS MATERIALIZED (
-        SELECT order_id, currency FROM (SELECT order_id, currency, sum(minor) AS minor FROM paired
-            WHERE NOT is_known GROUP BY order_id, currency) AS there
-        JOIN (SELECT order_id, currency, sum(amount_minor) AS minor FROM loose
-              GROUP BY order_id, currency) AS gone USING (order_id, currency, minor)
-    ), met AS MATERIALIZED (
-        SELECT reference, currency, minor, happened_at,
-            is_known OR summed.order_id IS NOT NULL AS is_known
-        FROM paired LEFT JOIN summed USING (order_id, currency)
-    ), explained AS MATERIALIZED (
-        SELECT event_id, kind FROM paired WHERE event_id IS NOT NULL
-        UNION SELECT event_id, kind FROM loose JOIN summed USING (order_id, currency)
-    ), listed AS (
-        INSERT INTO money_out_listing (event_id, kind, source, reconciliation_id)
-        SELECT event_id, kind, :source, :id FROM explained ON CONFLICT DO NOTHING
-    ), differing AS MATERIALIZED (
-        SELECT 'outgoing_missing_here' AS kind, reference, currency,
-            -sum(minor)::bigint AS there_minor, NULL::bigint AS here_minor,
-            min(happened_at) AS happened_at
-        FROM met WHERE NOT is_known GROUP BY reference, currency
-        UNION ALL
-        SELECT 'outgoing_missing_there', (SELECT min(key) FROM known
-                WHERE known.order_id = here.order_id), here.currency, NULL,
-            -sum(here.amount_minor)::bigint, min(here.happened_at)
-        FROM here JOIN one ON here.happened_at BETWEEN one.period_from AND one.period_to
-        WHERE here.kind = 'refund' AND EXISTS (SELECT FROM said)
-            AND here.order_id NOT IN (
-                SELECT other.order_id FROM one JOIN payment_fact AS other
-                    ON other.merchant_id = one.merchant_id AND other.provider <> one.provider
-                WHERE one.channel_id IS NULL)
-            AND NOT EXISTS (SELECT FROM explained WHERE explained.event_id = here.event_id
-                            AND explained.kind = here.kind)
-        GROUP BY here.order_id, here.currency
-    ), settled AS (
-        UPDATE reconciliation_case AS old SET state = 'closed', closed_at = clock_timestamp(),
-            closed_by = 'reconciliation', reason = 'agrees in a later statement'
-        WHERE old.merchant_id = :merchant_id AND old.source = :source AND old.state = 'open'
-            AND old.kind IN ('outgoing_missing_here', 'outgoing_missing_there')
-            AND old.reference IN (SELECT reference FROM met WHERE is_known)
-            AND old.reference NOT IN (SELECT reference FROM differing WHERE reference IS NOT NULL)
-    )
-    SELECT 'matched' AS kind, '' AS reference, '' AS currency, count(*) AS there_minor,
-        NULL::bigint AS here_minor, NULL::timestamptz AS happened_at FROM met WHERE is_known
-    UNION ALL
-    (SELECT * FROM differing WHERE reference IS NOT NULL ORDER BY reference, kind LIMIT :limit)
 """)
 _END = text(f"""
     UPDATE reconciliation SET state = :state, reason = :reason,
@@ -308,11 +165,13 @@ class ReconciliationRepository:
         """How many came to which end, and those that differ; marks what the statement lists, and
         closes the cases that agree now.
         """
-        await tx.execute(_PATIENT)
+        for setting in (_PATIENT, JOINING, REMEMBERING):
+            await tx.execute(setting)
         await tx.execute(_PERIOD, {"id": one.id})
-        values = {"id": one.id, "merchant_id": one.merchant_id, "source": one.source.name}
-        counts = {it.kind: it.number for it in await tx.execute(_RESULTS, values) if it.number}
-        rows = await tx.execute(_DIFFERING, {"id": one.id, "limit": limit})
+        key = {"id": one.id, "merchant_id": one.merchant_id}
+        values = {**key, "source": one.source.name}
+        counts = {it.kind: it.number for it in await tx.execute(RESULTS, values) if it.number}
+        rows = await tx.execute(DIFFERING, {**key, "limit": limit})
         return counts, [_difference(row) for row in rows]
 
     async def compare_outgoing(
@@ -329,7 +188,7 @@ class ReconciliationRepository:
             "pays_all": pays_all,
             "limit": limit,
         }
-        matched, *rows = (await tx.execute(_OUTGOING, values)).all()
+        matched, *rows = (await tx.execute(OUTGOING, values)).all()
         return int(matched.there_minor), [_difference(row) for row in rows]
 
     async def end(
