@@ -7,6 +7,8 @@ from datetime import datetime
 Number = int | float | None
 CHANNEL = "channel"
 """The group that has names beside its ids."""
+NONE = "none"
+"""In a filter: what has no such dimension."""
 
 DEFINITIONS: Mapping[str, str] = {
     "placed": "Orders placed in the period.",
@@ -93,6 +95,24 @@ class Report:
     def channel_name(self, row: Row) -> str | None:
         """None for none, and for one that no order has named yet."""
         return self.channel_names.get(row.groups.get(CHANNEL) or "")
+
+
+def filter_of(value: str | None) -> str:
+    """How a filter says it: `none` for what has none; in quotes what would be read otherwise."""
+    if value is None:
+        return NONE
+    return f'"{value}"' if value == NONE or _is_quoted(value) else value
+
+
+def value_of(written: str) -> str | None:
+    """What a filter means. Nothing at all is none, too."""
+    if written in ("", NONE):
+        return None
+    return written[1:-1] if _is_quoted(written) else written
+
+
+def _is_quoted(written: str) -> bool:
+    return len(written) > 1 and written[0] == written[-1] == '"'
 
 
 def rate(part: int, whole: int) -> float | None:

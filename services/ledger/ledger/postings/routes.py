@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from kit.db import Database
 from kit.http import Caller, CurrencyCode, caller
 from kit.paging import Page, PageRequest, page_of, page_request
+from ledger.figures import value_of
 from ledger.postings.domain import Figure, MeasuredPosting, Place, Wanted
 from ledger.postings.schemas import MeasuredPostingRead
 from ledger.postings.service import PostingService
@@ -14,7 +15,7 @@ from ledger.report_answers import Periods
 
 router = APIRouter(tags=["postings"])
 IdOrNone = UUID | Literal["none"]
-Words = Annotated[str, Query(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Words = Annotated[str, Query(max_length=202, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 def _postings(request: Request) -> PostingService:
@@ -26,7 +27,7 @@ def _db(request: Request) -> Database:
 
 
 class Filters:
-    """Query parameters; `none`: those that have no such dimension."""
+    """Query parameters; `none`: those that have no such dimension, `"none"`: what is called so."""
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class Filters:
             "buyer_group": buyer_group,
         }
         self.where = {
-            name: None if value == "none" else value
+            name: value if isinstance(value, UUID) else value_of(value)
             for name, value in given.items()
             if value is not None
         }

@@ -9,12 +9,9 @@ from urllib.parse import quote_plus
 from uuid import UUID
 
 from kit.errors import Invalid
-from ledger.figures import Number, rate
+from ledger.figures import Number, filter_of, rate
 from ledger.periods import Bucket, Period, Rung, Span, Step
 from ledger.rollups.domain import MONEY
-
-NONE = "none"
-"""In a filter: what has no such dimension."""
 
 
 class Dimension(StrEnum):
@@ -61,7 +58,7 @@ SUMS = ("units", *MONEY)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """`where` keeps only what has these values; NONE: no value. `sort` is one of the sums.
+    """`where` keeps only what has these values; None: no value. `sort` is one of the sums.
     `within` asks for the buckets from that number to that one alone.
     """
 
@@ -69,7 +66,7 @@ class Question:
     period: Period
     dimensions: tuple[Dimension, ...] = ()
     bucket: Bucket | None = None
-    where: Mapping[Dimension, str] = field(default_factory=dict)
+    where: Mapping[Dimension, str | None] = field(default_factory=dict)
     sort: str | None = "sales"
     within: tuple[int, int] | None = None
 
@@ -145,7 +142,7 @@ def postings_link(
     values = {"from": _iso(since), "to": _iso(until), "currency": currency}
     given = {**dict(zip(question.dimensions, groups, strict=True)), **question.where}
     for dimension, value in given.items():
-        values[_PARAMETERS.get(dimension, dimension.value)] = NONE if value is None else value
+        values[_PARAMETERS.get(dimension, dimension.value)] = filter_of(value)
     return "/v1/postings?" + "&".join(f"{name}={_quoted(value)}" for name, value in values.items())
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from kit.db import Transaction
 from ledger.rollups.domain import COUNTS, OF_PLACED
-from ledger.sales_reports.domain import NONE, SUMS, Dimension, Question, Sum
+from ledger.sales_reports.domain import SUMS, Dimension, Question, Sum
 
 _COLUMNS: Mapping[Dimension, str] = {
     Dimension.CHANNEL: "kept.channel_id",
@@ -124,9 +124,9 @@ def _values(question: Question) -> dict[str, Any]:
     values: dict[str, Any] = {"merchant_id": question.merchant_id}
     for dimension, value in question.where.items():
         if dimension in _IDS:
-            values[dimension.value] = UUID(_NOTHING if value == NONE else value)
+            values[dimension.value] = UUID(value or _NOTHING)
         else:
-            values[dimension.value] = "" if value == NONE else value
+            values[dimension.value] = value or ""
     if question.bucket:
         values["starts"] = question.period.starts(question.bucket)
     spans = question.spans()

@@ -4,7 +4,8 @@ from uuid import UUID
 from fastapi import Query
 
 from kit.errors import Invalid
-from ledger.sales_reports.domain import NONE, Dimension
+from ledger.figures import value_of
+from ledger.sales_reports.domain import Dimension
 
 _NAMES = "|".join(Dimension)
 Group = Annotated[
@@ -21,11 +22,13 @@ Sort = Annotated[
     Query(description="highest first; buckets are in the order of time"),
 ]
 IdOrNone = UUID | Literal["none"]
-Words = Annotated[str, Query(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Words = Annotated[str, Query(max_length=202, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class Filters:
-    """Query parameters of what is looked at; `none`: what has no such dimension."""
+    """Query parameters of what is looked at; `none`: what has no such dimension, `"none"`: what is
+    called so.
+    """
 
     def __init__(
         self,
@@ -45,9 +48,9 @@ class Filters:
             Dimension.SUPPLIER: supplier,
         }
 
-    def to_domain(self) -> dict[Dimension, str]:
+    def to_domain(self) -> dict[Dimension, str | None]:
         return {
-            dimension: str(value) or NONE
+            dimension: value_of(str(value))
             for dimension, value in self._given.items()
             if value is not None
         }
