@@ -7,8 +7,10 @@ import httpx
 import pytest
 
 from kit.ids import new_id
+from lockstock.fulfillment.v1.delivery_events_pb2 import DeliveredUnit
 from tests.ledger.conftest import Deliver
 from tests.ledger.factories import NOON, a_completion, a_cost, a_line, an_import, cny
+from tests.ledger.posting_rules.samples import a_claim
 from tests.stack.api import ApiClient
 
 ALL = {
@@ -51,3 +53,15 @@ async def test_a_supplier_may_be_called_as_filters_call_what_has_none(
     assert (await _costs(client))[None] == 2
     assert (await _costs(client, supplier=written)) == {name: 40}
     assert (await _costs(client, supplier="none")) == {None: 2}
+
+
+async def test_what_only_the_lot_knows_the_supplier_of_is_among_his_postings(
+    client: httpx.AsyncClient, deliver: Deliver
+) -> None:
+    lot = new_id()
+    await deliver(an_import(lot_id=lot, supplier="B"))
+    unit = DeliveredUnit(unit_id=str(new_id()), mask="a*", lot_id=str(lot))
+    await deliver(a_claim(replacement=unit))
+    await deliver(a_claim())
+
+    assert await _costs(client) == {"B": 1300, None: 1300}

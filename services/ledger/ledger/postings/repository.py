@@ -23,16 +23,21 @@ _LIST = """
         {where}
     ORDER BY posting.at DESC, posting.transaction_id DESC, posting.line_no DESC LIMIT :limit
 """
+# As reports have it: where the posting does not say it, the lot knows.
+_SUPPLIER = """
+    coalesce(nullif(posting.supplier, ''), (SELECT lot.supplier FROM lot_fact AS lot
+        WHERE lot.lot_id = posting.lot_id AND lot.merchant_id = posting.merchant_id), '')
+"""
 _WHERE: Mapping[str, str] = {
     "channel_id": "posting.channel_id = CAST(:channel_id AS uuid)",
     "product_id": "posting.product_id = CAST(:product_id AS uuid)",
     "lot_id": "posting.lot_id = CAST(:lot_id AS uuid)",
     "order_id": "posting.order_id = CAST(:order_id AS uuid)",
     "sku": "posting.sku = CAST(:sku AS text)",
-    "supplier": "posting.supplier = CAST(:supplier AS text)",
+    "supplier": f"{_SUPPLIER} = CAST(:supplier AS text)",
     "buyer_group": "coalesce(posting.buyer_group, '') = CAST(:buyer_group AS text)",
 }
-_NOTHING = "nullif(posting.{}::text, '') IS NULL"
+_NOTHING = "nullif({}::text, '') IS NULL"
 
 
 class PostingRepository:
@@ -41,7 +46,7 @@ class PostingRepository:
     ) -> list[MeasuredPosting]:
         """Newest first."""
         where = "".join(
-            f" AND {_WHERE[name] if value is not None else _NOTHING.format(name)}"
+            f" AND {_WHERE[name] if value is not None else _NOTHING.format(_column(name))}"
             for name, value in wanted.where.items()
         )
         given = {name: value for name, value in wanted.where.items() if value is not None}
@@ -59,6 +64,10 @@ class PostingRepository:
         }
         rows = await tx.execute(text(_LIST.format(where=where)), values)
         return [_posting(row) for row in rows]
+
+
+def _column(name: str) -> str:
+    return _SUPPLIER if name == "supplier" else f"posting.{name}"
 
 
 def _posting(row: Any) -> MeasuredPosting:
