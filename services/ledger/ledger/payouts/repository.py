@@ -1,8 +1,8 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from kit.db import Transaction
 from ledger.payouts.domain import Payee, Payout, PayoutState
@@ -35,13 +35,18 @@ _SAVE = text(f"""
     WHERE id = :id
     RETURNING {_COLUMNS}
 """)  # noqa: S608 - as above
-_LIST = text(f"""
-    SELECT {_COLUMNS} FROM payout
-    WHERE (CAST(:merchant_id AS uuid) IS NULL OR merchant_id = :merchant_id)
-        AND (CAST(:state AS text) IS NULL OR state = :state)
-        AND (CAST(:before AS uuid) IS NULL OR id < :before)
-    ORDER BY id DESC LIMIT :limit
-""")  # noqa: S608 - as above
+_WHOSE = "merchant_id = :merchant_id"
+_HOW = "state = :state"
+# A statement for each that may be asked for: a condition that may be none has no index.
+_LISTS: Mapping[tuple[str, ...], TextClause] = {
+    wheres: text(f"""
+        SELECT {_COLUMNS} FROM payout
+        WHERE {"".join(f"{it} AND " for it in wheres)}
+            id < coalesce(CAST(:before AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+        ORDER BY id DESC LIMIT :limit
+    """)  # noqa: S608 - as above
+    for wheres in ((), (_WHOSE,), (_HOW,), (_WHOSE, _HOW))
+}
 _PUT_PAYEE = text("""
     INSERT INTO payee (merchant_id, name, account, bank)
     VALUES (:merchant_id, :name, :account, :bank)
@@ -108,13 +113,15 @@ class PayoutRepository:
         limit: int,
     ) -> Sequence[Payout]:
         """Newest first; with no merchant those of all."""
-        values = {
-            "merchant_id": merchant_id,
-            "state": state.value if state else None,
-            "before": before,
-            "limit": limit,
-        }
-        return [_to_payout(row) for row in await tx.execute(_LIST, values)]
+        values: dict[str, Any] = {"before": before, "limit": limit}
+        wheres: tuple[str, ...] = ()
+        if merchant_id is not None:
+            wheres += (_WHOSE,)
+            values["merchant_id"] = merchant_id
+        if state is not None:
+            wheres += (_HOW,)
+            values["state"] = state.value
+        return [_to_payout(row) for row in await tx.execute(_LISTS[wheres], values)]
 
     async def put_payee(self, tx: Transaction, payee: Payee) -> None:
         values = {

@@ -149,13 +149,15 @@ _LATEST = text(f"""
     WHERE merchant_id = :merchant_id AND currency = :currency AND state <> 'open'
     ORDER BY period_end DESC LIMIT 1
 """)  # noqa: S608 - as above
-_LIST = text(f"""
+_LIST = f"""
     SELECT {_COLUMNS} FROM settlement
-    WHERE (CAST(:merchant_id AS uuid) IS NULL OR merchant_id = :merchant_id)
-        AND (CAST(:state AS text) IS NULL OR state = :state)
-        AND (CAST(:before AS uuid) IS NULL OR id < :before)
+    WHERE {{whose}} AND (CAST(:state AS text) IS NULL OR state = :state)
+        AND id < coalesce(CAST(:before AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
     ORDER BY id DESC LIMIT :limit
-""")  # noqa: S608 - as above
+"""  # noqa: S608 - as above
+# Two statements: a condition that may be none has no index.
+_LIST_ALL = text(_LIST.format(whose="true"))
+_LIST_OF = text(_LIST.format(whose="merchant_id = :merchant_id"))
 _NOW = text("SELECT clock_timestamp()")
 # Only what became available of a sale names its line, and so what the sale was parted into.
 _LINES = text("""
@@ -305,13 +307,12 @@ class SettlementRepository:
         before: UUID | None,
         limit: int,
     ) -> list[Settlement]:
-        values = {
-            "merchant_id": merchant_id,
-            "state": state.value if state else None,
-            "before": before,
-            "limit": limit,
-        }
-        return [_to_settlement(row) for row in await tx.execute(_LIST, values)]
+        values = {"state": state.value if state else None, "before": before, "limit": limit}
+        if merchant_id is None:
+            rows = await tx.execute(_LIST_ALL, values)
+        else:
+            rows = await tx.execute(_LIST_OF, {**values, "merchant_id": merchant_id})
+        return [_to_settlement(row) for row in rows]
 
     async def list_lines(
         self, tx: Transaction, settlement_id: UUID, *, after: int, limit: int
