@@ -25,13 +25,15 @@ _DIGEST = """
         (extract(epoch FROM transaction.occurred_at) * 1000000)::bigint, transaction.description,
         transaction.reverses)::text, 'UTF8') || lines.line_digests)
 """
+# Those that are taken are an array, found by their key: joined, each of them was looked for among
+# all that wait, where statistics told that nobody did.
 # The sums of the days are written in the same statement: what is in the chain is in them. OFFSET 0
 # keeps the planner, which takes a limit it does not know for a tenth of what waits, from reading
 # all postings for each batch.
 _CHAIN = text(f"""
     WITH taken AS (
-        DELETE FROM unchained WHERE transaction_id IN (
-            SELECT transaction_id FROM unchained ORDER BY transaction_id LIMIT :limit)
+        DELETE FROM unchained WHERE transaction_id = ANY(ARRAY(
+            SELECT transaction_id FROM unchained ORDER BY transaction_id LIMIT :limit))
         RETURNING transaction_id
     ), lines AS MATERIALIZED (
         SELECT taken.transaction_id, of_one.line_digests
