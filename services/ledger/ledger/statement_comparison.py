@@ -55,10 +55,10 @@ _COMPARED = f"""
 """  # noqa: S608 - made of constants above
 _COUNT = """
     , listed AS (
-        UPDATE payment_fact SET listed_in = :id
+        UPDATE payment_fact SET listed_in = coalesce(listed_in, :id)
         WHERE event_id = ANY(ARRAY(
             SELECT known.event_id FROM known JOIN said ON said.reference = known.key
-            WHERE known.listed_in IS NULL)) AND listed_in IS NULL
+            WHERE known.listed_in IS NULL))
     ), settled AS (
         UPDATE reconciliation_case AS old SET state = 'closed', closed_at = clock_timestamp(),
             closed_by = 'reconciliation', reason = 'agrees in a later statement'

@@ -56,6 +56,8 @@ async def _are_joined_by_hash(db: Database) -> None:
     for statement in (RESULTS, DIFFERING, OUTGOING):
         plan = await _explained(db, statement)
         assert "Nested Loop" not in plan, plan
+        # What has a key is not looked for among all.
+        assert not re.search(r"Filter: .*ANY \(\(InitPlan", plan), plan
         # A list that does not fit into memory is looked through for each row.
         assert not re.search(r"\(ANY .*(?<!hashed )SubPlan", plan), plan
 
