@@ -17,8 +17,8 @@ _OF_SOURCE = """
             THEN payment.provider = (SELECT provider FROM one)
             ELSE payment.channel_id = (SELECT channel_id FROM one) END
 """
-# For these statements: how many lines a statement has no statistics of others tell, so its lists
-# are joined by hash, and what is found by a key is asked for row by row.
+# For what holds lists against each other: no statistics tell how many lines a statement has, so
+# lists are joined by hash, and what is found by a key is asked for row by row.
 JOINING = text("SET LOCAL enable_nestloop = off")
 REMEMBERING = text("SET LOCAL work_mem = '64MB'")
 _COMPARED = f"""

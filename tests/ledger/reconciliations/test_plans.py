@@ -9,6 +9,7 @@ from sqlalchemy import TextClause, text
 
 from kit.db import Database
 from kit.ids import new_id
+from ledger.reconciliations.repository import LATE
 from ledger.statement_comparison import DIFFERING, JOINING, OUTGOING, REMEMBERING, RESULTS
 from tests.ledger.factories import CHANNEL, MERCHANT
 
@@ -53,7 +54,7 @@ async def test_lists_are_joined_by_hash_whatever_is_known_of_them(db: Database) 
 
 
 async def _are_joined_by_hash(db: Database) -> None:
-    for statement in (RESULTS, DIFFERING, OUTGOING):
+    for statement in (RESULTS, DIFFERING, OUTGOING, LATE):
         plan = await _explained(db, statement)
         assert "Nested Loop" not in plan, plan
         # What has a key is not looked for among all.
@@ -69,6 +70,7 @@ async def _explained(db: Database, statement: TextClause) -> str:
         "source": "provider:alipay",
         "pays_all": False,
         "limit": 200_000,
+        "days": 3,
     }
     names = set(re.findall(r"(?<!:):([a-z_]+)", statement.text))
     async with db.transaction() as tx:

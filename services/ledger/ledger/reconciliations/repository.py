@@ -91,30 +91,32 @@ _END = text(f"""
     WHERE id = :id RETURNING {_COLUMNS}
 """)  # noqa: S608 - column names of this file
 # Only sources that send statements: a shop that reconciles nothing has no cases.
-_LATE = text("""
-    SELECT payment.merchant_id, source.name, source.is_channel, payment.currency,
-        CASE WHEN source.match_by = 'order' THEN named.reference ELSE payment.reference END
-            AS reference, sum(payment.amount_minor)::bigint AS minor,
-        min(payment.happened_at) AS happened_at
-    FROM payment_fact AS payment
-    LEFT JOIN order_reference AS named ON named.order_id = payment.order_id
-    JOIN (
-        SELECT DISTINCT merchant_id, channel_id, provider, match_by, channel_id IS NOT NULL
-            AS is_channel, coalesce('channel:' || channel_id, 'provider:' || provider) AS name,
+LATE = text("""
+    WITH source AS MATERIALIZED (
+        SELECT DISTINCT merchant_id, channel_id, provider, match_by,
+            coalesce('channel:' || channel_id, 'provider:' || provider) AS name,
             min(period_from) OVER (PARTITION BY merchant_id, channel_id, provider) AS since
         FROM reconciliation WHERE state = 'completed'
-    ) AS source ON source.merchant_id = payment.merchant_id
-        AND (source.channel_id = payment.channel_id
-            OR source.provider <> '' AND source.provider = payment.provider)
-    WHERE payment.listed_in IS NULL AND payment.happened_at >= source.since
-        AND payment.happened_at < clock_timestamp() - make_interval(days => CAST(:days AS int))
-        AND NOT EXISTS (
-            SELECT 1 FROM reconciliation_case AS known
-            WHERE known.merchant_id = payment.merchant_id AND known.source = source.name
-                AND known.kind = 'missing_there' AND known.reference = CASE
-                    WHEN source.match_by = 'order' THEN named.reference
-                    ELSE payment.reference END)
-    GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 5 LIMIT :limit
+    ), late AS MATERIALIZED (
+        SELECT payment.merchant_id, source.name, payment.currency, payment.amount_minor,
+            payment.happened_at, CASE WHEN source.match_by = 'order'
+                THEN (SELECT reference FROM order_reference AS named
+                      WHERE named.order_id = payment.order_id)
+                ELSE payment.reference END AS reference
+        FROM payment_fact AS payment JOIN source ON source.merchant_id = payment.merchant_id
+            AND (source.channel_id = payment.channel_id
+                OR source.provider <> '' AND source.provider = payment.provider)
+        WHERE payment.listed_in IS NULL AND payment.happened_at >= source.since
+            AND payment.happened_at
+                < clock_timestamp() - make_interval(days => CAST(:days AS int))
+    )
+    SELECT merchant_id, name, currency, reference, sum(amount_minor)::bigint AS minor,
+        min(happened_at) AS happened_at
+    FROM late WHERE reference IS NOT NULL AND NOT EXISTS (
+        SELECT FROM reconciliation_case AS known
+        WHERE known.merchant_id = late.merchant_id AND known.source = late.name
+            AND known.reference = late.reference AND known.kind = 'missing_there')
+    GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 4 LIMIT :limit
 """)
 
 
@@ -208,7 +210,9 @@ class ReconciliationRepository:
         """(merchant, source, payment that no statement lists though it is older than so many
         days)
         """
-        rows = await tx.execute(_LATE, {"days": days, "limit": limit})
+        for setting in (_PATIENT, JOINING, REMEMBERING):
+            await tx.execute(setting)
+        rows = await tx.execute(LATE, {"days": days, "limit": limit})
         return [
             (
                 row.merchant_id,
@@ -219,7 +223,6 @@ class ReconciliationRepository:
                 ),
             )
             for row in rows
-            if row.reference
         ]  # fmt: skip
 
     async def find(self, tx: Transaction, merchant_id: UUID, one: UUID) -> Reconciliation | None:
