@@ -94,7 +94,7 @@ async def list_of(
         "after_seq": after[1] if after else None,
         "limit": limit,
     }
-    query = _LIST
+    query = _LISTS.get(wanted.state or "", _LIST_ON_SHELF)
     if wanted.reservation_id is not None:
         query = _LIST_OF_RESERVATION
         values["reservation"] = wanted.reservation_id
@@ -182,27 +182,76 @@ _FIND = text(f"{_UNITS} WHERE u.unit_id = :unit AND u.merchant_id = :merchant")
 
 _PAGE = """
       AND (CAST(:after_lot AS uuid) IS NULL
-        OR (u.lot_id, u.seq) > (CAST(:after_lot AS uuid), CAST(:after_seq AS int)))
-      AND u.merchant_id = :merchant
+        OR ({0}.lot_id, {0}.seq) > (CAST(:after_lot AS uuid), CAST(:after_seq AS int)))
+      AND {0}.merchant_id = :merchant
+"""
+_IN_ORDER = "ORDER BY lot_id, seq LIMIT :limit"
+
+_LOTS = """
+    SELECT l.id FROM lot l JOIN lot_tally t ON t.lot_id = l.id
+    CROSS JOIN LATERAL (
+      SELECT l.size - l.next_seq + 1 - l.gaps_ahead + l.free_count AS on_shelf) s
+    WHERE l.merchant_id = :merchant
+      AND (CAST(:pool AS uuid) IS NULL OR l.pool_id = :pool)
+      AND (CAST(:lot AS uuid) IS NULL OR l.id = :lot)
 """
 
 _LIST = text(
     f"""
-    SELECT * FROM ({_UNITS}
-      WHERE u.lot_id = ANY(ARRAY(SELECT id FROM lot WHERE merchant_id = :merchant
-          AND (CAST(:pool AS uuid) IS NULL OR pool_id = :pool)
-          AND (CAST(:lot AS uuid) IS NULL OR id = :lot)))
-        {_PAGE}
-    ) units
-    WHERE CAST(:state AS text) IS NULL OR state = :state
-    ORDER BY lot_id, seq LIMIT :limit
+    {_UNITS} WHERE u.lot_id = ANY(ARRAY({_LOTS})) {_PAGE.format("u")}
+    ORDER BY u.lot_id, u.seq LIMIT :limit
+    """
+)
+
+# A state that few units are in is looked for where it stands, in lots whose counters say that one
+# of theirs is in it: among all units of a merchant it would be sought for minutes.
+_WHERE_TAKEN = """
+    AND CASE CAST(:state AS text) WHEN 'sold' THEN t.sold WHEN 'opened' THEN t.opened
+      WHEN 'redeemed' THEN t.redeemed
+      ELSE l.size - s.on_shelf - t.sold - t.opened - t.redeemed - t.expired - t.quarantined
+        - t.void - t.inactive END > 0
+"""
+_LIST_TAKEN = text(
+    f"""
+    {_UNITS} WHERE a.lot_id = ANY(ARRAY({_LOTS} {_WHERE_TAKEN})) AND a.state = CAST(:state AS text)
+      {_PAGE.format("a")}
+    ORDER BY a.lot_id, a.seq LIMIT :limit
+    """
+)
+
+_WHERE_WITHDRAWN = """
+    AND CASE CAST(:state AS text) WHEN 'expired' THEN t.expired WHEN 'void' THEN t.void
+      WHEN 'quarantined' THEN t.quarantined WHEN 'inactive' THEN t.inactive ELSE 0 END > 0
+"""
+# What stands on a shelf is in the state of its lot, or past its time.
+_WHERE_ON_SHELF = """
+    AND s.on_shelf > 0 AND CASE CAST(:state AS text) WHEN 'available' THEN l.state = 'on_shelf'
+      WHEN 'expired' THEN l.state = 'on_shelf'
+        AND (l.mixed_expiry
+          OR coalesce(least(l.head_expires_at, l.expires_at) <= clock_timestamp(), false))
+      ELSE l.state = CAST(:state AS text) END
+"""
+_LIST_ON_SHELF = text(
+    f"""
+    SELECT * FROM (
+      (SELECT * FROM ({_UNITS}
+         WHERE w.lot_id = ANY(ARRAY({_LOTS} {_WHERE_WITHDRAWN})) AND w.state = CAST(:state AS text)
+           AND a.seq IS NULL {_PAGE.format("w")}) withdrawn
+       {_IN_ORDER})
+      UNION ALL
+      (SELECT * FROM ({_UNITS}
+         WHERE u.lot_id = ANY(ARRAY({_LOTS} {_WHERE_ON_SHELF})) AND a.seq IS NULL
+           AND w.seq IS NULL {_PAGE.format("u")}) on_shelf
+       WHERE state = CAST(:state AS text) {_IN_ORDER})
+    ) units {_IN_ORDER}
     """  # noqa: S608 - constant parts
 )
+_LISTS = {"": _LIST, **dict.fromkeys(("reserved", "sold", "opened", "redeemed"), _LIST_TAKEN)}
 
 _LIST_OF_RESERVATION = text(
     f"""
-    SELECT * FROM ({_UNITS} WHERE a.reservation_id = :reservation {_PAGE}) units
-    WHERE (CAST(:state AS text) IS NULL OR state = :state)
+    SELECT * FROM ({_UNITS} WHERE a.reservation_id = :reservation {_PAGE.format("u")}) units
+    WHERE (CAST(:state AS text) IS NULL OR state = CAST(:state AS text))
       AND (CAST(:pool AS uuid) IS NULL OR pool_id = :pool)
       AND (CAST(:lot AS uuid) IS NULL OR lot_id = :lot)
     ORDER BY lot_id, seq LIMIT :limit
