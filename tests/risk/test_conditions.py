@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from risk.condition_refusals import ConditionRefused
-from risk.conditions import ConditionFailed, Conditions
+from risk.conditions import CONDITION_LENGTH_MAX, ConditionFailed, Conditions
 from risk.facts import Catalogue, FactKind, Facts
 from risk.labels.domain import LABEL_FACTS
 from risk.open_orders.domain import OPEN_ORDER_FACTS
@@ -424,6 +424,34 @@ def test_a_hostile_condition_is_refused_or_answered_in_bounded_time(
 
     with suppress(ConditionRefused, ConditionFailed):
         assert conditions.holds(source, known) in (True, False)
+
+    assert time.process_time() - started < SECONDS_MAX
+
+
+def as_long_as_it_may_be(head: str, part: str, between: str, tail: str) -> str:
+    room = CONDITION_LENGTH_MAX - len(head) - len(tail)
+    return head + between.join([part] * (room // len(part + between))) + tail
+
+
+NUMBERS = f"[{', '.join(map(str, range(150)))}].exists(it, "
+HARD_TO_CHECK = [
+    *HOSTILE,
+    as_long_as_it_may_be(NUMBERS, "it > it", " || ", ")"),
+    as_long_as_it_may_be(NUMBERS, "devices_by_ip_1d + it > it", " || ", ")"),
+    as_long_as_it_may_be(f"{NUMBERS} devices_by_ip_1d + it in [", "it", ",", "])"),
+    as_long_as_it_may_be("", "has_ip || 1 / 1 > 0", " || ", ""),
+    as_long_as_it_may_be("['UTC', 'UTC'].exists(it, ", "placed_at.getHours(it) < 6", " || ", ")"),
+]
+
+
+@pytest.mark.parametrize("source", HARD_TO_CHECK, ids=range(len(HARD_TO_CHECK)))
+def test_a_condition_that_is_saved_is_checked_in_bounded_time(
+    conditions: Conditions, source: str
+) -> None:
+    started = time.process_time()
+
+    with suppress(ConditionRefused):
+        conditions.compile(source)
 
     assert time.process_time() - started < SECONDS_MAX
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product, takewhile
 from typing import NamedTuple
 
 from risk.condition_checks import Engine, choices, elements
@@ -11,10 +11,16 @@ from risk.condition_refusals import refused_at
 from risk.condition_trees import Kind, Loops, Node, Tree
 from risk.facts import Catalogue
 
-SUMS_MAX = 100
+SUMS_MAX = 20
 """What one side of a comparison may come to, as far as that is looked at."""
+STEPS_MAX = 10_000
+"""Then no more of a condition is looked at. One that lists its numbers a hundred times over takes a
+few hundred; who writes more than this does not mean a count.
+"""
 _COMPARISONS = frozenset({"_<_", "_<=_", "_>_", "_>=_", "_==_", "_!=_"})
 _CONVERSIONS = frozenset({"int", "uint", "double"})
+
+_Compared = tuple[Node, Node, Loops]
 
 
 def check_maxima(source: str, tree: Tree, engine: Engine, catalogue: Catalogue) -> None:
@@ -22,24 +28,22 @@ def check_maxima(source: str, tree: Tree, engine: Engine, catalogue: Catalogue) 
     the number is written.
     """
     sides = _Sides(engine, catalogue)
-    for node, loops in tree.root.walk():
-        for left, right in _compared(node, loops):
-            if name := sides.find_beyond(left, right, loops):
-                most = catalogue.kind(name).most
-                place = right.place if left.names else left.place
-                raise refused_at(
-                    source, place, f"{name} is counted up to {most}; compare with less"
-                )
+    compared = (it for node, loops in tree.root.walk() for it in _compared(node, loops))
+    for left, right, loops in takewhile(sides.has_steps, compared):
+        if name := sides.find_beyond(left, right, loops):
+            most = catalogue.kind(name).most
+            place = right.place if left.names else left.place
+            raise refused_at(source, place, f"{name} is counted up to {most}; compare with less")
 
 
-def _compared(node: Node, loops: Loops) -> Iterator[tuple[Node, Node]]:
+def _compared(node: Node, loops: Loops) -> Iterator[_Compared]:
     if node.kind is not Kind.CALL:
         return
-    if node.word in _COMPARISONS:
-        yield node.parts[0], node.parts[1]
+    if node.word in _COMPARISONS and node.names:
+        yield node.parts[0], node.parts[1], loops
     elif node.word == "@in":
         for element in elements(node.parts[1], loops):
-            yield node.parts[0], element
+            yield node.parts[0], element, loops
 
 
 class _Sum(NamedTuple):
@@ -57,18 +61,28 @@ class _Sum(NamedTuple):
         return _Sum(self.number * by, {name: it * by for name, it in self.times.items()})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Sides:
     engine: Engine
     catalogue: Catalogue
+    _steps: int = 0
+
+    def has_steps(self, _: _Compared) -> bool:
+        """Whether another comparison is looked at; each is a step."""
+        self._steps += 1
+        return self._steps < STEPS_MAX
 
     def find_beyond(self, left: Node, right: Node, loops: Loops) -> str | None:
         """The name of a fact whose maximum decides the comparison, if one does."""
-        for one in self._sums(left, loops):
-            for other in self._sums(right, loops):
-                difference = one.plus(other.scaled(-1))
-                if self._is_decided(difference):
-                    return next(it for it, times in difference.times.items() if times)
+        ours = self._sums(left, loops)
+        theirs = self._sums(right, loops) if ours else []
+        for one, other in product(ours, theirs):
+            self._steps += 1
+            if not (one.times or other.times):
+                continue
+            difference = one.plus(other.scaled(-1))
+            if self._is_decided(difference):
+                return next(it for it, times in difference.times.items() if times)
         return None
 
     def _is_decided(self, difference: _Sum) -> bool:
@@ -86,6 +100,7 @@ class _Sides:
         return list(islice(found, SUMS_MAX))
 
     def _of_choice(self, node: Node, loops: Loops) -> Iterator[_Sum]:
+        self._steps += 1
         if not node.names:
             # Without a value it is nothing; what is around it may have one all the same.
             with suppress(ValueError):

@@ -41,6 +41,7 @@ _ID, _ENTRIES, _KEY, _VALUE, _LOOP_VARIABLES = 2, 2, 3, 4, (1, 3, 8)
 
 @dataclass(frozen=True, slots=True)
 class Node:
+    id: int
     kind: Kind
     place: int
     """Of its first character, from 0."""
@@ -71,15 +72,22 @@ class Tree:
     """Of what the engine writes down of an expression that it has found no fault with."""
 
     def __init__(self, written: bytes) -> None:
-        self._any = _Message(written)
-        self._checked = _Message(self._any.first(2))
-        places = map(_Message, _Message(self._checked.first(5)).all(4))
+        outer = _Message(written)
+        checked = _Message(outer.first(2))
+        self._type = _field(1, outer.first(1))
+        # What is known of each node: which function is called, and the type.
+        self._known: dict[int, bytes] = defaultdict(bytes)
+        for number in (2, 3):
+            for entry in checked.all(number):
+                self._known[_Message(entry).number(1)] += _field(number, entry)
+        places = map(_Message, _Message(checked.first(5)).all(4))
         self._places = {it.number(1): it.number(2) for it in places}
-        self.root = self._read(self._checked.first(4))
+        self.root = self._read(checked.first(4))
 
     def alone(self, node: Node) -> bytes:
         """What the engine would write down, were this node all there is."""
-        return self._any.written_with(2, self._checked.written_with(4, node.written))
+        known = b"".join(self._known.get(it.id, b"") for it, _ in node.walk())
+        return self._type + _field(2, known + _field(4, node.written))
 
     def _read(self, written: bytes) -> Node:
         expression = _Message(written)
@@ -97,9 +105,9 @@ class Tree:
         elif kind is Kind.LOOP:
             names = parts[0].names | (names - {said.text(it) for it in _LOOP_VARIABLES})
         # The engine's own place of `a + b` is that of the sign.
-        own = self._places.get(expression.number(_ID), _NOWHERE)
-        place = min(own, *(it.place for it in parts), _NOWHERE)
-        return Node(kind, place, said.text(word), parts, names, written)
+        own_id = expression.number(_ID)
+        place = min(self._places.get(own_id, _NOWHERE), *(it.place for it in parts), _NOWHERE)
+        return Node(own_id, kind, place, said.text(word), parts, names, written)
 
 
 class _Message:
@@ -124,12 +132,6 @@ class _Message:
 
     def number(self, number: int) -> int:
         return next((it for it in self._fields.get(number, ()) if isinstance(it, int)), 0)
-
-    def written_with(self, number: int, value: bytes) -> bytes:
-        """With this value of one field. For messages of messages and texts."""
-        fields: dict[int, list[int | bytes]] = {**self._fields, number: [value]}
-        whole = ((n, it) for n, some in fields.items() for it in some if isinstance(it, bytes))
-        return b"".join(_head(n << 3 | _DELIMITED) + _head(len(it)) + it for n, it in whole)
 
 
 def _fields(written: bytes) -> Iterator[tuple[int, int | bytes]]:
@@ -157,6 +159,10 @@ def _varint(written: bytes, place: int) -> tuple[int, int]:
         place, shift = place + 1, shift + 7
         if byte < 0x80:
             return value, place
+
+
+def _field(number: int, value: bytes) -> bytes:
+    return _head(number << 3 | _DELIMITED) + _head(len(value)) + value
 
 
 def _head(value: int) -> bytes:
