@@ -115,6 +115,8 @@ class Notice:
     """Of what failed: the buyer's bank said no. Otherwise nobody paid in time."""
     why: str = ""
     """Of a refusal: what the provider calls it."""
+    is_final: bool = False
+    """Of a refund that failed: it stays so, also if it had been made. Otherwise only a hint."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Stripe: the shared rules, its signature, its events."""
 
+import asyncio
 import hashlib
 from datetime import UTC, datetime
 
@@ -7,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from kit.money import Money
+from lockstock.order.v1.order_events_pb2 import PaymentReceived, RefundMade
 from order.failed_payments.domain import FAILED_MAX
 from order.orders.domain import OrderStatus
 from order.provider import CallbackRefused
@@ -160,6 +162,105 @@ class TestStripe(Conformance):
 
         assert (await state_of(scene.db, order)).status is OrderStatus.PAID
         assert len(await payments_of(scene.db, order.id)) == 1
+
+    async def test_a_refund_that_fails_after_it_was_made_is_money_that_somebody_must_give_back(
+        self, scene: Scene, stripe: StripePeer, consume: Consume
+    ) -> None:
+        order = await self.refunding(scene, consume)
+        await scene.run(PAY_BACK)
+        [made] = stripe.refunds.values()
+        made |= {"status": "failed", "failure_reason": "expired_or_canceled_card"}
+        news, again = (stripe.push(f"refund.{it}", made) for it in ("failed", "updated"))
+
+        answers = await asyncio.gather(*(scene.push(it) for it in (news, again) * 5))
+        await scene.run(PAY_BACK)
+
+        assert {answer.status_code for answer in answers} == {200}
+        [_, back] = sorted(await payments_of(scene.db, order.id), key=lambda it: it.paid_at)
+        assert (back.provider_reference, back.amount_minor) == (
+            f"refund:{await first(scene)}",
+            1990,
+        )
+        assert len(stripe.refunds) == 1
+        state = await state_of(scene.db, order)
+        assert (state.status, state.lines[0].refunded_minor) == (OrderStatus.REFUNDED, 1990)
+        [wait] = (await scene.api.get("/v1/waits")).json()["items"]
+        assert (wait["kind"], wait["state"], wait["order_id"]) == (
+            "refund",
+            "manual",
+            str(order.id),
+        )
+        assert await told(scene) == [("PaymentReceived", 1990)]
+
+        path, reason = f"/v1/waits/{wait['id']}/settle", {"reason": "paid to their bank"}
+        settled = await scene.api.post(path, json=reason)
+
+        assert settled.status_code == 200, settled.text
+        assert await told(scene) == [("PaymentReceived", 1990), ("RefundMade", 1990)]
+        statuses = [it.status for it in await payments_of(scene.db, order.id)]
+        assert sorted(statuses) == ["returned", "taken"]
+        assert (await scene.api.get("/v1/waits")).json()["items"] == []
+
+    async def test_a_refund_that_failed_and_was_given_back_by_hand_does_not_come_back(
+        self, scene: Scene, stripe: StripePeer, consume: Consume
+    ) -> None:
+        """One of the two events that tell of it is late."""
+        stripe.refund_state = "failed"
+        order = await self.refunding(scene, consume)
+        await scene.run(PAY_BACK)
+        [wait] = (await scene.api.get("/v1/waits")).json()["items"]
+        path, reason = f"/v1/waits/{wait['id']}/settle", {"reason": "paid to their bank"}
+        assert (await scene.api.post(path, json=reason)).status_code == 200
+        [made] = stripe.refunds.values()
+
+        answer = await scene.push(stripe.push("refund.updated", made))
+
+        assert answer.status_code == 200
+        assert len(await payments_of(scene.db, order.id)) == 1
+        assert await told(scene) == []
+
+    async def test_a_refund_that_fails_while_it_is_asked_for_is_told_of_again(
+        self, scene: Scene, stripe: StripePeer, consume: Consume
+    ) -> None:
+        stripe.refund_state = stripe.refund_pending
+        order = await self.refunding(scene, consume)
+        await scene.run(PAY_BACK)
+        async with scene.db.transaction() as tx:
+            await tx.execute(text("UPDATE order_refund SET status = 'sent'"))
+        [made] = stripe.refunds.values()
+        made["status"] = "failed"
+        pushed = stripe.push("refund.failed", made)
+
+        assert (await scene.push(pushed)).status_code == 503
+        async with scene.db.transaction() as tx:  # the answer from before
+            await tx.execute(
+                text("UPDATE order_refund SET status = 'done', done_at = clock_timestamp()")
+            )
+        assert (await scene.push(pushed)).status_code == 200
+
+        assert len(await payments_of(scene.db, order.id)) == 2
+
+
+async def first(scene: Scene) -> object:
+    query = text("SELECT id FROM order_refund ORDER BY created_at, id LIMIT 1")
+    async with scene.db.read() as tx:
+        return (await tx.execute(query)).scalar_one()
+
+
+async def told(scene: Scene) -> list[tuple[str, int]]:
+    """What the books hear of money that is not the order's."""
+    query = text(
+        "SELECT type, payload FROM event_log WHERE type LIKE '%PaymentReceived' "
+        "OR type LIKE '%RefundMade' ORDER BY id"
+    )
+    async with scene.db.read() as tx:
+        rows = list(await tx.execute(query))
+    return [
+        (kind.DESCRIPTOR.name, kind.FromString(row.payload).amount.amount_minor)
+        for row in rows
+        for kind in (PaymentReceived, RefundMade)
+        if row.type.endswith(kind.DESCRIPTOR.name)
+    ]
 
 
 def test_the_signatures_are_those_of_the_vectors():

@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from typing import Annotated, Any, cast
 from uuid import UUID
 
@@ -84,7 +85,16 @@ async def _receive(request: Request, provider: str, account_id: UUID | None) -> 
     body = await request.body()
     if len(body) > CALLBACK_BYTES_MAX:
         raise BodyTooLarge(CALLBACK_BYTES_MAX)
-    callback = Callback(body, service.headers_of(request.headers.items()))
+    callback = Callback(body, _headers_of(request.headers.items()))
     with for_every_merchant("a push says by its signature whose it is"):
         answer = await callbacks.receive(provider, account_id, callback)
     return Response(answer.body, status_code=answer.status, media_type=answer.media_type)
+
+
+def _headers_of(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Names in lower case; a header that came twice is one value that no signature matches."""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        key = name.lower()
+        found[key] = f"{found[key]},{value}" if key in found else value
+    return found

@@ -5,7 +5,6 @@ the first and finds its verdict), and money goes the one way all money goes, `pa
 """
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
@@ -46,6 +45,7 @@ from order.provider import (
     ReadsCallbacks,
 )
 from order.refunds import service as refunds
+from order.refunds.domain import RefundStatus
 
 log = get_logger(__name__)
 
@@ -282,11 +282,22 @@ class CallbackService:
                 assert_never(notice.kind)
 
     async def _look_into_refund(self, tx: Transaction, heard: _Heard) -> tuple[Verdict, str]:
-        """A push is a hint: the refund's own job asks the provider now."""
-        refund_id = heard.notice.refund_id
-        if refund_id is None or not await refunds.hurry(tx, heard.account.merchant_id, refund_id):
-            return Verdict.UNMATCHED, "no open refund of ours"
-        return Verdict.NOTED, ""
+        """A push is a hint: the refund's own job asks the provider now. One that was made may still
+        come back from the buyer's bank.
+        """
+        notice, merchant_id = heard.notice, heard.account.merchant_id
+        if notice.refund_id is None:
+            return Verdict.UNMATCHED, "no refund of ours"
+        has_failed = notice.kind is NoticeKind.REFUND_FAILED and notice.is_final
+        open_as = await refunds.hurry(tx, merchant_id, notice.refund_id)
+        if open_as is RefundStatus.SENT and has_failed:
+            return Verdict.UNCONFIRMED, "an answer from before it failed may be on its way"
+        if open_as is not None:
+            return Verdict.NOTED, ""
+        cause = f"provider:{heard.account.provider}"
+        if has_failed and await self._payments.come_back(tx, merchant_id, notice.refund_id, cause):
+            return Verdict.NOT_TAKEN, "a refund came back: its money is here again"
+        return Verdict.UNMATCHED, "no open refund of ours"
 
     async def _take(
         self, tx: Transaction, notice: Notice, checkout: Checkout
@@ -354,15 +365,6 @@ async def list_notices(
             tx, merchant_id, order_id=order_id, verdict=verdict, after=after, limit=limit
         )
     )
-
-
-def headers_of(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Names in lower case; a header that came twice is one value that no signature matches."""
-    found: dict[str, str] = {}
-    for name, value in pairs:
-        key = name.lower()
-        found[key] = f"{found[key]},{value}" if key in found else value
-    return found
 
 
 def _record(account: PaymentAccount, source: Source, body: bytes) -> Record:

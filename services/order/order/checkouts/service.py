@@ -140,13 +140,15 @@ class ThroughAccounts:
         self._provider = provider
 
     async def refund(self, refund: Refund) -> RefundOutcome:
-        """Raises CheckoutNotFound, SecretsUnreadable: a person must look."""
+        """Refused where no checkout took the money: there is nobody to ask. Raises
+        PaymentAccountNotFound, SecretsUnreadable.
+        """
         async with self._db.read() as tx:
             checkout = await repository.find_of_payment(
                 tx, refund.order_id, self.name, refund.provider_reference
             )
             if checkout is None:
-                raise CheckoutNotFound(order_id=str(refund.order_id))
+                return RefundOutcome.REFUSED
             access = self._accounts.open(await self._accounts.get(tx, checkout.account_id))
         return await self._provider.give_back(access, refund, checkout.id)
 

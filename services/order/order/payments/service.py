@@ -31,9 +31,13 @@ from order.payments.domain import (
 )
 from order.payments.repository import NewPayment
 from order.provider import CHANNEL, Provider
+from order.refunds import service as refunds
 from order.saga import domain as saga
+from order.timeline import service as timeline
 
 NEVER = timedelta()
+SETTLED = "wait_settled"
+"""The kind of the entry that says so of a refund."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,29 @@ class PaymentService:
         locked.orders.update({it.call.order_id: it.change.order for it in taken})
         results: dict[int, Receipt | DomainError] = {it.place: _receipt(it.new) for it in taken}
         return results | await _repeats(tx, repeated)
+
+    async def come_back(
+        self, tx: Transaction, merchant_id: UUID, refund_id: UUID, cause: str
+    ) -> bool:
+        """A refund that was made did not reach the buyer: its money is here again, and is not owed
+        by anybody. It waits to be given back in another way. Told again it is the same; False when
+        the provider made no such refund.
+        """
+        refund = await refunds.find_done(tx, merchant_id, refund_id)
+        if refund is None:
+            return False
+        locked = await orders.lock_many(tx, {refund.order_id})
+        # Somebody gave it back in another way, for it had failed before: this is no news.
+        if await timeline.is_told(tx, refund.order_id, SETTLED, {"wait_id": str(refund.id)}):
+            return False
+        # No payment of the provider's is named so: nobody can be asked to give this one back.
+        word = PaymentWord(refund.provider, f"refund:{refund.id}", refund.amount)
+        call = PayCall(merchant_id, refund.order_id, word, cause, has_come=True)
+        order, payment = locked.get_own(merchant_id, refund.order_id), _payment(word.provider, word)
+        change = domain.return_payment(Change(order, cause), payment, "a refund came back")
+        new = NewPayment(order, payment, PaymentStatus.SURPLUS, locked.now)
+        await self._take(tx, [_Decided(0, call, new, change)], locked)
+        return True
 
     def accept(self, channel: Channel, word: PaymentWord) -> Payment:
         """The payment this word stands for. Raises ChannelNotTrusted when it does not count: that

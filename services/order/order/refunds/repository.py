@@ -56,7 +56,12 @@ _LIST = text(
 _HURRY = text(
     "UPDATE order_refund SET next_at = clock_timestamp(), "
     "status = CASE status WHEN 'manual' THEN 'due' ELSE status END "
-    "WHERE id = :id AND merchant_id = :merchant_id AND status <> 'done' RETURNING id"
+    "WHERE id = :id AND merchant_id = :merchant_id AND status <> 'done' RETURNING status"
+)
+_FIND_DONE = text(
+    "SELECT r.*, p.amount_minor AS payment_minor FROM order_refund r "
+    "JOIN order_payment p ON p.id = r.payment_id "
+    "WHERE r.id = :id AND r.merchant_id = :merchant_id AND r.status = 'done'"
 )
 
 
@@ -126,10 +131,17 @@ def _state(row: Any) -> RefundState:  # a row has no static type
     )
 
 
-async def hurry(tx: Transaction, merchant_id: UUID, refund_id: UUID) -> bool:
-    """Makes an open refund due now; False when there is none."""
+async def hurry(tx: Transaction, merchant_id: UUID, refund_id: UUID) -> RefundStatus | None:
+    """Makes an open refund due now; None when there is none."""
     values = {"id": refund_id, "merchant_id": merchant_id}
-    return (await tx.execute(_HURRY, values)).one_or_none() is not None
+    status = (await tx.execute(_HURRY, values)).scalar_one_or_none()
+    return None if status is None else RefundStatus(status)
+
+
+async def find_done(tx: Transaction, merchant_id: UUID, refund_id: UUID) -> Refund | None:
+    values = {"id": refund_id, "merchant_id": merchant_id}
+    row = (await tx.execute(_FIND_DONE, values)).one_or_none()
+    return _refund(row) if row else None
 
 
 def _refund(row: Any) -> Refund:  # a row has no static type

@@ -56,6 +56,13 @@ async def list_of_order(
     return await repository.list_of_order(tx, order_id, after=after, limit=limit)
 
 
-async def hurry(tx: Transaction, merchant_id: UUID, refund_id: UUID) -> bool:
-    """Its provider has news: ask it now. False when no such refund is open."""
+async def hurry(tx: Transaction, merchant_id: UUID, refund_id: UUID) -> RefundStatus | None:
+    """Its provider has news: ask it now. Its state, `sent` while an answer is awaited; None when no
+    such refund is open.
+    """
     return await repository.hurry(tx, merchant_id, refund_id)
+
+
+async def find_done(tx: Transaction, merchant_id: UUID, refund_id: UUID) -> Refund | None:
+    """One that was made."""
+    return await repository.find_done(tx, merchant_id, refund_id)

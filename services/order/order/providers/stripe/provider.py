@@ -248,7 +248,9 @@ def _notice(event: Mapping[str, Any]) -> Notice:
         outcome = NoticeKind.REFUND_FAILED if failed else NoticeKind.REFUNDED
         money = _money(thing.get("amount"), thing.get("currency"))
         refund_id = reference_of(_metadata(thing).get(REFUND))
-        return Notice(name, outcome, kind, None, _payment_of(thing), money, refund_id)
+        payment = _payment_of(thing)
+        # A bank may send back what had succeeded, days later; what has failed is never tried again.
+        return Notice(name, outcome, kind, None, payment, money, refund_id, is_final=failed)
     if kind == "charge.refunded":
         money = _money(thing.get("amount_refunded"), thing.get("currency"))
         return Notice(name, NoticeKind.REFUNDED, kind, None, _payment_of(thing), money)
