@@ -158,6 +158,7 @@ def create_service(
             "backtests": backtests,
             "assessments": assessments,
             "preview": assessment_routes.preview_together(db, assessments, standby),
+            "asking": assessment_routes.ask_together(db, assessments, standby),
             "recording": assessment_routes.record_together(db, assessments, standby),
             "allowing": assessment_routes.allow_together(db, assessments),
             "velocity": velocity,

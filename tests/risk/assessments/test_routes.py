@@ -74,8 +74,9 @@ async def test_what_is_only_asked_takes_one_statement_once_the_merchant_has_its_
     assert again.json()["facts"] | {"placed_at": ""} == first.json()["facts"] | {"placed_at": ""}
 
 
+@pytest.mark.parametrize("has_key", [False, True])
 async def test_many_that_only_ask_leave_connections_to_others_and_are_each_counted_alone(
-    client: httpx.AsyncClient, api: ApiClient, db: Database
+    client: httpx.AsyncClient, api: ApiClient, db: Database, *, has_key: bool
 ) -> None:
     other = await api("risk:write", merchant_id=OTHER_MERCHANT)
     for it in (client, other):
@@ -85,7 +86,13 @@ async def test_many_that_only_ask_leave_connections_to_others_and_are_each_count
     async with db.transaction() as tx:
         await tx.execute(text("LOCK TABLE velocity_key IN ACCESS EXCLUSIVE MODE"))
         asking = [
-            asyncio.create_task(it.post("/v1/assessments", json=an_ask(f"shop-{number}")))
+            asyncio.create_task(
+                it.post(
+                    "/v1/assessments",
+                    json=an_ask(f"shop-{number}"),
+                    headers={"Idempotency-Key": f"key-{number}"} if has_key else {},
+                )
+            )
             for number in range(1, 31)
             for it in (client, other)
         ]

@@ -75,14 +75,11 @@ async def assess(
         recording = cast("Together[Purchase]", request.app.state.recording)
         return await recording(run, who, purchase)
 
-    if not run.has_key:
-        preview = cast("Preview", request.app.state.preview)
-        return answer(model_bytes(_previewed(await preview(purchase))), 200, None)
-
-    async def work(tx: Transaction) -> AssessmentAnswer:
-        return _previewed(*await assessments.preview(tx, [purchase]))
-
-    return await run(who, work, status=200)
+    if run.has_key:
+        asking = cast("Together[Purchase]", request.app.state.asking)
+        return await asking(run, who, purchase)
+    preview = cast("Preview", request.app.state.preview)
+    return answer(model_bytes(_previewed(await preview(purchase))), 200, None)
 
 
 def _previewed(made: Assessment) -> AssessmentAnswer:
@@ -109,6 +106,21 @@ def preview_together(db: Database, assessments: AssessmentService, standby: Stan
             return [answer for it in purchases for answer in await work([it])]
 
     return Combiner(work, batch_max=PREVIEWS_TOGETHER_MAX, lanes=PREVIEWS_AT_ONCE_MAX)
+
+
+def ask_together(
+    db: Database, assessments: AssessmentService, standby: Standby
+) -> Together[Purchase]:
+    """As `preview_together`, for calls with an Idempotency-Key: what is answered is kept."""
+    return Together(
+        db,
+        assessments.preview,
+        read=_previewed,
+        status=200,
+        batch_max=PREVIEWS_TOGETHER_MAX,
+        lanes=PREVIEWS_AT_ONCE_MAX,
+        standby=standby,
+    )
 
 
 def record_together(
