@@ -35,7 +35,8 @@ _GET = text("""
 """)
 _LIST = text("""
     SELECT * FROM pending_transaction
-    WHERE merchant_id = :merchant AND (CAST(:before AS uuid) IS NULL OR id < :before)
+    WHERE merchant_id = :merchant
+        AND id < coalesce(CAST(:before AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
         AND (CAST(:state AS text) IS NULL OR state = :state)
     ORDER BY id DESC LIMIT :limit
 """)

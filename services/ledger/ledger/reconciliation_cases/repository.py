@@ -31,7 +31,8 @@ _LIST_CASES = text(
     + """
     AND (CAST(:state AS text) IS NULL OR state = :state)
     AND (CAST(:reconciliation_id AS uuid) IS NULL OR reconciliation_id = :reconciliation_id)
-    AND (CAST(:before AS uuid) IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit
+    AND id < coalesce(CAST(:before AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+    ORDER BY id DESC LIMIT :limit
     """
 )
 _GET_CASE = text(_CASES + " AND id = :id")

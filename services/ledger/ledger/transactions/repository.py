@@ -66,12 +66,14 @@ _GET = text(f"""
 """)  # noqa: S608 - made of constants above
 _LIST = text(f"""
     SELECT {_COLUMNS} FROM transaction
-    WHERE merchant_id = :merchant_id AND (CAST(:before AS uuid) IS NULL OR id < :before)
+    WHERE merchant_id = :merchant_id
+        AND id < coalesce(CAST(:before AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
     ORDER BY id DESC LIMIT :limit
 """)  # noqa: S608 - made of constants above
 _LIST_OF_ORDER = text(f"""
     SELECT {_COLUMNS} FROM transaction
-    WHERE merchant_id = :merchant_id AND (CAST(:before AS uuid) IS NULL OR id < :before)
+    WHERE merchant_id = :merchant_id
+        AND id < coalesce(CAST(:before AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
         AND id IN (SELECT transaction_id FROM posting
                    WHERE order_id = :order_id AND merchant_id = :merchant_id)
     ORDER BY id DESC LIMIT :limit
