@@ -1,4 +1,4 @@
-"""Who can be reached how, per order. Nobody else keeps an address."""
+"""Who can be reached how, per order. Nothing else in this service keeps an address."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
