@@ -9,7 +9,15 @@ import pytest
 from kit.ids import new_id
 from lockstock.fulfillment.v1.delivery_events_pb2 import DeliveredUnit
 from tests.ledger.conftest import Deliver
-from tests.ledger.factories import NOON, a_completion, a_cost, a_line, an_import, cny
+from tests.ledger.factories import (
+    NOON,
+    OTHER_MERCHANT,
+    a_completion,
+    a_cost,
+    a_line,
+    an_import,
+    cny,
+)
 from tests.ledger.posting_rules.samples import a_claim
 from tests.stack.api import ApiClient
 
@@ -65,3 +73,32 @@ async def test_what_only_the_lot_knows_the_supplier_of_is_among_his_postings(
     await deliver(a_claim())
 
     assert await _costs(client) == {"B": 1300, None: 1300}
+
+
+async def test_another_merchants_lot_tells_nothing_of_its_supplier(
+    api: ApiClient, client: httpx.AsyncClient, deliver: Deliver
+) -> None:
+    lot = new_id()
+    theirs = an_import(lot_id=lot, supplier="Their secret", merchant_id=OTHER_MERCHANT)
+    await deliver(theirs)
+    # Opens the accounts that a transaction by hand may name.
+    await deliver(an_import(lot_id=new_id(), supplier="B"))
+    await deliver(a_completion(new_id(), a_line(cny(300), a_cost(new_id(), cny(40)))))
+    sides = (("cost-of-goods", "debit"), ("inventory", "credit"))
+    postings = [
+        {
+            "account": account,
+            "side": side,
+            "amount": {"amount": 7, "currency": "CNY"},
+            "dimensions": {"lot_id": str(lot)},
+        }
+        for account, side in sides
+    ]
+    writer = await api("ledger:write")
+    body = {"description": "By hand", "at": NOON.isoformat(), "postings": postings}
+    assert (await writer.post("/v1/transactions", json=body)).status_code == 201
+    await deliver(a_completion(new_id(), a_line(cny(1))))
+
+    assert await _costs(client) == {None: 47}
+    stock = (await client.get("/v1/reports/stock")).text
+    assert "Their secret" not in stock

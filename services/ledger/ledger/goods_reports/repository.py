@@ -11,6 +11,7 @@ _LOTS = text("""
     SELECT stock.lot_id, lot.supplier, stock.currency, stock.value_minor, lot.imported_at,
         lot.expires_at
     FROM rollup_stock AS stock LEFT JOIN lot_fact AS lot ON lot.lot_id = stock.lot_id
+        AND lot.merchant_id = stock.merchant_id
     WHERE stock.merchant_id = :merchant_id AND stock.value_minor <> 0
         AND (CAST(:expiring AS timestamptz) IS NULL OR lot.expires_at < :expiring)
     ORDER BY CASE WHEN CAST(:expiring AS timestamptz) IS NULL THEN lot.imported_at
@@ -25,6 +26,7 @@ _GROUPS = text("""
             (SELECT min(age) FROM unnest(CAST(:ages AS int[])) AS age
              WHERE parts.days < age) AS bound
         FROM rollup_stock AS stock LEFT JOIN lot_fact AS lot ON lot.lot_id = stock.lot_id
+            AND lot.merchant_id = stock.merchant_id
         CROSS JOIN LATERAL (VALUES
             ('age', extract(epoch FROM CAST(:now AS timestamptz) - lot.imported_at) / 86400),
             ('expires', extract(epoch FROM lot.expires_at - CAST(:now AS timestamptz)) / 86400)
@@ -39,11 +41,13 @@ _QUALITY = text("""
         SELECT coalesce(nullif(kept.supplier, ''), lot.supplier, '') AS supplier,
             kept.units AS sold, 0 AS dead
         FROM rollup_goods AS kept LEFT JOIN lot_fact AS lot ON lot.lot_id = kept.lot_id
+            AND lot.merchant_id = kept.merchant_id
         WHERE kept.merchant_id = :merchant_id AND kept.grain = 'lot_month'
             AND kept.units <> 0
         UNION ALL
         SELECT coalesce(lot.supplier, ''), 0, 1
         FROM claim_fact AS claim LEFT JOIN lot_fact AS lot ON lot.lot_id = claim.lot_id
+            AND lot.merchant_id = claim.merchant_id
         WHERE claim.merchant_id = :merchant_id
     ) AS counted
     GROUP BY supplier ORDER BY sum(dead) DESC, sum(sold) DESC, supplier LIMIT :limit

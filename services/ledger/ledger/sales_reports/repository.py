@@ -29,7 +29,10 @@ _KEPT = """
     {lots}
     WHERE true
 """
-_LOTS = "LEFT JOIN lot_fact AS lot ON lot.lot_id = kept.lot_id"
+# A lot of somebody else, whose id a transaction by hand may name, tells nothing.
+_LOTS = """
+    LEFT JOIN lot_fact AS lot ON lot.lot_id = kept.lot_id AND lot.merchant_id = kept.merchant_id
+"""
 # Hours by the clock of the zone: a clock that changes makes an hour longer or shorter.
 _PEAKS = text("""
     SELECT extract(isodow FROM local)::int AS weekday, extract(hour FROM local)::int AS hour,
