@@ -21,6 +21,8 @@ from kit.settings import WrongSetting
 from order.outbound import Connection
 from order.refunds.domain import Refund
 
+AMOUNT_MAX = 2**63 - 1
+"""Minor units; what a provider says beyond is no amount that can be read."""
 CHANNEL = "channel"
 """The provider behind a trusted channel's word; always there."""
 

@@ -123,6 +123,20 @@ class Asking(Rules):
         assert (await state_of(scene.db, order)).status is OrderStatus.PAID
         assert len(await payments_of(scene.db, order.id)) == 1
 
+    async def test_paid_with_an_amount_that_no_column_takes_waits_for_somebody(
+        self, scene: Scene
+    ) -> None:
+        order = await placed(scene.db)
+        pushed = scene.peer.pay(await scene.begun(order), amount=2**63)
+        await before_the_last_question(scene)
+
+        await scene.run(ASK)
+        answer = await scene.push(pushed)
+
+        assert await state_of_checkout(scene) == "manual"
+        assert answer.status_code == 503
+        assert await payments_of(scene.db, order.id) == []
+
     async def test_a_callback_still_counts_for_what_waits_for_somebody(self, scene: Scene) -> None:
         order = await placed(scene.db)
         pushed = scene.peer.pay(await scene.begun(order))

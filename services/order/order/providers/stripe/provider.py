@@ -13,6 +13,7 @@ from uuid import UUID
 from kit.money import Money
 from order.outbound import Answered, Unanswered
 from order.provider import (
+    AMOUNT_MAX,
     Access,
     Answer,
     BadAccount,
@@ -292,7 +293,8 @@ def _amount(session: Mapping[str, Any]) -> Money | None:
 def _money(amount: object, currency: object) -> Money | None:
     if type(amount) is not int or amount < 0 or not isinstance(currency, str):
         return None
-    return from_stripe(amount, currency.upper()[:3])
+    found = from_stripe(amount, currency.upper()[:3])
+    return found if found is not None and found.amount_minor <= AMOUNT_MAX else None
 
 
 def _metadata(thing: object) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from kit.money import Money
 from order import rsa
 from order.outbound import Answered, Unanswered
 from order.provider import (
+    AMOUNT_MAX,
     Access,
     Answer,
     BadAccount,
@@ -330,7 +331,7 @@ def _amount(fact: Mapping[str, Any], name: str = "total") -> Money | None:
     amount = fact.get("amount")
     minor = amount.get(name) if isinstance(amount, dict) else None
     currency = amount.get("currency", CURRENCY) if isinstance(amount, dict) else None
-    if type(minor) is not int or minor < 0 or not isinstance(currency, str):
+    if type(minor) is not int or not 0 <= minor <= AMOUNT_MAX or not isinstance(currency, str):
         return None
     return Money(minor, currency[:3])
 
