@@ -9,6 +9,7 @@ from typing import TextIO
 from uuid import UUID
 
 from kit.errors import Invalid, NotFound
+from kit.money import digits_of
 from kit.statement_files import minor_of, moment_of
 
 CHUNK_LINES = 5_000
@@ -48,7 +49,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a file is read. Columns by the names in its head; `decimals` of its amounts."""
+    """How a file is read. Columns by the names in its head; `decimals` of its amounts.
+
+    `by_currency`: nobody said how many, so amounts of other currencies have those of theirs. No
+    part of the mark: it says nothing that the decimals of the statement's own currency do not.
+    """
 
     reference: str
     amount: str
@@ -58,6 +63,10 @@ class Reading:
     decimals: int
     separator: str
     match_by: MatchBy
+    by_currency: bool = field(default=False, repr=False)
+
+    def decimals_of(self, currency: str) -> int:
+        return digits_of(currency) if self.by_currency else self.decimals
 
     def mark(self) -> bytes:
         """Tells readings apart; goes into the statement's digest."""
@@ -179,7 +188,8 @@ def _line(number: int, row: Sequence[str], places: Mapping[str, int], reading: R
         for name, place in places.items()
     }
     currency = cells.get("currency") or reading.currency
-    amount = minor_of(cells["amount"].lstrip(_BEFORE_AMOUNTS), reading.decimals)
+    decimals = reading.decimals_of(currency)
+    amount = minor_of(cells["amount"].lstrip(_BEFORE_AMOUNTS), decimals)
     happened_at, refused = moment_of(cells.get("time", "")), ""
     if not cells["reference"]:
         refused = "no_reference"

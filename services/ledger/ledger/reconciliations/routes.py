@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 from kit.db import Database
 from kit.http import Caller, CodeText, CurrencyCode, Timestamp, caller
 from kit.ids import new_id
+from kit.money import digits_of
 from kit.paging import Page, PageRequest, page_of, page_request
 from kit.statement_files import digest_of, pieces_of
 from ledger.reconciliations.domain import (
@@ -48,16 +49,20 @@ def _reading(
     amount: Title = "amount",
     time: Title = "",
     currency_column: Title = "",
-    decimals: Annotated[int, Form(ge=0, le=4, description="Of its amounts: 2 for yuan.")] = 2,
+    decimals: Annotated[
+        int | None, Form(ge=0, le=4, description="Of its amounts; else those of their currency.")
+    ] = None,
     separator: Annotated[Literal["comma", "semicolon", "tab", "pipe"], Form()] = "comma",
     match_by: Annotated[
         MatchBy, Form(description="What the reference is: the payment's, or the order's.")
     ] = MatchBy.PAYMENT,
 ) -> Reading:
     """Which column is what, by the names in the head."""
+    by_currency = decimals is None
+    shown = digits_of(currency) if decimals is None else decimals
     return Reading(
-        reference, amount, time, currency_column, currency, decimals, _SEPARATORS[separator],
-        match_by,
+        reference, amount, time, currency_column, currency, shown, _SEPARATORS[separator],
+        match_by, by_currency,
     )  # fmt: skip
 
 
