@@ -1,5 +1,6 @@
 """What every test may ask for: a real PostgreSQL, a real Kafka, migrated databases per service."""
 
+import gc
 import itertools
 import logging
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kit.logging import configure_logging
+from kit.loop import calm_collector
 from onebox.kafka import EmbeddedKafka
 from onebox.ports import free_ports
 from onebox.postgres import EmbeddedPostgres
@@ -18,6 +20,8 @@ from tests.stack.run_dir import make_run_dir
 from tests.stack.service_databases import PASSWORD, ServiceDatabases
 from tests.stack.sharing import PlaceScheduling, longest_first
 
+# Until the tests are collected, everything that is made stays: the collector would look in vain.
+gc.disable()
 _numbers = itertools.count(1)
 ServiceDatabase = Callable[[str], Awaitable[str]]
 
@@ -29,6 +33,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> PlaceSche
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:
         longest_first(items)
+
+
+def pytest_collection_finish() -> None:
+    """As services do: a worker would look at all its modules again and again."""
+    gc.enable()
+    calm_collector()
 
 
 @pytest.fixture(scope="session")
