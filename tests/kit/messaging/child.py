@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer
 
 from kit.db import Database, Transaction
 from kit.logging import configure_logging
-from kit.messaging import outbox
+from kit.messaging import outbox, watchdog
 from kit.messaging.committer import Committer
 from kit.messaging.consumer import Consumer, handles
 from kit.messaging.events import Event
@@ -93,6 +93,9 @@ async def _main(arguments: argparse.Namespace) -> None:
     }
     if arguments.what == "deaf":
         AIOKafkaConsumer.getmany = _hear_nothing
+    if arguments.what == "blocked":
+        # A loop that hangs handles nothing, too: so that this is not seen first, as in a shop.
+        watchdog.BEAT_SECONDS = arguments.stall / 2
     if arguments.what == "crashing":
         Committer.flush = _never_commits  # type: ignore[method-assign]  # see there
     handler = handles(event_class(arguments.topic), handlers[arguments.what])
