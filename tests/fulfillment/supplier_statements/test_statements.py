@@ -282,7 +282,11 @@ async def test_a_long_statement_is_read_in_pieces_and_every_difference_is_found(
     lines = [a_line(it, "44.99" if it in wrong else "45.00") for it in ids]
     began = time.monotonic()
 
-    answer = (await upload(api, *lines)).json()
+    for _ in range(5):  # a machine that stands still for seconds is a busy database: 503
+        answered = await upload(api, *lines)
+        if answered.status_code != 503:
+            break
+    answer = answered.json()
 
     seconds = time.monotonic() - began
     record_property("lines_per_second", round(LINES / seconds))
