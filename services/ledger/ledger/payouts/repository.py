@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 
 from kit.db import Transaction
+from kit.ids import LAST_ID
 from ledger.payouts.domain import Payee, Payout, PayoutState
 
 _COLUMNS = """
@@ -42,7 +43,7 @@ _LISTS: Mapping[tuple[str, ...], TextClause] = {
     wheres: text(f"""
         SELECT {_COLUMNS} FROM payout
         WHERE {"".join(f"{it} AND " for it in wheres)}
-            id < coalesce(CAST(:before AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+            id < :before
         ORDER BY id DESC LIMIT :limit
     """)  # noqa: S608 - as above
     for wheres in ((), (_WHOSE,), (_HOW,), (_WHOSE, _HOW))
@@ -113,7 +114,7 @@ class PayoutRepository:
         limit: int,
     ) -> Sequence[Payout]:
         """Newest first; with no merchant those of all."""
-        values: dict[str, Any] = {"before": before, "limit": limit}
+        values: dict[str, Any] = {"before": before or LAST_ID, "limit": limit}
         wheres: tuple[str, ...] = ()
         if merchant_id is not None:
             wheres += (_WHOSE,)

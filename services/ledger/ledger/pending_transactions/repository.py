@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from kit.db import Transaction
+from kit.ids import LAST_ID
 from ledger.accounts.domain import AccountKey
 from ledger.pending_transactions.domain import PendingState, PendingTransaction
 from ledger.posting_rows import columns_of, insert_checked, lines_of, posting_of
@@ -36,7 +37,7 @@ _GET = text("""
 _LIST = text("""
     SELECT * FROM pending_transaction
     WHERE merchant_id = :merchant
-        AND id < coalesce(CAST(:before AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+        AND id < :before
         AND (CAST(:state AS text) IS NULL OR state = :state)
     ORDER BY id DESC LIMIT :limit
 """)
@@ -123,7 +124,7 @@ class PendingRepository:
         values = {
             "merchant": merchant_id,
             "state": state and state.value,
-            "before": before,
+            "before": before or LAST_ID,
             "limit": limit,
         }
         return await self._with_postings(tx, (await tx.execute(_LIST, values)).all())

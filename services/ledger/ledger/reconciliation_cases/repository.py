@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from kit.db import Transaction
-from kit.ids import new_id
+from kit.ids import LAST_ID, new_id
 from kit.money import Money
 from ledger.reconciliation_cases.domain import Case, CaseState, Difference, Kind, PaidHere
 
@@ -31,7 +31,7 @@ _LIST_CASES = text(
     + """
     AND (CAST(:state AS text) IS NULL OR state = :state)
     AND (CAST(:reconciliation_id AS uuid) IS NULL OR reconciliation_id = :reconciliation_id)
-    AND id < coalesce(CAST(:before AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+    AND id < :before
     ORDER BY id DESC LIMIT :limit
     """
 )
@@ -98,7 +98,7 @@ class ReconciliationCaseRepository:
             "merchant_id": merchant_id,
             "state": state.value if state else None,
             "reconciliation_id": reconciliation_id,
-            "before": before,
+            "before": before or LAST_ID,
             "limit": limit,
         }
         return [_case(row) for row in await tx.execute(_LIST_CASES, values)]

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from kit.db import Transaction
+from kit.ids import LAST_ID
 from ledger.accounts.domain import SETTLEMENT_AVAILABLE
 from ledger.settlements.domain import (
     Preview,
@@ -152,7 +153,7 @@ _LATEST = text(f"""
 _LIST = f"""
     SELECT {_COLUMNS} FROM settlement
     WHERE {{whose}} AND (CAST(:state AS text) IS NULL OR state = :state)
-        AND id < coalesce(CAST(:before AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+        AND id < :before
     ORDER BY id DESC LIMIT :limit
 """  # noqa: S608 - as above
 # Two statements: a condition that may be none has no index.
@@ -307,7 +308,11 @@ class SettlementRepository:
         before: UUID | None,
         limit: int,
     ) -> list[Settlement]:
-        values = {"state": state.value if state else None, "before": before, "limit": limit}
+        values = {
+            "state": state.value if state else None,
+            "before": before or LAST_ID,
+            "limit": limit,
+        }
         if merchant_id is None:
             rows = await tx.execute(_LIST_ALL, values)
         else:

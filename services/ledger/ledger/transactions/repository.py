@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from kit.db import Transaction
+from kit.ids import LAST_ID
 from ledger.accounts.domain import AccountKey
 from ledger.posting_rows import columns_of, insert_checked, lines_of, posting_of
 from ledger.transactions.domain import Draft, PostedTransaction, Posting
@@ -67,13 +68,13 @@ _GET = text(f"""
 _LIST = text(f"""
     SELECT {_COLUMNS} FROM transaction
     WHERE merchant_id = :merchant_id
-        AND id < coalesce(CAST(:before AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+        AND id < :before
     ORDER BY id DESC LIMIT :limit
 """)  # noqa: S608 - made of constants above
 _LIST_OF_ORDER = text(f"""
     SELECT {_COLUMNS} FROM transaction
     WHERE merchant_id = :merchant_id
-        AND id < coalesce(CAST(:before AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+        AND id < :before
         AND id IN (SELECT transaction_id FROM posting
                    WHERE order_id = :order_id AND merchant_id = :merchant_id)
     ORDER BY id DESC LIMIT :limit
@@ -159,7 +160,7 @@ class TransactionRepository:
         limit: int,
     ) -> list[PostedTransaction]:
         """Newest first."""
-        values = {"merchant_id": merchant_id, "before": before, "limit": limit}
+        values = {"merchant_id": merchant_id, "before": before or LAST_ID, "limit": limit}
         if order_id is None:
             rows = await tx.execute(_LIST, values)
         else:
