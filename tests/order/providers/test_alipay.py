@@ -1,7 +1,6 @@
 """Alipay: the shared rules, its signatures, its amounts, the published vectors."""
 
 import json
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -24,8 +23,7 @@ from tests.order.providers.peers.base import Pushed
 from tests.order.providers.peers.keys import keys_of
 from tests.order.providers.peers.serving import Mood
 from tests.order.providers.rules.asking import (
-    before_the_last_question,
-    pause_of_checkout,
+    is_asked_for_ever_more_rarely_and_then_shown,
     state_of_checkout,
 )
 from tests.order.providers.rules.base import ASK, PAY_BACK, Scene
@@ -140,14 +138,8 @@ class TestAlipay(Conformance):
         reference = await scene.begun(order := await placed(scene.db))
         alipay.pay(reference)
         alipay.trades[reference]["total_amount"] = "19.900"
-        async with scene.db.transaction() as tx:
-            await tx.execute(text("UPDATE payment_checkout SET asked = 4"))
 
-        await scene.run(ASK)
-        assert await pause_of_checkout(scene) > timedelta(seconds=120)
-        await before_the_last_question(scene)
-        await scene.run(ASK)
-        assert await state_of_checkout(scene) == "manual"
+        await is_asked_for_ever_more_rarely_and_then_shown(scene)
 
         [wait] = (await scene.api.get("/v1/waits")).json()["items"]
         alipay.trades[reference]["total_amount"] = "19.90"

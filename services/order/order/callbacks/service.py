@@ -224,7 +224,7 @@ class CallbackService:
             if await self.found(checkout, found) not in OPEN_VERDICTS:
                 return
             why = "paid, and it names no amount or no payment"
-        elif state is not found.state:
+        elif state is PaymentState.FAILED and found.state is PaymentState.WAITING:
             why = "closed: the order waits for no payment"
         async with self._db.transaction() as tx:
             if found.is_refusal:

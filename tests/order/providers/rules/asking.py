@@ -172,14 +172,35 @@ class Asking(Rules):
         scene.peer.pay(await scene.begun(order))
         async with scene.db.transaction() as tx:
             await tx.execute(_LOSE_SECRETS)
-            await tx.execute(text("UPDATE payment_checkout SET asked = 4"))
 
-        await scene.run(ASK)
-        assert await pause_of_checkout(scene) > timedelta(seconds=120)
+        await is_asked_for_ever_more_rarely_and_then_shown(scene)
 
+    async def test_what_cannot_be_closed_is_not_shown_as_closed(self, scene: Scene) -> None:
+        order = await placed(scene.db)
+        scene.peer.visit(await scene.begun(order))
+        await scene.api.post(f"/v1/orders/{order.id}/cancel", json={})
         await before_the_last_question(scene)
+        scene.peer.moods = [None, Mood.FAULT]
+
         await scene.run(ASK)
+
         assert await state_of_checkout(scene) == "manual"
+        [wait] = (await scene.api.get("/v1/waits")).json()["items"]
+        assert "closed" not in (wait["last_error"] or "")
+
+
+async def is_asked_for_ever_more_rarely_and_then_shown(scene: Scene) -> None:
+    """The one payment that was begun, of which nothing clear is heard."""
+    async with scene.db.transaction() as tx:
+        await tx.execute(text("UPDATE payment_checkout SET asked = 4"))
+    await scene.run(ASK)
+    query = text("SELECT next_at - clock_timestamp() FROM payment_checkout")
+    async with scene.db.read() as tx:
+        assert (await tx.execute(query)).scalar_one() > timedelta(seconds=120)
+
+    await before_the_last_question(scene)
+    await scene.run(ASK)
+    assert await state_of_checkout(scene) == "manual"
 
 
 async def before_the_last_question(scene: Scene) -> None:
@@ -190,11 +211,4 @@ async def before_the_last_question(scene: Scene) -> None:
 async def state_of_checkout(scene: Scene) -> str:
     async with scene.db.read() as tx:
         found: str = (await tx.execute(text("SELECT state FROM payment_checkout"))).scalar_one()
-    return found
-
-
-async def pause_of_checkout(scene: Scene) -> timedelta:
-    query = text("SELECT next_at - clock_timestamp() FROM payment_checkout")
-    async with scene.db.read() as tx:
-        found: timedelta = (await tx.execute(query)).scalar_one()
     return found
