@@ -8,12 +8,12 @@ from sqlalchemy import text
 from kit.db import Transaction
 from order.api_keys.domain import ApiKey
 
-_KEYS = (
+_SELECT = (
     "SELECT k.key_id, k.merchant_id, i.name, i.mode, k.scopes, k.secret_hash, i.created_at, "
     "k.expires_at, k.revoked_at, i.role, k.allowed_ips, k.suspended_at, k.last_used_at, "
     "k.family "
-    "FROM issued_key i JOIN api_key k USING (key_id) "
 )
+_KEYS = _SELECT + "FROM issued_key i JOIN api_key k USING (key_id) "
 _LOCK_NAME = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 7101))")
 _COUNT_LIVE = text(
     "SELECT count(*) FROM issued_key i JOIN api_key k USING (key_id) "
@@ -32,37 +32,29 @@ _FAMILY = text(
     "AND i.mode = :mode ORDER BY i.created_at DESC, k.key_id DESC LIMIT 1"
 )
 _INSERT = text(
-    "WITH k AS (INSERT INTO api_key (key_id, merchant_id, secret_hash, scopes, expires_at, "
+    "WITH k AS (INSERT INTO api_key (key_id, merchant_id, secret_hash, scopes, expires_at, "  # noqa: S608 - constant parts
     "allowed_ips, suspended_at, family) VALUES (:key_id, :merchant_id, :secret_hash, :scopes, "
     ":expires_at, :allowed_ips, :suspended_at, :family) RETURNING *), "
     "i AS (INSERT INTO issued_key (key_id, merchant_id, name, mode, created_by, role) "
     "VALUES (:key_id, :merchant_id, :name, :mode, :created_by, :role) RETURNING *) "
-    "SELECT k.key_id, k.merchant_id, i.name, i.mode, k.scopes, k.secret_hash, i.created_at, "
-    "k.expires_at, k.revoked_at, i.role, k.allowed_ips, k.suspended_at, k.last_used_at, "
-    "k.family "
-    "FROM k, i"
+    + _SELECT
+    + "FROM k, i"
 )
 _EXPIRY = text("SELECT expires_at FROM api_key WHERE key_id = :key_id")
 _FIND = text(_KEYS + "WHERE i.key_id = :key_id")
 _LOCK = text(_KEYS + "WHERE i.key_id = :key_id FOR NO KEY UPDATE OF k, i")
 _UPDATE = text(
-    "WITH i AS (UPDATE issued_key SET role = :role WHERE key_id = :key_id RETURNING *), "
+    "WITH i AS (UPDATE issued_key SET role = :role WHERE key_id = :key_id RETURNING *), "  # noqa: S608 - constant parts
     "k AS (UPDATE api_key SET scopes = :scopes, allowed_ips = :allowed_ips "
-    "WHERE key_id = :key_id RETURNING *) "
-    "SELECT k.key_id, k.merchant_id, i.name, i.mode, k.scopes, k.secret_hash, i.created_at, "
-    "k.expires_at, k.revoked_at, i.role, k.allowed_ips, k.suspended_at, k.last_used_at, "
-    "k.family "
-    "FROM k, i"
+    "WHERE key_id = :key_id RETURNING *) " + _SELECT + "FROM k, i"
 )
 _SUSPEND = text(
-    "WITH k AS (UPDATE api_key a SET suspended_at = CAST(:suspended_at AS timestamptz) "
+    "WITH k AS (UPDATE api_key a SET suspended_at = CAST(:suspended_at AS timestamptz) "  # noqa: S608 - constant parts
     "FROM issued_key o WHERE o.merchant_id = :merchant_id AND a.key_id = o.key_id "
     "AND a.revoked_at IS NULL "
     "AND a.suspended_at IS DISTINCT FROM CAST(:suspended_at AS timestamptz) RETURNING a.*) "
-    "SELECT k.key_id, k.merchant_id, i.name, i.mode, k.scopes, k.secret_hash, i.created_at, "
-    "k.expires_at, k.revoked_at, i.role, k.allowed_ips, k.suspended_at, k.last_used_at, "
-    "k.family "
-    "FROM k JOIN issued_key i USING (key_id)"
+    + _SELECT
+    + "FROM k JOIN issued_key i USING (key_id)"
 )
 _LIST = text(
     _KEYS + "WHERE i.merchant_id IS NOT DISTINCT FROM CAST(:merchant_id AS uuid) "
