@@ -9,6 +9,8 @@ from sqlalchemy.exc import IntegrityError
 from inventory_vault.lots.domain import LotExposed
 from kit.db import constraint_of
 
+ON_SHELF = "l.size - l.next_seq + 1 - l.gaps_ahead + l.free_count"
+"""How many units of a `lot l` stand on the shelf, by its counters."""
 LIVES = """
     NOT (l.state = 'on_shelf'
       AND coalesce(coalesce(u.expires_at, l.expires_at) <= clock_timestamp(), false))

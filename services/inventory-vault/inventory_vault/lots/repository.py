@@ -17,7 +17,7 @@ from inventory_vault.lots.domain import (
     NewLot,
     SealedUnit,
 )
-from inventory_vault.on_shelf import exposure_told
+from inventory_vault.on_shelf import ON_SHELF, exposure_told
 from kit.db import Transaction, constraint_of
 from kit.money import Money
 from sealing import Seal
@@ -366,7 +366,7 @@ _UNDONE = text("SELECT id FROM lot WHERE state = 'undone' ORDER BY id LIMIT :lim
 # Every unit of a lot is on the shelf, allocated or withdrawn. On the shelf: by cursor and free
 # list; withdrawn and sold: by tally; what remains is reserved. A lot that is frozen, void or past
 # its time as a whole gives its units on the shelf that name, without touching one row.
-_LEVELS = """
+_LEVELS = f"""
     SELECT l.id, l.merchant_id, l.pool_id, l.state, l.supplier, l.note, l.unit_cost, l.total_cost,
       l.currency, l.expires_at, l.created_at, t.sold, t.opened, t.redeemed,
       l.size AS total,
@@ -384,7 +384,7 @@ _LEVELS = """
     FROM (SELECT *, clock_timestamp() AS now FROM lot) l
     JOIN lot_tally t ON t.lot_id = l.id
     CROSS JOIN LATERAL (
-      SELECT l.size - l.next_seq + 1 - l.gaps_ahead + l.free_count AS on_shelf) s
+      SELECT {ON_SHELF} AS on_shelf) s
     CROSS JOIN LATERAL (
       SELECT NOT l.mixed_expiry AND coalesce(l.head_expires_at <= l.now, false) AS past) p
     CROSS JOIN LATERAL (
@@ -398,7 +398,7 @@ _LEVELS = """
               SELECT 1 FROM allocation a WHERE a.lot_id = u.lot_id AND a.seq = u.seq)
         ) ELSE 0 END AS expired_now) x
     WHERE l.state NOT IN ('importing', 'undone')
-"""
+"""  # noqa: S608 - constant parts
 
 _FIND = text(f"{_LEVELS} AND l.id = :lot AND l.merchant_id = :merchant")
 

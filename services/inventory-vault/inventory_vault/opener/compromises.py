@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from inventory_vault.on_shelf import ON_SHELF
 from kit.db import Transaction
 from kit.ids import new_id
 
@@ -174,12 +175,12 @@ _HOLDS = text(
 )
 
 _EXPOSED = text(
-    """
+    f"""
     SELECT l.supplier, l.merchant_id, l.id, l.created_at, l.note,
-      l.size - l.next_seq + 1 - l.gaps_ahead + l.free_count AS on_shelf
+      {ON_SHELF} AS on_shelf
     FROM lot l
     WHERE l.state IN ('on_shelf', 'inactive', 'quarantined')
       AND l.id IN (SELECT s.lot_id FROM lot_seal s WHERE s.key_id = :key)
     ORDER BY l.supplier, l.created_at, l.id
-    """
+    """  # noqa: S608 - constant parts
 )

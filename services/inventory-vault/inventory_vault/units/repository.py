@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
+from inventory_vault.on_shelf import ON_SHELF
 from inventory_vault.units.domain import Evidence, Unit, UnitFilter, View, Viewer
 from kit.db import Transaction
 from kit.money import Money
@@ -187,14 +188,14 @@ _PAGE = """
 """
 _IN_ORDER = "ORDER BY lot_id, seq LIMIT :limit"
 
-_LOTS = """
+_LOTS = f"""
     SELECT l.id FROM lot l JOIN lot_tally t ON t.lot_id = l.id
     CROSS JOIN LATERAL (
-      SELECT l.size - l.next_seq + 1 - l.gaps_ahead + l.free_count AS on_shelf) s
+      SELECT {ON_SHELF} AS on_shelf) s
     WHERE l.merchant_id = :merchant
       AND (CAST(:pool AS uuid) IS NULL OR l.pool_id = :pool)
       AND (CAST(:lot AS uuid) IS NULL OR l.id = :lot)
-"""
+"""  # noqa: S608 - constant parts
 
 _LIST = text(
     f"""

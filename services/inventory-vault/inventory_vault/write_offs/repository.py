@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from inventory_vault.on_shelf import ON_SHELF
 from inventory_vault.write_offs.domain import DueLot, ExpiredVoucher, LosingLot, WriteOff
 from kit.db import Transaction
 from kit.ids import new_id
@@ -174,15 +175,15 @@ _EXPIRE_VOUCHERS = text(
 # By counts alone: a lot is lost as a whole when it is void or its one expiry has passed, and unit
 # by unit otherwise.
 _LOSING = text(
-    """
+    f"""
     SELECT l.id, l.pool_id FROM lot l JOIN lot_tally t ON t.lot_id = l.id
     WHERE l.state NOT IN ('importing', 'undone')
       AND t.expired + t.void + CASE
         WHEN l.state = 'void' OR (l.state = 'on_shelf' AND NOT l.mixed_expiry
           AND l.head_expires_at <= clock_timestamp())
-        THEN l.size - l.next_seq + 1 - l.gaps_ahead + l.free_count ELSE 0 END > t.written_off
+        THEN {ON_SHELF} ELSE 0 END > t.written_off
     ORDER BY l.id LIMIT :limit
-    """
+    """  # noqa: S608 - constant parts
 )
 
 _WRITE_OFF = text(
