@@ -280,8 +280,9 @@ class Relay:
 
     def _note_denied(self, events: Sequence[PendingEvent], outcome: Outcome) -> None:
         """Rights are granted by an operator: till then the others go on."""
-        confirmed = set(outcome.confirmed)
-        self._denied_topics -= {e.envelope.topic for e in events if e.id in confirmed}
+        if self._denied_topics:
+            confirmed = set(outcome.confirmed)
+            self._denied_topics -= {e.envelope.topic for e in events if e.id in confirmed}
         if not outcome.denied_topics:
             return
         log.error("topics_denied", topics=sorted(outcome.denied_topics))
