@@ -20,8 +20,6 @@ from tests.stack.run_dir import make_run_dir
 from tests.stack.service_databases import PASSWORD, ServiceDatabases
 from tests.stack.sharing import PlaceScheduling, longest_first
 
-# Until the tests are collected, everything that is made stays: the collector would look in vain.
-gc.disable()
 _numbers = itertools.count(1)
 ServiceDatabase = Callable[[str], Awaitable[str]]
 
@@ -33,6 +31,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> PlaceSche
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:
         longest_first(items)
+
+
+def pytest_collectstart() -> None:
+    """Until the tests are collected, all that is made stays: the collector would look in vain."""
+    gc.disable()
 
 
 def pytest_collection_finish() -> None:
