@@ -1,10 +1,13 @@
-"""Which statements a stretch of a test ran."""
+"""Which statements a stretch of a test ran, and how many rows they read."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from sqlalchemy import text
+
+from kit.db import Transaction
 from kit.statements import Answer, Read, Rows, Statements
 
 
@@ -27,7 +30,7 @@ def noted_statements() -> Iterator[list[str]]:
         return await together(self, parts)
 
     async def noting_reads(self: Statements, reads: Sequence[Read]) -> list[Answer]:
-        noted.append("\n".join(text for it in reads for text in it.texts))
+        noted.append("\n".join(sql for it in reads for sql in it.texts))
         return await read(self, reads)
 
     with (
@@ -36,3 +39,17 @@ def noted_statements() -> Iterator[list[str]]:
         patch.object(Statements, "read_together", noting_reads),
     ):
         yield noted
+
+
+async def rows_fetched(tx: Transaction, *tables: str) -> int:
+    """How many rows of these tables were fetched by an index on this connection, as far as it has
+    not reported them: also what transactions before have read, so a difference tells.
+    """
+    found: int = (await tx.execute(_FETCHED, {"tables": list(tables)})).scalar_one()
+    return found
+
+
+_FETCHED = text("""
+    SELECT coalesce(sum(idx_tup_fetch), 0)::bigint FROM pg_stat_xact_user_tables
+    WHERE relname = ANY(CAST(:tables AS text[]))
+""")

@@ -12,6 +12,7 @@ from ledger.payouts.domain import PayoutState
 from ledger.payouts.repository import PayoutRepository
 from ledger.settlements.repository import SettlementRepository
 from tests.ledger.factories import MERCHANT
+from tests.stack.statements import rows_fetched
 
 OTHERS = 20_000
 SCANNED_MAX = 200
@@ -32,11 +33,6 @@ _FILL = (
     """,
     "ANALYZE payout, settlement",
 )
-# Also what transactions before have read and not reported yet.
-_READ = text("""
-    SELECT coalesce(sum(idx_tup_fetch), 0)::bigint AS fetched FROM pg_stat_xact_user_tables
-    WHERE relname IN ('payout', 'settlement')
-""")
 
 
 @pytest.fixture
@@ -63,11 +59,11 @@ async def test_payouts_of_one_merchant_or_state_are_found_among_many_others(
     full: Database, merchant: UUID | None, state: PayoutState | None, number: int
 ) -> None:
     async with full.transaction() as tx:
-        earlier = (await tx.execute(_READ)).scalar_one()
+        earlier = await rows_fetched(tx, "payout", "settlement")
         found = await PayoutRepository().list_payouts(
             tx, merchant, state=state, before=None, limit=50
         )
-        fetched = (await tx.execute(_READ)).scalar_one() - earlier
+        fetched = await rows_fetched(tx, "payout", "settlement") - earlier
 
     assert len(found) == number
     assert fetched <= SCANNED_MAX
@@ -78,11 +74,11 @@ async def test_settlements_of_one_merchant_are_found_among_many_others(
     full: Database, merchant: UUID | None, number: int
 ) -> None:
     async with full.transaction() as tx:
-        earlier = (await tx.execute(_READ)).scalar_one()
+        earlier = await rows_fetched(tx, "payout", "settlement")
         found = await SettlementRepository().list_settlements(
             tx, merchant, state=None, before=None, limit=50
         )
-        fetched = (await tx.execute(_READ)).scalar_one() - earlier
+        fetched = await rows_fetched(tx, "payout", "settlement") - earlier
 
     assert len(found) == number
     assert fetched <= SCANNED_MAX

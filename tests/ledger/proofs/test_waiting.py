@@ -12,13 +12,10 @@ from ledger.proofs.repository import ChainRepository
 from ledger.transactions.domain import Draft, Posting
 from tests.ledger.conftest import follow
 from tests.ledger.factories import MERCHANT
+from tests.stack.statements import rows_fetched
 
 WAITING, BATCH = 400, 100
 READ_PER_TRANSACTION_MAX = 10
-_READ = text("""
-    SELECT coalesce(sum(idx_tup_fetch), 0)::bigint AS fetched FROM pg_stat_xact_user_tables
-    WHERE relname = 'unchained'
-""")
 
 
 async def test_a_batch_is_found_by_its_keys_though_nobody_waited_when_statistics_were_made(
@@ -32,9 +29,9 @@ async def test_a_batch_is_found_by_its_keys_though_nobody_waited_when_statistics
 
     async with db.transaction() as tx:
         # Also what transactions before have read and not reported yet.
-        earlier = (await tx.execute(_READ)).scalar_one()
+        earlier = await rows_fetched(tx, "unchained")
         chained = await ChainRepository().chain(tx, BATCH)
-        fetched = (await tx.execute(_READ)).scalar_one() - earlier
+        fetched = await rows_fetched(tx, "unchained") - earlier
 
     assert chained is not None
     assert chained[1] == BATCH

@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import text
-
 from kit.db import Database
 from kit.ids import new_id
 from kit.service import Service
@@ -11,13 +9,10 @@ from ledger.accounts.domain import BANK, REVENUE
 from ledger.transactions.domain import Draft, Posting
 from ledger.transactions.repository import TransactionRepository
 from tests.ledger.factories import MERCHANT
+from tests.stack.statements import rows_fetched
 
 TRANSACTIONS, PAGE = 600, 20
 READ_MAX = 2 * PAGE
-_READ = text("""
-    SELECT coalesce(sum(idx_tup_fetch), 0)::bigint AS fetched FROM pg_stat_xact_user_tables
-    WHERE relname = 'transaction'
-""")
 
 
 async def test_a_page_far_down_reads_no_transaction_that_was_shown_before(
@@ -40,11 +35,11 @@ async def test_a_page_far_down_reads_no_transaction_that_was_shown_before(
 
     async with db.transaction() as tx:
         # Also what transactions before have read and not reported yet.
-        earlier = (await tx.execute(_READ)).scalar_one()
+        earlier = await rows_fetched(tx, "transaction")
         found = await TransactionRepository().list_transactions(
             tx, MERCHANT, order_id=None, before=shown, limit=PAGE
         )
-        fetched = (await tx.execute(_READ)).scalar_one() - earlier
+        fetched = await rows_fetched(tx, "transaction") - earlier
 
     assert [it.id for it in found] == ids[-PAGE:]
     assert fetched <= READ_MAX
